@@ -1,0 +1,70 @@
+# Every task of this project; `make` alone lists them. A target sets up what
+# it needs by itself: once, and again when the dependencies have changed.
+
+# Python to make the environment with, and where the environment is: .venv,
+# or the active conda environment (but not conda's base).
+PYTHON ?= python3
+ifeq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
+ENV ?= .venv
+else
+ENV ?= $(CONDA_PREFIX)
+endif
+
+# A number or file narrows run and test to one chapter: make test CH=03
+CH ?=
+# More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
+ARGS ?=
+
+PY := $(ENV)/bin/python
+# A checkout that was moved or copied gets set up again: it has another stamp.
+READY := $(ENV)/.ready-$(shell pwd | cksum | cut -d ' ' -f 1)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup lab run test pairs html lint clean constraints
+
+help: ## list the targets
+	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
+
+setup: $(READY) ## install what the chapters, the tests and the site need
+
+lab: $(READY) ## read and run the chapters in JupyterLab (ARGS="--no-browser")
+	$(PY) -m jupyterlab --ServerApp.root_dir=. \
+	    --LabApp.default_url=/lab/tree/chapters/index.md $(ARGS)
+
+run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
+	@$(PY) -m tools.book run $(CH)
+
+test: $(READY) lint ## test the code, the pairs and every cell (CH=03: one)
+ifeq ($(CH),)
+	$(PY) -m pytest -n auto --maxprocesses=4
+else
+	@notebook=$$($(PY) -m tools.book list $(CH)) && set -x && \
+	$(PY) -m pytest tests/test_chapters.py "$$notebook" \
+	    -k "$$(basename "$$notebook" .ipynb)"
+endif
+
+pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
+	@$(PY) -m tools.book check $(CH)
+
+html: pairs ## build the site from the stored outputs: _build/html/index.html
+	$(PY) -m sphinx -W -n --keep-going -d _build/doctrees \
+	    -c site chapters _build/html
+
+lint: $(READY) ## check the style of the code
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+
+clean: ## remove what was built, and the caches; the environment stays
+	rm -rf _build .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path "*/.venv/*" -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -not -path "*/.venv/*" -prune \
+	    -exec rm -rf {} +
+
+constraints: ## write constraints.txt anew: the newest set, to be tested next
+	$(PYTHON) -m tools.constraints $(ARGS)
+
+$(READY): pyproject.toml constraints.txt
+	@tools/setup "$(PYTHON)" "$(ENV)"
+	@touch $@

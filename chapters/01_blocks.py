@@ -1,0 +1,643 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Build networks from blocks
+#
+# A network of a hundred layers is not written layer by layer. Its author
+# writes a few blocks, repeats them and nests them. PyTorch has one class for
+# all of these sizes, `nn.Module`. In this chapter you write modules yourself,
+# see what `nn.Module` does for you, and find out what it can't see.
+#
+# **You will learn** to
+#
+# - write a module: its parts in `__init__`, its computation in `forward`;
+# - chain modules as `nn.Sequential` does, even one that stands there twice;
+# - use constants, loops and branches in a forward computation;
+# - keep modules in lists and dictionaries so that their parameters are found;
+# - nest blocks, and follow the shapes through an image classifier.
+#
+# **In the book:** section 6.1,
+# [Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)
+# (中文版 5.1,
+# [层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)).
+#
+# **You need** PyTorch tensors and a first linear regression. The cells take
+# about five seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device. Random
+# numbers are drawn on the CPU and then moved, because a GPU draws others from
+# the same seed.
+
+# %%
+from collections import OrderedDict
+from itertools import pairwise
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+import d2l_helpers
+from d2l_helpers import draw_modules, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## Layer, block and model are one kind of thing
+#
+# Here is a network of three layers and a batch of two samples with 20
+# features each. Which shape will the output have?
+
+# %%
+torch.manual_seed(0)
+X = torch.rand(2, 20).to(device)
+net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+net.to(device)
+net(X).shape
+
+# %% [markdown]
+# Each sample has become 10 numbers. The next cell puts the same three
+# questions to the first layer and to the whole network: how many parameter
+# tensors do you own, how many modules do you hold, what do you make of `X`?
+
+# %%
+for module in (net[0], net):
+    print(
+        f"{type(module).__name__}:",
+        f"{len(list(module.parameters()))} parameter tensors,",
+        f"{len(list(module.children()))} children,",
+        f"output {tuple(module(X).shape)}",
+    )
+
+# %% [markdown]
+# Both could answer. A *layer*, a *block* of layers and a whole *model* are all
+# modules: objects with parameters, with child modules, and with a forward
+# computation. Code that works on one works on the others, and this is why
+# blocks can be put into blocks.
+
+# %% [markdown]
+# ## Write a module
+#
+# A module takes two methods. `__init__` creates the parts, `forward` computes
+# with them. `super().__init__()` comes first: it sets up the registers in
+# which the parts are entered.
+
+
+# %%
+class MLP(nn.Module):
+    def __init__(self, num_inputs=20, num_hiddens=256, num_outputs=10):
+        super().__init__()
+        self.hidden = nn.Linear(num_inputs, num_hiddens)
+        self.out = nn.Linear(num_hiddens, num_outputs)
+
+    def forward(self, X):
+        return self.out(F.relu(self.hidden(X)))
+
+
+# %% [markdown]
+# Nothing in this class lists its layers, and yet it can print them: assigning
+# a module to an attribute registers it under the attribute's name.
+
+# %%
+torch.manual_seed(0)
+net = MLP().to(device)
+net
+
+# %% [markdown]
+# This companion has a reference version of each class that you write. It
+# names its parts in the same way, so it can take over the weights of yours.
+# With the same weights, the two must give the same output.
+
+# %%
+reference = d2l_helpers.MLP().to(device)
+reference.load_state_dict(net.state_dict())
+assert_close(reference(X), net(X))
+
+# %% [markdown]
+# There is no `backward` method. Autograd records the operations that `forward`
+# runs and differentiates them. Before the call below, every gradient is
+# `None`; after it, each has the shape of its parameter.
+
+# %%
+net.zero_grad()
+net(X).sum().backward()
+{name: tuple(p.grad.shape) for name, p in net.named_parameters()}
+
+# %% [markdown]
+# What happens if `super().__init__()` is left out? The register doesn't exist
+# yet when the first layer arrives, and PyTorch says so.
+
+
+# %% tags=["raises-exception"]
+class NoInitMLP(nn.Module):
+    def __init__(self):
+        self.hidden = nn.Linear(20, 256)
+
+
+NoInitMLP()
+
+# %% [markdown]
+# ### Call the module, not its `forward`
+#
+# `net(X)` and `net.forward(X)` return the same tensor. The hook below, a
+# function that PyTorch runs after each forward computation, counts how often
+# it is run. There are two computations: what will it count?
+
+# %%
+calls = 0
+
+
+def count_call(module, args, output):
+    global calls
+    calls += 1
+
+
+handle = net.register_forward_hook(count_call)
+assert_close(net(X), net.forward(X))
+handle.remove()
+calls
+
+# %% [markdown]
+# One. Calling the module runs its hooks and then `forward`; calling `forward`
+# skips the hooks. Profilers, pruning and quantization work through hooks, so
+# write `net(X)`.
+
+# %% [markdown]
+# ## Chain modules
+#
+# `nn.Sequential` feeds each module with the output of the one before it. Your
+# own version takes nine lines. `add_module` enters a module under a name;
+# `_modules` is the register, a dictionary that keeps the order.
+
+
+# %%
+class MySequential(nn.Module):
+    def __init__(self, *blocks):
+        super().__init__()
+        for i, block in enumerate(blocks):
+            self.add_module(str(i), block)
+
+    def forward(self, X):
+        for block in self._modules.values():
+            X = block(X)
+        return X
+
+
+# %% [markdown]
+# The positions serve as names. Look at the keys of the register.
+
+# %%
+torch.manual_seed(0)
+net = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+net.to(device)
+net._modules
+
+# %% [markdown]
+# The names of parameters are made of these keys and are the same as in
+# `nn.Sequential`. Weights therefore load from one into the other, and the
+# outputs agree.
+
+# %%
+theirs = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+theirs.to(device).load_state_dict(net.state_dict())
+assert_close(theirs(X), net(X))
+list(theirs.state_dict())
+
+# %% [markdown]
+# ### Give the blocks names
+#
+# `hidden.weight` tells more than `0.weight`. The reference class, like
+# `nn.Sequential`, also takes an `OrderedDict` from names to blocks, and a
+# block that is added later runs last.
+
+# %%
+net = d2l_helpers.MySequential(
+    OrderedDict(hidden=nn.Linear(20, 256), activation=nn.ReLU())
+)
+net.add_module("out", nn.Linear(256, 10))
+net
+
+# %% [markdown]
+# It can be indexed and sliced like a list. A slice is again a chain, of the
+# same blocks under the same names.
+
+# %%
+print(len(net), "blocks, the last one is", net[-1])
+list(net[1:].state_dict())
+
+# %% [markdown]
+# ### Repeat a block
+#
+# > **Pitfall.** `children()` seems to be the natural way to walk through the
+# > blocks. It gives each module once, even if it is registered several times.
+#
+# The chain below applies one linear layer three times, with ReLUs between.
+# How many of its five blocks will run if `forward` walks through
+# `children()`?
+
+
+# %%
+class ForgetfulSequential(MySequential):
+    def forward(self, X):
+        for block in self.children():
+            X = block(X)
+        return X
+
+
+torch.manual_seed(0)
+layer, relu = nn.Linear(20, 20).to(device), nn.ReLU()
+blocks = (layer, relu, layer, relu, layer)
+forgetful = ForgetfulSequential(*blocks)
+print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
+
+# %% [markdown]
+# Two run, and no error is raised: the shapes fit by chance. Only a comparison
+# shows that the result is wrong. `MySequential`, which walks through the
+# register, agrees with `nn.Sequential`.
+
+# %%
+expected = nn.Sequential(*blocks)(X)
+assert not torch.allclose(forgetful(X), expected)
+assert_close(MySequential(*blocks)(X), expected)
+
+# %% [markdown]
+# ## Put code into the forward computation
+#
+# A chain is only one possible computation. `forward` is a Python method, and
+# can do what Python can. This module multiplies with a constant matrix, uses
+# one layer twice, loops for as long as its data demand it, and returns a
+# single number for the batch.
+
+
+# %%
+class FixedHiddenMLP(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.register_buffer(
+            "rand_weight", torch.rand(num_features, num_features)
+        )
+        self.linear = nn.Linear(num_features, num_features)
+
+    def forward(self, X):
+        X = F.relu(self.linear(X) @ self.rand_weight + 1)
+        X = self.linear(X)  # the same layer: the same parameters
+        while X.abs().sum() > 1:
+            X = X / 2
+        return X.sum()
+
+
+# %% [markdown]
+# The loop ends when the absolute values sum to at most 1, so the output lies
+# between -1 and 1, however large the input is. The number of rounds isn't
+# written anywhere; the data decide it.
+
+# %%
+torch.manual_seed(0)
+net = FixedHiddenMLP().to(device)
+outputs = [net(scale * X).item() for scale in (1, 100, 10_000)]
+assert all(-1 <= output <= 1 for output in outputs)
+[round(output, 2) for output in outputs]
+
+# %% [markdown]
+# `rand_weight` is a **buffer**: a tensor that belongs to the module and isn't
+# trained. It is missing from the parameters, which an optimizer gets, and
+# present in the state dict, which is saved.
+
+# %%
+print("parameters:", [name for name, _ in net.named_parameters()])
+print("state dict:", list(net.state_dict()))
+
+# %% [markdown]
+# > **Pitfall.** A tensor that is assigned to a plain attribute works in
+# > `forward` too. But the module doesn't know that it is there.
+#
+# The next class differs from the last in one line. Its constant is no longer
+# in the state dict, so a copy that loads the state dict keeps a constant of
+# its own, and answers differently.
+
+
+# %%
+class PlainAttributeMLP(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.rand_weight = torch.rand(num_features, num_features)
+        self.linear = nn.Linear(num_features, num_features)
+
+    forward = FixedHiddenMLP.forward
+
+
+torch.manual_seed(0)
+plain, copy = PlainAttributeMLP(), PlainAttributeMLP()
+copy.load_state_dict(plain.state_dict())
+assert not torch.allclose(copy(X.cpu()), plain(X.cpu()))
+list(plain.state_dict())
+
+# %% [markdown]
+# It is also left behind when the module changes its data type, or moves to
+# another device. Which line of `forward` will fail?
+
+# %% tags=["raises-exception"]
+plain.double()
+plain(X.cpu().double())
+
+# %% [markdown]
+# The product with `rand_weight` did, the one tensor that is still in single
+# precision. With a buffer the copy gives the same answer, and everything
+# changes its type together.
+
+# %%
+copy = FixedHiddenMLP().to(device)
+copy.load_state_dict(net.state_dict())
+assert_close(copy(X), net(X))
+copy.double()(X.double()).dtype
+
+# %% [markdown]
+# ### A loop needs a way out
+#
+# Half of infinity is infinity. Once a value overflows, the `while` above never
+# ends. The reference version looks before it loops. In the next cell all
+# weights are 1 and the inputs are near the largest float.
+
+# %% tags=["raises-exception"]
+careful = d2l_helpers.FixedHiddenMLP()
+nn.init.ones_(careful.linear.weight)
+careful(torch.full((2, 20), 1e38))
+
+# %% [markdown]
+# ## Keep modules in lists and dictionaries
+#
+# A chain fixes the order of the computation. To hold modules and use them as
+# you like, take `nn.ModuleList`. It has the methods of a list: `append`,
+# `extend`, indexing, iteration.
+
+# %%
+layers = nn.ModuleList([nn.Linear(20, 256)])
+layers.append(nn.ReLU())
+layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
+layers
+
+# %% [markdown]
+# The last two layers don't fit together, 10 outputs and 3 inputs, and nobody
+# minds: a list doesn't say that one feeds the next. It has no forward
+# computation at all.
+
+# %% tags=["raises-exception"]
+layers(X.cpu())
+
+# %% [markdown]
+# What to do with the modules is said in the `forward` of the class that holds
+# them. This one builds a network of any depth from its sizes.
+
+
+# %%
+class ListMLP(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Linear(n, m) for n, m in pairwise(sizes)
+        )
+
+    def forward(self, X):
+        for layer in self.layers[:-1]:
+            X = F.relu(layer(X))
+        return self.layers[-1](X)
+
+
+net = ListMLP([20, 64, 32, 10]).to(device)
+net(X).shape, len(list(net.parameters()))
+
+# %% [markdown]
+# `nn.ModuleDict` holds modules by name, for example to choose one by an
+# argument. It has no forward computation either.
+
+# %%
+activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+for name, activation in activations.items():
+    print(name, activation(torch.tensor([-1.0, 0.0, 1.0])))
+
+# %% [markdown]
+# > **Pitfall.** A plain Python list or dictionary holds modules just as well,
+# > but doesn't register them.
+#
+# The class below differs from `ListMLP` in the kind of its list alone, and
+# computes outputs of the right shape. How many parameters does it have?
+
+
+# %%
+class PlainListMLP(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.layers = [nn.Linear(n, m) for n, m in pairwise(sizes)]
+
+    forward = ListMLP.forward
+
+
+plain = PlainListMLP([20, 64, 32, 10])
+plain(X.cpu()).shape, len(list(plain.parameters()))
+
+# %% [markdown]
+# None that it knows of. They won't be trained, saved or moved. Here you are
+# warned, as the optimizer refuses an empty list; in a module with other
+# layers, nothing would be said.
+
+# %% tags=["raises-exception"]
+torch.optim.SGD(plain.parameters(), lr=0.1)
+
+# %% [markdown]
+# ## Nest blocks
+#
+# `NestMLP` of this companion holds a `Sequential`, and a linear layer after
+# it. Here it becomes the first of three blocks in another `Sequential`, and
+# the last of them is the module with the loop.
+
+# %%
+torch.manual_seed(0)
+net = nn.Sequential(
+    d2l_helpers.NestMLP(), nn.Linear(16, 20), d2l_helpers.FixedHiddenMLP()
+).to(device)
+net(X).shape
+
+# %% [markdown]
+# `named_children` gives the blocks directly below a module, with their names.
+# Asked again of each child, it gives the whole tree.
+
+# %%
+for name, child in net.named_children():
+    grandchildren = [name for name, _ in child.named_children()]
+    print(name, type(child).__name__, grandchildren)
+
+# %% [markdown]
+# The picture shows the tree to its leaves. A box counts the parameters of its
+# module and of everything to the right of it. Find the path to the layer
+# whose bias is called `0.net.2.bias`.
+
+# %% mystnb={"image": {"alt": "A tree of modules from left to right. The Sequential at the root, with 4,712 parameters, has the children 0, a NestMLP with 3,952, 1, a Linear with 340, and 2, a FixedHiddenMLP with 420. NestMLP has net, a Sequential of Linear, ReLU, Linear, ReLU, and linear, with 528. FixedHiddenMLP has one child, linear, with all its 420 parameters."}}
+draw_modules(net)
+plt.show()
+
+# %% [markdown]
+# Each step of the path is a name on a line, and the dots separate the steps.
+# `FixedHiddenMLP` has 420 parameters, all in its linear layer; the 400 numbers
+# of `rand_weight` are a buffer and don't count.
+
+# %% [markdown]
+# ## Classify images
+#
+# A model for images of 28 x 28 pixels and ten classes: `nn.Flatten` turns an
+# image into a row of 784 numbers, and a block of three linear layers turns
+# the row into ten scores, the *logits*.
+
+# %%
+torch.manual_seed(0)
+scores = nn.Sequential(
+    nn.Linear(28 * 28, 512), nn.ReLU(),
+    nn.Linear(512, 512), nn.ReLU(),
+    nn.Linear(512, 10),
+)  # fmt: skip
+classifier = nn.Sequential(nn.Flatten(), scores).to(device)
+image = torch.rand(1, 28, 28).to(device)
+logits = classifier(image)  # (1, 28, 28) -> (1, 10)
+logits.shape
+
+# %% [markdown]
+# Logits can be any numbers. Softmax makes them positive with a sum of 1, as
+# probabilities are, and `argmax` finds the largest.
+
+# %%
+probabilities = logits.softmax(dim=1)
+assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
+probabilities.argmax(dim=1)
+
+# %% [markdown]
+# The prediction means nothing yet, since nobody has trained the weights. What
+# can be checked is the shape after each layer. A smaller classifier, three
+# images at once: where does the 28 x 28 disappear?
+
+# %%
+torch.manual_seed(0)
+small = nn.Sequential(
+    nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10)
+).to(device)
+H = torch.rand(3, 28, 28).to(device)
+print("input", tuple(H.shape))
+for layer in small:
+    H = layer(H)
+    print(type(layer).__name__, tuple(H.shape))
+
+# %% [markdown]
+# `Flatten` joins all dimensions but the first. The first stays 3 to the end:
+# one row for each image.
+
+# %% [markdown]
+# ## Build the network as it runs
+#
+# `forward` runs anew for each batch, and may build another network each time.
+# This one chooses a branch by looking at its data, and repeats the branch as
+# often as the caller says.
+
+
+# %%
+class DynamicMLP(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.small, self.large = nn.Linear(20, 20), nn.Linear(20, 20)
+        self.out = nn.Linear(20, 10)
+
+    def forward(self, X, repeat=1):
+        branch = self.large if X.abs().mean() > 1 else self.small
+        for _ in range(repeat):
+            X = F.relu(branch(X))
+        return self.out(X)
+
+
+# %% [markdown]
+# Gradients tell which way a batch has taken: where the computation didn't
+# pass, they stay `None`.
+
+
+# %%
+def touched(net, X, repeat):
+    net.zero_grad()
+    net(X, repeat).sum().backward()
+    return [n for n, p in net.named_parameters() if p.grad is not None]
+
+
+torch.manual_seed(0)
+net = DynamicMLP().to(device)
+print(touched(net, X, repeat=1))
+print(touched(net, 100 * X, repeat=3))
+
+# %% [markdown]
+# The second batch is large, and took the other branch, three times. For
+# PyTorch that is nothing special: it records the graph while the code runs. A
+# framework that builds the graph first, before any data are there, would need
+# the branch and the loop as nodes of the graph, since a Python `if` would
+# have been decided once for all batches. The chapter on autograd comes back
+# to what each way gains and costs.
+
+# %% [markdown]
+# ## Summary
+#
+# - Layers, blocks and models are modules: parameters, children, a forward
+#   computation. You write `__init__` and `forward`; autograd does the rest.
+# - Assigning a module to an attribute registers it. `parameters`,
+#   `state_dict`, `to` and printing all start from the registers.
+# - `net(X)` runs hooks and `forward`; `net.forward(X)` skips the hooks.
+# - `nn.Sequential` is a chain and has a forward computation; `nn.ModuleList`
+#   and `nn.ModuleDict` only hold modules. A plain list hides them.
+# - `children()` gives a repeated block once. The register has it each time.
+# - A constant tensor belongs in a buffer: saved and moved, and not trained.
+# - `forward` is Python: its branches and loops may depend on the data.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.1 A chain over a list.** Change `MySequential` so that it keeps its
+# blocks in a plain Python list. Before you run it, write down which of these
+# break: the output, `parameters()`, `state_dict()`, `to(device)`, printing.
+# Then repair it without giving up the list.
+#
+# **1.2 Two nets side by side.** Write a module `Parallel(net1, net2)` whose
+# output is that of both nets, concatenated along the last dimension. What
+# must the two nets agree on?
+#
+# **1.3 A factory.** Write a function `repeat(make_block, n)` that returns a
+# chain of `n` blocks that share no parameter. Show that they share none. What
+# changes if the function takes a block instead of a function that makes one?
+#
+# **1.4 An activation by name.** Write an MLP whose argument `activation` is
+# `"relu"`, `"tanh"` or `"gelu"`. Another name gives an error that lists the
+# three. Must the activations be registered?
+#
+# **1.5 Read a tree.** Draw the tree of
+# `MySequential(NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))` on paper,
+# with the name of every parameter. Check it with `draw_modules` and
+# `state_dict`.
+#
+# **1.6 A hook that measures.** With one function, registered as a forward hook
+# on every leaf of the classifier above, print each layer's output shape and
+# the mean of its absolute values. Remove the hooks again.
+#
+# **1.7 Count the rounds.** Change `FixedHiddenMLP` so that it remembers how
+# often the last call halved its values. How does this number grow with the
+# scale of the input, and why?
+
+# %% [markdown]
+# ## Where to go next
+#
+# [Write layers of your own](03_custom_layers.ipynb) goes below the blocks: to
+# layers that own their parameters.

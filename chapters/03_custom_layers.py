@@ -1,0 +1,552 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Write layers of your own
+#
+# Sooner or later a model needs a layer that no library has. PyTorch's own
+# layers are ordinary Python classes, and yours can do all that they do: train,
+# print, move and be saved. What it takes is that each tensor be kept in the
+# right way. In this chapter you write layers, see them go wrong, and learn
+# how to check one before you trust it.
+#
+# **You will learn** to
+#
+# - write a layer without parameters, and know what it does across a batch;
+# - write a layer with parameters that gradients reach;
+# - tell why a network answers 0, and repair it;
+# - choose between a parameter, a buffer and a plain attribute;
+# - check a layer, against numerical gradients and against one known to be
+#   right.
+#
+# **In the book:** section 6.5,
+# [Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)
+# (中文版 5.4,
+# [自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)).
+#
+# **You need** chapter 01, [Build networks from blocks](01_blocks.ipynb). The
+# cells take about five seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device. Random
+# numbers are drawn on the CPU and then moved, so that they are the same on
+# each device.
+
+# %%
+import copy
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.autograd import gradcheck
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+import d2l_helpers
+from d2l_helpers import use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## A layer without parameters
+#
+# The simplest layer owns nothing and needs no `__init__`. This one subtracts
+# the mean of its input.
+
+
+# %%
+class CenteredLayer(nn.Module):
+    def forward(self, X):
+        return X - X.mean()
+
+
+# %% [markdown]
+# The mean of 1, 2, 3, 4, 5 is 3. What should come out?
+
+# %%
+layer = CenteredLayer()
+layer(torch.tensor([1.0, 2, 3, 4, 5]))
+
+# %% [markdown]
+# It works in a chain like any other layer. Whatever the linear layer returns,
+# the mean after centering is 0, up to rounding: the sum of 512 floats is
+# rarely exact.
+
+# %%
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(8, 128), CenteredLayer()).to(device)
+Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
+assert_close(Y.mean().item(), 0.0, rtol=0, atol=1e-6)
+Y.shape
+
+# %% [markdown]
+# ### Whose mean is it?
+#
+# `X.mean()` runs over the whole tensor, and the first dimension of a batch is
+# the samples. Pass one sample on its own, then beside another one. Do you
+# expect the same answer for it?
+
+# %%
+sample = torch.tensor([[1.0, 2, 3]])
+other = torch.tensor([[100.0, 100, 100]])
+print("alone:     ", layer(sample)[0])
+print("in a batch:", layer(torch.cat([sample, other]))[0])
+
+# %% [markdown]
+# The answer depends on the neighbor. In training that may be wanted; when a
+# model is used, it is a surprise, as the same input gets another answer on
+# another day. A mean of each sample's own features avoids it.
+
+
+# %%
+class RowCenteredLayer(nn.Module):
+    def forward(self, X):
+        return X - X.mean(dim=-1, keepdim=True)  # (n, d) - (n, 1)
+
+
+layer = RowCenteredLayer()
+assert_close(layer(torch.cat([sample, other]))[:1], layer(sample))
+layer(torch.cat([sample, other]))
+
+# %% [markdown]
+# ## A layer with parameters
+#
+# `nn.Parameter` turns a tensor into a parameter: it gets
+# `requires_grad=True`, and assigning it to an attribute registers it. Here is
+# a linear layer followed by a ReLU, $\max(0, X W + b)$.
+
+
+# %%
+class MyLinear(nn.Module):
+    def __init__(self, in_units, units):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.randn(units))
+
+    def forward(self, X):
+        return F.relu(X @ self.weight + self.bias)
+
+
+# %% [markdown]
+# `MyLinear(5, 3)` takes 5 features to 3. Which shapes do its parameters need
+# for `X @ weight + bias`?
+
+# %%
+torch.manual_seed(0)
+layer = MyLinear(5, 3).to(device)
+{name: tuple(p.shape) for name, p in layer.named_parameters()}
+
+# %% [markdown]
+# Two samples of five features become two of three. The ReLU leaves nothing
+# negative.
+
+# %%
+torch.manual_seed(1)
+X = torch.rand(2, 5).to(device)
+Y = layer(X)  # (2, 5) -> (2, 3)
+assert (Y >= 0).all()
+Y.shape
+
+# %% [markdown]
+# And gradients reach both parameters. That sounds too plain to be checked; the
+# next section shows why it is worth a line.
+
+# %%
+layer.zero_grad()
+layer(X).sum().backward()
+assert layer.weight.grad.any() and layer.bias.grad.any()
+{name: tuple(p.grad.shape) for name, p in layer.named_parameters()}
+
+# %% [markdown]
+# ### Keep the parameters in the graph
+#
+# > **Pitfall.** `.data` gives the values of a parameter without its history.
+# > A forward computation that reads `self.weight.data` has the right output,
+# > and autograd never learns that `weight` took part in it.
+
+
+# %%
+class DetachedLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(X @ self.weight.data + self.bias.data)
+
+
+detached = DetachedLinear(5, 3).to(device)
+detached.load_state_dict(layer.state_dict())
+assert_close(detached(X), layer(X))
+layer(X).requires_grad, detached(X).requires_grad
+
+# %% [markdown]
+# The values are equal, and only the first output can be differentiated. On
+# its own, the second layer gives itself away as soon as you ask for
+# gradients.
+
+# %% tags=["raises-exception"]
+detached(X).sum().backward()
+
+# %% [markdown]
+# But a layer is seldom alone. Put a linear layer behind it, and the output
+# requires a gradient again, thanks to that layer's parameters. This function
+# makes one training step and tells which parameters it changed.
+
+
+# %%
+def changed_by_a_step(net):
+    before = copy.deepcopy(net.state_dict())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(X).square().sum().backward()
+    optimizer.step()
+    after = net.state_dict()
+    return [k for k in after if not torch.equal(after[k], before[k])]
+
+
+# %% [markdown]
+# The network with `.data` first, then the right one. No error is raised in
+# either.
+
+# %%
+torch.manual_seed(0)
+for make_layer in (DetachedLinear, MyLinear):
+    net = nn.Sequential(make_layer(5, 3), nn.Linear(3, 1)).to(device)
+    print(make_layer.__name__, changed_by_a_step(net))
+
+# %% [markdown]
+# Half of the first network isn't trained, and the loss still falls, since the
+# last layer learns. Use the parameter itself in `forward`.
+
+# %% [markdown]
+# ## A model of your own layers
+#
+# Your layers chain like others. This network takes 64 features to one number.
+# Look at the answers for three samples.
+
+# %%
+torch.manual_seed(1)
+net = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
+X64 = torch.rand(3, 64).to(device)
+net(X64)
+
+# %% [markdown]
+# Exactly 0, three times. Is it bad luck? Build 1,000 such networks and look at
+# the number that enters the last ReLU, for one sample.
+
+
+# %%
+def before_last_relu(first, last, X):
+    H = first(X)  # (n, 64) -> (n, 8)
+    return H @ last.weight + last.bias  # (n, 8) -> (n, 1)
+
+
+# %% [markdown]
+# What share of the values would become 0?
+
+# %%
+torch.manual_seed(0)
+pairs = [(MyLinear(64, 8), MyLinear(8, 1)) for _ in range(1000)]
+x = X64[:1].cpu()
+values = torch.cat([before_last_relu(*pair, x) for pair in pairs]).detach()
+share = (values <= 0).float().mean().item()
+assert 0.45 < share < 0.55
+f"{share:.0%} of the networks answer 0"
+
+# %% [markdown]
+# Half of them. The hidden values are positive or 0, the last weights are
+# positive or negative with equal chance, and so is their sum. The ReLU at the
+# end turns the left half of the picture into one number.
+
+# %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, symmetric about 0 and reaching from about -50 to 50. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
+bins = torch.arange(-60, 61, 4).tolist()
+plt.hist(values[values <= 0], bins, color="C1", label="becomes exactly 0")
+plt.hist(values[values > 0], bins, color="C0", label="kept")
+plt.xlabel("value before the last ReLU")
+plt.ylabel("networks")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# Such a network can't even learn its way out: where a ReLU gives 0, its slope
+# is 0 too. Is there a gradient that isn't 0?
+
+# %%
+net.zero_grad()
+net(X64).sum().backward()
+{name: p.grad.any().item() for name, p in net.named_parameters()}
+
+# %% [markdown]
+# None: no step of training will change this network. The repair is to end in a layer without a ReLU. A ReLU belongs between
+# layers; the last one must be free to return any number.
+
+# %%
+torch.manual_seed(1)
+net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1)).to(device)
+net(X64).sum().backward()
+assert (net(X64) != 0).all()
+assert all(p.grad.any() for p in net.parameters())
+
+# %% [markdown]
+# ## What comes free
+#
+# Whatever is registered takes part in everything that PyTorch does with
+# modules. The parameters of your layers have names, also deep in a network.
+
+# %%
+net = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1))
+[name for name, _ in net.named_parameters()]
+
+# %% [markdown]
+# `apply` visits each module, and can initialize yours like any other. Small
+# weights and zero biases are a better start than numbers from $N(0, 1)$.
+
+
+# %%
+def init_small(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.zeros_(module.bias)
+
+
+net.apply(init_small)
+assert net[0].weight.abs().max() < 0.1
+net[0].bias
+
+# %% [markdown]
+# A layer can be shared: two places, one set of parameters.
+
+# %%
+shared = MyLinear(8, 8)
+net = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
+len(list(net.parameters())), len(net.state_dict())
+
+# %% [markdown]
+# Six tensors to train, and eight entries in the state dict, where the shared
+# two have a name for each place. Saving is a round trip through that
+# dictionary, and changing the type takes one call.
+
+# %%
+layer = MyLinear(5, 3)
+clone = MyLinear(5, 3)
+clone.load_state_dict(layer.state_dict())
+assert_close(clone(X.cpu()), layer(X.cpu()), rtol=0, atol=0)
+clone.double().weight.dtype, clone.to("meta").weight.device
+
+# %% [markdown]
+# Printing is free as well, but shows the name only. `extra_repr` adds what a
+# reader wants to know. The reference class has one.
+
+
+# %%
+class TalkingLinear(MyLinear):
+    def extra_repr(self):
+        in_units, units = self.weight.shape
+        return f"in_units={in_units}, units={units}"
+
+
+print(MyLinear(5, 3), TalkingLinear(5, 3), d2l_helpers.MyLinear(5, 3))
+
+# %% [markdown]
+# ## Parameter, buffer or attribute
+#
+# Some layers must remember what isn't trained. This one centers with a
+# *running mean*: in training it uses the mean of the batch, and moves its
+# memory a tenth of the way towards it; in evaluation it uses the memory. It
+# holds a tensor of each kind.
+
+
+# %%
+class RunningCenter(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.momentum = momentum  # an attribute: a setting
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.shift = nn.Parameter(torch.zeros(num_features))
+
+    def forward(self, X):
+        mean = self.mean
+        if self.training:
+            mean = X.mean(dim=0)  # (n, d) -> (d,)
+            self.mean.lerp_(mean.detach(), self.momentum)
+        return X - mean + self.shift
+
+
+# %% [markdown]
+# `train()` and `eval()` set `training` for a module and all below it. After
+# 100 batches around (3, -1), the memory should be near these numbers.
+
+# %%
+torch.manual_seed(0)
+layer = RunningCenter(2).to(device)
+layer.train()
+for _ in range(100):
+    layer((torch.tensor([3.0, -1.0]) + torch.randn(64, 2)).to(device))
+target = torch.tensor([3.0, -1.0], device=device)
+assert_close(layer.mean, target, rtol=0, atol=0.1)
+[round(m, 1) for m in layer.mean.tolist()]
+
+# %% [markdown]
+# In evaluation the memory is only read, and a sample gets one answer, alone
+# or in a batch. Batch normalization works in this way.
+
+# %%
+layer.eval()
+batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]], device=device)
+assert_close(layer(batch)[:1], layer(batch[:1]))
+
+# %% [markdown]
+# Which kind should a tensor be? The table says what each takes part in.
+#
+# | kind | optimizer | state dict | `.to`, `.double` | made by |
+# |---|---|---|---|---|
+# | parameter | yes | yes | yes | `self.w = nn.Parameter(t)` |
+# | buffer | no | yes | yes | `self.register_buffer("b", t)` |
+# | buffer, not persistent | no | no | yes | the same with `persistent=False` |
+# | attribute | no | no | no | `self.a = t` |
+#
+# The next two cells prove it, a column at a time: a module with one tensor of
+# each kind, and then who appears where.
+
+
+# %%
+class FourKinds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parameter = nn.Parameter(torch.zeros(1))
+        self.register_buffer("buffer", torch.zeros(1))
+        self.register_buffer("scratch", torch.zeros(1), persistent=False)
+        self.attribute = torch.zeros(1)
+
+
+# %% [markdown]
+# `meta` is a device without data that every machine has. A tensor that
+# follows a move to `meta` would follow one to a GPU.
+
+# %%
+net = FourKinds()
+assert [n for n, _ in net.named_parameters()] == ["parameter"]
+assert list(net.state_dict()) == ["parameter", "buffer"]
+net.to("meta")
+for name in ("parameter", "buffer", "scratch", "attribute"):
+    print(name, getattr(net, name).device)
+
+# %% [markdown]
+# So: what is trained is a parameter; what is remembered is a buffer; what can
+# be computed again, such as a mask, is a buffer that isn't persistent; a
+# setting that is no tensor is an attribute.
+
+# %% [markdown]
+# ## Check a layer
+#
+# A wrong gradient raises no error, and the network trains badly. `gradcheck`
+# compares autograd's gradients with numerical ones, slopes between two nearby
+# points. It needs double precision, since in single precision rounding drowns
+# the slope. First with respect to the input:
+
+# %%
+torch.manual_seed(0)
+layer = MyLinear(5, 3).double()
+detached = DetachedLinear(5, 3).double()
+X_double = torch.rand(4, 5).double().requires_grad_()
+gradcheck(layer, X_double), gradcheck(detached, X_double)
+
+# %% [markdown]
+# Even the layer with `.data` passes: towards its *input*, its gradients are
+# right. To check the parameters, they must be inputs too. `functional_call`
+# runs a module with tensors that you hand in.
+
+
+# %%
+def check(layer):
+    names, values = zip(*layer.named_parameters(), strict=True)
+
+    def call(X, *values):
+        parameters = dict(zip(names, values, strict=True))
+        return functional_call(layer, parameters, X)
+
+    inputs = (X_double, *values)
+    return gradcheck(call, inputs, raise_exception=False)
+
+
+check(layer), check(detached)
+
+# %% [markdown]
+# Now it fails, as it should. `raise_exception=False` makes `gradcheck` answer
+# instead of raising an error with the two gradients that disagree.
+
+# %% [markdown]
+# The other check compares with a layer that is known to be right. `nn.Linear`
+# keeps its weight the other way round, `(units, in_units)`, so the weight is
+# transposed on its way.
+
+# %%
+linear = nn.Linear(5, 3).double()
+with torch.no_grad():
+    linear.weight.copy_(layer.weight.T)
+    linear.bias.copy_(layer.bias)
+assert_close(F.relu(linear(X_double)), layer(X_double))
+
+# %% [markdown]
+# ## Summary
+#
+# - A layer is a module that computes with tensors. Without any of its own it
+#   needs only `forward`.
+# - A mean over the whole tensor mixes the samples of a batch.
+# - `nn.Parameter` registers a tensor and asks for its gradient. Reading it
+#   through `.data` in `forward` cuts it off, silently if another layer has
+#   parameters too.
+# - A network that ends in a ReLU answers 0 about half of the time at first,
+#   and gets no gradient there.
+# - Trained: a parameter. Remembered: a buffer. A setting: an attribute.
+# - `gradcheck` in double precision checks gradients; check the parameters as
+#   well as the input.
+
+# %% [markdown]
+# ## Exercises
+#
+# **3.1 A quadratic layer.** Write a layer with a weight $W$ of shape
+# $(d, d, m)$ that takes a vector $x$ of shape $(d,)$ to $y$ of shape $(m,)$,
+# with $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
+# $(n, d)$ to $(n, m)$, without a loop. Check it with `gradcheck`.
+#
+# **3.2 Half of the spectrum.** Write a layer that returns the leading half of
+# the Fourier coefficients of its input: from $(n, d)$ with even $d$ to
+# $(n, d/2)$ complex numbers. Which coefficients of a real signal does it drop,
+# and how much do they tell that the others don't? Do gradients pass through?
+#
+# **3.3 Repair.** `F.relu(X @ self.weight.detach() + self.bias)` also trains
+# badly. Predict which parameters move in one step of training, then check with
+# `changed_by_a_step`. What does it have in common with `.data`, and what is
+# safer about it?
+#
+# **3.4 A layer with a memory.** Extend `RunningCenter` to divide by a running
+# standard deviation. Which of its tensors are buffers? Compare with
+# `nn.BatchNorm1d`, in training and in evaluation.
+#
+# **3.5 A better start.** For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`,
+# draw the histogram again with weights from $N(0, 0.01^2)$ and biases of 0,
+# then with biases of 1. Which networks can learn?
+#
+# **3.6 Dropout.** Write a layer that, in training, sets each input to 0 with
+# probability $p$ and divides the others by $1 - p$; in evaluation it changes
+# nothing. Show that the mean is kept. Is $p$ a parameter, a buffer or an
+# attribute?
+#
+# **3.7 An input that is centered where?** Put `CenteredLayer` behind
+# `nn.Flatten` and in front of it, for a batch of images. Do the two orders
+# give the same numbers? And with `RowCenteredLayer`?
+
+# %% [markdown]
+# ## Where to go next
+#
+# The [front page](index.md) lists the chapters that are there and those that
+# are coming.

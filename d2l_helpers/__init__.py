@@ -1,0 +1,28 @@
+"""Reference modules for the chapters, and what the chapters call."""
+
+from typing import Any
+
+from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
+from .drawing import draw_modules, use_style
+from .layers import CenteredLayer, MyLinear
+
+__all__ = [
+    "MLP",
+    "CenteredLayer",
+    "FixedHiddenMLP",
+    "MyLinear",
+    "MySequential",
+    "NestMLP",
+    "d2l",
+    "draw_modules",
+    "use_style",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The book's package costs most of a second: only a reader of `d2l` pays.
+    if name == "d2l":
+        from .d2l_door import load_d2l
+
+        return load_d2l()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

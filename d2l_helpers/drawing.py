@@ -1,0 +1,120 @@
+"""Pictures of networks, and the one style of all figures.
+
+Matplotlib is imported where a figure is drawn: `import d2l_helpers` stays as
+fast as `import torch`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Blue and orange that stay apart for color-blind readers, on a white card
+# that is as legible on a dark page as on a light one.
+BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#666666"
+STYLE = {
+    "axes.edgecolor": GRAY,
+    "axes.grid": True,
+    "axes.prop_cycle": f"cycler('color', ['{BLUE}', '{ORANGE}'])",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "figure.figsize": (6, 2.8),
+    "font.size": 10,
+    "grid.color": "#dddddd",
+    "svg.hashsalt": "d2l_helpers",
+}
+
+
+def use_style() -> None:
+    """Draw this notebook's figures as SVG, in the style of the chapters.
+
+    The same figure gives the same text each time: no date, no random name.
+
+    Example::
+
+        >>> use_style()
+    """
+    import matplotlib.pyplot as plt
+    from IPython import get_ipython
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+    from matplotlib_inline.config import InlineBackend
+
+    plt.rcParams.update(STYLE)
+    if get_ipython() is not None:
+        # Kept in the configuration, since d2l.plot sets the format anew.
+        kwargs = InlineBackend.instance().print_figure_kwargs
+        kwargs["metadata"] = {"Date": None}
+        set_matplotlib_formats("svg")
+
+
+def draw_modules(net: nn.Module) -> Axes:
+    """Draw the tree of a module and its children, from left to right.
+
+    A box shows a module's class and how many parameters it holds, those of
+    its children included. The line that leads to it carries the name under
+    which its parent registered it. A child that is registered twice is drawn
+    twice, where ``named_children`` would give it once.
+
+    Args:
+        net (nn.Module): the root of the tree.
+
+    Returns:
+        The axes drawn on, of a new figure as large as the tree needs.
+
+    Raises:
+        TypeError: if ``net`` isn't an :class:`nn.Module` object.
+
+    Example::
+
+        >>> ax = draw_modules(nn.Sequential(nn.Linear(20, 10), nn.ReLU()))
+        >>> sorted(text.get_text().split()[0] for text in ax.texts)
+        ['0', '1', 'Linear', 'ReLU', 'Sequential']
+    """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module object, got {net!r}")
+    import matplotlib.pyplot as plt
+
+    rows = depth = 0
+    boxes, lines = [], []
+
+    def place(module: nn.Module, column: int) -> float:
+        """Put the module and all below it on the grid; return its row."""
+        nonlocal rows, depth
+        depth = max(depth, column)
+        children = [
+            (name, place(child, column + 1))
+            for name, child in module._modules.items()
+            if child is not None
+        ]
+        if children:
+            row = (children[0][1] + children[-1][1]) / 2
+        else:
+            row = rows
+            rows += 1
+        lines.extend((column, row, name, child) for name, child in children)
+        boxes.append((column, row, module))
+        return row
+
+    place(net, 0)
+    _, ax = plt.subplots(figsize=(1.9 * (depth + 1), 0.55 * rows + 0.2))
+    ax.set(xlim=(-0.5, depth + 0.5), ylim=(rows - 0.5, -0.5))
+    ax.axis("off")
+    for column, row, name, child in lines:
+        elbow = [column, column + 0.5, column + 0.5, column + 1]
+        ax.plot(elbow, [row, row, child, child], color=GRAY, lw=1, zorder=1)
+        ax.text(column + 0.53, child - 0.08, name, color=GRAY, fontsize=8)
+    for column, row, module in boxes:
+        count = sum(p.numel() for p in module.parameters())
+        label = type(module).__name__
+        if count:
+            label += f"\n{count:,} parameters"
+        box = {"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE}
+        style = {"ha": "center", "va": "center", "fontsize": 8, "bbox": box}
+        ax.text(column, row, label, **style)
+    return ax

@@ -1,0 +1,226 @@
+"""A pytest plugin that makes nbval strict, and its failures readable.
+
+nbval runs each stored notebook and compares every output. By itself it also
+passes a cell that was never run, a figure that is gone, and waits half an
+hour for a kernel that died. Here these fail, and each failure names the
+chapter, the cell as JupyterLab numbers it, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import textwrap
+import time
+from collections.abc import Iterator
+from queue import Empty
+
+import pytest
+from nbformat import NotebookNode
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
+
+FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
+HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
+
+
+class KernelDiedError(Exception):
+    """The kernel is gone, and no answer will come."""
+
+
+class WatchedKernel(RunningKernel):
+    """A kernel whose death is noticed while waiting for its messages."""
+
+    def get_message(self, stream: str, timeout: float | None = None) -> dict:
+        deadline = time.monotonic() + (timeout or float("inf"))
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                wait = max(0, min(left, HEARTBEAT))
+                return super().get_message(stream, timeout=wait)
+            except Empty:
+                if not self.is_alive():
+                    raise KernelDiedError from None
+                if left <= 0:
+                    raise
+
+
+class StrictFile(IPyNbFile):
+    """A notebook whose cells are compared strictly, until one fails."""
+
+    failed: str | None = None
+
+    def setup(self) -> None:
+        self.kernel = WatchedKernel(
+            CURRENT_ENV_KERNEL_NAME,
+            cwd=str(self.path.parent),
+            startup_timeout=self.config.option.nbval_kernel_startup_timeout,
+        )
+        self.setup_sanitize_files()
+
+    def teardown(self) -> None:
+        # nbval leaves the channels of a dead kernel open.
+        if hasattr(self.kernel, "km"):
+            self.kernel.stop()
+
+    def collect(self) -> Iterator[StrictCell]:
+        for cell in super().collect():
+            yield StrictCell.from_parent(
+                self,
+                name=f"In [{cell.cell_num + 1}]",
+                cell_num=cell.cell_num,
+                cell=cell.cell,
+                options=cell.options,
+            )
+
+
+class StrictCell(IPyNbCell):
+    """A cell that must have been run, and must say again what is stored."""
+
+    def setup(self) -> None:
+        if self.parent.failed:
+            pytest.skip(f"not run, because {self.parent.failed} failed")
+
+    def runtest(self) -> None:
+        try:
+            self._refuse_stored()
+            self._run_and_compare()
+        except BaseException:
+            self.parent.failed = self.name
+            raise
+
+    def _refuse_stored(self) -> None:
+        stored = self.cell
+        if stored.execution_count is None and stored.source.strip():
+            self._fail("The cell was never run", self._rerun)
+        if _stderr(stored.outputs):
+            self._fail(
+                "The stored outputs hold a warning",
+                f"mend what it complains of, then {self._rerun}",
+                _stderr(stored.outputs),
+            )
+
+    def _run_and_compare(self) -> None:
+        failure = None
+        try:
+            super().runtest()
+        except KernelDiedError:
+            self._fail(
+                "The kernel died while it ran this cell",
+                "look for what ends the process: memory, os._exit, a crash "
+                "in native code",
+            )
+        except NbCellError as error:
+            failure = error
+        if failure is not None and str(failure) != "Cell outputs differ":
+            self._fail(
+                str(failure),
+                "mend the code, or tag the cell raises-exception if the "
+                "error is intended",
+                failure.inner_traceback,
+            )
+        if warning := _stderr(self.test_outputs):
+            self._fail(
+                "The cell wrote to stderr, and a chapter may not warn",
+                "mend what it complains of",
+                warning,
+            )
+        if failure is not None:
+            self._fail(
+                "The outputs differ from the stored ones",
+                f"if the new ones are right, {self._rerun} and read the "
+                "diff; if not, mend the code",
+                failure.inner_traceback,
+            )
+
+    def compare_outputs(
+        self,
+        test: list[NotebookNode],
+        ref: list[NotebookNode],
+        skip_compare: tuple[str, ...] | None = None,
+    ) -> bool:
+        skip = skip_compare or self.parent.skip_compare
+        return super().compare_outputs(
+            [_without_pictures(output) for output in test],
+            [_without_pictures(output) for output in ref],
+            tuple(key for key in skip if key not in FIGURES),
+        )
+
+    def format_output_compare(self, key: str, left: str, right: str) -> None:
+        """Say what was stored and what came, which nbval leaves open."""
+        diff = difflib.unified_diff(
+            str(left).splitlines(),
+            str(right).splitlines(),
+            f"stored {key}",
+            f"{key} now",
+            lineterm="",
+        )
+        self.comparison_traceback.extend(diff)
+
+    @property
+    def _rerun(self) -> str:
+        return f"run `make run CH={self.path.stem.split('_')[0]}`"
+
+    def _fail(self, what: str, remedy: str, details: str = "") -> None:
+        raise NbCellError(
+            self.cell_num, f"{what}: {remedy}.", self.cell.source, details
+        )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
+        error = excinfo.value
+        if not isinstance(error, NbCellError):
+            return str(excinfo.getrepr(style="short"))
+        parts = [
+            f"{self.path.name}, {self.name}: {error}",
+            textwrap.indent(error.source, "    "),
+            re.sub(r"\x1b\[[0-9;]*m", "", error.inner_traceback or ""),
+        ]
+        return "\n\n".join(filter(None, parts))
+
+    def reportinfo(self) -> tuple:
+        path, line, _ = super().reportinfo()
+        return path, line, f"{self.path.name}::{self.name}"
+
+
+def _stderr(outputs: list[NotebookNode] | None) -> str:
+    return "".join(
+        output.text
+        for output in outputs or ()
+        if output.output_type == "stream" and output.name == "stderr"
+    )
+
+
+def _without_pictures(output: NotebookNode) -> NotebookNode:
+    """The output with a note of each figure's kind in place of its data.
+
+    Two renders of one figure differ, so their data can't be compared. That
+    there is a figure, and of which kind, can.
+    """
+    if "data" not in output:
+        return output
+    data = {
+        kind: ("a figure" if value else "an empty figure")
+        if kind in FIGURES
+        else value
+        for kind, value in output["data"].items()
+    }
+    return NotebookNode({**output, "data": data})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """Replace nbval's notebooks by strict ones."""
+    return [
+        StrictFile.from_parent(parent, path=file_path)
+        if type(collector) is IPyNbFile
+        else collector
+        for collector in (yield)
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep the cells of a notebook together under `pytest -n`."""
+    option = config.option
+    if getattr(option, "numprocesses", None) and option.dist == "no":
+        option.dist = "loadfile"

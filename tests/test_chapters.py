@@ -1,0 +1,244 @@
+"""The pairing gate, and what each chapter owes its readers."""
+
+import re
+import shutil
+import statistics
+from itertools import pairwise
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.strict_nbval import FIGURES
+from tools import book
+
+CHAPTERS = pytest.mark.parametrize(
+    "source", book.sources(), ids=lambda path: path.stem
+)
+
+
+def stored(source):
+    return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@CHAPTERS
+def test_script_and_notebook_are_a_pair(source):
+    assert list(book.problems(source)) == []
+
+
+def test_every_notebook_has_its_script():
+    scripts = {path.with_suffix(".ipynb") for path in book.sources()}
+    assert set(book.CHAPTERS.glob("*.ipynb")) == scripts
+
+
+@CHAPTERS
+def test_prose_stands_before_each_code_cell(source):
+    kinds = [cell.cell_type for cell in stored(source).cells]
+    assert ("code", "code") not in pairwise(kinds)
+
+
+@CHAPTERS
+def test_code_cells_are_small(source):
+    sizes = []
+    for cell in code_cells(stored(source)):
+        lines = cell.source.splitlines()
+        assert max(map(len, lines)) <= 79, cell.source
+        assert len(lines) <= 20, cell.source
+        sizes.append(len([line for line in lines if line.strip()]))
+    assert statistics.median(sizes) <= 5
+
+
+@CHAPTERS
+def test_figures_have_alternative_text(source):
+    for cell in code_cells(stored(source)):
+        kinds = {k for output in cell.outputs for k in output.get("data", {})}
+        if kinds & set(FIGURES):
+            alt = cell.metadata.mystnb.image.alt
+            assert len(alt) > 40
+            assert re.search(r"\.(svg|png)\b", alt) is None
+
+
+@CHAPTERS
+def test_chapter_has_the_parts_of_a_chapter(source):
+    text = "\n".join(
+        cell.source
+        for cell in stored(source).cells
+        if cell.cell_type == "markdown"
+    )
+    headings = re.findall(r"^#+ .+", text, re.MULTILINE)
+    assert [h for h in headings if h.startswith("# ")] == headings[:1]
+    assert headings[-3:] == [
+        "## Summary",
+        "## Exercises",
+        "## Where to go next",
+    ]
+    for part in (
+        "**You will learn**",
+        "**In the book:**",
+        "https://d2l.ai/",
+        "https://zh.d2l.ai/",
+        "**You need**",
+    ):
+        assert part in text
+    number = int(source.stem.split("_")[0])
+    exercises = re.findall(r"^\*\*(\d+)\.(\d+) ", text, re.MULTILINE)
+    expected = [(str(number), str(i + 1)) for i in range(len(exercises))]
+    assert exercises == expected
+    assert len(exercises) >= 4
+
+
+@CHAPTERS
+def test_links_to_chapters_lead_to_files(source):
+    for cell in stored(source).cells:
+        if cell.cell_type == "markdown":
+            for link in re.findall(r"\]\(([^):]+)\)", cell.source):
+                assert (book.CHAPTERS / link).is_file(), link
+
+
+@CHAPTERS
+def test_each_cell_can_be_run_twice_in_a_row(source):
+    once = stored(source)
+    twice = book.read_source(source)
+    twice.cells = [
+        cell.copy()
+        for cell in twice.cells
+        if cell.cell_type == "code"
+        for _ in range(2)
+    ]
+    NotebookClient(
+        twice,
+        timeout=book.TIMEOUT,
+        kernel_name="python3",
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(book.CHAPTERS)}},
+    ).execute()
+    for cell, again in zip(code_cells(once), twice.cells[1::2], strict=True):
+        if "nbval-ignore-output" not in cell.metadata.get("tags", []):
+            assert texts(again) == texts(cell), cell.source
+
+
+def texts(cell):
+    """What a cell's outputs say, figures by their kinds alone."""
+    said = []
+    for output in cell.outputs:
+        if output.output_type == "error":
+            said.append((output.ename, output.evalue))
+        elif output.output_type == "stream":
+            said.append((output.name, output.text))
+        else:
+            said.append({k: k in FIGURES or v for k, v in output.data.items()})
+    return said
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A copy of a chapter's pair, to be spoiled."""
+    source = book.sources("03")[0]
+    for suffix in (".py", ".ipynb"):
+        shutil.copy(source.with_suffix(suffix), tmp_path)
+    return tmp_path / source.name
+
+
+def edit(pair, old, new):
+    text = pair.read_text()
+    assert old in text
+    pair.write_text(text.replace(old, new, 1))
+
+
+def edit_notebook(pair, change):
+    notebook = stored(pair)
+    change(notebook)
+    nbformat.write(notebook, pair.with_suffix(".ipynb"))
+
+
+def test_gate_passes_an_untouched_pair(pair):
+    assert list(book.problems(pair)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("X - X.mean()", "X - X.median()", "X.median()"),
+        ("The simplest layer", "The easiest layer", "easiest"),
+        ('["raises-exception"]', '["nbval-skip"]', "nbval-skip"),
+        ("A histogram", "A picture", "A picture"),
+    ],
+)
+def test_gate_names_the_first_difference(pair, old, new, named):
+    edit(pair, old, new)
+    (problem,) = book.problems(pair)
+    assert named in problem
+    assert "make run CH=03" in problem
+
+
+def test_gate_refuses_a_script_without_a_notebook(pair):
+    pair.with_suffix(".ipynb").unlink()
+    (problem,) = book.problems(pair)
+    assert problem == "03_custom_layers.ipynb is missing: run `make run CH=03`"
+
+
+def test_gate_refuses_a_cell_that_only_one_has(pair):
+    edit_notebook(pair, lambda notebook: notebook.cells.pop())
+    (problem,) = book.problems(pair)
+    assert "cells" in problem
+
+
+def test_gate_refuses_outputs_of_a_partial_run(pair):
+    def rerun_one(notebook):
+        code_cells(notebook)[0].execution_count = 40
+
+    edit_notebook(pair, rerun_one)
+    (problem,) = book.problems(pair)
+    assert "in one go" in problem
+
+
+def test_gate_refuses_a_tag_that_is_wrong(pair):
+    def drop_error(notebook):
+        cell = next(
+            cell
+            for cell in code_cells(notebook)
+            if "raises-exception" in cell.metadata.get("tags", [])
+        )
+        cell.outputs = []
+
+    edit_notebook(pair, drop_error)
+    (problem,) = book.problems(pair)
+    assert "doesn't raise, and it is tagged raises-exception" in problem
+
+
+def test_chapters_are_found_by_number_name_or_file():
+    for which in (
+        "3",
+        "03",
+        "03_custom_layers",
+        "chapters/03_custom_layers.py",
+    ):
+        assert [p.stem for p in book.sources(which)] == ["03_custom_layers"]
+
+
+def test_unknown_chapter_is_answered_with_those_there_are(capsys):
+    assert book.main(["run", "99"]) == 2
+    assert "no chapter '99'; there are 01_blocks" in capsys.readouterr().err
+
+
+def test_failing_run_leaves_the_stored_notebook(pair, capsys, monkeypatch):
+    monkeypatch.setattr(book, "CHAPTERS", pair.parent)
+    monkeypatch.setattr(book, "sources", lambda which: [pair])
+    before = pair.with_suffix(".ipynb").read_bytes()
+    edit(pair, "import copy", "import copy_")
+    assert book.main(["run"]) == 1
+    assert "No module named 'copy_'" in capsys.readouterr().out
+    assert pair.with_suffix(".ipynb").read_bytes() == before
+    assert sorted(p.suffix for p in pair.parent.iterdir()) == [".ipynb", ".py"]
+
+
+def test_run_twice_gives_the_same_file(pair):
+    book.run(pair)
+    first = pair.with_suffix(".ipynb").read_bytes()
+    book.run(pair)
+    assert pair.with_suffix(".ipynb").read_bytes() == first

@@ -1,0 +1,214 @@
+"""Tampered copies of a chapter must turn nbval red, with a message that helps.
+
+One pytest runs all the copies, in a temporary folder, on two workers, with
+the plugin that tests the chapters.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+from tools import book
+
+CHAPTER = book.sources("03")[0].with_suffix(".ipynb")
+
+
+def first_output(cells, fits):
+    """The first stored output that fits, and its cell."""
+    return next((c, o) for c in cells for o in c.outputs if fits(o))
+
+
+def change_text(pattern, replacement):
+    """A tampering with the first stored text in which a pattern occurs."""
+
+    def plain(output):
+        if output.output_type == "stream":
+            return output, "text"
+        return output.get("data", {}), "text/plain"
+
+    def tamper(cells):
+        def fits(output):
+            holder, key = plain(output)
+            return re.search(pattern, holder.get(key, ""))
+
+        cell, output = first_output(cells, fits)
+        holder, key = plain(output)
+        holder[key] = re.sub(pattern, replacement, holder[key], count=1)
+        return cell
+
+    return tamper
+
+
+def change_figure(change):
+    def tamper(cells):
+        cell, output = first_output(
+            cells, lambda o: "image/svg+xml" in o.get("data", {})
+        )
+        change(cell.outputs, output)
+        return cell
+
+    return tamper
+
+
+def change_error(change):
+    def tamper(cells):
+        cell, output = first_output(cells, lambda o: o.output_type == "error")
+        change(cell, output)
+        return cell
+
+    return tamper
+
+
+def change_cell(change):
+    def tamper(cells):
+        change(cells[1])
+        return cells[1]
+
+    return tamper
+
+
+def add_code(code):
+    return change_cell(
+        lambda cell: cell.update(source=f"{cell.source}\n{code}")
+    )
+
+
+def other_kind(outputs, output):
+    output.data["image/png"] = output.data.pop("image/svg+xml")
+
+
+def add_warning(cell):
+    stream = nbformat.v4.new_output("stream", name="stderr", text="Careful!")
+    cell.outputs.append(stream)
+
+
+DIFFER = r"outputs differ from the stored ones: .*`make run CH=03`"
+TAMPERINGS = {
+    "number": (change_text(r"-49\.", "-47."), DIFFER),
+    "sign": (change_text(r"-50\.", "50."), DIFFER),
+    "shape": (change_text(r"Size\(\[4", "Size([5"), DIFFER),
+    "name": (change_text("weight", "height"), DIFFER),
+    "removed_line": (change_text(r"\A.*\n", ""), DIFFER),
+    "removed_figure": (
+        change_figure(lambda stored, o: stored.remove(o)),
+        DIFFER,
+    ),
+    "empty_figure": (
+        change_figure(lambda stored, o: o.data.update({"image/svg+xml": ""})),
+        DIFFER,
+    ),
+    "figure_of_another_kind": (change_figure(other_kind), DIFFER),
+    "never_run": (
+        change_cell(lambda cell: cell.update(execution_count=None)),
+        "was never run: run `make run CH=03`",
+    ),
+    "stored_warning": (
+        change_cell(add_warning),
+        "stored outputs hold a warning: .*`make run CH=03`",
+    ),
+    "warning": (
+        add_code("import warnings; warnings.warn('old')"),
+        "wrote to stderr, and a chapter may not warn: mend",
+    ),
+    "dead_kernel": (
+        add_code("import os; os._exit(1)"),
+        "kernel died while it ran this cell",
+    ),
+    "timeout": (
+        add_code("import time; time.sleep(60)"),
+        "Timeout of 10 seconds exceeded",
+    ),
+    "error": (add_code("1 / 0"), "caused an exception: .*raises-exception"),
+    "other_error": (
+        change_error(lambda cell, o: o.update(ename="ValueError")),
+        DIFFER,
+    ),
+    "other_message": (
+        change_error(lambda cell, o: o.update(evalue="something else")),
+        DIFFER,
+    ),
+    "no_error": (
+        change_error(lambda cell, o: cell.update(source="pass")),
+        DIFFER,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """For each copy: the cell tampered with, and what became of the cells."""
+    folder = tmp_path_factory.mktemp("tampered")
+    touched = {}
+    for name in ("nothing", *TAMPERINGS):
+        notebook = nbformat.read(CHAPTER, as_version=4)
+        code = [c for c in notebook.cells if c.cell_type == "code"]
+        if name in TAMPERINGS:
+            cell = TAMPERINGS[name][0](code)
+            number = code.index(cell) + 1
+            touched[name] = f"In [{number}]"
+            # One cell more shows what becomes of those that follow.
+            notebook.cells = code[: number + 1]
+        nbformat.write(notebook, folder / f"03_{name}.ipynb")
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "conftest.py").write_text("pytest_plugins = ['strict_nbval']\n")
+    report = folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "--nbval", "-n", "2"]
+    command += ["--nbval-cell-timeout", "10", "--junit-xml", report, folder]
+    environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert report.is_file(), done.stdout + done.stderr
+    cells = defaultdict(dict)
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = case.get("classname").removeprefix("03_").split(".")[0]
+        cells[name][case.get("name")] = case
+    return touched, cells
+
+
+def outcomes(cases):
+    """The outcome of each cell of one copy, by the name of the cell."""
+    return {
+        name: next((child.tag for child in case), "passed")
+        for name, case in cases.items()
+    }
+
+
+def test_untouched_copy_passes(runs):
+    _, cells = runs
+    assert set(outcomes(cells["nothing"]).values()) == {"passed"}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampering_fails_at_its_cell_and_says_what_to_do(runs, name):
+    touched, cells = runs
+    *before, (where, outcome), after = outcomes(cells[name]).items()
+    assert {outcome for _, outcome in before} <= {"passed"}
+    assert (where, outcome) == (touched[name], "failure")
+    assert after[1] == "skipped"
+    message = cells[name][where].find("failure").text
+    assert message.startswith(f"03_{name}.ipynb, {where}: ")
+    assert re.search(TAMPERINGS[name][1], message)
+
+
+def test_cells_after_a_failure_name_it_as_the_cause(runs):
+    touched, cells = runs
+    *_, last = cells["number"].values()
+    assert last.find("skipped").get("message") == (
+        f"not run, because {touched['number']} failed"
+    )
+
+
+def test_difference_shows_what_was_stored_and_what_came(runs):
+    touched, cells = runs
+    message = cells["number"][touched["number"]].find("failure").text
+    assert "\n-in a batch: tensor([-50., -47., -48.])" in message
+    assert "\n+in a batch: tensor([-50., -49., -48.])" in message

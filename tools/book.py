@@ -1,0 +1,223 @@
+"""The chapters: which files they are, how they run, what their pairs owe.
+
+This is the one place that knows which files are chapters. Run it as
+
+    python -m tools.book list [CHAPTER]     the notebooks, a line each
+    python -m tools.book run [CHAPTER]      execute, and store the outputs
+    python -m tools.book check [CHAPTER]    compare each .py with its .ipynb
+
+where CHAPTER is a number such as 03, or a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ROOT / "chapters"
+TIMEOUT = 120  # seconds for one cell
+
+
+def sources(which: str = "", folder: Path = CHAPTERS) -> list[Path]:
+    """The chapters' ``.py`` files, in the order of the book.
+
+    Args:
+        which (str): a number (``3``, ``03``), a name, or a file of either
+            kind; all chapters if empty.
+        folder (Path): where the chapters are.
+
+    Raises:
+        LookupError: if there is no such chapter.
+    """
+    found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    if not which:
+        return found
+    wanted = Path(which).stem
+    if wanted.isdecimal():
+        wanted = wanted.zfill(2)
+    chosen = [p for p in found if wanted in (p.stem, p.stem.split("_")[0])]
+    if not chosen:
+        names = ", ".join(p.stem for p in found)
+        raise LookupError(f"there is no chapter {which!r}; there are {names}")
+    return chosen
+
+
+def read_source(source: Path) -> NotebookNode:
+    """The notebook that a ``.py`` file says, without outputs."""
+    # Read as text: jupytext.read(path) would look for settings around it.
+    return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
+
+
+def run(source: Path) -> NotebookNode:
+    """Execute a chapter from top to bottom and store it beside its source.
+
+    The same chapter run twice gives the same file, up to what its cells
+    compute: cell ids follow from the sources, and nothing about the time or
+    the machine is kept.
+
+    Returns:
+        The notebook, as stored.
+
+    Raises:
+        CellExecutionError: if a cell fails that isn't tagged
+            ``raises-exception``; the stored notebook stays as it was.
+        DeadKernelError: if the kernel dies; likewise.
+    """
+    notebook = read_source(source)
+    NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        coalesce_streams=True,
+        record_timing=False,
+        # Not the notice about unencrypted loopback that each kernel prints.
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(source.parent)}},
+    ).execute()
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata.language_info.pop("version", None)
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest + (f"-{seen[digest]}" if seen[digest] > 1 else "")
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                output.traceback = _own_frames(output.traceback)
+    target = source.with_suffix(".ipynb")
+    unfinished = target.with_suffix(".ipynb.part")
+    nbformat.write(notebook, unfinished)
+    os.replace(unfinished, target)
+    return notebook
+
+
+def _own_frames(traceback: list[str]) -> list[str]:
+    """The traceback without frames from files, whose paths are a machine's."""
+    plain = (re.sub(r"\x1b\[[0-9;]*m", "", frame) for frame in traceback)
+    return [
+        frame
+        for frame, text in zip(traceback, plain, strict=True)
+        if not text.startswith("File ")
+    ]
+
+
+def problems(source: Path) -> Iterator[str]:
+    """What keeps a chapter's pair from being published, a line each."""
+    target = source.with_suffix(".ipynb")
+    remedy = f"run `make run CH={source.stem.split('_')[0]}`"
+    if not target.is_file():
+        yield f"{target.name} is missing: {remedy}"
+        return
+    ours = read_source(source).cells
+    theirs = nbformat.read(target, as_version=4).cells
+    if len(ours) != len(theirs):
+        yield (
+            f"{source.name} has {len(ours)} cells, {target.name} has "
+            f"{len(theirs)}: {remedy}"
+        )
+    for number, (mine, stored) in enumerate(zip(ours, theirs, strict=False)):
+        if _content(mine) != _content(stored):
+            yield (
+                f"cell {number + 1} of {source.name} and of {target.name} "
+                f"differ: {remedy}, or copy the edit to the .py first\n"
+                f"  .py:    {_first_difference(mine, stored)}\n"
+                f"  .ipynb: {_first_difference(stored, mine)}"
+            )
+            return  # all that follow may differ by being shifted
+    code = [cell for cell in theirs if cell.cell_type == "code"]
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        yield (
+            f"{target.name} wasn't run in one go from its first cell to its "
+            f"last (cells ran as {counts}): {remedy}"
+        )
+    for cell in code:
+        tagged = "raises-exception" in cell.metadata.get("tags", [])
+        kinds = {output.output_type for output in cell.outputs}
+        if tagged != ("error" in kinds):
+            yield (
+                f"In [{cell.execution_count}] of {target.name} "
+                + ("doesn't raise" if tagged else "raises")
+                + ", and it is "
+                + ("" if tagged else "not ")
+                + "tagged raises-exception"
+            )
+
+
+def _content(cell: NotebookNode) -> tuple[str, str, list[str], dict]:
+    metadata = cell.metadata
+    return (
+        cell.cell_type,
+        cell.source,
+        metadata.get("tags", []),
+        metadata.get("mystnb", {}),
+    )
+
+
+def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
+    """The first line of a cell that another lacks; its metadata if none."""
+    if cell.cell_type != other.cell_type:
+        return f"a {cell.cell_type} cell"
+    lines = [*cell.source.splitlines(), ""]
+    others = [*other.source.splitlines(), ""]
+    for line, another in zip(lines, others, strict=False):
+        if line != another:
+            return repr(line)
+    if cell.source != other.source:
+        return f"{len(lines) - 1} lines"
+    return f"metadata {dict(cell.metadata)}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line of this module; return its exit status."""
+    commands = {"list", "run", "check"}
+    if not arguments or arguments[0] not in commands or len(arguments) > 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    command, which = arguments[0], "".join(arguments[1:])
+    try:
+        chosen = sources(which)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    failed = False
+    for source in chosen:
+        if command == "list":
+            print(source.with_suffix(".ipynb").relative_to(ROOT))
+        elif command == "check":
+            for problem in problems(source):
+                print(problem, file=sys.stderr)
+                failed = True
+        else:
+            failed |= not _run_and_report(source)
+    return int(failed)
+
+
+def _run_and_report(source: Path) -> bool:
+    """Run a chapter with a line of progress; tell whether it ran through."""
+    print(f"{source.stem} ... ", end="", flush=True)
+    start = time.perf_counter()
+    try:
+        notebook = run(source)
+    except (CellExecutionError, DeadKernelError) as error:
+        print(f"failed; the stored notebook is as it was\n{error}")
+        return False
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    print(f"{cells} cells in {time.perf_counter() - start:.1f} s")
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
