@@ -1,6 +1,8 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -266,8 +268,8 @@ f"{share:.0%} of the networks answer 0"
 # positive or negative with equal chance, and so is their sum. The ReLU at the
 # end turns the left half of the picture into one number.
 
-# %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, symmetric about 0 and reaching from about -50 to 50. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
-bins = torch.arange(-60, 61, 4).tolist()
+# %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of equal size that reach to about -40 and 40. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
+bins = range(-40, 41, 2)
 plt.hist(values[values <= 0], bins, color="C1", label="becomes exactly 0")
 plt.hist(values[values > 0], bins, color="C0", label="kept")
 plt.xlabel("value before the last ReLU")

@@ -13,7 +13,6 @@ __all__ = [
     "MyLinear",
     "MySequential",
     "NestMLP",
-    "d2l",
     "draw_modules",
     "use_style",
 ]

@@ -131,9 +131,7 @@ class MySequential(nn.Module):
 
     def __getitem__(self, index: int | slice) -> nn.Module:
         if isinstance(index, slice):
-            return MySequential(
-                OrderedDict(list(self._modules.items())[index])
-            )
+            return type(self)(OrderedDict(list(self._modules.items())[index]))
         return list(self)[index]
 
 

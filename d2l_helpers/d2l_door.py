@@ -53,15 +53,14 @@ def load_d2l() -> ModuleType:
     error = _torchvision_error()
     if error is None:
         return importlib.import_module("d2l.torch")
-    blocked = "torchvision" in sys.modules  # by None, as some tests do
+    before = {k: v for k, v in sys.modules.items() if k == "torchvision"}
     sys.modules["torchvision"] = _MissingTorchvision(error)
     try:
         return importlib.import_module("d2l.torch")
     finally:
         # Left in place, others would take it for the real torchvision.
         del sys.modules["torchvision"]
-        if blocked:
-            sys.modules["torchvision"] = None
+        sys.modules.update(before)
 
 
 def _torchvision_error() -> Exception | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 # Blue and orange that stay apart for color-blind readers, on a white card
 # that is as legible on a dark page as on a light one.
 BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#666666"
+LETTER = 0.075  # inches, the width of a letter of 9 points
 STYLE = {
+    "axes.axisbelow": True,
     "axes.edgecolor": GRAY,
     "axes.grid": True,
     "axes.prop_cycle": f"cycler('color', ['{BLUE}', '{ORANGE}'])",
@@ -32,9 +35,11 @@ STYLE = {
 
 
 def use_style() -> None:
-    """Draw this notebook's figures as SVG, in the style of the chapters.
+    """Draw this notebook's figures in the style of the chapters.
 
-    The same figure gives the same text each time: no date, no random name.
+    Each figure is stored as SVG, which stays sharp, and as PNG, since
+    JupyterLab shows no SVG in a notebook that it doesn't trust yet. The same
+    figure gives the same text each time: no date, no random name.
 
     Example::
 
@@ -50,7 +55,7 @@ def use_style() -> None:
         # Kept in the configuration, since d2l.plot sets the format anew.
         kwargs = InlineBackend.instance().print_figure_kwargs
         kwargs["metadata"] = {"Date": None}
-        set_matplotlib_formats("svg")
+        set_matplotlib_formats("svg", "retina")
 
 
 def draw_modules(net: nn.Module) -> Axes:
@@ -98,23 +103,42 @@ def draw_modules(net: nn.Module) -> Axes:
             row = rows
             rows += 1
         lines.extend((column, row, name, child) for name, child in children)
-        boxes.append((column, row, module))
+        boxes.append((column, row, _label(module)))
         return row
 
     place(net, 0)
-    _, ax = plt.subplots(figsize=(1.9 * (depth + 1), 0.55 * rows + 0.2))
-    ax.set(xlim=(-0.5, depth + 0.5), ylim=(rows - 0.5, -0.5))
+    # A column is as wide as the longest label and the longest name need.
+    words = [word for *_, label in boxes for word in label.split("\n")]
+    box = 0.3 + LETTER * max(map(len, words))
+    names = 0.1 + LETTER * max(
+        (len(name) for _, _, name, _ in lines), default=0
+    )
+    width = box + 0.2 + names  # inches
+    size = (depth * width + box, 0.6 * rows)
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    margin = box / 2 / width  # columns
+    ax.set(xlim=(-margin, depth + margin), ylim=(rows - 0.5, -0.5))
     ax.axis("off")
     for column, row, name, child in lines:
-        elbow = [column, column + 0.5, column + 0.5, column + 1]
-        ax.plot(elbow, [row, row, child, child], color=GRAY, lw=1, zorder=1)
-        ax.text(column + 0.53, child - 0.08, name, color=GRAY, fontsize=8)
-    for column, row, module in boxes:
-        count = sum(p.numel() for p in module.parameters())
-        label = type(module).__name__
-        if count:
-            label += f"\n{count:,} parameters"
-        box = {"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE}
-        style = {"ha": "center", "va": "center", "fontsize": 8, "bbox": box}
-        ax.text(column, row, label, **style)
+        elbow = column + margin + 0.2 / width
+        corners = [column, elbow, elbow, column + 1]
+        ax.plot(corners, [row, row, child, child], color=GRAY, lw=1, zorder=1)
+        style = {"color": GRAY, "fontsize": 9, "parse_math": False}
+        ax.text(elbow + 0.05 / width, child - 0.08, name, **style)
+    frame = {"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE}
+    for column, row, label in boxes:
+        style = {"ha": "center", "va": "center", "fontsize": 9, "bbox": frame}
+        ax.text(column, row, label, parse_math=False, **style)
     return ax
+
+
+def _label(module: nn.Module) -> str:
+    """The class of a module, and how many numbers it trains."""
+    name = type(module).__name__
+    parameters = list(module.parameters())
+    if any(is_lazy(p) for p in parameters):
+        return f"{name}\nuninitialized"
+    count = sum(p.numel() for p in parameters)
+    if not count:
+        return name
+    return f"{name}\n{count:,} parameter{'s' if count > 1 else ''}"

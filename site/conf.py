@@ -18,16 +18,20 @@ language = "en"
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx-mathjax-offline"]
 exclude_patterns = ["**.ipynb_checkpoints"]
 nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath"]
 # Headings that other pages may link to.
 myst_heading_anchors = 3
 
 html_theme = "sphinx_book_theme"
 html_theme_options = {
+    "footer_content_items": [],
     "home_page_in_toc": True,
-    "show_navbar_depth": 1,
+    "navbar_persistent": [],  # the sidebar has the search field
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
+# Without it the theme complains in the console of a first-time reader.
+html_context = {"default_mode": "auto"}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def run(source: Path) -> NotebookNode:
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(source.parent)}},
     ).execute()
-    notebook.metadata.pop("jupytext", None)
+    # JupyterLab compares the pair by these, whichever file is the newer one.
+    notebook.metadata.jupytext = _jupytext_filters()
     notebook.metadata.language_info.pop("version", None)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
@@ -101,6 +103,11 @@ def run(source: Path) -> NotebookNode:
     nbformat.write(notebook, unfinished)
     os.replace(unfinished, target)
     return notebook
+
+
+def _jupytext_filters() -> dict[str, str]:
+    settings = tomllib.loads((ROOT / "jupytext.toml").read_text("utf-8"))
+    return {k: v for k, v in settings.items() if k.endswith("_filter")}
 
 
 def _own_frames(traceback: list[str]) -> list[str]:

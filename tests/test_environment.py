@@ -1,0 +1,56 @@
+"""The files that say what to install must agree."""
+
+import re
+import sys
+import tomllib
+from itertools import chain
+
+import yaml
+from jupyter_client.kernelspec import KernelSpecManager
+
+from tools.book import ROOT
+
+CONDA_NAMES = {"torch": "pytorch"}
+# What conda must bring that pip, or the system, has anyway.
+ONLY_CONDA = {"python", "pip", "make"}
+
+
+def split(requirement):
+    """A requirement's name, as pip compares names, and its range."""
+    name, versions = re.fullmatch(r"([\w.-]+)(.*)", requirement).groups()
+    return re.sub(r"[-_.]+", "-", name).lower(), versions
+
+
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def required():
+    project = pyproject()["project"]
+    extras = project["optional-dependencies"].values()
+    return dict(map(split, chain(project["dependencies"], *extras)))
+
+
+def test_conda_environment_has_the_same_packages_and_ranges():
+    text = (ROOT / "environment.yml").read_text("utf-8")
+    *conda, last = yaml.safe_load(text)["dependencies"]
+    listed = dict(map(split, [*conda, *last["pip"]]))
+    python = listed["python"]
+    for name in ONLY_CONDA:
+        del listed[name]
+    expected = {CONDA_NAMES.get(k, k): v for k, v in required().items()}
+    assert listed == expected
+    assert python == pyproject()["project"]["requires-python"]
+
+
+def test_constraints_pin_every_dependency():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(split(line) for line in lines if not line.startswith("#"))
+    assert required().keys() <= pins.keys()
+    # "==1.2" and no build of one machine, such as "+cpu"
+    assert all(re.fullmatch(r"==[\w.]+", pin) for pin in pins.values())
+
+
+def test_the_kernel_that_notebooks_name_is_this_python():
+    spec = KernelSpecManager().get_kernel_spec("python3")
+    assert spec.argv[0] in (sys.executable, "python")
