@@ -32,7 +32,7 @@ setup: $(READY) ## install what the chapters, the tests and the site need
 lab: $(READY) ## read and run the chapters in JupyterLab (ARGS="--no-browser")
 	$(PY) -m jupyterlab --ServerApp.root_dir=. \
 	    --LabApp.app_settings_dir=tools/lab \
-	    --LabApp.default_url="/lab/tree/chapters/index.md?factory=Markdown%20Preview" $(ARGS)
+	    --LabApp.default_url=/lab/tree/chapters/index.md $(ARGS)
 
 run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run $(CH)
