@@ -16,10 +16,10 @@
 # %% [markdown]
 # # Build networks from blocks
 #
-# A network of a hundred layers is not written layer by layer. Its author
-# writes a few blocks, repeats them and nests them. PyTorch has one class for
-# all of these sizes, `nn.Module`. In this chapter you write modules yourself,
-# see what `nn.Module` does for you, and find out what it can't see.
+# A network of a hundred layers is written as a few blocks, repeated and
+# nested. PyTorch has one class for all of these sizes, `nn.Module`. In this
+# chapter you write modules yourself, see what `nn.Module` does for you, and
+# find out what it can't see.
 #
 # **You will learn** to
 #
@@ -39,8 +39,8 @@
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device. Random
-# numbers are drawn on the CPU and then moved, because a GPU draws others from
-# the same seed.
+# numbers are drawn on the CPU and then moved: from the same seed, a GPU draws
+# others.
 
 # %%
 from collections import OrderedDict
@@ -62,7 +62,8 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # ## Layer, block and model are one kind of thing
 #
 # Here is a network of three layers and a batch of two samples with 20
-# features each. Which shape will the output have?
+# features each. `to` returns a moved copy of a tensor, and moves a module in
+# place. Which shape will the output have?
 
 # %%
 torch.manual_seed(0)
@@ -74,7 +75,8 @@ net(X).shape
 # %% [markdown]
 # Each sample has become 10 numbers. The next cell puts the same three
 # questions to the first layer and to the whole network: how many parameter
-# tensors do you own, how many modules do you hold, what do you make of `X`?
+# tensors do you own, how many modules do you hold directly (your *children*),
+# what do you make of `X`?
 
 # %%
 for module in (net[0], net):
@@ -86,17 +88,16 @@ for module in (net[0], net):
     )
 
 # %% [markdown]
-# Both could answer. A *layer*, a *block* of layers and a whole *model* are all
-# modules: objects with parameters, with child modules, and with a forward
-# computation. Code that works on one works on the others, and this is why
-# blocks can be put into blocks.
+# A *layer*, a *block* of layers and a whole *model* are all modules: objects
+# with parameters, with child modules, and with a forward computation. This is
+# why blocks can be put into blocks.
 
 # %% [markdown]
 # ## Write a module
 #
 # A module takes two methods. `__init__` creates the parts, `forward` computes
-# with them. `super().__init__()` comes first: it sets up the registers in
-# which the parts are entered.
+# with them. `super().__init__()` comes first: it creates the registry in which
+# the parts are recorded.
 
 
 # %%
@@ -111,8 +112,8 @@ class MLP(nn.Module):
 
 
 # %% [markdown]
-# Nothing in this class lists its layers, and yet it can print them: assigning
-# a module to an attribute registers it under the attribute's name.
+# Assigning a module to an attribute registers it under the attribute's name.
+# Printing goes through the registry.
 
 # %%
 torch.manual_seed(0)
@@ -120,9 +121,11 @@ net = MLP().to(device)
 net
 
 # %% [markdown]
-# This companion has a reference version of each class that you write. It
-# names its parts in the same way, so it can take over the weights of yours.
-# With the same weights, the two must give the same output.
+# The *state dict* of a module is a dictionary from names to tensors, its
+# parameters among them. This companion has a reference version of the book's
+# classes, with the same names, so it can load the weights of yours.
+# `assert_close` raises an error unless the two outputs agree. It says nothing
+# below: they do.
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -131,17 +134,18 @@ assert_close(reference(X), net(X))
 
 # %% [markdown]
 # There is no `backward` method. Autograd records the operations that `forward`
-# runs and differentiates them. Before the call below, every gradient is
-# `None`; after it, each has the shape of its parameter.
+# runs and differentiates them. At first, or after `zero_grad`, every gradient
+# is `None`; after `backward`, each has the shape of its parameter.
 
 # %%
 net.zero_grad()
+assert all(p.grad is None for p in net.parameters())
 net(X).sum().backward()
 {name: tuple(p.grad.shape) for name, p in net.named_parameters()}
 
 # %% [markdown]
-# What happens if `super().__init__()` is left out? The register doesn't exist
-# yet when the first layer arrives, and PyTorch says so.
+# What happens if `super().__init__()` is left out? The registry doesn't exist
+# when the first layer arrives, and PyTorch says so.
 
 
 # %% tags=["raises-exception"]
@@ -155,9 +159,9 @@ NoInitMLP()
 # %% [markdown]
 # ### Call the module, not its `forward`
 #
-# `net(X)` and `net.forward(X)` return the same tensor. The hook below, a
-# function that PyTorch runs after each forward computation, counts how often
-# it is run. There are two computations: what will it count?
+# A *hook* is a function that you register on a module and that PyTorch runs
+# for you. This one counts its runs. The computation happens twice below: what
+# will it count?
 
 # %%
 calls = 0
@@ -174,16 +178,16 @@ handle.remove()
 calls
 
 # %% [markdown]
-# One. Calling the module runs its hooks and then `forward`; calling `forward`
-# skips the hooks. Profilers, pruning and quantization work through hooks, so
-# write `net(X)`.
+# One. The outputs are the same, but `net(X)` runs `forward` and the hooks
+# around it, and `net.forward(X)` skips the hooks. Many tools work through
+# hooks, so write `net(X)`.
 
 # %% [markdown]
 # ## Chain modules
 #
 # `nn.Sequential` feeds each module with the output of the one before it. Your
-# own version takes nine lines. `add_module` enters a module under a name;
-# `_modules` is the register, a dictionary that keeps the order.
+# own version takes nine lines. `add_module` registers a module under a name;
+# `_modules` is the registry, a dictionary that keeps the order.
 
 
 # %%
@@ -200,7 +204,7 @@ class MySequential(nn.Module):
 
 
 # %% [markdown]
-# The positions serve as names. Look at the keys of the register.
+# The positions serve as names. Look at the keys of the registry.
 
 # %%
 torch.manual_seed(0)
@@ -223,8 +227,8 @@ list(theirs.state_dict())
 # ### Give the blocks names
 #
 # `hidden.weight` tells more than `0.weight`. The reference class, like
-# `nn.Sequential`, also takes an `OrderedDict` from names to blocks, and a
-# block that is added later runs last.
+# `nn.Sequential`, also takes an `OrderedDict` from names to blocks. A block
+# that is added later runs last.
 
 # %%
 net = d2l_helpers.MySequential(
@@ -267,9 +271,9 @@ forgetful = ForgetfulSequential(*blocks)
 print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
 
 # %% [markdown]
-# Two run, and no error is raised: the shapes fit by chance. Only a comparison
+# Two run, and no error is raised, because every shape fits. Only a comparison
 # shows that the result is wrong. `MySequential`, which walks through the
-# register, agrees with `nn.Sequential`.
+# registry, agrees with `nn.Sequential`.
 
 # %%
 expected = nn.Sequential(*blocks)(X)
@@ -279,10 +283,11 @@ assert_close(MySequential(*blocks)(X), expected)
 # %% [markdown]
 # ## Put code into the forward computation
 #
-# A chain is only one possible computation. `forward` is a Python method, and
-# can do what Python can. This module multiplies with a constant matrix, uses
-# one layer twice, loops for as long as its data demand it, and returns a
-# single number for the batch.
+# `forward` is a Python method, and can do what Python can. This module
+# multiplies by a constant matrix, uses one layer twice, loops for as long as
+# its data demand it, and returns a single number for the batch.
+# `register_buffer` keeps the matrix in the module without training it; more
+# on that below.
 
 
 # %%
@@ -304,8 +309,8 @@ class FixedHiddenMLP(nn.Module):
 
 # %% [markdown]
 # The loop ends when the absolute values sum to at most 1, so the output lies
-# between -1 and 1, however large the input is. The number of rounds isn't
-# written anywhere; the data decide it.
+# between -1 and 1, however large the input is. How many rounds that takes is
+# decided by the data (exercise 1.7 counts them).
 
 # %%
 torch.manual_seed(0)
@@ -327,9 +332,9 @@ print("state dict:", list(net.state_dict()))
 # > **Pitfall.** A tensor that is assigned to a plain attribute works in
 # > `forward` too. But the module doesn't know that it is there.
 #
-# The next class differs from the last in one line. Its constant is no longer
-# in the state dict, so a copy that loads the state dict keeps a constant of
-# its own, and answers differently.
+# The next class keeps its constant in a plain attribute and borrows `forward`
+# from the last one. The constant isn't in the state dict, so a copy that loads
+# it keeps a constant of its own, and answers differently.
 
 
 # %%
@@ -349,17 +354,16 @@ assert not torch.allclose(copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
 # %% [markdown]
-# It is also left behind when the module changes its data type, or moves to
-# another device. Which line of `forward` will fail?
+# It is also left behind when the module changes its data type. Which line of
+# `forward` will fail?
 
 # %% tags=["raises-exception"]
 plain.double()
 plain(X.cpu().double())
 
 # %% [markdown]
-# The product with `rand_weight` did, the one tensor that is still in single
-# precision. With a buffer the copy gives the same answer, and everything
-# changes its type together.
+# The first: it multiplies by `rand_weight`, which is still in single
+# precision. A buffer is loaded, and changes its type, with the rest.
 
 # %%
 copy = FixedHiddenMLP().to(device)
@@ -370,9 +374,10 @@ copy.double()(X.double()).dtype
 # %% [markdown]
 # ### A loop needs a way out
 #
-# Half of infinity is infinity. Once a value overflows, the `while` above never
-# ends. The reference version looks before it loops. In the next cell all
-# weights are 1 and the inputs are near the largest float.
+# Half of infinity is infinity: once a value overflows, the `while` above never
+# ends. The reference version checks before it loops, and raises an error. All
+# weights are 1 here, and twenty inputs of 1e38 sum to more than a float can
+# hold.
 
 # %% tags=["raises-exception"]
 careful = d2l_helpers.FixedHiddenMLP()
@@ -383,8 +388,8 @@ careful(torch.full((2, 20), 1e38))
 # ## Keep modules in lists and dictionaries
 #
 # A chain fixes the order of the computation. To hold modules and use them as
-# you like, take `nn.ModuleList`. It has the methods of a list: `append`,
-# `extend`, indexing, iteration.
+# you like, take `nn.ModuleList`. It is used like a list: `append`, `extend`,
+# indexing, iteration.
 
 # %%
 layers = nn.ModuleList([nn.Linear(20, 256)])
@@ -393,8 +398,8 @@ layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
 layers
 
 # %% [markdown]
-# The last two layers don't fit together, 10 outputs and 3 inputs, and nobody
-# minds: a list doesn't say that one feeds the next. It has no forward
+# The last two layers don't fit together, 10 outputs and 3 inputs, and that is
+# no error: a list doesn't say that one feeds the next. It has no forward
 # computation at all.
 
 # %% tags=["raises-exception"]
@@ -402,7 +407,8 @@ layers(X.cpu())
 
 # %% [markdown]
 # What to do with the modules is said in the `forward` of the class that holds
-# them. This one builds a network of any depth from its sizes.
+# them. This one builds a network of any depth from its sizes: `pairwise`
+# gives the neighbors (20, 64), (64, 32) and (32, 10).
 
 
 # %%
@@ -435,36 +441,45 @@ for name, activation in activations.items():
 # > **Pitfall.** A plain Python list or dictionary holds modules just as well,
 # > but doesn't register them.
 #
-# The class below differs from `ListMLP` in the kind of its list alone, and
-# computes outputs of the right shape. How many parameters does it have?
+# The class below keeps its hidden layers in a plain list, and its last layer
+# in an attribute. The output has the right shape. How many of the six
+# parameter tensors does the module know?
 
 
 # %%
 class PlainListMLP(nn.Module):
-    def __init__(self, sizes):
+    def __init__(self, *sizes):
         super().__init__()
-        self.layers = [nn.Linear(n, m) for n, m in pairwise(sizes)]
+        *hidden, last = pairwise(sizes)
+        self.hidden = [nn.Linear(n, m) for n, m in hidden]
+        self.out = nn.Linear(*last)
 
-    forward = ListMLP.forward
+    def forward(self, X):
+        for layer in self.hidden:
+            X = F.relu(layer(X))
+        return self.out(X)
 
 
-plain = PlainListMLP([20, 64, 32, 10])
-plain(X.cpu()).shape, len(list(plain.parameters()))
+plain = PlainListMLP(20, 64, 32, 10)
+plain(X.cpu()).shape, [name for name, _ in plain.named_parameters()]
 
 # %% [markdown]
-# None that it knows of. They won't be trained, saved or moved. Here you are
-# warned, as the optimizer refuses an empty list; in a module with other
-# layers, nothing would be said.
+# Two. An optimizer would train the last layer and be content; saving and
+# moving would leave out the rest. You are warned only if the module knows no
+# parameter at all. With `nn.ModuleList` in place of the list, all six are
+# there.
 
-# %% tags=["raises-exception"]
-torch.optim.SGD(plain.parameters(), lr=0.1)
+# %%
+plain.hidden = nn.ModuleList(plain.hidden)
+len(list(plain.parameters()))
 
 # %% [markdown]
 # ## Nest blocks
 #
-# `NestMLP` of this companion holds a `Sequential`, and a linear layer after
-# it. Here it becomes the first of three blocks in another `Sequential`, and
-# the last of them is the module with the loop.
+# `NestMLP` of this companion holds a `Sequential` (20 to 64 to 32 features)
+# and a linear layer after it (32 to 16). Here it is the first of three blocks
+# in another `Sequential`; the last is the module with the loop. Which shape
+# will come out?
 
 # %%
 torch.manual_seed(0)
@@ -474,8 +489,8 @@ net = nn.Sequential(
 net(X).shape
 
 # %% [markdown]
-# `named_children` gives the blocks directly below a module, with their names.
-# Asked again of each child, it gives the whole tree.
+# A scalar has the empty shape. `named_children` gives the modules directly
+# below a module, with their names.
 
 # %%
 for name, child in net.named_children():
@@ -492,9 +507,9 @@ draw_modules(net)
 plt.show()
 
 # %% [markdown]
-# Each step of the path is a name on a line, and the dots separate the steps.
-# `FixedHiddenMLP` has 420 parameters, all in its linear layer; the 400 numbers
-# of `rand_weight` are a buffer and don't count.
+# The path is 0, net, 2, to the layer with 2,080 parameters. `FixedHiddenMLP`
+# has 420, all in its linear layer; the 400 numbers of `rand_weight` are a
+# buffer and don't count.
 
 # %% [markdown]
 # ## Classify images
@@ -506,10 +521,12 @@ plt.show()
 # %%
 torch.manual_seed(0)
 scores = nn.Sequential(
-    nn.Linear(28 * 28, 512), nn.ReLU(),
-    nn.Linear(512, 512), nn.ReLU(),
+    nn.Linear(28 * 28, 512),
+    nn.ReLU(),
+    nn.Linear(512, 512),
+    nn.ReLU(),
     nn.Linear(512, 10),
-)  # fmt: skip
+)
 classifier = nn.Sequential(nn.Flatten(), scores).to(device)
 image = torch.rand(1, 28, 28).to(device)
 logits = classifier(image)  # (1, 28, 28) -> (1, 10)
@@ -525,9 +542,9 @@ assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
 probabilities.argmax(dim=1)
 
 # %% [markdown]
-# The prediction means nothing yet, since nobody has trained the weights. What
-# can be checked is the shape after each layer. A smaller classifier, three
-# images at once: where does the 28 x 28 disappear?
+# The prediction means nothing yet: the weights are random. What can be checked
+# is the shape after each layer. A smaller classifier, three images at once:
+# where does the 28 x 28 disappear?
 
 # %%
 torch.manual_seed(0)
@@ -567,28 +584,37 @@ class DynamicMLP(nn.Module):
 
 
 # %% [markdown]
-# Gradients tell which way a batch has taken: where the computation didn't
-# pass, they stay `None`.
+# Hooks tell which way a batch has taken. This function lists the layers in
+# the order in which they ran.
 
 
 # %%
-def touched(net, X, repeat):
-    net.zero_grad()
-    net(X, repeat).sum().backward()
-    return [n for n, p in net.named_parameters() if p.grad is not None]
+def path(net, *args):
+    ran = []
+    hooks = [
+        layer.register_forward_hook(lambda *_, name=name: ran.append(name))
+        for name, layer in net.named_children()
+    ]
+    net(*args)
+    for hook in hooks:
+        hook.remove()
+    return ran
 
-
-torch.manual_seed(0)
-net = DynamicMLP().to(device)
-print(touched(net, X, repeat=1))
-print(touched(net, 100 * X, repeat=3))
 
 # %% [markdown]
-# The second batch is large, and took the other branch, three times. For
-# PyTorch that is nothing special: it records the graph while the code runs. A
-# framework that builds the graph first, before any data are there, would need
-# the branch and the loop as nodes of the graph, since a Python `if` would
-# have been decided once for all batches. The chapter on autograd comes back
+# The second batch is a hundred times as large as the first.
+
+# %%
+torch.manual_seed(0)
+net = DynamicMLP().to(device)
+print(path(net, X))
+print(path(net, 100 * X, 3))
+
+# %% [markdown]
+# One class, two networks. PyTorch records the graph while the code runs, anew
+# for each batch. A framework that builds a static graph, before any data are
+# there, needs the branch and the loop as nodes of that graph: a Python `if`
+# would be decided once, for all batches. The chapter on autograd will return
 # to what each way gains and costs.
 
 # %% [markdown]
@@ -597,11 +623,11 @@ print(touched(net, 100 * X, repeat=3))
 # - Layers, blocks and models are modules: parameters, children, a forward
 #   computation. You write `__init__` and `forward`; autograd does the rest.
 # - Assigning a module to an attribute registers it. `parameters`,
-#   `state_dict`, `to` and printing all start from the registers.
+#   `state_dict`, `to` and printing all go through the registry.
 # - `net(X)` runs hooks and `forward`; `net.forward(X)` skips the hooks.
 # - `nn.Sequential` is a chain and has a forward computation; `nn.ModuleList`
 #   and `nn.ModuleDict` only hold modules. A plain list hides them.
-# - `children()` gives a repeated block once. The register has it each time.
+# - `children()` gives a repeated block once. The registry has it each time.
 # - A constant tensor belongs in a buffer: saved and moved, and not trained.
 # - `forward` is Python: its branches and loops may depend on the data.
 
@@ -611,11 +637,11 @@ print(touched(net, 100 * X, repeat=3))
 # **1.1 A chain over a list.** Change `MySequential` so that it keeps its
 # blocks in a plain Python list. Before you run it, write down which of these
 # break: the output, `parameters()`, `state_dict()`, `to(device)`, printing.
-# Then repair it without giving up the list.
+# Then repair it, and keep the plain list.
 #
 # **1.2 Two nets side by side.** Write a module `Parallel(net1, net2)` whose
 # output is that of both nets, concatenated along the last dimension. What
-# must the two nets agree on?
+# must the two agree on, in what they take and in what they return?
 #
 # **1.3 A factory.** Write a function `repeat(make_block, n)` that returns a
 # chain of `n` blocks that share no parameter. Show that they share none. What

@@ -16,11 +16,10 @@
 # %% [markdown]
 # # Write layers of your own
 #
-# Sooner or later a model needs a layer that no library has. PyTorch's own
-# layers are ordinary Python classes, and yours can do all that they do: train,
-# print, move and be saved. What it takes is that each tensor be kept in the
-# right way. In this chapter you write layers, see them go wrong, and learn
-# how to check one before you trust it.
+# PyTorch's own layers are ordinary Python classes, and a layer of yours can do
+# all that they do: be trained, printed, moved and saved. For that, each of its
+# tensors must be kept in the right way. In this chapter you write layers, see
+# them go wrong, and learn how to check one before you trust it.
 #
 # **You will learn** to
 #
@@ -40,9 +39,7 @@
 # cells take about five seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
-# The first cell imports what the chapter uses and chooses the device. Random
-# numbers are drawn on the CPU and then moved, so that they are the same on
-# each device.
+# The first cell imports what the chapter uses and chooses the device.
 
 # %%
 import copy
@@ -83,15 +80,13 @@ layer(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
 # It works in a chain like any other layer. Whatever the linear layer returns,
-# the mean after centering is 0, up to rounding: the sum of 512 floats is
-# rarely exact.
+# the mean after centering is 0, up to rounding.
 
 # %%
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(8, 128), CenteredLayer()).to(device)
 Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
-assert_close(Y.mean().item(), 0.0, rtol=0, atol=1e-6)
-Y.shape
+f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 
 # %% [markdown]
 # ### Whose mean is it?
@@ -108,8 +103,8 @@ print("in a batch:", layer(torch.cat([sample, other]))[0])
 
 # %% [markdown]
 # The answer depends on the neighbor. In training that may be wanted; when a
-# model is used, it is a surprise, as the same input gets another answer on
-# another day. A mean of each sample's own features avoids it.
+# model is used, it is a surprise. A mean over each sample's own features
+# avoids it.
 
 
 # %%
@@ -162,8 +157,8 @@ assert (Y >= 0).all()
 Y.shape
 
 # %% [markdown]
-# And gradients reach both parameters. That sounds too plain to be checked; the
-# next section shows why it is worth a line.
+# And gradients reach both parameters. The next section shows why this is
+# worth a check.
 
 # %%
 layer.zero_grad()
@@ -191,9 +186,8 @@ assert_close(detached(X), layer(X))
 layer(X).requires_grad, detached(X).requires_grad
 
 # %% [markdown]
-# The values are equal, and only the first output can be differentiated. On
-# its own, the second layer gives itself away as soon as you ask for
-# gradients.
+# The values are equal, and only the first output can be differentiated. Alone,
+# the second layer fails at `backward`.
 
 # %% tags=["raises-exception"]
 detached(X).sum().backward()
@@ -225,24 +219,24 @@ for make_layer in (DetachedLinear, MyLinear):
     print(make_layer.__name__, changed_by_a_step(net))
 
 # %% [markdown]
-# Half of the first network isn't trained, and the loss still falls, since the
-# last layer learns. Use the parameter itself in `forward`.
+# Half of the first network isn't trained. The last layer still learns, so
+# nothing looks broken. Use the parameter itself in `forward`.
 
 # %% [markdown]
 # ## A model of your own layers
 #
-# Your layers chain like others. This network takes 64 features to one number.
-# Look at the answers for three samples.
+# This network takes 64 features to one number. What is its answer for one
+# sample?
 
 # %%
 torch.manual_seed(1)
 net = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
-X64 = torch.rand(3, 64).to(device)
-net(X64)
+sample = torch.rand(1, 64).to(device)
+net(sample).item()
 
 # %% [markdown]
-# Exactly 0, three times. Is it bad luck? Build 1,000 such networks and look at
-# the number that enters the last ReLU, for one sample.
+# Exactly 0. Is it bad luck? Build 1,000 such networks and look at the number
+# that enters the last ReLU, for the same sample.
 
 
 # %%
@@ -257,19 +251,20 @@ def before_last_relu(first, last, X):
 # %%
 torch.manual_seed(0)
 pairs = [(MyLinear(64, 8), MyLinear(8, 1)) for _ in range(1000)]
-x = X64[:1].cpu()
+x = sample.cpu()
 values = torch.cat([before_last_relu(*pair, x) for pair in pairs]).detach()
 share = (values <= 0).float().mean().item()
 assert 0.45 < share < 0.55
 f"{share:.0%} of the networks answer 0"
 
 # %% [markdown]
-# Half of them. The hidden values are positive or 0, the last weights are
-# positive or negative with equal chance, and so is their sum. The ReLU at the
-# end turns the left half of the picture into one number.
+# Half of them: it was no bad luck. The hidden values are never negative. Each
+# weight of the last layer, and its bias, is as likely to be positive as
+# negative, and so is the sum. The ReLU at the end turns the left half of the
+# picture into one number.
 
-# %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of equal size that reach to about -40 and 40. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
-bins = range(-40, 41, 2)
+# %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of about equal size that reach to about -40 and 35. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
+bins = range(-44, 45, 2)
 plt.hist(values[values <= 0], bins, color="C1", label="becomes exactly 0")
 plt.hist(values[values > 0], bins, color="C0", label="kept")
 plt.xlabel("value before the last ReLU")
@@ -278,38 +273,37 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Such a network can't even learn its way out: where a ReLU gives 0, its slope
-# is 0 too. Is there a gradient that isn't 0?
+# Where a ReLU gives 0, its slope is 0 too. Does this sample give any gradient
+# that isn't 0?
 
 # %%
 net.zero_grad()
-net(X64).sum().backward()
+net(sample).sum().backward()
 {name: p.grad.any().item() for name, p in net.named_parameters()}
 
 # %% [markdown]
-# None: no step of training will change this network. The repair is to end in a layer without a ReLU. A ReLU belongs between
-# layers; the last one must be free to return any number.
+# None: from this sample the network learns nothing. End in a layer without a
+# ReLU, since the last layer must be free to return any number.
 
 # %%
 torch.manual_seed(1)
-net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1)).to(device)
-net(X64).sum().backward()
-assert (net(X64) != 0).all()
-assert all(p.grad.any() for p in net.parameters())
+repaired = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1)).to(device)
+repaired(sample).sum().backward()
+assert (repaired(sample) != 0).all()
+{name: p.grad.any().item() for name, p in repaired.named_parameters()}
 
 # %% [markdown]
 # ## What comes free
 #
-# Whatever is registered takes part in everything that PyTorch does with
-# modules. The parameters of your layers have names, also deep in a network.
+# The parameters of your layers have names, also deep in a network.
 
 # %%
-net = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1))
+net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
 [name for name, _ in net.named_parameters()]
 
 # %% [markdown]
-# `apply` visits each module, and can initialize yours like any other. Small
-# weights and zero biases are a better start than numbers from $N(0, 1)$.
+# `apply` visits each module, and can initialize yours like any other, here
+# with small weights from $N(0, 0.01^2)$ and zero biases.
 
 
 # %%
@@ -333,19 +327,18 @@ len(list(net.parameters())), len(net.state_dict())
 
 # %% [markdown]
 # Six tensors to train, and eight entries in the state dict, where the shared
-# two have a name for each place. Saving is a round trip through that
-# dictionary, and changing the type takes one call.
+# two have a name for each place. What is saved and loaded is that dictionary,
+# so another layer can take it over. The data type changes in one call.
 
 # %%
-layer = MyLinear(5, 3)
-clone = MyLinear(5, 3)
+clone = MyLinear(5, 3).to(device)
 clone.load_state_dict(layer.state_dict())
-assert_close(clone(X.cpu()), layer(X.cpu()), rtol=0, atol=0)
-clone.double().weight.dtype, clone.to("meta").weight.device
+assert_close(clone(X), layer(X), rtol=0, atol=0)
+clone.double().weight.dtype
 
 # %% [markdown]
-# Printing is free as well, but shows the name only. `extra_repr` adds what a
-# reader wants to know. The reference class has one.
+# Printing shows only the class name. `extra_repr` adds what a reader wants to
+# know. The reference class has one.
 
 
 # %%
@@ -355,15 +348,16 @@ class TalkingLinear(MyLinear):
         return f"in_units={in_units}, units={units}"
 
 
-print(MyLinear(5, 3), TalkingLinear(5, 3), d2l_helpers.MyLinear(5, 3))
+for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
+    print(cls(5, 3))
 
 # %% [markdown]
 # ## Parameter, buffer or attribute
 #
 # Some layers must remember what isn't trained. This one centers with a
 # *running mean*: in training it uses the mean of the batch, and moves its
-# memory a tenth of the way towards it; in evaluation it uses the memory. It
-# holds a tensor of each kind.
+# memory a tenth of the way towards it, which is what `lerp_` does; in
+# evaluation it uses the memory. `shift` is trained like any parameter.
 
 
 # %%
@@ -378,6 +372,7 @@ class RunningCenter(nn.Module):
         mean = self.mean
         if self.training:
             mean = X.mean(dim=0)  # (n, d) -> (d,)
+            # Detached: a memory that kept each batch's graph would grow.
             self.mean.lerp_(mean.detach(), self.momentum)
         return X - mean + self.shift
 
@@ -397,26 +392,27 @@ assert_close(layer.mean, target, rtol=0, atol=0.1)
 [round(m, 1) for m in layer.mean.tolist()]
 
 # %% [markdown]
-# In evaluation the memory is only read, and a sample gets one answer, alone
-# or in a batch. Batch normalization works in this way.
+# In evaluation the memory is only read, and a sample gets one answer, alone or
+# in a batch. In training it doesn't. Batch normalization works in this way.
 
 # %%
+batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
 layer.eval()
-batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]], device=device)
 assert_close(layer(batch)[:1], layer(batch[:1]))
+trained = copy.deepcopy(layer).train()  # a copy: training changes the memory
+assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
 # %% [markdown]
 # Which kind should a tensor be? The table says what each takes part in.
 #
-# | kind | optimizer | state dict | `.to`, `.double` | made by |
+# | kind | optimizer | state dict | `.to`, `.double` | written |
 # |---|---|---|---|---|
 # | parameter | yes | yes | yes | `self.w = nn.Parameter(t)` |
 # | buffer | no | yes | yes | `self.register_buffer("b", t)` |
 # | buffer, not persistent | no | no | yes | the same with `persistent=False` |
 # | attribute | no | no | no | `self.a = t` |
 #
-# The next two cells prove it, a column at a time: a module with one tensor of
-# each kind, and then who appears where.
+# This class has one tensor of each kind; the cell after it checks the columns.
 
 
 # %%
@@ -437,9 +433,9 @@ class FourKinds(nn.Module):
 net = FourKinds()
 assert [n for n, _ in net.named_parameters()] == ["parameter"]
 assert list(net.state_dict()) == ["parameter", "buffer"]
-net.to("meta")
+net.double().to("meta")
 for name in ("parameter", "buffer", "scratch", "attribute"):
-    print(name, getattr(net, name).device)
+    print(name, getattr(net, name).dtype, getattr(net, name).device)
 
 # %% [markdown]
 # So: what is trained is a parameter; what is remembered is a buffer; what can
@@ -462,33 +458,31 @@ X_double = torch.rand(4, 5).double().requires_grad_()
 gradcheck(layer, X_double), gradcheck(detached, X_double)
 
 # %% [markdown]
-# Even the layer with `.data` passes: towards its *input*, its gradients are
-# right. To check the parameters, they must be inputs too. `functional_call`
-# runs a module with tensors that you hand in.
+# Even the layer with `.data` passes: with respect to its *input*, its gradients
+# are right. To check the parameters, make them inputs too:
+# `functional_call(layer, parameters, X)` runs the layer with these tensors in
+# place of its own.
 
 
 # %%
 def check(layer):
-    names, values = zip(*layer.named_parameters(), strict=True)
-
-    def call(X, *values):
-        parameters = dict(zip(names, values, strict=True))
+    def call(X, weight, bias):
+        parameters = {"weight": weight, "bias": bias}
         return functional_call(layer, parameters, X)
 
-    inputs = (X_double, *values)
+    inputs = (X_double, layer.weight, layer.bias)
     return gradcheck(call, inputs, raise_exception=False)
 
 
 check(layer), check(detached)
 
 # %% [markdown]
-# Now it fails, as it should. `raise_exception=False` makes `gradcheck` answer
-# instead of raising an error with the two gradients that disagree.
+# With `raise_exception=False`, `gradcheck` answers `False` where it would
+# raise an error with the two gradients that disagree.
 
 # %% [markdown]
 # The other check compares with a layer that is known to be right. `nn.Linear`
-# keeps its weight the other way round, `(units, in_units)`, so the weight is
-# transposed on its way.
+# keeps its weight the other way round, `(units, in_units)`, hence the `.T`.
 
 # %%
 linear = nn.Linear(5, 3).double()
@@ -518,12 +512,14 @@ assert_close(F.relu(linear(X_double)), layer(X_double))
 # **3.1 A quadratic layer.** Write a layer with a weight $W$ of shape
 # $(d, d, m)$ that takes a vector $x$ of shape $(d,)$ to $y$ of shape $(m,)$,
 # with $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
-# $(n, d)$ to $(n, m)$, without a loop. Check it with `gradcheck`.
+# $(n, d)$ to $(n, m)$, without a loop (`torch.einsum` helps). Check it with
+# `gradcheck`, the weight included.
 #
 # **3.2 Half of the spectrum.** Write a layer that returns the leading half of
 # the Fourier coefficients of its input: from $(n, d)$ with even $d$ to
-# $(n, d/2)$ complex numbers. Which coefficients of a real signal does it drop,
-# and how much do they tell that the others don't? Do gradients pass through?
+# $(n, d/2)$ complex numbers (`torch.fft` helps). The input is real: which of
+# the coefficients that it drops can be computed from those that it keeps? Make
+# one real number of the output, and show that a gradient reaches the input.
 #
 # **3.3 Repair.** `F.relu(X @ self.weight.detach() + self.bias)` also trains
 # badly. Predict which parameters move in one step of training, then check with
