@@ -1,31 +1,36 @@
 # Every task of this project; `make` alone lists them. A target sets up what
 # it needs by itself: once, and again when the dependencies have changed.
 
-# Python to make the environment with, and where the environment is: .venv,
-# or the active conda environment (but not conda's base).
-PYTHON ?= python3
-ifeq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
-ENV ?= .venv
-else
-ENV ?= $(CONDA_PREFIX)
+# The environment: .venv, or the active conda environment (not conda's base).
+# To use another one: make setup VENV=folder
+VENV := $(if $(filter-out base,$(CONDA_DEFAULT_ENV)),$(CONDA_PREFIX))
+ifeq ($(VENV),)
+VENV := .venv
+endif
+# What makes .venv: make setup PYTHON=python3.12
+PYTHON := python3
+
+# One chapter, by number or file, for run, test and pairs: make test CH=03
+CH :=
+export CH
+# More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
+ARGS :=
+
+PY := $(VENV)/bin/python
+# A checkout that was moved or copied gets set up again: it has another stamp.
+READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d ' ' -f 1)
+# So does an environment whose Python is gone, or too broken to start.
+ifneq ($(shell $(PY) -c "print('ok')" 2>/dev/null),ok)
+.PHONY: $(READY)
 endif
 
-# A number or file narrows run and test to one chapter: make test CH=03
-CH ?=
-# More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
-ARGS ?=
-
-PY := $(ENV)/bin/python
-# A checkout that was moved or copied gets set up again: it has another stamp.
-READY := $(ENV)/.ready-$(shell pwd | cksum | cut -d ' ' -f 1)
-
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 .PHONY: help setup lab run test pairs html lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
+	    Makefile
 
 setup: $(READY) ## install what the chapters, the tests and the site need
 
@@ -35,21 +40,22 @@ lab: $(READY) ## read and run the chapters in JupyterLab (ARGS="--no-browser")
 	    --LabApp.default_url=/lab/tree/chapters/index.md $(ARGS)
 
 run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
-	@$(PY) -m tools.book run $(CH)
+	@$(PY) -m tools.book run "$$CH"
 
 test: $(READY) lint ## test the code, the pairs and every cell (CH=03: one)
 ifeq ($(CH),)
 	$(PY) -m pytest -n auto --maxprocesses=4
 else
-	@notebook=$$($(PY) -m tools.book list $(CH)) && set -x && \
+	@notebook=$$($(PY) -m tools.book list "$$CH") && set -x && \
 	$(PY) -m pytest tests/test_chapters.py "$$notebook" \
 	    -k "$$(basename "$$notebook" .ipynb)"
 endif
 
 pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
-	@$(PY) -m tools.book check $(CH)
+	@$(PY) -m tools.book check "$$CH"
 
 html: pairs ## build the site from the stored outputs: _build/html/index.html
+	@rm -f _build/html/*.html  # also the page of a chapter that is gone
 	$(PY) -m sphinx -W -n --keep-going -d _build/doctrees \
 	    -c site chapters _build/html
 
@@ -59,13 +65,13 @@ lint: $(READY) ## check the style of the code
 
 clean: ## remove what was built, and the caches; the environment stays
 	rm -rf _build .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path "*/.venv/*" -prune -exec rm -rf {} +
-	find . -name .ipynb_checkpoints -not -path "*/.venv/*" -prune \
-	    -exec rm -rf {} +
+	find . -path ./.venv -prune -o \
+	    \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	    -prune -exec rm -rf {} +
 
 constraints: ## write constraints.txt anew: the newest set, to be tested next
 	$(PYTHON) -m tools.constraints $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
-	@tools/setup "$(PYTHON)" "$(ENV)"
-	@touch $@
+	@tools/setup "$(PYTHON)" "$(VENV)"
+	@touch "$@"

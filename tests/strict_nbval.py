@@ -9,7 +9,7 @@ chapter, the cell as JupyterLab numbers it, and what to do.
 from __future__ import annotations
 
 import difflib
-import re
+import os
 import textwrap
 import time
 from collections.abc import Iterator
@@ -20,7 +20,10 @@ from nbformat import NotebookNode
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
+from tools.book import without_colors
+
 FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
+DEATH = "look for what ends it: memory, os._exit, a crash in native code"
 HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
 
 
@@ -49,19 +52,30 @@ class StrictFile(IPyNbFile):
     """A notebook whose cells are compared strictly, until one fails."""
 
     failed: str | None = None
+    ran = 0  # how many code cells the kernel has run
 
     def setup(self) -> None:
-        self.kernel = WatchedKernel(
-            CURRENT_ENV_KERNEL_NAME,
-            cwd=str(self.path.parent),
-            startup_timeout=self.config.option.nbval_kernel_startup_timeout,
-        )
+        # ipykernel hides what C++ and subprocesses print, if it finds this.
+        current = os.environ.pop("PYTEST_CURRENT_TEST", None)
+        try:
+            self.kernel = WatchedKernel(
+                CURRENT_ENV_KERNEL_NAME,
+                cwd=str(self.path.parent),
+                startup_timeout=self.config.option.nbval_kernel_startup_timeout,
+            )
+        finally:
+            if current is not None:
+                os.environ["PYTEST_CURRENT_TEST"] = current
         self.setup_sanitize_files()
 
     def teardown(self) -> None:
-        # nbval leaves the channels of a dead kernel open.
-        if hasattr(self.kernel, "km"):
-            self.kernel.stop()
+        if self.kernel is None or not hasattr(self.kernel, "km"):
+            return
+        died = not self.kernel.is_alive()
+        # Also a dead one, whose channels nbval would leave open.
+        self.kernel.stop()
+        if died and not self.failed:
+            raise KernelDiedError(f"{self.path.name}, after its last cell")
 
     def collect(self) -> Iterator[StrictCell]:
         for cell in super().collect():
@@ -84,13 +98,17 @@ class StrictCell(IPyNbCell):
     def runtest(self) -> None:
         try:
             self._refuse_stored()
+            self._run_cells_left_out()
             self._run_and_compare()
-        except BaseException:
+        except Exception:
             self.parent.failed = self.name
             raise
 
     def _refuse_stored(self) -> None:
+        """Fail for what can be seen without running the cell."""
         stored = self.cell
+        if self.options["skip"]:
+            self._fail("The cell would never be checked", "remove nbval-skip")
         if stored.execution_count is None and stored.source.strip():
             self._fail("The cell was never run", self._rerun)
         if _stderr(stored.outputs):
@@ -99,19 +117,39 @@ class StrictCell(IPyNbCell):
                 f"mend what it complains of, then {self._rerun}",
                 _stderr(stored.outputs),
             )
+        for output in stored.outputs:
+            if output.output_type == "error" and not without_colors(
+                "\n".join(output.traceback)
+            ).endswith(f"{output.ename}: {output.evalue}"):
+                self._fail(
+                    "The stored traceback is of no such error", self._rerun
+                )
+
+    def _run_cells_left_out(self) -> None:
+        """Run the cells before this one that pytest was told not to test."""
+        cells = [c for c in self.parent.nb.cells if c.cell_type == "code"]
+        kernel = self.parent.kernel
+        for cell in cells[self.parent.ran : self.cell_num]:
+            message = kernel.execute_cell_input(cell.source, allow_stdin=False)
+            kernel.await_reply(message, self.config.option.nbval_cell_timeout)
+            kernel.await_idle(message, self.output_timeout)
+        self.parent.ran = self.cell_num + 1
 
     def _run_and_compare(self) -> None:
+        if not self.parent.kernel.is_alive():
+            self._fail("The kernel died before this cell", DEATH)
         failure = None
         try:
             super().runtest()
         except KernelDiedError:
-            self._fail(
-                "The kernel died while it ran this cell",
-                "look for what ends the process: memory, os._exit, a crash "
-                "in native code",
-            )
+            self._fail("The kernel died while it ran this cell", DEATH)
         except NbCellError as error:
             failure = error
+        if self.parent.timed_out:
+            self._fail(
+                str(failure or "The cell ran out of time"),
+                "let it compute less",
+            )
         if failure is not None and str(failure) != "Cell outputs differ":
             self._fail(
                 str(failure),
@@ -124,6 +162,12 @@ class StrictCell(IPyNbCell):
                 "The cell wrote to stderr, and a chapter may not warn",
                 "mend what it complains of",
                 warning,
+            )
+        raised = any(o.output_type == "error" for o in self.test_outputs)
+        if self.options["check_exception"] and not raised:
+            self._fail(
+                "The cell raises no error",
+                "remove its tag raises-exception, or let it raise",
             )
         if failure is not None:
             self._fail(
@@ -140,11 +184,19 @@ class StrictCell(IPyNbCell):
         skip_compare: tuple[str, ...] | None = None,
     ) -> bool:
         skip = skip_compare or self.parent.skip_compare
-        return super().compare_outputs(
+        same = super().compare_outputs(
             [_without_pictures(output) for output in test],
             [_without_pictures(output) for output in ref],
             tuple(key for key in skip if key not in FIGURES),
         )
+        # nbval compares what each kind of output says, and not their order.
+        kinds, stored = [_kind(o) for o in test], [_kind(o) for o in ref]
+        if same and kinds != stored:
+            self.format_output_compare(
+                "kinds", "\n".join(stored), "\n".join(kinds)
+            )
+            return False
+        return same
 
     def format_output_compare(self, key: str, left: str, right: str) -> None:
         """Say what was stored and what came, which nbval leaves open."""
@@ -173,7 +225,7 @@ class StrictCell(IPyNbCell):
         parts = [
             f"{self.path.name}, {self.name}: {error}",
             textwrap.indent(error.source, "    "),
-            re.sub(r"\x1b\[[0-9;]*m", "", error.inner_traceback or ""),
+            without_colors(error.inner_traceback or ""),
         ]
         return "\n\n".join(filter(None, parts))
 
@@ -188,6 +240,14 @@ def _stderr(outputs: list[NotebookNode] | None) -> str:
         for output in outputs or ()
         if output.output_type == "stream" and output.name == "stderr"
     )
+
+
+def _kind(output: NotebookNode) -> str:
+    """An output's kind: its type, and its stream or the forms of its data."""
+    form = (
+        [output.name] if "name" in output else sorted(output.get("data", {}))
+    )
+    return " ".join([output.output_type, *form])
 
 
 def _without_pictures(output: NotebookNode) -> NotebookNode:

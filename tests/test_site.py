@@ -60,6 +60,14 @@ def test_nothing_is_loaded_from_another_host(site):
         assert not [url for url in loaded if re.match(r"(https?:)?//", url)]
 
 
+def test_style_sheets_load_nothing_from_another_host(site):
+    sheets = list((site / "_static").rglob("*.css"))
+    assert sheets
+    for sheet in sheets:
+        text = sheet.read_text("utf-8")
+        assert not re.findall(r"url\(\W*(?:https?:)?//[^)]*\)", text), sheet
+
+
 def test_what_pages_load_is_there(site):
     for name in pages(site):
         for url in Page(site / f"{name}.html").loaded:

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
@@ -84,6 +83,29 @@ def other_kind(outputs, output):
     output.data["image/png"] = output.data.pop("image/svg+xml")
 
 
+def rewrite(old, new):
+    """A change of a stored error, and of its traceback."""
+
+    def change(cell, output):
+        output.ename = output.ename.replace(old, new)
+        output.evalue = output.evalue.replace(old, new)
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+
+    return change
+
+
+def add_tag(*tags):
+    return change_cell(lambda cell: cell.metadata.update(tags=[*tags]))
+
+
+def swap(cell):
+    cell.source += "\nprint(1); display({'text/html': '2'}, raw=True)"
+    cell.outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": "2"}),
+        nbformat.v4.new_output("stream", name="stdout", text="1\n"),
+    ]
+
+
 def add_warning(cell):
     stream = nbformat.v4.new_output("stream", name="stderr", text="Careful!")
     cell.outputs.append(stream)
@@ -93,7 +115,7 @@ DIFFER = r"outputs differ from the stored ones: .*`make run CH=03`"
 TAMPERINGS = {
     "number": (change_text(r"-49\.", "-47."), DIFFER),
     "sign": (change_text(r"-50\.", "50."), DIFFER),
-    "shape": (change_text(r"Size\(\[4", "Size([5"), DIFFER),
+    "shape": (change_text(r"Size\(\[2", "Size([5"), DIFFER),
     "name": (change_text("weight", "height"), DIFFER),
     "removed_line": (change_text(r"\A.*\n", ""), DIFFER),
     "removed_figure": (
@@ -117,26 +139,40 @@ TAMPERINGS = {
         add_code("import warnings; warnings.warn('old')"),
         "wrote to stderr, and a chapter may not warn: mend",
     ),
+    "warning_of_a_subprocess": (
+        add_code("import os; os.system('echo careful >&2')"),
+        "wrote to stderr, and a chapter may not warn: mend",
+    ),
+    "order": (change_cell(swap), DIFFER),
+    "skip": (add_tag("nbval-skip"), "would never be checked: remove"),
+    "tag_without_an_error": (
+        add_tag("raises-exception", "nbval-ignore-output"),
+        "raises no error: remove its tag",
+    ),
+    "traceback": (
+        change_error(lambda cell, o: o.update(traceback=["KeyError: 7"])),
+        "stored traceback is of no such error: run `make run CH=03`",
+    ),
     "dead_kernel": (
         add_code("import os; os._exit(1)"),
         "kernel died while it ran this cell",
     ),
     "timeout": (
         add_code("import time; time.sleep(60)"),
-        "Timeout of 10 seconds exceeded",
+        "Timeout of 15 seconds exceeded.*let it compute less",
+    ),
+    "swallowed_timeout": (
+        add_code(
+            "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"
+        ),
+        "ran out of time: let it compute less",
     ),
     "error": (add_code("1 / 0"), "caused an exception: .*raises-exception"),
-    "other_error": (
-        change_error(lambda cell, o: o.update(ename="ValueError")),
-        DIFFER,
-    ),
-    "other_message": (
-        change_error(lambda cell, o: o.update(evalue="something else")),
-        DIFFER,
-    ),
+    "other_error": (change_error(rewrite("RuntimeError", "IOError")), DIFFER),
+    "other_message": (change_error(rewrite("element 0", "one")), DIFFER),
     "no_error": (
         change_error(lambda cell, o: cell.update(source="pass")),
-        DIFFER,
+        "raises no error: remove its tag",
     ),
 }
 
@@ -157,12 +193,14 @@ def runs(tmp_path_factory):
             notebook.cells = code[: number + 1]
         nbformat.write(notebook, folder / f"03_{name}.ipynb")
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "conftest.py").write_text("pytest_plugins = ['strict_nbval']\n")
+    (folder / "conftest.py").write_text(
+        "pytest_plugins = ['tests.strict_nbval']\n"
+    )
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "--nbval", "-n", "2"]
-    command += ["--nbval-cell-timeout", "10", "--junit-xml", report, folder]
+    command += ["--nbval-cell-timeout", "15", "--junit-xml", report, folder]
     environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
-    environment["PYTHONPATH"] = str(Path(__file__).parent)
+    environment["PYTHONPATH"] = str(book.ROOT)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -205,6 +243,15 @@ def test_cells_after_a_failure_name_it_as_the_cause(runs):
     assert last.find("skipped").get("message") == (
         f"not run, because {touched['number']} failed"
     )
+
+
+def test_cell_chosen_alone_finds_what_the_cells_before_it_made():
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
+    chosen = f"{CHAPTER.relative_to(book.ROOT)}::In [5]"
+    done = subprocess.run(
+        [*command, chosen], cwd=book.ROOT, capture_output=True, text=True
+    )
+    assert "1 passed" in done.stdout
 
 
 def test_difference_shows_what_was_stored_and_what_came(runs):

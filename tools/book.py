@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +46,46 @@ def sources(which: str = "", folder: Path = CHAPTERS) -> list[Path]:
     found = sorted(folder.glob("[0-9][0-9]_*.py"))
     if not which:
         return found
-    wanted = Path(which).stem
-    if wanted.isdecimal():
-        wanted = wanted.zfill(2)
-    chosen = [p for p in found if wanted in (p.stem, p.stem.split("_")[0])]
+    wanted = Path(which)
+    if which.isdecimal():
+        chosen = [p for p in found if number(p) == int(which)]
+    elif wanted.parent == Path():
+        chosen = [p for p in found if p.stem == wanted.stem]
+    else:
+        same = wanted.with_suffix(".py").resolve()
+        chosen = [p for p in found if p.resolve() == same]
     if not chosen:
         names = ", ".join(p.stem for p in found)
-        raise LookupError(f"there is no chapter {which!r}; there are {names}")
+        raise LookupError(
+            f"there is no chapter {which!r}; name one of {names}, or its "
+            "number"
+        )
     return chosen
+
+
+def number(chapter: Path) -> int:
+    """The number of a chapter, from the name of either of its files."""
+    return int(chapter.stem.split("_")[0])
 
 
 def read_source(source: Path) -> NotebookNode:
     """The notebook that a ``.py`` file says, without outputs."""
     # Read as text: jupytext.read(path) would look for settings around it.
     return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
+
+
+def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
+    """What executes a chapter's cells, as JupyterLab would."""
+    return NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        coalesce_streams=True,
+        record_timing=False,
+        # Not the notice about unencrypted loopback that each kernel prints.
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
+    )
 
 
 def run(source: Path) -> NotebookNode:
@@ -74,22 +101,15 @@ def run(source: Path) -> NotebookNode:
     Raises:
         CellExecutionError: if a cell fails that isn't tagged
             ``raises-exception``; the stored notebook stays as it was.
-        DeadKernelError: if the kernel dies; likewise.
+        CellTimeoutError, DeadKernelError: likewise.
     """
     notebook = read_source(source)
-    NotebookClient(
-        notebook,
-        timeout=TIMEOUT,
-        kernel_name="python3",
-        coalesce_streams=True,
-        record_timing=False,
-        # Not the notice about unencrypted loopback that each kernel prints.
-        extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(source.parent)}},
-    ).execute()
+    # The stored outputs are those of the CPU, on every machine.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    client(notebook, source.parent).execute(env=environment)
     # JupyterLab compares the pair by these, whichever file is the newer one.
     notebook.metadata.jupytext = _jupytext_filters()
-    notebook.metadata.language_info.pop("version", None)
+    notebook.metadata.language_info.pop("version")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
@@ -97,11 +117,12 @@ def run(source: Path) -> NotebookNode:
         cell.id = digest + (f"-{seen[digest]}" if seen[digest] > 1 else "")
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                output.traceback = _own_frames(output.traceback)
+                output.traceback = own_frames(output.traceback)
+    # Complete or not at all, also if two runs meet.
     target = source.with_suffix(".ipynb")
-    unfinished = target.with_suffix(".ipynb.part")
-    nbformat.write(notebook, unfinished)
-    os.replace(unfinished, target)
+    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+        nbformat.write(notebook, Path(folder) / target.name)
+        os.replace(Path(folder) / target.name, target)
     return notebook
 
 
@@ -110,39 +131,47 @@ def _jupytext_filters() -> dict[str, str]:
     return {k: v for k, v in settings.items() if k.endswith("_filter")}
 
 
-def _own_frames(traceback: list[str]) -> list[str]:
+def own_frames(traceback: list[str]) -> list[str]:
     """The traceback without frames from files, whose paths are a machine's."""
-    plain = (re.sub(r"\x1b\[[0-9;]*m", "", frame) for frame in traceback)
-    return [
-        frame
-        for frame, text in zip(traceback, plain, strict=True)
-        if not text.startswith("File ")
-    ]
+    return [f for f in traceback if not without_colors(f).startswith("File ")]
+
+
+def without_colors(text: str) -> str:
+    """The text without the escape sequences that color it in a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def problems(source: Path) -> Iterator[str]:
     """What keeps a chapter's pair from being published, a line each."""
     target = source.with_suffix(".ipynb")
-    remedy = f"run `make run CH={source.stem.split('_')[0]}`"
+    remedy = f"run `make run CH={number(source):02}`"
     if not target.is_file():
         yield f"{target.name} is missing: {remedy}"
         return
+    try:
+        notebook = nbformat.read(target, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # nbformat raises errors of many kinds
+        yield f"{target.name} isn't a notebook ({error}): {remedy}"
+        return
     ours = read_source(source).cells
-    theirs = nbformat.read(target, as_version=4).cells
+    theirs = notebook.cells
     if len(ours) != len(theirs):
         yield (
             f"{source.name} has {len(ours)} cells, {target.name} has "
             f"{len(theirs)}: {remedy}"
         )
-    for number, (mine, stored) in enumerate(zip(ours, theirs, strict=False)):
+    for i, (mine, stored) in enumerate(zip(ours, theirs, strict=False)):
         if _content(mine) != _content(stored):
             yield (
-                f"cell {number + 1} of {source.name} and of {target.name} "
+                f"cell {i + 1} of {source.name} and of {target.name} "
                 f"differ: {remedy}, or copy the edit to the .py first\n"
                 f"  .py:    {_first_difference(mine, stored)}\n"
                 f"  .ipynb: {_first_difference(stored, mine)}"
             )
             return  # all that follow may differ by being shifted
+    if notebook.metadata.get("jupytext") != _jupytext_filters():
+        yield f"{target.name} lacks the settings of jupytext.toml: {remedy}"
     code = [cell for cell in theirs if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in code]
     if counts != list(range(1, len(code) + 1)):
@@ -163,14 +192,10 @@ def problems(source: Path) -> Iterator[str]:
             )
 
 
-def _content(cell: NotebookNode) -> tuple[str, str, list[str], dict]:
-    metadata = cell.metadata
-    return (
-        cell.cell_type,
-        cell.source,
-        metadata.get("tags", []),
-        metadata.get("mystnb", {}),
-    )
+def _content(cell: NotebookNode) -> tuple:
+    """What the two files must share; a .py file has no room for more."""
+    attachments = cell.get("attachments", {})
+    return cell.cell_type, cell.source, cell.metadata, attachments
 
 
 def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
@@ -184,7 +209,8 @@ def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
             return repr(line)
     if cell.source != other.source:
         return f"{len(lines) - 1} lines"
-    return f"metadata {dict(cell.metadata)}"
+    attachments = list(cell.get("attachments", {}))
+    return f"metadata {dict(cell.metadata)}, attachments {attachments}"
 
 
 def main(arguments: list[str]) -> int:
@@ -199,17 +225,21 @@ def main(arguments: list[str]) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
-    failed = False
-    for source in chosen:
-        if command == "list":
-            print(source.with_suffix(".ipynb").relative_to(ROOT))
-        elif command == "check":
-            for problem in problems(source):
-                print(problem, file=sys.stderr)
-                failed = True
-        else:
-            failed |= not _run_and_report(source)
-    return int(failed)
+    done = [_do(command, source) for source in chosen]
+    return 0 if all(done) else 1
+
+
+def _do(command: str, source: Path) -> bool:
+    """Carry out a command on a chapter; tell whether all is well."""
+    if command == "list":
+        print(source.with_suffix(".ipynb").relative_to(ROOT))
+        return True
+    if command == "run":
+        return _run_and_report(source)
+    found = list(problems(source))
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return not found
 
 
 def _run_and_report(source: Path) -> bool:
@@ -218,7 +248,7 @@ def _run_and_report(source: Path) -> bool:
     start = time.perf_counter()
     try:
         notebook = run(source)
-    except (CellExecutionError, DeadKernelError) as error:
+    except (CellControlSignal, DeadKernelError) as error:
         print(f"failed; the stored notebook is as it was\n{error}")
         return False
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
