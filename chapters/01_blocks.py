@@ -95,7 +95,7 @@ for module in (net[0], net):
 # %% [markdown]
 # ## Write a module
 #
-# A module takes two methods. `__init__` creates the parts, `forward` computes
+# A module has two methods. `__init__` creates the parts, `forward` computes
 # with them. `super().__init__()` comes first: it creates the registry in which
 # the parts are recorded.
 
@@ -117,8 +117,8 @@ class MLP(nn.Module):
 
 # %%
 torch.manual_seed(0)
-net = MLP().to(device)
-net
+mlp = MLP().to(device)
+mlp
 
 # %% [markdown]
 # The *state dict* of a module is a dictionary from names to tensors, its
@@ -129,8 +129,8 @@ net
 
 # %%
 reference = d2l_helpers.MLP().to(device)
-reference.load_state_dict(net.state_dict())
-assert_close(reference(X), net(X))
+reference.load_state_dict(mlp.state_dict())
+assert_close(reference(X), mlp(X))
 
 # %% [markdown]
 # There is no `backward` method. Autograd records the operations that `forward`
@@ -138,10 +138,10 @@ assert_close(reference(X), net(X))
 # is `None`; after `backward`, each has the shape of its parameter.
 
 # %%
-net.zero_grad()
-assert all(p.grad is None for p in net.parameters())
-net(X).sum().backward()
-{name: tuple(p.grad.shape) for name, p in net.named_parameters()}
+mlp.zero_grad()
+assert all(p.grad is None for p in mlp.parameters())
+mlp(X).sum().backward()
+{name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
 
 # %% [markdown]
 # What happens if `super().__init__()` is left out? The registry doesn't exist
@@ -172,15 +172,15 @@ def count_call(module, args, output):
     calls += 1
 
 
-handle = net.register_forward_hook(count_call)
-assert_close(net(X), net.forward(X))
+handle = mlp.register_forward_hook(count_call)
+assert_close(mlp(X), mlp.forward(X))
 handle.remove()
 calls
 
 # %% [markdown]
-# One. The outputs are the same, but `net(X)` runs `forward` and the hooks
-# around it, and `net.forward(X)` skips the hooks. Many tools work through
-# hooks, so write `net(X)`.
+# One. The outputs are equal, but `mlp(X)` runs `forward` and the hooks around
+# it, and `mlp.forward(X)` skips the hooks. Many tools work through hooks, so
+# call the module.
 
 # %% [markdown]
 # ## Chain modules
@@ -208,9 +208,9 @@ class MySequential(nn.Module):
 
 # %%
 torch.manual_seed(0)
-net = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
-net.to(device)
-net._modules
+chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+chain.to(device)
+chain._modules
 
 # %% [markdown]
 # The names of parameters are made of these keys and are the same as in
@@ -219,8 +219,8 @@ net._modules
 
 # %%
 theirs = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
-theirs.to(device).load_state_dict(net.state_dict())
-assert_close(theirs(X), net(X))
+theirs.to(device).load_state_dict(chain.state_dict())
+assert_close(theirs(X), chain(X))
 list(theirs.state_dict())
 
 # %% [markdown]
@@ -231,19 +231,19 @@ list(theirs.state_dict())
 # that is added later runs last.
 
 # %%
-net = d2l_helpers.MySequential(
+named = d2l_helpers.MySequential(
     OrderedDict(hidden=nn.Linear(20, 256), activation=nn.ReLU())
 )
-net.add_module("out", nn.Linear(256, 10))
-net
+named.add_module("out", nn.Linear(256, 10))
+named
 
 # %% [markdown]
 # It can be indexed and sliced like a list. A slice is again a chain, of the
 # same blocks under the same names.
 
 # %%
-print(len(net), "blocks, the last one is", net[-1])
-list(net[1:].state_dict())
+print(len(named), "blocks, the last one is", named[-1])
+list(named[1:].state_dict())
 
 # %% [markdown]
 # ### Repeat a block
@@ -314,8 +314,8 @@ class FixedHiddenMLP(nn.Module):
 
 # %%
 torch.manual_seed(0)
-net = FixedHiddenMLP().to(device)
-outputs = [net(scale * X).item() for scale in (1, 100, 10_000)]
+fixed = FixedHiddenMLP().to(device)
+outputs = [fixed(scale * X).item() for scale in (1, 100, 10_000)]
 assert all(-1 <= output <= 1 for output in outputs)
 [round(output, 2) for output in outputs]
 
@@ -325,8 +325,8 @@ assert all(-1 <= output <= 1 for output in outputs)
 # present in the state dict, which is saved.
 
 # %%
-print("parameters:", [name for name, _ in net.named_parameters()])
-print("state dict:", list(net.state_dict()))
+print("parameters:", [name for name, _ in fixed.named_parameters()])
+print("state dict:", list(fixed.state_dict()))
 
 # %% [markdown]
 # > **Pitfall.** A tensor that is assigned to a plain attribute works in
@@ -348,9 +348,9 @@ class PlainAttributeMLP(nn.Module):
 
 
 torch.manual_seed(0)
-plain, copy = PlainAttributeMLP(), PlainAttributeMLP()
-copy.load_state_dict(plain.state_dict())
-assert not torch.allclose(copy(X.cpu()), plain(X.cpu()))
+plain, plain_copy = PlainAttributeMLP(), PlainAttributeMLP()
+plain_copy.load_state_dict(plain.state_dict())
+assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
 # %% [markdown]
@@ -358,26 +358,36 @@ list(plain.state_dict())
 # `forward` will fail?
 
 # %% tags=["raises-exception"]
-plain.double()
-plain(X.cpu().double())
+plain_copy.double()
+plain_copy(X.cpu().double())
 
 # %% [markdown]
 # The first: it multiplies by `rand_weight`, which is still in single
 # precision. A buffer is loaded, and changes its type, with the rest.
 
 # %%
-copy = FixedHiddenMLP().to(device)
-copy.load_state_dict(net.state_dict())
-assert_close(copy(X), net(X))
-copy.double()(X.double()).dtype
+fixed_copy = FixedHiddenMLP().to(device)
+fixed_copy.load_state_dict(fixed.state_dict())
+assert_close(fixed_copy(X), fixed(X))
+fixed_copy.double()(X.double()).dtype
 
 # %% [markdown]
 # ### A loop needs a way out
 #
-# Half of infinity is infinity: once a value overflows, the `while` above never
-# ends. The reference version checks before it loops, and raises an error. All
-# weights are 1 here, and twenty inputs of 1e38 sum to more than a float can
-# hold.
+# A value that is too large for a float becomes infinite. How often must
+# infinity be halved until it is at most 1?
+
+# %%
+H = torch.tensor(float("inf"))
+for _ in range(1000):
+    H = H / 2
+H
+
+# %% [markdown]
+# No number of times is enough: with an infinite value, the `while` above never
+# ends. The reference version checks before it loops, and raises an error. The
+# weights of the linear layer are 1 here, and twenty inputs of 1e38 sum to more
+# than a float can hold.
 
 # %% tags=["raises-exception"]
 careful = d2l_helpers.FixedHiddenMLP()
@@ -425,8 +435,8 @@ class ListMLP(nn.Module):
         return self.layers[-1](X)
 
 
-net = ListMLP([20, 64, 32, 10]).to(device)
-net(X).shape, len(list(net.parameters()))
+list_mlp = ListMLP([20, 64, 32, 10]).to(device)
+list_mlp(X).shape, len(list(list_mlp.parameters()))
 
 # %% [markdown]
 # `nn.ModuleDict` holds modules by name, for example to choose one by an
@@ -434,8 +444,8 @@ net(X).shape, len(list(net.parameters()))
 
 # %%
 activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
-for name, activation in activations.items():
-    print(name, activation(torch.tensor([-1.0, 0.0, 1.0])))
+name = "tanh"
+activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 
 # %% [markdown]
 # > **Pitfall.** A plain Python list or dictionary holds modules just as well,
@@ -460,8 +470,8 @@ class PlainListMLP(nn.Module):
         return self.out(X)
 
 
-plain = PlainListMLP(20, 64, 32, 10)
-plain(X.cpu()).shape, [name for name, _ in plain.named_parameters()]
+plain_list = PlainListMLP(20, 64, 32, 10)
+plain_list(X.cpu()).shape, [n for n, _ in plain_list.named_parameters()]
 
 # %% [markdown]
 # Two. An optimizer would train the last layer and be content; saving and
@@ -470,8 +480,8 @@ plain(X.cpu()).shape, [name for name, _ in plain.named_parameters()]
 # there.
 
 # %%
-plain.hidden = nn.ModuleList(plain.hidden)
-len(list(plain.parameters()))
+plain_list.hidden = nn.ModuleList(plain_list.hidden)
+len(list(plain_list.parameters()))
 
 # %% [markdown]
 # ## Nest blocks
@@ -483,27 +493,27 @@ len(list(plain.parameters()))
 
 # %%
 torch.manual_seed(0)
-net = nn.Sequential(
+nest = nn.Sequential(
     d2l_helpers.NestMLP(), nn.Linear(16, 20), d2l_helpers.FixedHiddenMLP()
 ).to(device)
-net(X).shape
+nest(X).shape
 
 # %% [markdown]
 # A scalar has the empty shape. `named_children` gives the modules directly
 # below a module, with their names.
 
 # %%
-for name, child in net.named_children():
+for name, child in nest.named_children():
     grandchildren = [name for name, _ in child.named_children()]
     print(name, type(child).__name__, grandchildren)
 
 # %% [markdown]
 # The picture shows the tree to its leaves. A box counts the parameters of its
-# module and of everything to the right of it. Find the path to the layer
+# module and of all modules that its lines lead to. Find the path to the layer
 # whose bias is called `0.net.2.bias`.
 
 # %% mystnb={"image": {"alt": "A tree of modules from left to right. The Sequential at the root, with 4,712 parameters, has the children 0, a NestMLP with 3,952, 1, a Linear with 340, and 2, a FixedHiddenMLP with 420. NestMLP has net, a Sequential of Linear, ReLU, Linear, ReLU, and linear, with 528. FixedHiddenMLP has one child, linear, with all its 420 parameters."}}
-draw_modules(net)
+draw_modules(nest)
 plt.show()
 
 # %% [markdown]
@@ -539,7 +549,7 @@ logits.shape
 # %%
 probabilities = logits.softmax(dim=1)
 assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
-probabilities.argmax(dim=1)
+probabilities.argmax(dim=1).item()
 
 # %% [markdown]
 # The prediction means nothing yet: the weights are random. What can be checked
@@ -565,8 +575,8 @@ for layer in small:
 # ## Build the network as it runs
 #
 # `forward` runs anew for each batch, and may build another network each time.
-# This one chooses a branch by looking at its data, and repeats the branch as
-# often as the caller says.
+# This one chooses a branch by looking at its data; how often it is repeated,
+# and with which activation, the caller says.
 
 
 # %%
@@ -574,26 +584,29 @@ class DynamicMLP(nn.Module):
     def __init__(self):
         super().__init__()
         self.small, self.large = nn.Linear(20, 20), nn.Linear(20, 20)
+        self.act = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
         self.out = nn.Linear(20, 10)
 
-    def forward(self, X, repeat=1):
+    def forward(self, X, repeat=1, act="relu"):
         branch = self.large if X.abs().mean() > 1 else self.small
         for _ in range(repeat):
-            X = F.relu(branch(X))
+            X = self.act[act](branch(X))
         return self.out(X)
 
 
 # %% [markdown]
-# Hooks tell which way a batch has taken. This function lists the layers in
-# the order in which they ran.
+# Hooks tell which way a batch has taken. This function lists the layers, the
+# modules without children, in the order in which they ran.
 
 
 # %%
 def path(net, *args):
+    names = {module: name for name, module in net.named_modules()}
     ran = []
     hooks = [
-        layer.register_forward_hook(lambda *_, name=name: ran.append(name))
-        for name, layer in net.named_children()
+        module.register_forward_hook(lambda m, *_: ran.append(names[m]))
+        for module in names
+        if not list(module.children())
     ]
     net(*args)
     for hook in hooks:
@@ -606,9 +619,9 @@ def path(net, *args):
 
 # %%
 torch.manual_seed(0)
-net = DynamicMLP().to(device)
-print(path(net, X))
-print(path(net, 100 * X, 3))
+dynamic = DynamicMLP().to(device)
+print(path(dynamic, X))
+print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
 # One class, two networks. PyTorch records the graph while the code runs, anew

@@ -75,8 +75,8 @@ class CenteredLayer(nn.Module):
 # The mean of 1, 2, 3, 4, 5 is 3. What should come out?
 
 # %%
-layer = CenteredLayer()
-layer(torch.tensor([1.0, 2, 3, 4, 5]))
+centered = CenteredLayer()
+centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
 # It works in a chain like any other layer. Whatever the linear layer returns,
@@ -96,15 +96,15 @@ f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 # expect the same answer for it?
 
 # %%
-sample = torch.tensor([[1.0, 2, 3]])
-other = torch.tensor([[100.0, 100, 100]])
-print("alone:     ", layer(sample)[0])
-print("in a batch:", layer(torch.cat([sample, other]))[0])
+one = torch.tensor([[1.0, 2, 3]])
+two = torch.cat([one, torch.tensor([[100.0, 100, 100]])])
+print("alone:     ", centered(one)[0])
+print("in a batch:", centered(two)[0])
 
 # %% [markdown]
 # The answer depends on the neighbor. In training that may be wanted; when a
-# model is used, it is a surprise. A mean over each sample's own features
-# avoids it.
+# model is used, it is a surprise. For samples of shape $(n, d)$, a mean over
+# each sample's own features avoids it.
 
 
 # %%
@@ -113,9 +113,9 @@ class RowCenteredLayer(nn.Module):
         return X - X.mean(dim=-1, keepdim=True)  # (n, d) - (n, 1)
 
 
-layer = RowCenteredLayer()
-assert_close(layer(torch.cat([sample, other]))[:1], layer(sample))
-layer(torch.cat([sample, other]))
+row_centered = RowCenteredLayer()
+assert_close(row_centered(two)[:1], row_centered(one))
+row_centered(two)
 
 # %% [markdown]
 # ## A layer with parameters
@@ -230,9 +230,9 @@ for make_layer in (DetachedLinear, MyLinear):
 
 # %%
 torch.manual_seed(1)
-net = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
+dead = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
 sample = torch.rand(1, 64).to(device)
-net(sample).item()
+dead(sample).item()
 
 # %% [markdown]
 # Exactly 0. Is it bad luck? Build 1,000 such networks and look at the number
@@ -277,9 +277,9 @@ plt.show()
 # that isn't 0?
 
 # %%
-net.zero_grad()
-net(sample).sum().backward()
-{name: p.grad.any().item() for name, p in net.named_parameters()}
+dead.zero_grad()
+dead(sample).sum().backward()
+{name: p.grad.any().item() for name, p in dead.named_parameters()}
 
 # %% [markdown]
 # None: from this sample the network learns nothing. End in a layer without a
@@ -322,8 +322,8 @@ net[0].bias
 
 # %%
 shared = MyLinear(8, 8)
-net = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
-len(list(net.parameters())), len(net.state_dict())
+tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
+len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown]
 # Six tensors to train, and eight entries in the state dict, where the shared
@@ -378,18 +378,18 @@ class RunningCenter(nn.Module):
 
 
 # %% [markdown]
-# `train()` and `eval()` set `training` for a module and all below it. After
-# 100 batches around (3, -1), the memory should be near these numbers.
+# `train()` and `eval()` set `training` for a module and all below it; a new
+# module is in training. After 100 batches around (3, -1), the memory should be
+# near these numbers.
 
 # %%
 torch.manual_seed(0)
-layer = RunningCenter(2).to(device)
-layer.train()
+running = RunningCenter(2).to(device)
 for _ in range(100):
-    layer((torch.tensor([3.0, -1.0]) + torch.randn(64, 2)).to(device))
+    running((torch.tensor([3.0, -1.0]) + torch.randn(64, 2)).to(device))
 target = torch.tensor([3.0, -1.0], device=device)
-assert_close(layer.mean, target, rtol=0, atol=0.1)
-[round(m, 1) for m in layer.mean.tolist()]
+assert_close(running.mean, target, rtol=0, atol=0.1)
+[round(m, 1) for m in running.mean.tolist()]
 
 # %% [markdown]
 # In evaluation the memory is only read, and a sample gets one answer, alone or
@@ -397,10 +397,10 @@ assert_close(layer.mean, target, rtol=0, atol=0.1)
 
 # %%
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
-layer.eval()
-assert_close(layer(batch)[:1], layer(batch[:1]))
-trained = copy.deepcopy(layer).train()  # a copy: training changes the memory
-assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
+frozen = copy.deepcopy(running).eval()
+assert_close(frozen(batch)[:1], frozen(batch[:1]))
+moving = copy.deepcopy(running).train()
+assert not torch.allclose(moving(batch)[:1], moving(batch[:1]))
 
 # %% [markdown]
 # Which kind should a tensor be? The table says what each takes part in.
@@ -412,6 +412,7 @@ assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 # | buffer, not persistent | no | no | yes | the same with `persistent=False` |
 # | attribute | no | no | no | `self.a = t` |
 #
+# `.double` changes floating-point tensors only; a mask of booleans stays one.
 # This class has one tensor of each kind; the cell after it checks the columns.
 
 
@@ -430,12 +431,12 @@ class FourKinds(nn.Module):
 # follows a move to `meta` would follow one to a GPU.
 
 # %%
-net = FourKinds()
-assert [n for n, _ in net.named_parameters()] == ["parameter"]
-assert list(net.state_dict()) == ["parameter", "buffer"]
-net.double().to("meta")
+kinds = FourKinds()
+assert [n for n, _ in kinds.named_parameters()] == ["parameter"]
+assert list(kinds.state_dict()) == ["parameter", "buffer"]
+kinds.double().to("meta")
 for name in ("parameter", "buffer", "scratch", "attribute"):
-    print(name, getattr(net, name).dtype, getattr(net, name).device)
+    print(name, getattr(kinds, name).dtype, getattr(kinds, name).device)
 
 # %% [markdown]
 # So: what is trained is a parameter; what is remembered is a buffer; what can
@@ -452,10 +453,10 @@ for name in ("parameter", "buffer", "scratch", "attribute"):
 
 # %%
 torch.manual_seed(0)
-layer = MyLinear(5, 3).double()
-detached = DetachedLinear(5, 3).double()
+exact = MyLinear(5, 3).double()
+exact_detached = DetachedLinear(5, 3).double()
 X_double = torch.rand(4, 5).double().requires_grad_()
-gradcheck(layer, X_double), gradcheck(detached, X_double)
+gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 
 # %% [markdown]
 # Even the layer with `.data` passes: with respect to its *input*, its gradients
@@ -474,7 +475,7 @@ def check(layer):
     return gradcheck(call, inputs, raise_exception=False)
 
 
-check(layer), check(detached)
+check(exact), check(exact_detached)
 
 # %% [markdown]
 # With `raise_exception=False`, `gradcheck` answers `False` where it would
@@ -487,9 +488,9 @@ check(layer), check(detached)
 # %%
 linear = nn.Linear(5, 3).double()
 with torch.no_grad():
-    linear.weight.copy_(layer.weight.T)
-    linear.bias.copy_(layer.bias)
-assert_close(F.relu(linear(X_double)), layer(X_double))
+    linear.weight.copy_(exact.weight.T)
+    linear.bias.copy_(exact.bias)
+assert_close(F.relu(linear(X_double)), exact(X_double))
 
 # %% [markdown]
 # ## Summary
@@ -526,17 +527,18 @@ assert_close(F.relu(linear(X_double)), layer(X_double))
 # `changed_by_a_step`. What does it have in common with `.data`, and what is
 # safer about it?
 #
-# **3.4 A layer with a memory.** Extend `RunningCenter` to divide by a running
-# standard deviation. Which of its tensors are buffers? Compare with
-# `nn.BatchNorm1d`, in training and in evaluation.
+# **3.4 A layer with a memory.** Extend `RunningCenter` to keep a running
+# variance that starts at 1, and to divide by its root. Which of its tensors
+# are buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
+# training and in evaluation, and why?
 #
 # **3.5 A better start.** For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`,
 # draw the histogram again with weights from $N(0, 0.01^2)$ and biases of 0,
 # then with biases of 1. Which networks can learn?
 #
 # **3.6 Dropout.** Write a layer that, in training, sets each input to 0 with
-# probability $p$ and divides the others by $1 - p$; in evaluation it changes
-# nothing. Show that the mean is kept. Is $p$ a parameter, a buffer or an
+# probability $p < 1$ and divides the others by $1 - p$; in evaluation it changes
+# nothing. Show that the mean is kept on average. Is $p$ a parameter, a buffer or an
 # attribute?
 #
 # **3.7 An input that is centered where?** Put `CenteredLayer` behind

@@ -6,7 +6,8 @@ import operator
 def check_sizes(**sizes: int) -> None:
     """Raise unless every size is a positive integer.
 
-    Torch accepts 0, and answers a float with the C++ name of its allocator.
+    Torch accepts 0, and its error for a float is about ``empty()`` and names
+    no argument of the caller's.
 
     Args:
         **sizes (int): numbers of features, by the names of the arguments.

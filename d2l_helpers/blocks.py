@@ -86,7 +86,10 @@ class MySequential(nn.Module):
         - Output: whatever the last block returns.
 
     Raises:
-        TypeError: if a block isn't an :class:`nn.Module` object.
+        TypeError: if a block isn't an :class:`nn.Module` object, or a name
+            isn't a string.
+        KeyError: if a name is empty, holds a dot, or is an attribute
+            already.
 
     Example::
 
@@ -147,11 +150,14 @@ class FixedHiddenMLP(nn.Module):
     where :math:`k \ge 0` is the smallest integer for which
     :math:`2^{-k} \sum_{ij} |H_{ij}| \le 1`.
 
-    How often the loop runs depends on the data, so no single graph holds
-    every run: ``torch.compile`` works by leaving the graph at the loop, and
-    raises under ``fullgraph=True``; ``torch.vmap`` and
-    ``torch.fx.symbolic_trace`` raise; on the meta device, which has no
-    data, ``forward`` raises.
+    How often the loop runs depends on the data, so no graph without a loop
+    in it holds every run: ``torch.compile`` works by leaving the graph at
+    the check and at the loop, and raises under ``fullgraph=True``;
+    ``torch.vmap``, ``torch.export`` and ``torch.fx.symbolic_trace`` raise; on
+    the meta device, which has no data, ``forward`` raises.
+
+    A state dict of the book's class lacks ``rand_weight``. It loads with
+    ``strict=False``, and then ``rand_weight`` stays as drawn here.
 
     Args:
         num_features (int): features of one input, and of each layer inside.

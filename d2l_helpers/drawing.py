@@ -133,7 +133,7 @@ def draw_modules(net: nn.Module) -> Axes:
 
 
 def _label(module: nn.Module) -> str:
-    """The class of a module, and how many numbers it trains."""
+    """The class of a module, and how many parameters it holds."""
     name = type(module).__name__
     parameters = list(module.parameters())
     if any(is_lazy(p) for p in parameters):
