@@ -16,6 +16,8 @@ import subprocess
 import sys
 from types import ModuleType
 
+from .drawing import use_style
+
 REQUIREMENT = "d2l==1.0.3"
 
 
@@ -23,7 +25,8 @@ def load_d2l() -> ModuleType:
     """Import and return ``d2l.torch``.
 
     Where torchvision is missing or doesn't match torch, d2l's functions for
-    image data sets raise :class:`ImportError`, and all others work.
+    image data sets raise :class:`ImportError`, and all others work. Its
+    figures have the style of the chapters.
 
     Returns:
         The module ``d2l.torch``.
@@ -50,6 +53,14 @@ def load_d2l() -> ModuleType:
             "current Python).",
             name="d2l",
         ) from None
+    d2l = _import_d2l()
+    # Called before each of its plots; its own would drop our formats.
+    d2l.use_svg_display = use_style
+    return d2l
+
+
+def _import_d2l() -> ModuleType:
+    """Import ``d2l.torch``, with or without torchvision."""
     error = _torchvision_error()
     if error is None:
         return importlib.import_module("d2l.torch")

@@ -21,7 +21,6 @@ LETTER = 0.075  # inches, the width of a letter of 9 points
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRAY,
-    "axes.grid": True,
     "axes.prop_cycle": f"cycler('color', ['{BLUE}', '{ORANGE}'])",
     "axes.spines.right": False,
     "axes.spines.top": False,

@@ -279,6 +279,10 @@ def test_requirement_is_the_one_that_was_tested():
     assert pins == [d2l_door.REQUIREMENT]
 
 
+def test_figures_of_d2l_have_the_style_of_the_chapters():
+    assert d2l_helpers.d2l.use_svg_display is d2l_helpers.use_style
+
+
 def test_unknown_name_is_no_attribute():
     with pytest.raises(AttributeError, match=r"'d2l_helpers' .* 'nonsense'"):
         _ = d2l_helpers.nonsense
