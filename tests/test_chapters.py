@@ -199,6 +199,19 @@ def test_gate_refuses_outputs_of_a_partial_run(pair):
     assert "in one go" in problem
 
 
+def test_gate_refuses_paths_of_a_machine(pair):
+    def save_as_jupyterlab_does(notebook):
+        for cell in code_cells(notebook):
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    frame = "\x1b[36mFile \x1b[39m~/torch/module.py:17"
+                    output.traceback.insert(2, frame)
+
+    edit_notebook(pair, save_as_jupyterlab_does)
+    (problem,) = book.problems(pair)
+    assert "paths of this machine in its traceback" in problem
+
+
 def test_gate_refuses_a_tag_that_is_wrong(pair):
     def drop_error(notebook):
         cell = next(

@@ -180,6 +180,13 @@ def problems(source: Path) -> Iterator[str]:
             f"last (cells ran as {counts}): {remedy}"
         )
     for cell in code:
+        for output in cell.outputs:
+            frames = output.get("traceback", [])
+            if own_frames(frames) != frames:
+                yield (
+                    f"In [{cell.execution_count}] of {target.name} shows "
+                    f"paths of this machine in its traceback: {remedy}"
+                )
         tagged = "raises-exception" in cell.metadata.get("tags", [])
         kinds = {output.output_type for output in cell.outputs}
         if tagged != ("error" in kinds):
