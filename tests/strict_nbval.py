@@ -47,6 +47,13 @@ class WatchedKernel(RunningKernel):
                 if left <= 0:
                     raise
 
+    def stop(self) -> None:
+        # Not killed, as nbval does: a chapter's temporary folder goes with
+        # its kernel, if that can end in its own way.
+        self.kc.stop_channels()
+        self.km.shutdown_kernel(now=False)
+        del self.km
+
 
 class StrictFile(IPyNbFile):
     """A notebook whose cells are compared strictly, until one fails."""
