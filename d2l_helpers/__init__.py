@@ -4,6 +4,7 @@ from typing import Any
 
 from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from .drawing import draw_modules, use_style
+from .graphs import draw_graph, graph_of
 from .layers import CenteredLayer, MyLinear
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "MyLinear",
     "MySequential",
     "NestMLP",
+    "draw_graph",
     "draw_modules",
+    "graph_of",
     "use_style",
 ]
 

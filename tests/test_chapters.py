@@ -2,14 +2,13 @@
 
 import re
 import shutil
-import statistics
 from itertools import pairwise
 
 import nbformat
 import pytest
 
 from tests.strict_nbval import FIGURES
-from tools import book
+from tools import bars, book
 
 CHAPTERS = pytest.mark.parametrize(
     "source", book.sources(), ids=lambda path: path.stem
@@ -40,15 +39,20 @@ def test_prose_stands_before_each_code_cell(source):
     assert ("code", "code") not in pairwise(kinds)
 
 
-@CHAPTERS
-def test_code_cells_are_small(source):
-    sizes = []
-    for cell in code_cells(stored(source)):
-        lines = cell.source.splitlines()
-        assert max(map(len, lines)) <= 79, cell.source
-        assert len(lines) <= 20, cell.source
-        sizes.append(len([line for line in lines if line.strip()]))
-    assert statistics.median(sizes) <= 5
+def test_chapters_meet_the_bars():
+    rows = {source.stem: bars.measure(source) for source in book.sources()}
+    assert bars.missed(rows) == []
+
+
+def test_missed_bars_are_named():
+    fine = bars.measure(book.sources("03")[0])
+    poor = {"prose before (%)": 80, "median lines": 6, "not compared": 9}
+    lines = bars.missed({"03": {**fine, **poor}})
+    assert lines == [
+        "03: prose before (%) is 80, at least 90 is needed",
+        "03: median lines is 6, at most 5 is allowed",
+        f"9 of {fine['cells']} code cells aren't compared",
+    ]
 
 
 @CHAPTERS
