@@ -627,8 +627,8 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # One class, two networks. PyTorch records the graph while the code runs, anew
 # for each batch. A framework that builds a static graph, before any data are
 # there, needs the branch and the loop as nodes of that graph: a Python `if`
-# would be decided once, for all batches. The chapter on autograd will return
-# to what each way gains and costs.
+# would be decided once, for all batches.
+# [Follow gradients through the graph](05_autograd.ipynb) compares the two.
 
 # %% [markdown]
 # ## Summary
@@ -680,5 +680,6 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # %% [markdown]
 # ## Where to go next
 #
-# [Write layers of your own](03_custom_layers.ipynb) goes below the blocks: to
+# [Reach, initialize and share parameters](02_parameters.ipynb) looks into the
+# blocks; [Write layers of your own](03_custom_layers.ipynb) goes below them, to
 # layers that own their parameters.

@@ -79,12 +79,13 @@ centered = CenteredLayer()
 centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
-# It works in a chain like any other layer. Whatever the linear layer returns,
-# the mean after centering is 0, up to rounding.
+# It works in a chain like any other layer, here the reference version. Whatever
+# the linear layer returns, the mean after centering is 0, up to rounding.
 
 # %%
 torch.manual_seed(0)
-net = nn.Sequential(nn.Linear(8, 128), CenteredLayer()).to(device)
+net = nn.Sequential(nn.Linear(8, 128), d2l_helpers.CenteredLayer())
+net.to(device)
 Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
 f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 
@@ -548,5 +549,6 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # %% [markdown]
 # ## Where to go next
 #
-# The [front page](index.md) lists the chapters that are there and those that
-# are coming.
+# [Save and load tensors and models](04_file_io.ipynb) keeps what a network has
+# learned; [Follow gradients through the graph](05_autograd.ipynb) shows where
+# the gradients of your layers come from.

@@ -1,0 +1,731 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Reach, initialize and share parameters
+#
+# What a network has learned is in its parameters. To inspect them, to choose
+# where they start, to use one twice or to keep one fixed, you must reach them,
+# and write to them without misleading autograd.
+#
+# **You will learn** to
+#
+# - reach a parameter, its value and its gradient, by index and by name;
+# - count parameters and the bytes that they take;
+# - initialize a network, from a distribution of your own where you want one;
+# - write values so that no gradient goes wrong;
+# - share a layer, freeze a layer, and leave a width to the first batch.
+#
+# **In the book:** sections 6.2 to 6.4,
+# [Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html),
+# [Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)
+# and
+# [Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)
+# (中文版 5.2,
+# [参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html),
+# 5.3,
+# [延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)).
+#
+# **You need** chapter 01, [Build networks from blocks](01_blocks.ipynb). The
+# cells take about five seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device.
+
+# %%
+import copy
+from collections import OrderedDict
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+import d2l_helpers
+from d2l_helpers import use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## Look into one layer
+#
+# One small network serves most of the chapter; a function builds fresh copies.
+# Two samples of four features go in. Which shape comes out?
+
+
+# %%
+def make_net():
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
+torch.manual_seed(0)
+net = make_net().to(device)
+X = torch.rand(2, 4).to(device)
+net(X).shape
+
+# %% [markdown]
+# One number for each sample. A `Sequential` is indexed like a list, so the
+# last layer is `net[2]`. Its state dict holds its parameters by name. Which
+# shape does the weight of a layer from 8 features to 1 have?
+
+# %%
+last = net[2].state_dict()
+{name: (tuple(tensor.shape), tensor.dtype) for name, tensor in last.items()}
+
+# %% [markdown]
+# $(1, 8)$: the number of outputs comes first. All values are in single
+# precision, `float32`.
+#
+# A parameter is a tensor of the class `nn.Parameter`. Autograd follows it: it
+# has `requires_grad=True`. `detach` gives the same values in a tensor that
+# autograd doesn't follow.
+
+# %%
+bias = net[2].bias
+print("class:        ", type(bias).__name__)
+print("requires_grad:", bias.requires_grad, bias.detach().requires_grad)
+print("value:        ", round(bias.item(), 2))
+
+# %% [markdown]
+# Before `backward`, or after `zero_grad`, its gradient is `None`. What is the
+# derivative of the sum of the two outputs with respect to the bias?
+
+# %%
+net.zero_grad()
+assert net[2].bias.grad is None
+net(X).sum().backward()
+net[2].bias.grad.tolist()
+
+# %% [markdown]
+# The bias is added once for each of two samples, so the derivative is 2.
+
+# %% [markdown]
+# ## Look at all at once
+#
+# `named_parameters` gives pairs of a name and a parameter, for a layer or for
+# a whole network. The first line is for the first layer. Which names will the
+# network give?
+
+# %%
+print([(name, tuple(p.shape)) for name, p in net[0].named_parameters()])
+for name, p in net.named_parameters():
+    print(name, tuple(p.shape))
+
+# %% [markdown]
+# A name begins with the position of its layer. No name begins with `1.`, since
+# the ReLU has no parameters.
+#
+# With a name, `get_parameter` returns the parameter itself. The state dict has
+# an entry under the same name. Is that entry a copy? `data_ptr`, the address
+# of its values, tells.
+
+# %%
+assert net.get_parameter("2.bias") is net[2].bias
+entry = net.state_dict()["2.bias"]
+print("requires_grad:", entry.requires_grad)
+print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
+
+# %% [markdown]
+# No: it is a second tensor on the same memory, which autograd doesn't follow.
+#
+# > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
+# > *before* a change, it changes too.
+#
+# `nn.init.constant_` writes 42 into the bias, and so into `before`. A deep
+# copy of the state dict keeps the old value.
+
+# %%
+torch.manual_seed(0)
+watched = make_net()
+before, snapshot = watched.state_dict(), copy.deepcopy(watched.state_dict())
+nn.init.constant_(watched[2].bias, 42)
+before["2.bias"].item(), round(snapshot["2.bias"].item(), 2)
+
+# %% [markdown]
+# ### Count parameters and bytes
+#
+# `numel` is the number of elements of a tensor, `element_size` the bytes that
+# each takes. The function returns both totals. Count by hand first.
+
+
+# %%
+def count(module):
+    parameters = list(module.parameters())
+    size = sum(p.numel() * p.element_size() for p in parameters)
+    return sum(p.numel() for p in parameters), size
+
+
+count(net)
+
+# %% [markdown]
+# $4 \cdot 8 + 8$ in the first layer and $8 + 1$ in the last make 49, of 4
+# bytes each. Buffers aren't parameters and aren't counted (exercise 2.5).
+#
+# Another data type changes only the bytes. A `bfloat16` number takes 2.
+
+# %%
+for dtype in (torch.float64, torch.float32, torch.bfloat16):
+    print(dtype, count(make_net().to(dtype)))
+
+# %% [markdown]
+# ## Find a parameter in a nested network
+#
+# Here the `MLP` of this companion is built four times, under names of your
+# own, and the chain of four is a block in another network. Find the hidden
+# layer of `block1`. How would you reach its bias?
+
+# %%
+blocks = nn.Sequential(
+    OrderedDict((f"block{i}", d2l_helpers.MLP(4, 8, 4)) for i in range(4))
+)
+deep = nn.Sequential(blocks, nn.Linear(4, 1)).to(device)
+deep
+
+# %% [markdown]
+# By indices and attributes, or by its dotted name, the same path as one
+# string.
+
+# %%
+found = deep[0][1].hidden.bias
+assert found is deep.get_parameter("0.block1.hidden.bias")
+[name for name, p in deep.named_parameters() if p is found]
+
+# %% [markdown]
+# ## Choose where the parameters start
+#
+# `apply` calls a function with every module of a network. In which order?
+
+# %%
+visited = []
+net.apply(lambda module: visited.append(type(module).__name__))
+visited
+
+# %% [markdown]
+# The children first, then the module that holds them. The function is called
+# for all of them, so it must choose. This one gives linear layers biases of 0,
+# and weights from the normal distribution $N(0, 0.01^2)$, with standard
+# deviation 0.01. The underscore in `normal_` means that it changes its
+# argument.
+
+
+# %%
+def init_normal(module):
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.zeros_(module.bias)
+
+
+torch.manual_seed(0)
+small = make_net().apply(init_normal)
+assert small[0].weight.abs().max() < 0.1  # 10 standard deviations
+small[0].bias.tolist()
+
+# %% [markdown]
+# A constant is written in the same way. Is it a good start? The last line
+# compares each row of the gradient with the first.
+
+
+# %%
+def init_constant(module):
+    if isinstance(module, nn.Linear):
+        nn.init.constant_(module.weight, 1)
+        nn.init.zeros_(module.bias)
+
+
+same = make_net().apply(init_constant).to(device)
+same(X).sum().backward()
+grad = same[0].weight.grad  # (8, 4): a row for each hidden unit
+assert grad.any()
+assert_close(grad, grad[:1].expand(8, 4))
+
+# %% [markdown]
+# It isn't. All eight hidden units start equal and get the same gradient, so
+# they stay equal and do the work of one. Random weights make them different.
+#
+# Xavier's scheme draws the weights of a layer with $n_\mathrm{in}$ inputs and
+# $n_\mathrm{out}$ outputs uniformly between $-a$ and $a$, where
+# $a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$. The aim: signals and
+# gradients keep about the same size from layer to layer. The second function
+# writes 42, which is easy to find.
+
+
+# %%
+def init_xavier(module):
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+
+
+def init_42(module):
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+        nn.init.constant_(module.weight, 42)
+
+
+# %% [markdown]
+# `apply` also works on a part of a network, so each layer can have a scheme of
+# its own. For the first layer, $a = \sqrt{6 / (4 + 8)}$.
+
+# %%
+torch.manual_seed(0)
+mixed = make_net()
+mixed[0].apply(init_xavier)
+mixed[2].apply(init_42)
+assert mixed[0].weight.abs().max() <= (6 / (4 + 8)) ** 0.5
+mixed[2].weight.tolist()
+
+# %% [markdown]
+# ### A distribution of your own
+#
+# Suppose that a weight is to be drawn like this ($U$ is uniform):
+#
+# $$w \sim \begin{cases}
+#     U(5, 10) & \text{with probability } 1/4 \\
+#     0 & \text{with probability } 1/2 \\
+#     U(-10, -5) & \text{with probability } 1/4
+# \end{cases}$$
+#
+# `nn.init` doesn't have it, but two steps are enough. Why do they give the
+# three cases? (`torch.no_grad()` allows writing to a parameter; the next
+# section explains it.)
+
+
+# %%
+def init_spread(module):
+    if isinstance(module, nn.Linear):
+        nn.init.uniform_(module.weight, -10, 10)
+        with torch.no_grad():
+            module.weight[module.weight.abs() < 5] = 0
+
+
+# %% [markdown]
+# Half of the numbers from $U(-10, 10)$ lie between -5 and 5 and become 0. A
+# quarter lies above, a quarter below, and these stay uniform.
+#
+# The check needs many weights: here are four layers of 20,000, by four
+# schemes. PyTorch's default for a linear layer is uniform between
+# $\pm 1/\sqrt{n_\mathrm{in}}$. How large can a default weight be
+# here, and how large a weight by Xavier?
+
+# %%
+torch.manual_seed(0)
+schemes = {
+    "N(0, 0.01²)": nn.Linear(100, 200).apply(init_normal),
+    "default": nn.Linear(100, 200),
+    "Xavier": nn.Linear(100, 200).apply(init_xavier),
+    "custom": nn.Linear(100, 200).apply(init_spread),
+}
+for name, layer in schemes.items():
+    print(name, "up to", round(layer.weight.abs().max().item(), 2))
+
+# %% [markdown]
+# Up to $1/\sqrt{100} = 0.1$, and up to $\sqrt{6/300} = 0.14$. Now the custom
+# distribution: the frequencies of its three cases, and no fourth case.
+
+# %%
+weights = schemes["custom"].weight.detach().flatten()
+cases = torch.stack([weights <= -5, weights == 0, weights >= 5])
+assert cases.any(dim=0).all()  # each weight is one of the three
+frequencies = cases.float().mean(dim=1)  # (3, 20000) -> (3,)
+expected = torch.tensor([0.25, 0.5, 0.25])
+assert_close(frequencies, expected, rtol=0, atol=0.02)
+[round(f, 2) for f in frequencies.tolist()]
+
+# %% [markdown]
+# The histograms share the vertical axis. Compare the numbers below them.
+
+# %% mystnb={"image": {"alt": "Four histograms of 20,000 weights each, with one vertical axis, the share of the weights in a bar. N(0, 0.01²): a narrow bell at 0, its two middle bars at 0.34, all between -0.04 and 0.04. Default: a flat block at 0.05 from -0.1 to 0.1. Xavier: a flat block at 0.035 from -0.14 to 0.14. Custom, on an axis from -10 to 10: flat blocks at 0.025 from -10 to -5 and from 5 to 10, and one bar of 0.5 at 0."}}
+fig, axes = plt.subplots(1, 4, sharey=True, figsize=(8, 2.5))
+for ax, (name, layer) in zip(axes, schemes.items(), strict=True):
+    values = layer.weight.detach().flatten()
+    limit = 10 if name == "custom" else 0.2
+    share = torch.full_like(values, 1 / len(values))  # of one weight
+    ax.hist(values, bins=40, range=(-limit, limit), weights=share)
+    ax.set(title=name, xlabel="weight")
+axes[0].set_ylabel("share of the weights")
+plt.show()
+
+# %% [markdown]
+# A bell, a block, a wider block, and two blocks with one bar between them that
+# holds half of the weights. The fourth axis is 50 times as wide as the others.
+
+# %% [markdown]
+# ### Ask for the class in the right way
+#
+# > **Pitfall.** A comparison of types, `type(module) is nn.Linear` or with
+# > `==`, is false for a subclass of `nn.Linear`. Such a layer keeps its old
+# > weights, and no error tells you.
+#
+# Here is a linear layer with a ReLU built in, and such a comparison.
+
+
+# %%
+class LinearReLU(nn.Linear):
+    def forward(self, X):
+        return F.relu(super().forward(X))
+
+
+def init_42_by_type(module):
+    if type(module) is nn.Linear:
+        nn.init.constant_(module.weight, 42)
+
+
+# %% [markdown]
+# The chain holds such a layer and an ordinary one. In which are all weights
+# 42?
+
+# %%
+for init in (init_42_by_type, init_42):
+    chain = nn.Sequential(LinearReLU(4, 8), nn.Linear(8, 1)).apply(init)
+    print(init.__name__, [(m.weight == 42).all().item() for m in chain])
+
+# %% [markdown]
+# The comparison of types skipped the first layer. `isinstance`, in `init_42`,
+# is true for subclasses too.
+
+# %% [markdown]
+# ## Write values safely
+#
+# A parameter is a *leaf*: autograd's graph, the record of a computation,
+# starts from it. Can you assign to one of its elements?
+
+# %% tags=["raises-exception"]
+edited = make_net()
+edited[0].weight[0, 0] = 42
+
+# %% [markdown]
+# Autograd refuses. The *view* in its message is `weight[0, 0]`, which shares
+# the memory of the weight; *in-place* means that values are overwritten.
+#
+# Under `torch.no_grad()` autograd doesn't record what is done, and the edit is
+# allowed; the functions of `nn.init` work in this way. Here all weights grow
+# by 1, then one becomes 42.
+
+# %%
+edited = make_net()
+old = edited[0].weight.detach().clone()
+with torch.no_grad():
+    edited[0].weight += 1
+    edited[0].weight[0, 0] = 42
+assert_close(edited[0].weight[1:], old[1:] + 1)
+edited[0].weight[0, 0].item()
+
+# %% [markdown]
+# > **Pitfall.** `w.data`, the same memory without autograd, allows the edit
+# > too. But it hides the edit from autograd's own checks.
+#
+# The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
+# backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
+# does `backward` find? `_version` counts the edits that autograd knows of.
+
+# %%
+w = torch.tensor([2.0, 3.0], requires_grad=True)
+y = (w * w).sum()
+w.data *= 10
+y.backward()
+w.grad, w._version
+
+# %% [markdown]
+# 40 and 60, no edit counted, and no error. To differentiate a product,
+# autograd keeps its factors, as references and not as copies. By the time of
+# `backward` they hold 20 and 30, so the gradient isn't that of `y`. The same
+# edit under `no_grad` is counted, and `backward` compares the counts.
+
+# %% tags=["raises-exception"]
+w = torch.tensor([2.0, 3.0], requires_grad=True)
+y = (w * w).sum()
+with torch.no_grad():
+    w *= 10
+y.backward()
+
+# %% [markdown]
+# An error is better than a wrong number. Write before the forward computation
+# or, as optimizers do, after `backward`.
+
+# %%
+w = torch.tensor([2.0, 3.0], requires_grad=True)
+(w * w).sum().backward()
+with torch.no_grad():
+    w *= 10
+w.grad, w.tolist()
+
+# %% [markdown]
+# ## Share a layer
+#
+# A layer that stands in two places has one set of parameters, which are then
+# called *tied*. Here `shared` stands at 2 and at 4. How often will its weight
+# be listed?
+
+# %%
+torch.manual_seed(0)
+shared = nn.Linear(8, 8)
+front, back = [nn.Linear(4, 8), nn.ReLU()], [nn.ReLU(), nn.Linear(8, 1)]
+tied = nn.Sequential(*front, shared, nn.ReLU(), shared, *back).to(device)
+assert tied[2] is tied[4]
+print([name for name, _ in tied.named_parameters()])
+print(list(tied.state_dict()))
+
+# %% [markdown]
+# Once among the parameters, twice in the state dict, with a name for each
+# place. `count` goes through `parameters()`. By how much is a sum over the
+# state dict too large?
+
+# %%
+in_state_dict = sum(t.numel() for t in tied.state_dict().values())
+assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
+count(tied)[0], in_state_dict
+
+# %% [markdown]
+# By 72, the $8 \cdot 8$ weights and 8 biases of the shared layer.
+
+# %% [markdown]
+# ### The gradient of a shared layer
+#
+# The output depends on a shared weight through two places. Which gradient does
+# it get? To see, build the network with two separate layers there. Both load
+# the shared values, so the output is the same.
+
+# %%
+untied = nn.Sequential(
+    nn.Linear(4, 8),
+    nn.ReLU(),
+    nn.Linear(8, 8),
+    nn.ReLU(),
+    nn.Linear(8, 8),
+    nn.ReLU(),
+    nn.Linear(8, 1),
+).to(device)
+untied.load_state_dict(tied.state_dict())
+assert untied[2] is not untied[4]
+assert_close(untied(X), tied(X))
+
+# %% [markdown]
+# Now a `backward` through each network. The separate layers get different
+# gradients; the shared layer gets the sum of the two.
+
+# %%
+for network in (tied, untied):
+    network.zero_grad()
+    network(X).square().sum().backward()
+for name in ("weight", "bias"):
+    first, second = (untied[i].get_parameter(name).grad for i in (2, 4))
+    assert first.any() and second.any() and not first.allclose(second)
+    assert_close(tied[2].get_parameter(name).grad, first + second)
+
+# %% [markdown]
+# ## Freeze a layer
+#
+# A *frozen* layer keeps its values while others are trained, such as a new
+# last layer. `requires_grad_(False)` freezes all parameters of a module. Here
+# it freezes the block `net` of a `NestMLP`. What is left to train?
+
+# %%
+torch.manual_seed(0)
+nest = d2l_helpers.NestMLP().to(device)
+batch = torch.rand(2, 20).to(device)
+nest.net.requires_grad_(False)
+[name for name, p in nest.named_parameters() if p.requires_grad]
+
+# %% [markdown]
+# This function makes a step and lists what it changed. `torch.equal` compares
+# without tolerance.
+
+
+# %%
+def moved_by_step(optimizer, net):
+    before = copy.deepcopy(net.state_dict())
+    optimizer.step()
+    after = net.state_dict()
+    return [k for k in after if not torch.equal(after[k], before[k])]
+
+
+# %% [markdown]
+# The optimizer gets the other parameters. The frozen block should get no
+# gradient, and not move.
+
+# %%
+tuned = copy.deepcopy(nest)
+rest = [p for p in tuned.parameters() if p.requires_grad]
+optimizer = torch.optim.SGD(rest, lr=0.1)
+tuned(batch).square().sum().backward()
+assert all(p.grad is None for p in tuned.net.parameters())
+moved_by_step(optimizer, tuned)
+
+# %% [markdown]
+# > **Pitfall.** A layer that is frozen in the middle of training still has its
+# > last gradient, and an optimizer that holds the layer uses it.
+#
+# In this copy, `requires_grad_()` makes all parameters trainable again, and
+# the optimizer holds them all. The block is frozen after a `backward`. Which
+# parameters will each of the two steps move?
+
+# %%
+late = copy.deepcopy(nest).requires_grad_()
+optimizer = torch.optim.SGD(late.parameters(), lr=0.1)
+late(batch).square().sum().backward()
+late.net.requires_grad_(False)
+print("gradients left:   ", moved_by_step(optimizer, late))
+optimizer.zero_grad()
+late(batch).square().sum().backward()
+print("gradients cleared:", moved_by_step(optimizer, late))
+
+# %% [markdown]
+# The first step moved all six tensors, the frozen ones too. `zero_grad` sets
+# gradients to `None`, and an optimizer passes over parameters without one.
+
+# %% [markdown]
+# ## Leave the width to the first batch
+#
+# A linear layer must know how many features will come in. A *lazy* layer is
+# told only its number of outputs, and waits for the first batch.
+
+# %%
+lazy = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
+print(lazy)
+lazy[0].weight
+
+# %% [markdown]
+# 0 features stand for an unknown number. The weight is there, without values
+# and even without a shape.
+
+# %% tags=["raises-exception"]
+lazy[0].weight.shape
+
+# %% [markdown]
+# The first batch decides. It goes into a copy, so that `lazy` stays as it is.
+# The batch has 20 features; how many will the last layer find?
+
+# %%
+batch_20 = torch.ones(2, 20)
+shaped = copy.deepcopy(lazy)
+shaped(batch_20)  # (2, 20) -> (2, 256) -> (2, 10)
+print([tuple(p.shape) for p in shaped.parameters()])
+shaped
+
+# %% [markdown]
+# 256, from the layer before it. Each layer has become an ordinary `Linear`.
+# What does a batch of another width do now?
+
+# %% tags=["raises-exception"]
+shaped(torch.ones(2, 30))
+
+# %% [markdown]
+# It fails: `20x256` is the transposed weight. The width is decided once.
+# Exercise 2.9 takes inputs of any width.
+#
+# > **Pitfall.** `nn.LazyLinear` is a subclass of `nn.Linear` too. The
+# > comparison of types skips a lazy layer, and the first batch gives it the
+# > default weights.
+
+# %%
+torch.manual_seed(0)
+skipped = copy.deepcopy(lazy).apply(init_42_by_type)
+skipped(batch_20)
+assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
+(skipped[0].weight == 42).any().item()
+
+# %% [markdown]
+# Not one weight of the first layer is 42. `isinstance` finds
+# the layer, and an error says that there is nothing to write to yet.
+
+# %% tags=["raises-exception"]
+copy.deepcopy(lazy).apply(init_42)
+
+# %% [markdown]
+# So first run a batch, then initialize. Any batch of the right width will do.
+
+# %%
+ready = copy.deepcopy(lazy)
+ready(batch_20)
+ready.apply(init_42)
+[(ready[i].weight == 42).all().item() for i in (0, 2)]
+
+# %% [markdown]
+# ## Summary
+#
+# - A parameter has a value, a gradient (`None` at first) and a flag
+#   `requires_grad`. It is reached by index or by its dotted name.
+# - A state dict shares memory with the network. Copy it to keep it.
+# - `parameters()` gives a shared parameter once, the state dict gives it once
+#   for each place.
+# - `apply` calls a function with every module, children first. Choose with
+#   `isinstance`; a comparison of types skips subclasses and lazy layers.
+# - Equal weights get equal gradients, so units must start different.
+# - Write under `torch.no_grad()`, and not between forward and backward. A
+#   write through `.data` there gives wrong gradients without an error.
+# - A shared layer gets the sum of the gradients from its places.
+# - To freeze a layer, call `requires_grad_(False)`, clear its gradients, and
+#   give the optimizer the other parameters.
+# - A lazy layer gets its shape from the first batch, once. Initialize after
+#   that.
+
+# %% [markdown]
+# ## Exercises
+#
+# **2.1 Every way to a bias.** For `NestMLP`, list the name, the shape and the
+# mean absolute value of each parameter. Then reach the bias of the second
+# linear layer in its block `net` in three ways, and show that they give one
+# object.
+#
+# **2.2 Watch a shared layer learn.** Train a network that takes $(n, 4)$ to
+# $(n, 1)$, with one `Linear(8, 8)` in two places, for 20 steps. The data are
+# 64 random samples; $y = x_1 x_2$ is the product of the first two features.
+# After each step print the norm of each parameter and of its gradient. Assert
+# at the end that both places still hold the same values. Name one thing that
+# sharing gains, and one that it loses.
+#
+# **2.3 Another distribution.** Write an initialization that draws each weight
+# from $N(2, 1)$ with probability 1/3, and sets it to -1 otherwise. On at least
+# 10,000 weights, check the frequencies to within 0.02, and mean and standard
+# deviation of the weights that were drawn to within 0.1.
+#
+# **2.4 All but the last.** Write `freeze_all_but_last(net)` for a
+# `Sequential`. It returns the parameters that remain to be trained. Show by an
+# exact comparison that 10 steps of `torch.optim.Adam` move these alone. What
+# does it do if the last module is a ReLU, and what should it do?
+#
+# **2.5 Bytes.** Write `num_bytes(net)`, which counts parameters and buffers,
+# shared ones once. Compare it with your count by hand for `tied`, for
+# `FixedHiddenMLP` of this companion, and for a module with one buffer that is
+# registered under two names.
+#
+# **2.6 Only one width is given.** Build `Linear(20, 256)`, ReLU,
+# `LazyLinear(10)`. Which parameters have values before the first batch? Then
+# give the network a batch of the wrong width. Does the lazy layer have a shape
+# afterwards?
+#
+# **2.7 Other starts.** Choose two functions of `nn.init` that this chapter
+# doesn't use. Find in their documentation what they draw, and check it on a
+# weight of shape $(200, 100)$: a standard deviation, or columns that are
+# orthogonal.
+#
+# **2.8 A tie that breaks.** Tie two layers `Linear(4, 4)`, `a` and `b`, by
+# `b.weight = a.weight`. Which of these keep the tie: `copy.deepcopy` of a
+# network that holds both, `load_state_dict`, `double()`,
+# `b.weight = nn.Parameter(...)`, deep copies of `a` and `b` one by one?
+# Predict, then test with `is`.
+#
+# **2.9 Inputs of any width.** Write a module that takes $(n, d)$ to $(n, 1)$
+# for any $d$, with a number of parameters that doesn't depend on $d$: put each
+# feature through the same small network, from 1 number to 1, and average. Run
+# it with $d = 5$ and $d = 7$. What happens to the output if the features
+# change places?
+
+# %% [markdown]
+# ## Where to go next
+#
+# [Write layers of your own](03_custom_layers.ipynb) makes new parameters.
+# [Save and load tensors and models](04_file_io.ipynb) writes them to a file.

@@ -1,0 +1,705 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Save and load tensors and models
+#
+# A trained model is gone with the process unless it is saved. Saving takes one
+# line. But a file can be cut off, can belong to another model, and can even run
+# a stranger's code when it is loaded. This chapter shows each case, and what to
+# do.
+#
+# **You will learn** to
+#
+# - save and load tensors, models and whole training runs;
+# - keep a file from running code when you load it;
+# - read the errors of a file that doesn't fit, and reuse the part that does;
+# - keep files small, and do without Python's pickle;
+# - stop a training run, even by accident, and resume it.
+#
+# **In the book:** section 6.6,
+# [File I/O](https://d2l.ai/chapter_builders-guide/read-write.html)
+# (中文版 5.5,
+# [读写文件](https://zh.d2l.ai/chapter_deep-learning-computation/read-write.html)).
+#
+# **You need** chapter 01, [Build networks from blocks](01_blocks.ipynb). The
+# cells take about five seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device.
+
+# %%
+import copy
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import torch
+from matplotlib import pyplot as plt
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from d2l_helpers import MLP, MySequential, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# All files go into a temporary directory, empty at first and removed when the
+# kernel stops.
+
+# %%
+import tempfile
+from pathlib import Path
+
+scratch = tempfile.TemporaryDirectory()
+folder = Path(scratch.name)
+list(folder.iterdir())
+
+# %% [markdown]
+# ## Save tensors
+#
+# `torch.save` writes an object to a file, and `torch.load` reads it back.
+
+# %%
+x = torch.arange(4)
+torch.save(x, folder / "x.pt")
+torch.load(folder / "x.pt")
+
+# %% [markdown]
+# They do the same for lists and dictionaries of tensors, numbers and strings.
+
+# %%
+things = {"pair": [x, torch.zeros(2, 3)], "name": "first try", "epoch": 3}
+torch.save(things, folder / "things.pt")
+loaded = torch.load(folder / "things.pt")
+assert_close(loaded["pair"], things["pair"], rtol=0, atol=0)
+loaded
+
+# %% [markdown]
+# ## Save a model
+#
+# A model is saved as its *state dict*, the dictionary from names to tensors
+# that holds its parameters and buffers. `MLP` is a linear layer, a ReLU and
+# another linear layer. Which of the three will the file mention?
+
+# %%
+torch.manual_seed(0)
+mlp = MLP().to(device)
+X = torch.rand(2, 20).to(device)
+torch.save(mlp.state_dict(), folder / "mlp.pt")
+state = torch.load(folder / "mlp.pt")
+{name: tuple(value.shape) for name, value in state.items()}
+
+# %% [markdown]
+# The linear layers. The file holds values, and no code: nothing says that
+# there is a ReLU. So a model must be built before the values can be loaded. The
+# clone starts with other random weights; after loading, it answers exactly like
+# the original. `eval` sets evaluation mode, which isn't in the file either.
+
+# %%
+clone = MLP().to(device)
+assert not torch.equal(clone(X), mlp(X))
+clone.load_state_dict(torch.load(folder / "mlp.pt"))
+clone.eval()
+assert_close(clone(X), mlp(X), rtol=0, atol=0)
+
+# %% [markdown]
+# ### The state dict follows the model
+#
+# > **Pitfall.** `state_dict()` looks like a copy, as if it could keep the best
+# > weights for later. Its tensors are those of the model.
+#
+# Below, a bias of 0 is kept in three ways, and then changes to 1. Which of
+# the three still have the 0?
+
+# %%
+moving = nn.Linear(2, 2)
+nn.init.zeros_(moving.bias)
+kept = moving.state_dict()
+copied = copy.deepcopy(moving.state_dict())
+torch.save(moving.state_dict(), folder / "moving.pt")
+nn.init.ones_(moving.bias)
+print("state dict:", kept["bias"].tolist())
+print("deep copy: ", copied["bias"].tolist())
+print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
+
+# %% [markdown]
+# The deep copy and the file. The state dict changed with the model.
+
+# %% [markdown]
+# ## Know what loading may run
+#
+# `torch.save` describes objects with *pickle*, Python's format for storing
+# them. A pickle is a list of instructions, and one kind says: call this
+# function with these arguments. A class chooses the function in `__reduce__`.
+# This one makes a directory, the *marker*; it could as well delete your files.
+
+# %%
+marker = folder / "was_here"
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, (str(marker),)
+
+
+hostile = {"weights": torch.zeros(2), "extra": Hostile()}
+torch.save(hostile, folder / "hostile.pt")
+marker.exists()
+
+# %% [markdown]
+# Saving didn't make the directory. Now load the file as old programs did, with
+# `weights_only=False`. (The cell removes the marker again.)
+
+# %%
+torch.load(folder / "hostile.pt", weights_only=False)
+call_ran = marker.exists()
+marker.rmdir()
+call_ran
+
+# %% [markdown]
+# The call was made while the file was read. What if you leave the argument out?
+
+# %% tags=["raises-exception"]
+torch.load(folder / "hostile.pt")
+
+# %% [markdown]
+# The message says it: since PyTorch 2.6, the default is `weights_only=True`.
+# Then only tensors, numbers, strings, containers of these and little else are
+# built. A file that asks for another function is refused, here for `os.mkdir`
+# under its full name. Was it called before that?
+
+# %%
+assert not marker.exists()
+
+# %% [markdown]
+# It wasn't. The message's advice, to set the argument to `False`, is for files
+# that you wrote yourself.
+#
+# > **Pitfall.** `torch.save(net, path)` is shorter than saving the state dict.
+# > It pickles the whole object, with the names of its classes, which are
+# > looked up when the file is loaded.
+#
+# PyTorch can list the names that a file asks for beyond what is allowed,
+# without calling any.
+
+# %%
+torch.save(mlp, folder / "whole.pt")
+for name in ("hostile.pt", "whole.pt", "mlp.pt"):
+    asks_for = torch.serialization.get_unsafe_globals_in_checkpoint(
+        folder / name
+    )
+    print(name, sorted(asks_for))
+
+# %% [markdown]
+# The state dict asks for nothing more. Will the whole model, which is harmless,
+# be loaded?
+
+# %%
+try:
+    torch.load(folder / "whole.pt")
+except pickle.UnpicklingError as error:
+    print(type(error).__name__)
+
+# %% [markdown]
+# It is refused too. And once `MLP` is renamed or moved, its old name leads
+# nowhere. Save the state dict.
+
+# %% [markdown]
+# ## When the file doesn't fit
+#
+# This chain has the layers of `MLP` under other names. What will be missing in
+# the file, and what will be left over?
+
+# %% tags=["raises-exception"]
+chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+chain.load_state_dict(torch.load(folder / "mlp.pt"))
+
+# %% [markdown]
+# *Missing* keys are in the model and not in the file; *unexpected* keys are in
+# the file and not in the model. Four of each: perhaps only the names differ. A
+# state dict is a dictionary, so give it the names that the model expects.
+
+# %%
+new_names = {"hidden": "0", "out": "2"}
+renamed = {}
+for key, value in torch.load(folder / "mlp.pt").items():
+    layer, kind = key.split(".")
+    renamed[f"{new_names[layer]}.{kind}"] = value
+chain.to(device).load_state_dict(renamed)
+assert_close(chain(X), mlp(X), rtol=0, atol=0)
+
+# %% [markdown]
+# `strict=False` forgives missing and unexpected keys. Does it forgive a wrong
+# shape? This model has three outputs, the file ten.
+
+# %% tags=["raises-exception"]
+three = MLP(20, 256, 3)
+three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
+
+# %% [markdown]
+# It doesn't. A *size mismatch* names the parameter, its shape in the file
+# (called checkpoint here) and in the model. The first layer isn't named: it
+# fits.
+#
+# ### Reuse the first layer
+#
+# So take from the file only what belongs to `hidden`. `load_state_dict`
+# returns the missing and the unexpected keys.
+
+# %%
+first = {k: v for k, v in state.items() if k.startswith("hidden.")}
+reuser = MLP(20, 256, 3).to(device)
+skipped = reuser.load_state_dict(first, strict=False)
+assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
+skipped
+
+# %% [markdown]
+# The new model has the first layer of the old, and a last layer to train.
+#
+# > **Pitfall.** `strict=False` doesn't complain when nothing fits at all. For
+# > instance, some tools that wrap a model put `module.` in front of all keys.
+#
+# The next cell loads such a dictionary. How much of the model will change?
+
+# %%
+prefixed = {f"module.{key}": value for key, value in state.items()}
+victim = MLP().to(device)
+before = victim(X)
+result = victim.load_state_dict(prefixed, strict=False)
+assert torch.equal(victim(X), before)
+len(result.missing_keys), len(result.unexpected_keys)
+
+# %% [markdown]
+# Nothing, and no error was raised. Compare what was skipped with what you meant
+# to skip, or repair the names and load strictly.
+
+# %%
+repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
+victim.load_state_dict(repaired)
+assert_close(victim(X), mlp(X), rtol=0, atol=0)
+
+# %% [markdown]
+# ## Keep files small
+#
+# A slice of a tensor is a *view*: it has no numbers of its own and points into
+# the *storage* of the whole, the memory where the numbers are. Here are a
+# million numbers of four bytes, and a view of ten. How large will the second
+# file be?
+
+# %%
+million = torch.zeros(1_000_000)
+view = million[:10]
+for name, tensor in (("million.pt", million), ("view.pt", view)):
+    torch.save(tensor, folder / name)
+    size = (folder / name).stat().st_size
+    print(f"{name}: {len(tensor)} numbers, {size / 1e6:.1f} MB")
+
+# %% [markdown]
+# As large as the first: the storage is saved, all of it. `clone` gives the
+# ten numbers a storage of their own.
+
+# %%
+torch.save(view.clone(), folder / "ten.pt")
+size = (folder / "ten.pt").stat().st_size
+half_kilobytes = round(size / 500)
+f"about {half_kilobytes / 2} kB"
+
+# %% [markdown]
+# Forty bytes are numbers; the rest describes them. Saving whole storages has a
+# reason: tensors that share memory share it again after loading. Change one
+# and look at the other.
+
+# %%
+torch.save([million, view], folder / "shared.pt")
+large, small = torch.load(folder / "shared.pt")
+large[0] = 7
+size = (folder / "shared.pt").stat().st_size
+print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
+
+# %% [markdown]
+# The storage is in the file once. So clone a small piece of something large,
+# and save tensors that share memory in one file.
+
+# %% [markdown]
+# ## Do without pickle
+#
+# *safetensors* is a file format for tensors with names, which is what a state
+# dict is, and for nothing else. It has no place for a function.
+
+# %%
+save_file(mlp.state_dict(), folder / "mlp.safetensors")
+safe_clone = MLP().to(device)
+safe_clone.load_state_dict(load_file(folder / "mlp.safetensors"))
+assert_close(safe_clone(X), mlp(X), rtol=0, atol=0)
+
+# %% [markdown]
+# This strictness has a price. What isn't a tensor is refused, even an epoch
+# number.
+
+# %% tags=["raises-exception"]
+save_file({"weight": torch.zeros(2), "epoch": 3}, folder / "no.safetensors")
+
+# %% [markdown]
+# Tensors that share memory are refused too, as in the state dict of a model
+# that uses a layer twice. The message is long; this is how it begins.
+
+# %%
+torch.manual_seed(0)
+used_twice = nn.Linear(20, 20)
+tied = MySequential(used_twice, nn.ReLU(), used_twice)
+try:
+    save_file(tied.state_dict(), folder / "no.safetensors")
+except RuntimeError as error:
+    print(str(error).split(",")[0].strip())
+
+# %% [markdown]
+# `save_model` writes a shared tensor once, and `load_model` fills a model that
+# shares in the same way. How many of the four keys will be in the file?
+
+# %%
+save_model(tied, folder / "tied.safetensors")
+fresh = nn.Linear(20, 20)
+tied_clone = MySequential(fresh, nn.ReLU(), fresh)
+load_model(tied_clone, folder / "tied.safetensors")
+assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
+list(load_file(folder / "tied.safetensors"))
+
+# %% [markdown]
+# Two names share each tensor, and one of them is written.
+#
+# ## Stop and resume
+#
+# A *checkpoint* is a file with all that a training run needs to go on. Is the
+# model enough? The experiment is a regression with 256 samples, on the CPU, so
+# that results can be compared to the last bit. `start` begins a run. Its
+# optimizer, Adam, adapts the size of the steps to each weight.
+
+# %%
+torch.manual_seed(0)
+inputs = torch.rand(256, 20)
+noise = torch.randn(256, 1) / 10
+targets = inputs.square().sum(dim=1, keepdim=True) + noise  # (256, 1)
+targets = targets - targets.mean()
+
+
+def start(seed):
+    torch.manual_seed(seed)
+    net = MLP(20, 1024, 1)
+    return net, torch.optim.Adam(net.parameters(), lr=0.005)
+
+
+# %% [markdown]
+# Each epoch takes the samples in a new random order. `train` returns the mean
+# loss of each epoch.
+
+
+# %%
+def train(net, optimizer, num_epochs):
+    means = []
+    for _ in range(num_epochs):
+        losses = []
+        for rows in torch.randperm(len(inputs)).split(32):
+            loss = F.mse_loss(net(inputs[rows]), targets[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        means.append(sum(losses) / len(losses))
+    return means
+
+
+# %% [markdown]
+# The state of a run has four parts: the model; the optimizer, since Adam keeps
+# running averages of the gradients and of their squares; the epoch; and the
+# state of the random number generator, which decides the orders to come.
+
+
+# %%
+def snapshot(net, optimizer, epoch):
+    return {
+        "model": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "epoch": epoch,
+        "random_state": torch.get_rng_state(),
+    }
+
+
+# %% [markdown]
+# One run trains for 15 epochs. Another starts the same way, stops after 10 and
+# is saved.
+
+# %%
+net, optimizer = start(seed=0)
+loss_straight = train(net, optimizer, 15)
+torch.save(snapshot(net, optimizer, 15), folder / "epoch15.pt")
+
+stopped, its_optimizer = start(seed=0)
+loss_stopped = train(stopped, its_optimizer, 10)
+torch.save(snapshot(stopped, its_optimizer, 10), folder / "epoch10.pt")
+assert loss_stopped == loss_straight[:10]
+
+# %% [markdown]
+# To resume, build everything anew, from another seed so that nothing is right by
+# chance, and load each part. The random state comes last, because building a
+# model draws numbers. `without` names a part to leave out.
+
+
+# %%
+def resume(path, without=""):
+    net, optimizer = start(seed=1)
+    state = torch.load(path)
+    if without != "model":
+        net.load_state_dict(state["model"])
+    if without != "optimizer":
+        optimizer.load_state_dict(state["optimizer"])
+    if without != "random_state":
+        torch.set_rng_state(state["random_state"])
+    return net, train(net, optimizer, 15 - state["epoch"])
+
+
+# %% [markdown]
+# Does the run that was stopped end like the one that wasn't? All parameters
+# and losses are compared, without any tolerance.
+
+# %%
+resumed, loss_resumed = resume(folder / "epoch10.pt")
+assert_close(resumed.state_dict(), net.state_dict(), rtol=0, atol=0)
+assert loss_resumed == loss_straight[10:]
+
+# %% [markdown]
+# It does, to the last bit. The epoch tells how many are left. Which of the other
+# parts could be spared?
+
+# %%
+for part in ("model", "optimizer", "random_state"):
+    other, _ = resume(folder / "epoch10.pt", without=part)
+    same = torch.equal(other.out.weight, net.out.weight)
+    print(f"without {part}: {'the same' if same else 'another'} model")
+
+# %% [markdown]
+# None, if the end is to be the same. Adam makes small steps where the gradients
+# have been changing sign; a new Adam doesn't know where, and starts with full
+# steps. Below, two runs load the checkpoint of epoch 10, one of them without
+# the optimizer. What will its loss do?
+
+# %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
+_, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
+assert loss_forgot[0] > 2 * loss_resumed[0]
+loss_forgot = loss_stopped[-1:] + loss_forgot
+epochs, after = range(1, 16), range(11, 16)
+plt.semilogy(epochs, loss_straight, label="never stopped")
+plt.semilogy([10, *after], loss_forgot, "--", label="optimizer forgotten")
+plt.semilogy(after, loss_resumed, "oC0", label="resumed")
+plt.xticks([5, 10, 15])
+plt.xlabel("epoch")
+plt.ylabel("mean loss")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# It jumps, and epochs of work are lost. The dots of the other lie on the line.
+#
+# All random numbers here come from PyTorch's CPU generator. A GPU, NumPy and
+# Python's `random` have their own, and a checkpoint needs each that is used.
+
+# %% [markdown]
+# ## Write it whole or not at all
+#
+# Many runs stop by accident: the power fails, the job is killed. What if this
+# happens during the save? The program below stands for a save. It copies
+# `source` to `written` in pieces, and dies half way: `os._exit` ends a process
+# at once. If it lived, it would rename the copy to `target`. The function runs
+# it in a second Python.
+
+# %%
+WRITER = """
+import os, sys
+source, written, target = sys.argv[1:]
+data = open(source, "rb").read()
+with open(written, "wb", buffering=0) as file:
+    for start in range(0, len(data), 1000):
+        if start > len(data) / 2:
+            os._exit(9)
+        file.write(data[start : start + 1000])
+os.replace(written, target)
+"""
+
+
+def write_and_die(source, written, target):
+    command = [sys.executable, "-c", WRITER, source, written, target]
+    return subprocess.run(command, cwd=folder).returncode
+
+
+# %% [markdown]
+# `direct.pt` holds the checkpoint of epoch 10. The program writes that of
+# epoch 15 over it.
+
+# %%
+shutil.copy(folder / "epoch10.pt", folder / "direct.pt")
+status = write_and_die("epoch15.pt", "direct.pt", "direct.pt")
+complete = (folder / "epoch15.pt").stat().st_size
+share = (folder / "direct.pt").stat().st_size / complete
+f"exit status {status}, {share:.0%} of the file written"
+
+# %% [markdown]
+# Epoch 15 isn't complete. Is epoch 10 still there?
+
+# %% tags=["raises-exception"]
+torch.load(folder / "direct.pt")
+
+# %% [markdown]
+# It isn't: both are lost. At least the error is clear. The file is a zip
+# archive, and these end with a list of what they hold, the "central directory".
+#
+# So write under another name first. `os.replace` then gives the file its
+# final name in a single step: at any moment, the name belongs to the old file
+# or to the new one, and both are complete. Here is the same accident.
+
+# %%
+shutil.copy(folder / "epoch10.pt", folder / "safe.pt")
+status = write_and_die("epoch15.pt", "safe.pt.part", "safe.pt")
+epoch = torch.load(folder / "safe.pt")["epoch"]
+print(f"exit status {status}, the checkpoint is of epoch {epoch}")
+sorted(path.name for path in folder.glob("safe.pt*"))
+
+# %% [markdown]
+# The last good checkpoint is readable, and the half-written one lies beside it.
+# Here is the function for your training runs. It writes in the same directory,
+# since a file can be renamed in one step only within a file system. `fsync`
+# waits until the bytes are on the disk, in case the power fails.
+
+
+# %%
+def save_checkpoint(state, path):
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+save_checkpoint(snapshot(net, optimizer, 15), folder / "safe.pt")
+assert torch.load(folder / "safe.pt")["epoch"] == 15
+sorted(path.name for path in folder.glob("safe.pt*"))
+
+# %% [markdown]
+# The half-written part was overwritten and renamed.
+
+# %% [markdown]
+# ## Load on another device
+#
+# A file records the device of each tensor, and `torch.load` puts the tensor back
+# there. On a machine without that device, this fails, as
+# [chapter 06](06_devices.ipynb) shows. `map_location` says where to load
+# instead. Every machine has the device `"cpu"`.
+
+# %%
+same_place = torch.load(folder / "mlp.pt")
+assert all(v.device.type == device.type for v in same_place.values())
+on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
+{value.device.type for value in on_cpu.values()}
+
+# %% [markdown]
+# > **Pitfall.** `map_location` moves all tensors of a checkpoint, the random
+# > state too. But `set_rng_state` takes only a tensor on the CPU.
+#
+# Every machine also has the device `meta`, whose tensors have shapes and no
+# data. Below, it stands for a GPU.
+
+# %% tags=["raises-exception"]
+elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
+torch.set_rng_state(elsewhere["random_state"])
+
+# %% [markdown]
+# RNG is the random number generator. The tensor has bytes, but
+# `torch.ByteTensor` means bytes on the CPU. So load checkpoints with
+# `map_location="cpu"`. The random state stays there; `load_state_dict`, of the
+# model and of the optimizer, copies values to where the parameters are.
+
+# %%
+state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
+moved = MLP(20, 1024, 1).to(device)
+moved_optimizer = torch.optim.Adam(moved.parameters())
+moved.load_state_dict(state_cpu["model"])
+moved_optimizer.load_state_dict(state_cpu["optimizer"])
+torch.set_rng_state(state_cpu["random_state"])
+averages = moved_optimizer.state[moved.out.weight]["exp_avg"]
+assert averages.device.type == moved.out.weight.device.type == device.type
+assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
+
+# %% [markdown]
+# ## Summary
+#
+# - `torch.save` and `torch.load` keep tensors, and lists and dictionaries of
+#   them. A model is saved as its state dict: values, no code.
+# - A state dict changes with the model. A deep copy or a file doesn't.
+# - A pickle can call any function. `weights_only=True`, the default since
+#   PyTorch 2.6, refuses the file before the call.
+# - `strict=False` forgives missing and unexpected keys, and no wrong shape;
+#   read what it returns.
+# - A view is saved with its whole storage; clone it first.
+# - safetensors takes tensors and nothing else; `save_model` is for shared ones.
+# - A run resumes exactly from model, optimizer, epoch and random state.
+# - Write to a temporary file, then `os.replace`.
+# - Load checkpoints with `map_location="cpu"`.
+
+# %% [markdown]
+# ## Exercises
+#
+# **4.1 Reuse two layers.** Save
+# `MySequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`.
+# Load its first two linear layers into a net that continues with two linear
+# layers of your own, (64, 16) and (16, 3), with a ReLU between them. Show that
+# the outputs after the second ReLU are exactly equal, and list the missing keys.
+#
+# **4.2 Save the architecture too.** Save a net with a description made of
+# numbers, strings, lists and dictionaries. Write `load_net(path)` that builds
+# any `MLP`, and any chain of linear layers and ReLUs, from such a file, with
+# `weights_only=True`. The loaded net answers exactly like the saved one. For a
+# description that it doesn't know, it raises an error that names what it knows.
+#
+# **4.3 Resume with more state.** Put `nn.Dropout(0.2)` behind the ReLU of the
+# model and halve the learning rate every three epochs with
+# `torch.optim.lr_scheduler.StepLR`. Stop after epoch 4 of 10. Which parts must
+# the checkpoint have, so that the end is equal with `rtol=0, atol=0`? Show for
+# each part that the end differs without it.
+#
+# **4.4 Find the corrupt file.** Make five copies of `epoch15.pt`. Cut one in
+# half, and in another flip one bit in the middle. Which of the two does
+# `torch.load` notice? Write `corrupt(paths)` that returns both names
+# (`hashlib` helps). What must be stored beside the files?
+#
+# **4.5 After a failed load.** Build `three` anew, load `mlp.pt` into it and
+# catch the size mismatch. Compare its `hidden.weight` with the file's, before
+# and after. What follows for a program that catches this error and goes on?
+#
+# **4.6 Keep the last three.** Extend `save_checkpoint` to keep the last three
+# checkpoints, and write `load_latest(folder)` that returns the newest readable
+# one. Cut the newest after 10%, 50% and 90% of its bytes: each time, the one
+# before it must come back.
+
+# %% [markdown]
+# ## Where to go next
+#
+# [Follow gradients through the graph](05_autograd.ipynb) explains what `backward`
+# does. [Train anywhere, stop and resume](07_training.ipynb) uses checkpoints on
+# real data.

@@ -1,0 +1,703 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Follow gradients through the graph
+#
+# PyTorch finds the derivatives of what you compute, because it keeps a graph of
+# it. In this chapter you work through such a graph by hand, find the same one
+# behind a tensor, and learn what goes into it and what stays out.
+#
+# **You will learn** to
+#
+# - compute a gradient as a sum over the paths of a graph;
+# - read and draw the graph that PyTorch keeps;
+# - call `backward` twice, and zero the gradients in time;
+# - differentiate what isn't a scalar, and code with loops and branches;
+# - choose between `no_grad`, `detach`, `inference_mode` and
+#   `requires_grad_(False)`;
+# - tell a dynamic graph from a static one;
+# - write and check a backward computation.
+#
+# **In the book:** section 2.5,
+# [Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)
+# (中文版 2.5,
+# [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
+#
+# **You need** the chain rule and chapter 01,
+# [Build networks from blocks](01_blocks.ipynb). The cells take about five
+# seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device.
+
+# %%
+import math
+from itertools import pairwise
+
+import networkx as nx
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.autograd import gradcheck
+from torch.func import jacrev
+from torch.fx import symbolic_trace
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils.benchmark import Timer
+
+import d2l_helpers
+from d2l_helpers import draw_graph, graph_of, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## A graph by hand
+#
+# The computation is $y = (x_1 + w)(x_2 + w)$, in three operations.
+# `requires_grad=True` tells autograd, the part of PyTorch that differentiates,
+# to follow what is done with a tensor.
+
+# %%
+x1, w, x2 = (torch.tensor(v, requires_grad=True) for v in (2.0, 1.0, 5.0))
+a, b = x1 + w, x2 + w
+y = a * b
+y.item()
+
+# %% [markdown]
+# In its graph, each node is a value, and an edge leads from a value to one that
+# is computed from it. Each edge has a *slope*, the partial derivative: how fast
+# the second value changes with the first. For a sum it is 1. For the product
+# $ab$ it is the other factor.
+
+# %%
+slopes = {
+    ("x1", "a"): 1,
+    ("w", "a"): 1,
+    ("w", "b"): 1,
+    ("x2", "b"): 1,
+    ("a", "y"): b.item(),
+    ("b", "y"): a.item(),
+}
+hand = nx.DiGraph(slopes.keys())
+
+# %% [markdown]
+# In how many ways can you go from `w` to `y`?
+
+# %% mystnb={"image": {"alt": "A graph from left to right. Each node shows a name and a value. Edges marked 1 lead from x1, 2, and w, 1, to a, 3, and from w and x2, 5, to b, 6. An edge marked 6 leads from a to y, 18, and an edge marked 3 from b to y."}}
+places = {"x1": (0, 2), "w": (0, 1), "x2": (0, 0)}
+places |= {"a": (1, 1.5), "b": (1, 0.5), "y": (2, 1)}
+texts = {"x1": "$x_1$\n2", "w": "$w$\n1", "x2": "$x_2$\n5"}
+texts |= {"a": "$a$\n3", "b": "$b$\n6", "y": "$y$\n18"}
+nodes = {"node_color": "white", "edgecolors": "C0", "node_size": 1200}
+marks = {edge: f"{slope:g}" for edge, slope in slopes.items()}
+_, ax = plt.subplots(figsize=(6, 3))
+ax.axis("off")
+ax.margins(0.12)
+nx.draw_networkx(hand, places, labels=texts, font_size=9, **nodes)
+nx.draw_networkx_edge_labels(hand, places, marks, font_color="C1")
+plt.show()
+
+# %% [markdown]
+# In two. Along a path, the slopes multiply; that is the chain rule. A small
+# change of `w` reaches `y` along both paths, so their products add up.
+
+# %%
+paths = list(nx.all_simple_paths(hand, "w", "y"))
+products = [math.prod(slopes[edge] for edge in pairwise(p)) for p in paths]
+for path, product in zip(paths, products, strict=True):
+    print(" -> ".join(path), product)
+sum(products)
+
+# %% [markdown]
+# `backward` finds the same number, without a list of paths: it goes through
+# the graph once, from the end back, and adds up at each node what arrives
+# there. The result is in `grad`. (Each is emptied first, so that you can run
+# the cell again.)
+
+# %%
+x1.grad = w.grad = x2.grad = None
+((x1 + w) * (x2 + w)).backward()
+assert w.grad == sum(products)
+x1.grad.item(), w.grad.item(), x2.grad.item()
+
+# %% [markdown]
+# ## The graph that PyTorch keeps
+#
+# A tensor that you made, such as `w`, is a *leaf*. One that was computed from
+# it has a `grad_fn`, the operation that will carry a gradient back.
+
+# %%
+assert w.is_leaf and w.grad_fn is None
+assert not y.is_leaf
+a.grad_fn.name(), y.grad_fn.name()
+
+# %% [markdown]
+# `next_functions` holds a pair for each input: the node that comes next on the
+# way back, and which of that node's results the input was, 0 for the first.
+# Where do the two pairs of `y` lead?
+
+# %%
+(to_a, _), (to_b, _) = y.grad_fn.next_functions
+assert to_a is a.grad_fn and to_b is b.grad_fn
+to_a.name(), to_b.name()
+
+# %% [markdown]
+# And from there? At a leaf stands a node that adds what arrives to `grad`. The
+# leaf itself is its `variable`. In both sums, `w` is the second input. Do they
+# share one node for it?
+
+# %%
+w_from_a = a.grad_fn.next_functions[1][0]
+w_from_b = b.grad_fn.next_functions[1][0]
+assert w_from_a is w_from_b
+assert w_from_a.variable is w
+type(w_from_a).__name__
+
+# %% [markdown]
+# They do, and that is where the two paths meet. `draw_graph` follows
+# `next_functions` from any tensor until it is back at the leaves. What differs
+# from the graph by hand?
+
+# %% mystnb={"image": {"alt": "A graph from left to right, with three orange boxes at the left: x1, w and x2. Lines lead from x1 and w to a blue box, AddBackward0, and from w and x2 to another AddBackward0. From both, lines lead to the blue box MulBackward0 at the right."}}
+draw_graph(y, {"x1": x1, "w": w, "x2": x2})
+plt.show()
+
+# %% [markdown]
+# The paths are the same. But the nodes are operations, in blue, and leaves, in
+# orange. The edges carry no slopes: each operation keeps the values that it
+# needs, and computes its slopes in `backward`.
+
+# %% [markdown]
+# ## The gradient of a loss
+#
+# Next come a linear layer with three outputs, $z = xW + b$, and a loss: binary
+# cross entropy, a mean over three yes-or-no targets. The function takes the
+# *logits* $z$, and applies the sigmoid itself. The random numbers are moved
+# before `requires_grad_`, so that the moved tensor is the leaf.
+
+# %%
+torch.manual_seed(0)
+x, target = torch.ones(5).to(device), torch.zeros(3).to(device)
+weight = torch.randn(5, 3).to(device).requires_grad_()
+bias = torch.randn(3).to(device).requires_grad_()
+
+
+def forward():
+    z = x @ weight + bias  # (5,), (5, 3) -> (3,)
+    return z, F.binary_cross_entropy_with_logits(z, target)
+
+
+# %% [markdown]
+# Four tensors go into this computation. How many leaves will its graph have?
+
+# %% mystnb={"image": {"alt": "A graph from left to right. From the orange box weight, a line leads through two blue boxes, for the product and for a squeeze, to AddBackward0. From the orange box bias, a line leads to AddBackward0 as well. From there, one line leads to BinaryCrossEntropyWithLogitsBackward0."}}
+z, loss = forward()
+print("z:", z.grad_fn.name())
+print("loss:", loss.grad_fn.name())
+draw_graph(loss, {"weight": weight, "bias": bias})
+plt.show()
+
+# %% [markdown]
+# Two. `x` and `target` need no gradient, so they aren't in the graph. PyTorch
+# makes `x` a matrix for the product, and squeezes the result to a vector. The
+# whole loss, sigmoid and logarithm included, is one operation.
+#
+# The formula for its gradient is short: $(\sigma(z) - \mathrm{target}) / 3$
+# for the bias, where $\sigma$ is the sigmoid. For row $i$ of the weight, $x_i$
+# comes in as a factor.
+
+# %%
+weight.grad = bias.grad = None
+_, loss_fresh = forward()
+loss_fresh.backward()
+delta = (z.sigmoid() - target).detach() / 3
+assert_close(bias.grad, delta)
+assert_close(weight.grad, torch.outer(x, delta))  # (5,), (3,) -> (5, 3)
+
+# %% [markdown]
+# ## Backward twice
+#
+# What happens if `backward` runs twice on one graph?
+
+# %% tags=["raises-exception"]
+_, loss_once = forward()
+loss_once.backward()
+loss_once.backward()
+
+# %% [markdown]
+# The first run frees the values that the operations kept, since most graphs
+# are used once. `retain_graph=True` keeps them. What will stand in
+# `bias.grad` after three runs?
+
+# %%
+bias.grad = None
+_, loss_kept = forward()
+for _ in range(3):
+    loss_kept.backward(retain_graph=True)
+assert_close(bias.grad, 3 * delta)
+
+# %% [markdown]
+# Three times the gradient: `backward` adds to `grad`, and only you empty it.
+#
+# ### Take a step
+#
+# > **Pitfall.** A training step changes a parameter in place. But a parameter
+# > is a leaf, and autograd refuses to record the edit: the parameter would then
+# > be computed from its old value, and no leaf any more.
+
+# %% tags=["raises-exception"]
+parameter = torch.ones(3, requires_grad=True)
+parameter -= 0.1
+
+# %% [markdown]
+# Under `no_grad`, nothing is recorded and the edit is allowed. This function
+# goes down $t^2$, from $t = 1$, in 60 steps.
+
+
+# %%
+def descend(zero):
+    t = torch.tensor(1.0, requires_grad=True)
+    track = []
+    for _ in range(60):
+        if zero:
+            t.grad = None
+        (t * t).backward()
+        with torch.no_grad():
+            t -= 0.1 * t.grad
+        track.append(t.item())
+    return track
+
+
+# %% [markdown]
+# > **Pitfall.** A loop that forgets to zero the gradients steps along the sum
+# > of all gradients so far. No error is raised.
+#
+# The minimum is at 0. Which of the two will come to rest there?
+
+# %% mystnb={"image": {"alt": "Two curves of t against the step, from 1 to 60. The blue one, gradients zeroed, falls from 0.8 towards 0 and is flat at 0 after about 20 steps. The orange one, never zeroed, swings between about 1 and -1 to the end, where it has been near each of them four times, and doesn't get smaller."}}
+zeroed, forgetful = descend(zero=True), descend(zero=False)
+assert max(map(abs, zeroed[-20:])) < 0.001
+assert max(map(abs, forgetful[-20:])) > 0.9
+steps = range(1, 61)
+plt.plot(steps, zeroed, label="zeroed in each step")
+plt.plot(steps, forgetful, label="never zeroed")
+plt.xlabel("step")
+plt.ylabel("$t$")
+plt.figlegend(loc="outside upper center", ncols=2)
+plt.show()
+
+# %% [markdown]
+# The one that zeroes. The other runs through 0 at full speed, because old
+# gradients still push. In a training loop, `optimizer.zero_grad()` empties each
+# `grad`, to `None` as here.
+
+# %% [markdown]
+# ## An output that isn't a scalar
+#
+# Here is a matrix, and a function that works on each of its elements.
+
+# %%
+E = torch.eye(5, device=device, requires_grad=True)
+out = (E + 1) ** 2  # (5, 5) -> (5, 5)
+out[0].tolist()
+
+# %% [markdown]
+# Which of the 25 elements should `backward` differentiate?
+
+# %% tags=["raises-exception"]
+out.backward()
+
+# %% [markdown]
+# It can't know: without an argument, the tensor must have one element. The
+# argument holds a weight for each element. With ones, expect $2(e + 1)$ for each
+# element $e$ of the matrix. The cell calls `backward` twice, zeroes and calls
+# it again; look at the first row of `grad`.
+
+# %%
+ones = torch.ones_like(out)
+E.grad = None
+for _ in range(2):
+    out.backward(ones, retain_graph=True)
+    print(E.grad[0].tolist())
+E.grad = None
+out.backward(ones, retain_graph=True)
+assert_close(E.grad, 2 * (torch.eye(5, device=device) + 1))
+print(E.grad[0].tolist())
+
+# %% [markdown]
+# 4 on the diagonal and 2 off it, then double that, then 4 and 2 again. With
+# weights $v$, `backward` differentiates the scalar $\sum_{ij} v_{ij}\,
+# \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns a tuple of
+# gradients and leaves `grad` alone.
+
+# %%
+torch.manual_seed(0)
+v = torch.rand(5, 5).to(device)
+(direct,) = torch.autograd.grad(out, E, v, retain_graph=True)
+(by_sum,) = torch.autograd.grad((v * out).sum(), E, retain_graph=True)
+assert_close(direct, by_sum)
+
+# %% [markdown]
+# The complete derivative, of each output with respect to each input, is the
+# *Jacobian*. `jacrev` computes it from the function. Which shape will it have,
+# and how many elements that aren't 0?
+
+# %%
+J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
+tuple(J.shape), J.count_nonzero().item()
+
+# %% [markdown]
+# Of 625 elements 600 are 0, because each output depends on one input. The
+# product of $v$ and the Jacobian, here an `einsum`, is what `backward` computes
+# without building the Jacobian.
+
+# %% [markdown]
+# ## Stop the recording
+#
+# The first result below is recorded as usual, and the other four in ways that
+# stop it. Which of them ask for a gradient?
+
+# %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+with torch.inference_mode():
+    inferred = 2 * q
+frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
+frozen_q.requires_grad_(False)
+results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
+[result.requires_grad for result in results]
+
+# %% [markdown]
+# Only the first. The ways differ in their use.
+#
+# | way | what it stops | use it for |
+# |---|---|---|
+# | `torch.no_grad()` | recording, in a block of code | editing parameters; computing from them without a gradient |
+# | `torch.inference_mode()` | the same, for good | evaluation and use of a finished model |
+# | `t.detach()` | one tensor's history | a value that counts as a constant |
+# | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
+#
+# "For good": a tensor made in inference mode can't be kept by a graph later
+# either. The product below would have to keep it, as the slope for `q`.
+
+# %% tags=["raises-exception"]
+(q * inferred).sum()
+
+# %% [markdown]
+# Freezing is for parameters, and `no_grad` for code. The difference shows where
+# a frozen layer comes after one that learns. Which of the four parameters get
+# a gradient?
+
+# %%
+torch.manual_seed(0)
+X = torch.rand(2, 20).to(device)
+frozen = nn.Sequential(nn.Linear(20, 8), nn.Linear(8, 1)).to(device)
+frozen[1].requires_grad_(False)
+frozen(X).sum().backward()
+[name for name, p in frozen.named_parameters() if p.grad is not None]
+
+# %% [markdown]
+# Those of the first layer: the gradient passes through the frozen one. With
+# `no_grad` around the second layer, there is no way back to the first.
+
+# %%
+H = frozen[0](X)  # (2, 20) -> (2, 8)
+with torch.no_grad():
+    blocked = frozen[1](H)  # (2, 8) -> (2, 1)
+frozen(X).requires_grad, blocked.requires_grad
+
+# %% [markdown]
+# Without recording, a forward computation gives the same numbers in less time.
+# Here are microseconds, the best of five; they depend on the machine.
+
+# %% tags=["nbval-ignore-output"]
+torch.manual_seed(0)
+deep = nn.Sequential(*(nn.Linear(20, 20) for _ in range(30))).to(device)
+modes = (torch.enable_grad, torch.no_grad, torch.inference_mode)
+times = {mode.__name__: [] for mode in modes}
+for mode in modes * 5:  # in turn, so that other work disturbs all alike
+    names = {"mode": mode, "deep": deep, "X": X}
+    timer = Timer("with mode(): deep(X)", globals=names)
+    times[mode.__name__].append(timer.timeit(100).median)
+with torch.no_grad():
+    quiet = deep(X)
+assert_close(quiet, deep(X))
+{name: round(1e6 * min(seconds)) for name, seconds in times.items()}
+
+# %% [markdown]
+# ## Follow more gradients
+#
+# For a vector $r$, the gradient of $2\, r \cdot r$ is $4r$.
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+(2 * r.dot(r)).backward()
+assert_close(r.grad, 4 * r.detach())
+r.grad
+
+# %% [markdown]
+# Next, $s = r \odot r$, and the product $s \odot r$, element by element. Its
+# slope is $3r^2$. If $s$ is detached it counts as a constant: what is left of
+# the slope?
+
+# %%
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial, s.detach())
+full.tolist(), partial.tolist()
+
+# %% [markdown]
+# The constant itself, $s = r^2$: 0, 1, 4, 9.
+#
+# ### Through loops and branches
+#
+# How often this function doubles, and which branch it takes, depends on its
+# argument.
+
+
+# %%
+def f(a):
+    b = 3 * a
+    while b.abs() < 500:
+        b = 2 * b
+    return b if b > 0 else 10 * b
+
+
+# %% [markdown]
+# Whatever way it takes, it multiplies $a$ by some number $k$, and $k$ is the
+# slope. So the gradient should be $f(a)/a$. (Leave out $a = 0$: doubling 0
+# never ends.)
+
+# %%
+for value in (100.0, 1.0, 0.01, -1.0):
+    point = torch.tensor(value, requires_grad=True)
+    result = f(point)
+    result.backward()
+    assert_close(point.grad, (result / point).detach())
+    print(f"f'({value:g}) = {point.grad.item():g}")
+
+# %% [markdown]
+# ### A function and its slope
+#
+# To get 200 slopes in one call, differentiate the sum of the 200 outputs: each
+# depends on one input. The function is GELU, an activation of many language
+# models. Where it falls, its slope should be below 0.
+
+# %% mystnb={"image": {"alt": "Two curves over x from -4 to 4. The blue one, GELU, is near 0 at the left, dips to about -0.17 near x = -0.75, passes through 0 at x = 0 and then rises almost as a straight line to 4. The orange one, its slope, is near 0 at the left, dips to about -0.13 near x = -1.4, crosses 0 where GELU has its minimum, is 0.5 at x = 0, rises to about 1.13 near x = 1.4 and then sinks to 1."}}
+grid = torch.linspace(-4, 4, 200, requires_grad=True)
+curve = F.gelu(grid)
+curve.sum().backward()
+plt.plot(grid.detach(), curve.detach(), label="GELU")
+plt.plot(grid.detach(), grid.grad, label="its slope, by autograd")
+plt.xlabel("$x$")
+plt.grid()
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# It is. Further right, the slope rises above 1 before it settles.
+
+# %% [markdown]
+# ## Dynamic and static graphs
+#
+# PyTorch's graph is *dynamic*: each call records what it does. `graph_of` gives
+# the graph of a tensor as data, and `len` counts its nodes. Which of three
+# arguments of `f` needs the most?
+
+# %%
+points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
+[len(graph_of(f(point))) for point in points]
+
+# %% [markdown]
+# The smallest, with 16 products and the leaf. There is no loop in the graph,
+# only the products that the call ran.
+#
+# A *static* graph is built before there are data. `symbolic_trace` does so: it
+# runs `forward` once, with a stand-in for the input that records what is done
+# to it. Which operations of the MLP will it list?
+
+# %%
+torch.manual_seed(0)
+mlp = d2l_helpers.MLP().to(device)
+traced = symbolic_trace(mlp)
+assert_close(traced(X), mlp(X))
+assert traced(X).requires_grad
+for node in traced.graph.nodes:
+    print(node.op, node.name)
+
+# %% [markdown]
+# Its two layers and the ReLU, between the input and the output. These are the
+# steps forward; when they run, autograd records its own graph as ever. What
+# can be read as a whole can also be rewritten: here each ReLU becomes a tanh,
+# without a change in the class.
+
+# %%
+edited = symbolic_trace(mlp)
+for node in edited.graph.nodes:
+    if node.target is F.relu:
+        node.target = torch.tanh
+        node.kwargs = {}  # tanh doesn't take ReLU's inplace=False
+edited.recompile()
+assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
+
+# %% [markdown]
+# The price: a stand-in has no value. `FixedHiddenMLP` of chapter 01 halves its
+# output until it is small. Can it be traced?
+
+# %% tags=["raises-exception"]
+symbolic_trace(d2l_helpers.FixedHiddenMLP())
+
+# %% [markdown]
+# No: tracing stops at the first line that asks for a value, to decide which way
+# to go. So a dynamic graph follows any Python code, and is recorded anew in
+# each call. A static graph is built once and can be read and rewritten, but
+# in the code, no `if` or `while` may depend on a tensor's values.
+
+# %% [markdown]
+# ## Beyond the first derivative
+#
+# With `create_graph=True`, the way back is recorded too, and can itself be
+# differentiated. For $u^3$ at $u = 3$, expect $3u^2 = 27$ and $6u = 18$.
+
+# %%
+u = torch.tensor(3.0, requires_grad=True)
+(first,) = torch.autograd.grad(u**3, u, create_graph=True)
+(second,) = torch.autograd.grad(first, u)
+first.item(), second.item()
+
+# %% [markdown]
+# ### A backward computation of your own
+#
+# Sometimes the graph is right and its numbers are not. The function
+# $\log(1 + e^x)$ has the slope $\sigma(x)$, which is 0.5 at 0 and, up to
+# rounding, 1 at 100. What does autograd say?
+
+# %%
+at = torch.tensor([0.0, 100.0], requires_grad=True)
+naive = (1 + at.exp()).log()
+(slope,) = torch.autograd.grad(naive.sum(), at)
+[round(n, 3) for n in naive.tolist()], slope.tolist()
+
+# %% [markdown]
+# At 100, `nan`: $e^{100}$ is infinite in single precision, and the chain rule
+# multiplies 0 by infinity. With an `autograd.Function` you write both ways:
+# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same number,
+# and `backward` multiplies the gradient that arrives by the slope. The context
+# `ctx` keeps what `backward` needs. You call the function through `apply`.
+
+
+# %%
+class Softplus(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X):
+        ctx.save_for_backward(X)
+        return X.clamp(min=0) + (-X.abs()).exp().log1p()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (X,) = ctx.saved_tensors
+        return grad * X.sigmoid()
+
+
+stable = Softplus.apply(at)
+(slope_stable,) = torch.autograd.grad(stable.sum(), at)
+[round(s, 3) for s in stable.tolist()], slope_stable.tolist()
+
+# %% [markdown]
+# A `backward` by hand can be wrong without an error. `gradcheck` compares it, in
+# double precision, with slopes from small changes of the input. The second
+# function below is a square with one factor detached. Which one passes?
+
+# %%
+torch.manual_seed(0)
+numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
+for checked in (Softplus.apply, lambda t: t.detach() * t):
+    print(gradcheck(checked, numbers, raise_exception=False))
+
+# %% [markdown]
+# Softplus does. For the square, autograd gives $t$, and the small changes $2t$.
+# Without `raise_exception=False`, an error would show both.
+
+# %% [markdown]
+# ## Summary
+#
+# - A gradient is a sum over paths of the product of the slopes along each.
+#   `backward` computes it in one pass.
+# - `grad_fn` is the operation behind a tensor; `next_functions` lead on to the
+#   leaves. Inputs that need no gradient aren't in the graph.
+# - `backward` frees what the graph kept, and adds to `grad`. Zero the gradients
+#   in each step.
+# - For an output that isn't a scalar, `backward` takes weights.
+# - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
+#   for a constant, `requires_grad_(False)` for freezing.
+# - The graph is that of one call. A static graph can be read and rewritten,
+#   but no `if` or `while` may depend on values.
+# - An `autograd.Function` replaces a gradient; check it with `gradcheck`.
+
+# %% [markdown]
+# ## Exercises
+#
+# **5.1 A larger graph by hand.** Draw the graph of
+# $y = (\log x^2) \sin x + 1/x$ with the partial derivative at each edge, as
+# formulas in $x$. Write $dy/dx$ as a sum over the paths from $x$ to $y$. Check
+# it at $x = 1, 2, 3$ against autograd, and compare your graph with that of
+# `draw_graph`: which of your edges is two operations there?
+#
+# **5.2 A vector through control flow.** Change `f` so that it takes a vector
+# of shape $(n,)$: it doubles until the *norm* is at least 500, and branches on
+# the *sum*. The output has shape $(n,)$. What must you pass to `backward`? Is
+# the gradient still $f(a)/a$, element by element, and why? Check it for
+# vectors without a 0.
+#
+# **5.3 Slopes without a formula.** Plot $\sin x$, its first and its second
+# derivative from $-2\pi$ to $2\pi$, without writing `cos`. The second must
+# agree with $-\sin x$ up to rounding.
+#
+# **5.4 A Jacobian by products.** For `torch.softmax` of a vector of shape
+# $(4,)$, build the $(4, 4)$ Jacobian from four calls of `torch.autograd.grad`,
+# each with another weight vector. Compare with `jacrev`. How many calls would
+# a function from $(n,)$ to $(m,)$ take?
+#
+# **5.5 What second derivatives cost.** For `u.sin().exp()`, count with
+# `graph_of` the nodes of the value, of its first, second and third derivative.
+# Explain the growth, and what it means for memory.
+#
+# **5.6 A function of your own.** Write an `autograd.Function` that rounds in
+# `forward` and passes the gradient on unchanged in `backward`. What is the
+# true slope of rounding, and what does `gradcheck` say? Why does a network with
+# integer weights need such a function to learn?
+#
+# **5.7 The leaf that got lost.** Is
+# `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the gradient
+# after `t.sum().backward()`? Make `t` a leaf. Why does the same mistake with
+# `.to(device)` show only on a GPU?
+#
+# **5.8 A log that grows.** Train one weight for 100 steps, with
+# `total = total + loss` in each, to print the mean in the end. Count the nodes
+# of `total` with `graph_of` after each step. What stays in memory, and which
+# call on `loss` repairs it?
+
+# %% [markdown]
+# ## Where to go next
+#
+# [Write layers of your own](03_custom_layers.ipynb) shows what goes wrong when
+# a layer cuts the graph.
+# [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a GPU. The
+# [front page](index.md) lists all chapters.

@@ -1,0 +1,732 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Run the same code on CPU and CUDA
+#
+# A program that trains on your laptop should train on a GPU without an edit.
+# That takes a few habits: choose the device in one place, draw the same numbers
+# everywhere, wait for the GPU before you read the clock. Most mistakes can be
+# seen without a GPU, and in this chapter they are.
+#
+# **You will learn** to
+#
+# - find out which devices are there, and choose one in one line;
+# - move tensors and modules, and know what is copied and what stays behind;
+# - get the same numbers on each device, up to rounding;
+# - time code whose results aren't ready when a call returns;
+# - avoid hidden copies, and load elsewhere what you saved here.
+#
+# **In the book:** section 6.7,
+# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)
+# (中文版 5.6,
+# [GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)).
+#
+# **You need** chapters 01,
+# [Build networks from blocks](01_blocks.ipynb), and 03,
+# [Write layers of your own](03_custom_layers.ipynb). The cells take about
+# five seconds on a CPU. No GPU is needed; up to two are used.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device. `d2l` is
+# the book's own package.
+
+# %%
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from unittest import mock
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, d2l, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## See what is here
+#
+# *CUDA* is NVIDIA's platform for computing on its GPUs. PyTorch counts the
+# GPUs from 0. Your machine may answer differently.
+
+# %% tags=["nbval-ignore-output"]
+gpus = d2l.try_all_gpus()
+assert len(gpus) == torch.cuda.device_count()
+print("torch", torch.__version__)
+print(f"cpu: {torch.get_num_threads()} threads")
+for gpu in gpus:
+    card = torch.cuda.get_device_properties(gpu)
+    print(f"{gpu}: {card.name}, {card.total_memory / 2**30:.0f} GiB")
+if not gpus:
+    print("no GPU: the cells that need one say so and go on")
+
+# %% [markdown]
+# A `torch.device` is the name of a place, which needn't exist. `cpu` means all
+# cores and the main memory; `cuda` means the current GPU, number 0 unless you
+# change it.
+#
+# > **Pitfall.** `cuda` and `cuda:0` can name one place. Are they equal?
+
+# %%
+current, zero = torch.device("cuda"), torch.device("cuda", 0)
+print(f"{current} == {zero}: {current == zero}")
+print("types equal:", current.type == zero.type)
+
+# %% [markdown]
+# A tensor moved to `cuda` says that it is on `cuda:0`, so on a GPU
+# `X.device == device` is false. Compare the types.
+#
+# The book's `try_gpu(i)` gives GPU number `i`. What will number 99 be?
+
+# %%
+d2l.try_gpu(99)
+
+# %% [markdown]
+# The CPU, without a word: handy in a notebook, a surprise in a long run.
+#
+# > **Pitfall.** The documentation of `try_all_gpus` promises `[cpu]` where
+# > there is no GPU.
+#
+# Inside the `with` block, `mock.patch` replaces the number of GPUs by 0.
+
+# %%
+with mock.patch.object(d2l, "num_gpus", return_value=0):
+    found = d2l.try_all_gpus()
+found
+
+# %% [markdown]
+# A loop over an empty list does nothing. Write the fallback yourself.
+
+# %%
+devices = d2l.try_all_gpus() or [torch.device("cpu")]
+assert all(d.type == device.type for d in devices)
+
+# %% [markdown]
+# *Accelerator* is PyTorch's word for a GPU of any make: `cuda` for NVIDIA's
+# and AMD's, `mps` for Apple's, `xpu` for Intel's. Ask `is_available` first:
+# the answer of `current_accelerator` without one depends on the version.
+
+# %%
+accelerator = torch.device("cpu")
+if torch.accelerator.is_available():
+    accelerator = torch.accelerator.current_accelerator()
+assert (accelerator.type == "cuda") == torch.cuda.is_available()
+
+# %% [markdown]
+# ## Tensors live somewhere
+#
+# A tensor is created on the CPU unless you say otherwise with `device=`. `.to`
+# moves it.
+
+# %%
+X = torch.ones(2, 3)
+Y = torch.zeros(2, 3, device=device)
+Z = X.to(device)
+assert Y.device.type == Z.device.type == device.type
+X.device
+
+# %% [markdown]
+# Every machine has one more device, `meta`, whose tensors have a shape and a
+# type, and no data. What goes wrong on a GPU can be rehearsed there: an
+# operation needs all of its inputs in one place.
+
+# %% tags=["raises-exception"]
+M = torch.ones(2, 3, device="meta")
+print("M is", M)
+X + M
+
+# %% [markdown]
+# PyTorch doesn't move a tensor for you, since a slow copy would go unnoticed.
+# There is one exception. What is special about `scale`?
+
+# %%
+scale = torch.tensor(2.0)
+assert_close((Z * scale).cpu(), torch.full((2, 3), 2.0))
+print("scale is on", scale.device)
+print("M * scale is on", (M * scale).device)
+
+# %% [markdown]
+# It has no dimensions. Such a CPU tensor counts as a number, and numbers may
+# go anywhere.
+
+# %% [markdown]
+# ### Moving copies, unless it is there already
+#
+# Moving to another place makes a new tensor. `Z` is on `device` already: will
+# `.to` copy it?
+
+# %%
+print("to another place:", X.to("meta") is X)
+print("to its own place:", Z.to(device) is Z)
+
+# %% [markdown]
+# No: it returns the same object, so a needless `.to(device)` costs next to
+# nothing.
+#
+# > **Pitfall.** If you change the result, you may change the original.
+
+# %%
+original = torch.ones(2, 3)
+moved = original.to("cpu")
+moved[0, 0] = 5
+original[0, 0].item()
+
+# %% [markdown]
+# With `.to(device)`, it would be 5 where `device` is the CPU and 1 on a GPU.
+# Ask for a copy if you are going to change it.
+
+# %%
+untouched = torch.ones(2, 3)
+copied = untouched.to(device, copy=True)
+copied[0, 0] = 5
+untouched[0, 0].item()
+
+# %% [markdown]
+# ### Create new tensors beside the old
+#
+# > **Pitfall.** A tensor created inside `forward` is on the CPU, wherever the
+# > input is.
+#
+# This module adds 0, 1, 2 to the three features, on a CPU. And on `meta`?
+
+
+# %% tags=["raises-exception"]
+class AddPositions(nn.Module):
+    def forward(self, X):
+        return X + torch.arange(X.shape[-1])
+
+
+assert_close(AddPositions()(X)[0], torch.tensor([1.0, 2.0, 3.0]))
+AddPositions()(M)
+
+# %% [markdown]
+# Take the place from the input. `zeros_like(X)` and `X.new_zeros(3)` do so
+# without being told.
+
+
+# %%
+class AddPositionsAnywhere(nn.Module):
+    def forward(self, X):
+        return X + torch.arange(X.shape[-1], device=X.device)
+
+
+for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
+    print(tuple(tensor.shape), tensor.device)
+
+# %% [markdown]
+# ## Modules move as a whole
+#
+# `to` moves a module's parameters and buffers, also those of its children. For
+# a tensor it returned another object. And for a module?
+
+# %%
+fixed = FixedHiddenMLP()
+print("same object:", fixed.to("meta") is fixed)
+print("place:", next(fixed.parameters()).device)
+{name: tensor.device.type for name, tensor in fixed.state_dict().items()}
+
+# %% [markdown]
+# The module is changed in place: no assignment is needed. `rand_weight`, a
+# buffer, has moved too. A module has no `device`; the cell asked its first
+# parameter.
+#
+# > **Pitfall.** A tensor in a plain attribute stays behind.
+#
+# This layer multiplies its output by constants.
+
+
+# %% tags=["raises-exception"]
+class ScaledLinear(MyLinear):
+    def __init__(self, in_units, units):
+        super().__init__(in_units, units)
+        self.scale = torch.full((units,), 0.5)
+
+    def forward(self, X):
+        return self.scale * super().forward(X)
+
+
+ScaledLinear(5, 3).to("meta")(torch.ones(2, 5, device="meta"))
+
+# %% [markdown]
+# As a buffer it moves. One call on `meta` finds what a module leaves behind.
+
+
+# %%
+class ScaledLinearBuffer(MyLinear):
+    def __init__(self, in_units, units):
+        super().__init__(in_units, units)
+        self.register_buffer("scale", torch.full((units,), 0.5))
+
+    def forward(self, X):
+        return self.scale * super().forward(X)
+
+
+scaled = ScaledLinearBuffer(5, 3).to("meta")
+scaled(torch.ones(2, 5, device="meta")).device
+
+# %% [markdown]
+# ### Move first, then create the optimizer
+#
+# An optimizer holds the parameters that it was given. Are they still the
+# module's after a move to the device, after one to double precision, after one
+# to `meta`?
+
+# %%
+net = MLP()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+held = optimizer.param_groups[0]["params"][0]
+moves = (device, torch.float64, "meta")
+[held is net.to(move).hidden.weight for move in moves]
+
+# %% [markdown]
+# Between CPU and CUDA, and for another data type, the parameter stays the
+# object it was and gets new data. A move to `meta` makes a new one, and the
+# optimizer is left with parameters that no network uses.
+#
+# With momentum, `SGD` remembers past gradients, and this memory follows no
+# move. Below, the layer changes its type after one step; the memory keeps the
+# old type, as it would keep the old place. Loading its own state brings the
+# optimizer's memory to the parameters.
+
+# %%
+stepped = nn.Linear(3, 1)
+sgd = torch.optim.SGD(stepped.parameters(), lr=0.1, momentum=0.9)
+stepped(X).sum().backward()
+sgd.step()
+stepped.double()
+print("memory:", sgd.state[stepped.weight]["momentum_buffer"].dtype)
+sgd.load_state_dict(sgd.state_dict())
+print("loaded:", sgd.state[stepped.weight]["momentum_buffer"].dtype)
+
+# %% [markdown]
+# ## Get the same numbers
+#
+# A *generator* is a source of random numbers. Each device has its own, and
+# `manual_seed` seeds them all. Numbers drawn on the CPU and then moved are the
+# same everywhere; from the same seed, a GPU draws others. The assertion says
+# both.
+
+# %%
+torch.manual_seed(0)
+drawn = torch.rand(3).to(device)
+torch.manual_seed(0)
+drawn_there = torch.rand(3, device=device)
+assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
+[round(number, 3) for number in drawn.tolist()]
+
+# %% [markdown]
+# A generator of your own leaves the others alone. Below, a hundred numbers are
+# drawn from one, and the next three are still those of `drawn`.
+
+# %%
+own = torch.Generator().manual_seed(1)
+torch.manual_seed(0)
+torch.rand(100, generator=own)
+again = torch.rand(3)
+assert torch.equal(again.to(device), drawn)
+
+# %% [markdown]
+# ### The order of a sum
+#
+# Both lines add the same three numbers. Can the sums differ?
+
+# %%
+large, one = torch.tensor(1e8), torch.tensor(1.0)
+print((large + one) - large)
+print((large - large) + one)
+
+# %% [markdown]
+# They do: near $10^8$, float32 numbers are 8 apart, and the 1 is rounded away.
+# A GPU, or another CPU, may sum in another order. Each element of `A @ B` is a
+# sum of 1,000 products. Computed as two sums of 500, the result isn't equal,
+# but close.
+
+# %%
+torch.manual_seed(0)
+A, B = torch.rand(100, 1000), torch.rand(1000, 100)
+in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
+assert not torch.equal(in_halves, A @ B)
+assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
+
+# %% [markdown]
+# `rtol` is the relative difference that you allow; for these positive numbers
+# in float32, $10^{-5}$ is enough. Compare devices in this way, and not with
+# `==`. The first line asks for full float32, which is the default.
+
+# %%
+torch.set_float32_matmul_precision("highest")
+assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
+torch.get_float32_matmul_precision()
+
+# %% [markdown]
+# ### How precise a product is
+#
+# With `"high"` in place of `"highest"`, a recent NVIDIA GPU may use *TF32*,
+# which is faster and rounds the inputs to 10 of the 23 binary places of
+# float32. Float16 has 10 too, also on a CPU. Which of these two numbers
+# survives?
+
+# %%
+numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
+(numbers.half().float() - 1).tolist()
+
+# %% [markdown]
+# The first is kept; of the second only the 1 is left. What does that do to a
+# product? The judge is float64, with 52 binary places.
+
+# %%
+exact = A.double() @ B.double()
+rounded = A.half().double() @ B.half().double()
+error = (A @ B / exact - 1).abs().max().item()
+error_rounded = (rounded / exact - 1).abs().max().item()
+assert error < 1e-5 < error_rounded
+f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
+
+# %% [markdown]
+# A comparison with TF32 needs a wider tolerance. If two results disagree,
+# compute a third in float64.
+
+# %% [markdown]
+# ## Time it right
+#
+# A call that uses a GPU puts work into the GPU's queue and returns before the
+# work is done. Such a call is *asynchronous*: Python can prepare the next one.
+#
+# > **Pitfall.** A clock that is read when the call returns measures how long
+# > it takes to ask. `d2l.Timer` is such a clock: it doesn't wait for CUDA.
+#
+# Here a thread plays the GPU, so that each machine shows it. `submit` queues
+# half a second of sleep; `result` waits for its end. The timer starts when it
+# is created. Is the work done when it stops?
+
+# %%
+with ThreadPoolExecutor(max_workers=1) as queue:
+    timer = d2l.Timer()
+    work = queue.submit(time.sleep, 0.5)
+    timer.stop()
+    print("timer stopped, work done:", work.done())
+    work.result()
+    print("waited for it, work done:", work.done())
+assert timer.times[0] < 0.5
+
+# %% [markdown]
+# So: wait, start the clock, call, wait, stop the clock. `synchronize` waits
+# until a GPU's queue is empty. Warm up first, since first calls load code and
+# reserve memory. Repeat, and take the median, which a single disturbed run
+# hardly moves.
+
+
+# %%
+def wait():
+    for gpu in gpus:
+        torch.cuda.synchronize(gpu)
+
+
+def seconds(f, *args, warm_up=2, repeats=15):
+    for _ in range(warm_up):
+        f(*args)
+    times = []
+    for _ in range(repeats):
+        wait()
+        start = time.perf_counter()
+        f(*args)
+        wait()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+# %% [markdown]
+# Without a GPU, `wait` has nothing to do. How much slower is the first Fourier
+# transform of the session than later ones? Run the cell again: then none is
+# the first.
+
+# %% tags=["nbval-ignore-output"]
+places = [torch.device("cpu"), *gpus]
+for place in places:
+    signal = torch.ones(256, 1024, device=place)
+    first = seconds(torch.fft.fft, signal, warm_up=0, repeats=1)
+    later = seconds(torch.fft.fft, signal)
+    assert first > 0 and later > 0
+    print(f"{place}: first {first:.1e} s, later {later:.1e} s")
+
+# %% [markdown]
+# ### Small and large
+#
+# A product of two $n \times n$ matrices takes about $2n^3$ operations: twice the
+# $n$, eight times the work. Does the time grow as fast, on each device?
+
+# %%
+sizes = [2**k for k in range(4, 11)]
+times = {}
+for place in places:
+    squares = [torch.ones(n, n, device=place) for n in sizes]
+    times[place] = [seconds(torch.mm, S, S) for S in squares]
+assert all(t > 0 for curve in times.values() for t in curve)
+
+# %% [markdown]
+# On the dashed line, all sizes would run at the CPU's speed for the largest.
+
+# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes about 2 microseconds for n = 16, 50 times as much as the dashed line says, and the curve rises slowly up to 64. From 256 on it stays close to the line, up to about 10 milliseconds."}}
+for place, marker in zip(places, "os^v<>Dp*", strict=False):
+    plt.loglog(sizes, times[place], marker=marker, label=str(place))
+cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
+plt.loglog(sizes, cubic, "--", color="#666666", label="time ~ $n^3$")
+plt.xticks(sizes, sizes)
+plt.minorticks_off()
+plt.xlabel("n")
+plt.ylabel("seconds")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# Not on the left: a small product costs little more than the call itself, so
+# the curve is flatter than the line and far above it. On the right the work
+# takes over. If you have a GPU, find where its curve crosses the CPU's. It
+# pays for large work.
+
+# %% [markdown]
+# ### Two GPUs at once
+#
+# Each GPU has its queue, and one thread of Python fills both: the second GPU
+# gets its work before the first is done. A matrix of ones comes out as it went
+# in, which is easy to check.
+
+
+# %%
+def multiply(*matrices):
+    results = []
+    for S in matrices:
+        for _ in range(20):
+            S = S @ S / len(S)
+        results.append(S)
+    return results
+
+
+ones = torch.ones(8, 8)
+assert_close(multiply(ones, ones), [ones, ones])
+
+# %% [markdown]
+# On two equal GPUs, both should take about as long as one.
+
+# %% tags=["nbval-ignore-output"]
+if len(gpus) < 2:
+    print("This cell needs two GPUs, and goes on without them.")
+else:
+    S, T = (torch.ones(2048, 2048, device=gpu) for gpu in gpus[:2])
+    print(f"one:  {seconds(multiply, S):.1e} s")
+    print(f"both: {seconds(multiply, S, T):.1e} s")
+    assert_close([R.cpu() for R in multiply(S, T)], [S.cpu(), T.cpu()])
+
+# %% [markdown]
+# ## Avoid hidden copies
+#
+# `x.item()` needs the number in `x`. Python waits until the GPU has emptied
+# its queue and copied the number; then the GPU, with nothing queued, waits for
+# Python. The next class counts such reads. Inside `with CountReads()`, PyTorch
+# calls its method for each operation, and a read is one, named
+# `_local_scalar_dense`.
+
+
+# %%
+class CountReads(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+# %% [markdown]
+# Which of these read the number?
+
+# %%
+x = torch.tensor(0.5).to(device)
+for code in (
+    "x.item()",
+    "float(x)",
+    "f'{x:.2f}'",
+    "1 if x > 0 else 2",
+    "x > 0",
+    "x + 1",
+    "x.detach()",
+):
+    with CountReads() as reads:
+        eval(code)
+    print(f"{code:18}", reads.count)
+
+# %% [markdown]
+# The `if` reads, the comparison alone doesn't. In training, the usual reader
+# is the log of the loss. This loop is told how to log: with `Tensor.item`, a
+# number is read at each step; with `Tensor.detach`, a tensor without its graph
+# stays on the device.
+
+
+# %%
+def train(log):
+    torch.manual_seed(0)
+    X, y = torch.rand(64, 20).to(device), torch.rand(64, 1).to(device)
+    net = MLP(20, 32, 1).to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    losses = []
+    for _ in range(100):
+        loss = F.mse_loss(net(X), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(log(loss))
+    return losses
+
+
+# %% [markdown]
+# How many reads has each? The second log is brought back in one copy, at the
+# end, after the count.
+
+# %%
+with CountReads() as reads_item:
+    losses_item = train(torch.Tensor.item)
+with CountReads() as reads_kept:
+    losses_kept = train(torch.Tensor.detach)
+assert_close(losses_item, torch.stack(losses_kept).tolist())
+reads_item.count, reads_kept.count
+
+# %% [markdown]
+# The same losses, with a hundred reads or none. On a CPU nothing is queued,
+# and the two times differ by chance. On a GPU, compare them.
+
+# %% tags=["nbval-ignore-output"]
+time_item = seconds(train, torch.Tensor.item)
+time_kept = seconds(train, torch.Tensor.detach)
+assert time_item > 0 and time_kept > 0
+print(f"read at each step: {1e3 * time_item:.0f} ms")
+print(f"kept till the end: {1e3 * time_kept:.0f} ms")
+
+# %% [markdown]
+# ## Save here, load there
+#
+# A file of tensors records where each was. `map_location` says where to put
+# them. It can be a function, which is given each tensor's data and recorded
+# place; this one notes the place and, by returning `None`, changes nothing.
+# `BytesIO` is a file in memory.
+
+# %%
+torch.manual_seed(0)
+trained = MLP().to(device)
+file = io.BytesIO()
+torch.save(trained.state_dict(), file)
+recorded = set()
+file.seek(0)
+torch.load(file, map_location=lambda data, place: recorded.add(place))
+assert recorded == {str(trained.out.weight.device)}
+
+# %% [markdown]
+# `torch.load` puts tensors back where they were.
+#
+# > **Pitfall.** A file that was saved on a GPU doesn't load where this GPU is
+# > missing.
+#
+# The patch makes this file say that it comes from GPU number 99. The rest of
+# the message depends on the machine, and recommends `map_location`.
+
+# %%
+far_file = io.BytesIO()
+with mock.patch("torch.serialization.location_tag", return_value="cuda:99"):
+    torch.save(trained.state_dict(), far_file)
+far_file.seek(0)
+try:
+    torch.load(far_file)
+except RuntimeError as error:
+    assert "map_location" in str(error)
+    print(str(error)[:35], "...")
+
+# %% [markdown]
+# With `map_location="cpu"` it loads on any machine. `load_state_dict` then
+# copies the values to where the parameters are; `state` stays on the CPU.
+
+# %%
+far_file.seek(0)
+state = torch.load(far_file, map_location="cpu")
+clone = MLP().to(device)
+clone.load_state_dict(state)
+assert clone.out.weight.device.type == device.type
+batch = torch.ones(2, 20).to(device)
+assert_close(clone(batch), trained(batch))
+state["out.weight"].device
+
+# %% [markdown]
+# ## Summary
+#
+# - Choose `device` once.
+# - An operation needs its inputs in one place. `.to` returns a copy, or the same
+#   object if it is there already.
+# - A module moves in place, with parameters and buffers. Plain attributes, and
+#   tensors created in `forward` without `device=`, don't follow. `meta` finds
+#   both without a GPU.
+# - Move the network, then create the optimizer.
+# - Draw on the CPU, then move. Compare with a tolerance, a wider one with TF32.
+# - Calls to a GPU return early. Warm up, wait, repeat, take the median.
+# - `item`, `float`, formatting and `if` wait for the queue. Keep the log on
+#   the device.
+# - `torch.load(file, map_location="cpu")` loads everywhere; `load_state_dict`
+#   copies to where the parameters are.
+
+# %% [markdown]
+# ## Exercises
+#
+# **6.1 Small and large.** Time the sum of two vectors of $10^2$ to $10^7$
+# numbers on each of your devices, and draw time against size. From which size
+# on does the time grow with the size? Say why it isn't that of the products.
+#
+# **6.2 Parameters across devices.** Write `set_bias(net, name, values)`, which
+# writes a list of numbers into one bias of a network on any device, and
+# `get_bias(net, name)`, which returns a list. You are done when the bias is
+# the same object as before, is where it was, and still gets a gradient.
+#
+# **6.3 A thousand norms.** Multiply a 100 x 100 matrix 1,000 times by a second
+# one, and log the Frobenius norm after each product: with `item`, or in a
+# tensor of shape `(1000,)` on the device. Choose a second matrix that keeps
+# the norms finite. Show that the logs are equal, count the reads, time both.
+#
+# **6.4 Two at once.** Time `multiply` for two matrices on one device, then for
+# one matrix on each of two. Without two GPUs, call `torch.set_num_threads(1)`
+# and give one matrix to each of two threads of a `ThreadPoolExecutor`. How
+# near to half does the time come?
+#
+# **6.5 What stays behind.** Write `stays_behind(net)`, which returns the
+# dotted names of all tensors that a module or one of its children keeps in a
+# plain attribute; start from `vars(module)`. For
+# `nn.Sequential(ScaledLinear(5, 3))` the answer is `["0.scale"]`, for
+# `FixedHiddenMLP()` it is `[]`.
+#
+# **6.6 Readers in disguise.** Predict, then count with `CountReads`: `max(v)`
+# and `v.max()` for `v` of shape `(5,)`; `v[int(x)]`; `total += x` and
+# `total += x.item()` for a tensor `total`. On a GPU, `v[v > 0]` waits too: why?
+# Is it counted?
+#
+# **6.7 Fewer places.** Measure the error of the product again with `bfloat16`
+# in place of `half`. Guess from it how many binary places bfloat16 has; then
+# check with the smallest $k$ for which $1 + 2^{-k}$ becomes 1.
+
+# %% [markdown]
+# ## Where to go next
+#
+# [Train anywhere, stop and resume](07_training.ipynb) trains a real model on
+# whatever device there is, and resumes it after an interruption.

@@ -1,0 +1,770 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Train anywhere, stop and resume
+#
+# A training run can take days, and a machine can stop at any moment. In this
+# chapter you train a small model on real data, on whatever device there is.
+# You stop it in the middle of an epoch and resume it, and it ends as if it had
+# never stopped: on a CPU, to the last bit.
+#
+# **You will learn** to
+#
+# - split data so that the final number can be believed;
+# - write the training loop, with the device chosen in one line;
+# - save a run, and resume it as if it had never stopped;
+# - keep the best weights, stop early, and load them for use;
+# - judge whether a GPU would pay.
+#
+# **In the book:** sections 6.7,
+# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4,
+# [Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
+# (中文版 5.6,
+# [GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html),
+# 和 3.6,
+# [softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)).
+#
+# **You need** chapters 01, [Build networks from blocks](01_blocks.ipynb), and
+# 04, [Save and load tensors and models](04_file_io.ipynb). The cells take about
+# ten seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses. Its last line chooses the device,
+# for the whole chapter.
+
+# %%
+import math
+import os
+import tempfile
+import time
+from collections import OrderedDict
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from d2l_helpers import MLP, CenteredLayer, MySequential, d2l, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## Look at the data
+#
+# scikit-learn comes with 1,797 handwritten digits, images of 8 x 8 pixels. Look
+# at the range of the pixels before they enter a model.
+
+# %%
+digits = load_digits()
+print("images:", digits.images.shape, "labels:", digits.target.shape)
+print("pixels from", digits.images.min(), "to", digits.images.max())
+
+# %% [markdown]
+# How often does each of the ten digits occur? This tells how good an accuracy
+# is to be had without a model.
+
+# %%
+counts = torch.from_numpy(digits.target).bincount()
+assert counts.max() / counts.sum() < 0.11
+counts.tolist()
+
+# %% [markdown]
+# About equally often: always guessing the same digit is right one time in ten.
+# Can you read the first twenty without their labels?
+
+# %% mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
+_, axes = plt.subplots(2, 10, figsize=(7, 2))
+for ax, image, label in zip(
+    axes.flat, digits.images, digits.target, strict=False
+):
+    ax.imshow(image, cmap="gray_r")
+    ax.set_title(label)
+    ax.axis("off")
+plt.show()
+
+# %% [markdown]
+# Most can be read. The next cell scales the pixels to lie between 0 and 1. How
+# much memory do all images take?
+
+# %%
+X = (torch.from_numpy(digits.images).float() / 16).to(device)
+y = torch.from_numpy(digits.target).to(device)
+f"{X.numel() * X.element_size():,} bytes"
+
+# %% [markdown]
+# Half a megabyte, so they move to the device once. If they didn't fit there, each
+# batch would be moved.
+#
+# ### Three parts
+#
+# The *training* digits set the weights. The *validation* digits decide when to
+# stop and which weights to keep. Weights that were chosen by some digits look a
+# little too good on them, so the final claim needs digits that took part in no
+# choice: the *test* digits. A seed makes the split the same each time.
+
+# %%
+torch.manual_seed(0)
+order = torch.randperm(len(X))
+train, valid, test = order.to(device).split([1200, 297, 300])
+assert torch.equal(order.sort().values, torch.arange(len(X)))
+len(train), len(valid), len(test)
+
+# %% [markdown]
+# Each digit is in exactly one part, as the assertion says. The parts are tensors
+# of positions, which pick images and labels.
+
+# %%
+X_train, y_train = X[train], y[train]
+X_valid, y_valid = X[valid], y[valid]
+X_test, y_test = X[test], y[test]
+
+# %% [markdown]
+# ## Choose a model
+#
+# The model is a chain of three named blocks. `nn.Flatten` turns each image into
+# a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to 0 with
+# a probability of 0.1 and divides the others by 0.9, so that the model can't
+# rely on any one pixel. `MLP` turns the row into ten scores, the *logits*. It
+# ends without a ReLU, since logits must be free to be negative.
+
+
+# %%
+def make_net(num_hiddens=128):
+    blocks = OrderedDict(
+        flatten=nn.Flatten(),  # (n, 8, 8) -> (n, 64)
+        dropout=nn.Dropout(0.1),
+        mlp=MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
+    )
+    return MySequential(blocks)
+
+
+torch.manual_seed(0)
+net = make_net().to(device)
+net
+
+# %% [markdown]
+# The *cross-entropy* loss is minus the logarithm of the probability that softmax
+# gives to the right class. A model that knows nothing gives each class about
+# 1/10. Which loss do you expect before the first step?
+
+# %%
+net.eval()
+first_loss = F.cross_entropy(net(X_train), y_train).item()
+assert abs(first_loss - math.log(10)) < 0.1
+f"loss {first_loss:.1f}, log(10) = {math.log(10):.1f}"
+
+# %% [markdown]
+# `eval()` switched dropout off, and `train()` switches it on. What happens to
+# the answer for one digit, asked twice?
+
+# %%
+net.train()
+torch.manual_seed(1)
+assert not torch.allclose(net(X_train[:1]), net(X_train[:1]))
+net.eval()
+assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
+
+# %% [markdown]
+# In training the two answers differ, in evaluation they are equal.
+#
+# Why is there no `CenteredLayer` ([chapter 03](03_custom_layers.ipynb))? It
+# subtracts the mean of the whole batch, so the answer for a digit would depend
+# on the digits beside it, even in evaluation. With `net` it doesn't.
+
+# %%
+torch.manual_seed(0)
+centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
+centered.to(device).eval(), net.eval()
+assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
+assert_close(net(X[:1]), net(X[:20])[:1])
+
+# %% [markdown]
+# ## Write the loop
+#
+# What belongs to a run is kept together: the model, the optimizer, a generator
+# of random numbers that shuffles the digits, and the *history*, a list of
+# results. The generator is on the CPU, so that the order is the same with any
+# device.
+
+
+# %%
+def new_run(seed, num_hiddens=128):
+    torch.manual_seed(seed)  # for the first weights, and for dropout
+    net = make_net(num_hiddens).to(device)
+    return SimpleNamespace(
+        net=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9),
+        generator=torch.Generator().manual_seed(seed),
+        history=[],
+    )
+
+
+# %% [markdown]
+# A training step has five lines. *Forward* and *loss* compute; *zero* forgets
+# the gradients of the step before; *backward* computes new ones; *step* changes
+# the weights. What will the step do to the loss on its own batch?
+
+# %%
+one = new_run(seed=0)
+y_hat = one.net(X_train[:50])  # (50, 8, 8) -> (50, 10)
+loss = F.cross_entropy(y_hat, y_train[:50])
+one.optimizer.zero_grad()
+loss.backward()
+one.optimizer.step()
+assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
+
+# %% [markdown]
+# It falls. In an *epoch*, each training digit has its turn once, here in 24
+# batches of 50. Reading a number from a GPU makes Python wait for it
+# ([chapter 06](06_devices.ipynb) counts such reads), so the losses are added up
+# on the device, and read once.
+
+
+# %%
+def train_epoch(run, batch_size=50):
+    run.net.train()
+    order = torch.randperm(len(X_train), generator=run.generator)
+    total = torch.zeros((), device=device)
+    for batch in order.to(device).split(batch_size):
+        y_hat = run.net(X_train[batch])  # (50, 8, 8) -> (50, 10)
+        loss = F.cross_entropy(y_hat, y_train[batch])
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        total += loss.detach() * len(batch)
+    return total.item() / len(X_train)
+
+
+# %% [markdown]
+# Evaluation switches dropout off and records no graph. It returns the loss and
+# the *accuracy*, the share of right answers.
+
+
+# %%
+@torch.no_grad()
+def evaluate(net, X, y):
+    net.eval()
+    y_hat = net(X)  # (n, 8, 8) -> (n, 10)
+    accuracy = (y_hat.argmax(dim=1) == y).float().mean()
+    return F.cross_entropy(y_hat, y).item(), accuracy.item()
+
+
+# %% [markdown]
+# The history gets three numbers for each epoch: the training loss, and the loss
+# and the accuracy on the validation digits.
+
+
+# %%
+def one_epoch(run):
+    train_loss = train_epoch(run)
+    run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
+
+
+# %% [markdown]
+# Which accuracy do you expect of random weights, and which after one epoch?
+
+# %% tags=["nbval-ignore-output"]
+young = new_run(seed=0)
+_, before = evaluate(young.net, X_valid, y_valid)
+one_epoch(young)
+_, _, after = young.history[-1]
+assert before < 0.3 < 0.6 < after
+f"from {before:.0%} to {after:.0%}"
+
+# %% [markdown]
+# ## Watch it learn
+#
+# One epoch took the model from guessing to reading most digits. Now twenty. Which
+# will be lower, the training loss or the validation loss?
+
+# %%
+watched = new_run(seed=0)
+for _ in range(20):
+    one_epoch(watched)
+train_loss, valid_loss, accuracy = zip(*watched.history, strict=True)
+
+# %% [markdown]
+# Find the answer in the left picture. In the right one, look at the scale.
+
+# %% mystnb={"image": {"alt": "Two line plots over 20 epochs. Left, the loss: the training loss, a solid blue line, falls from 1.75 to about 0.13; the validation loss, a dashed orange line, falls from 0.74 to about 0.08 and is the lower one throughout. Right, the validation accuracy rises from 0.86 to about 0.98, with falls of up to 0.03 on the way."}}
+epochs = list(range(1, 21))
+losses, legend = [train_loss, valid_loss], ["training", "validation"]
+fmts = ["C0-", "C1--"]
+_, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8))
+d2l.plot(epochs, losses, "epoch", "loss", legend, fmts=fmts, axes=left)
+fmts = ["C1--"]
+d2l.plot(epochs, [accuracy], "epoch", "accuracy", fmts=fmts, axes=right)
+plt.show()
+
+# %% [markdown]
+# The validation loss, though the weights were fitted to the training digits. But
+# the training loss was taken with dropout, and during the epoch, while the
+# weights still improved. Measure both with the last weights and without dropout.
+# Which is lower now?
+
+# %%
+train_end, _ = evaluate(watched.net, X_train, y_train)
+valid_end, _ = evaluate(watched.net, X_valid, y_valid)
+assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
+
+# %% [markdown]
+# The training loss, as one would expect.
+
+# %% [markdown]
+# ## Save the run
+#
+# What changes during a run? The weights; the optimizer, which keeps a
+# *momentum*, a fading sum of past gradients, for each weight; the generator that
+# shuffles; the generator that dropout draws from, which is PyTorch's own for the
+# device; and the history. PyTorch's own generators don't belong to the run, so
+# two functions read and set their states.
+
+
+# %%
+def get_random_state():
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state):
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+# %% [markdown]
+# A *checkpoint* is a file with all of this. It is written under another name and
+# then renamed: if the writing breaks off, the last checkpoint is still there
+# ([chapter 04](04_file_io.ipynb) tries it).
+
+
+# %%
+def save(state, path):
+    torch.save(state, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def save_run(run, path):
+    state = {
+        "epoch": len(run.history),
+        "net": run.net.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "generator": run.generator.get_state(),
+        "random": get_random_state(),
+        "history": run.history,
+    }
+    save(state, path)
+
+
+# %% [markdown]
+# Resuming goes the other way, into a new run. `weights_only=True` refuses a file
+# that would run code. `map_location="cpu"` loads everything to the CPU:
+# generators want their state there, and model and optimizer copy theirs to the
+# device. `skip` leaves out a part, for an experiment below.
+
+
+# %%
+def resume(run, path, skip=None):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    setters = {
+        "net": run.net.load_state_dict,
+        "optimizer": run.optimizer.load_state_dict,
+        "generator": run.generator.set_state,
+        "random": set_random_state,
+        "history": run.history.extend,
+    }
+    for name, setter in setters.items():
+        if name != skip:
+            setter(state[name])
+
+
+# %% [markdown]
+# The files go to a temporary directory. Here is the checkpoint of the run that
+# had one epoch: six entries, all of plain types.
+
+# %%
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
+save_run(young, folder / "young.pt")
+for name, part in torch.load(folder / "young.pt", weights_only=True).items():
+    print(name, type(part).__name__)
+
+# %% [markdown]
+# ## Stop in the middle and resume
+#
+# First the run that isn't stopped, 10 epochs long.
+
+# %%
+whole = new_run(seed=0)
+while len(whole.history) < 10:
+    one_epoch(whole)
+
+# %% [markdown]
+# Two runs are compared by every parameter and the whole history. On a CPU they
+# must be equal; on a GPU, whose rounding may differ from run to run, close.
+
+
+# %%
+def end_of(run):
+    history = torch.tensor(run.history, dtype=torch.float64)  # (epochs, 3)
+    return [*run.net.parameters(), history]
+
+
+def assert_same_end(run, other):
+    for a, b in zip(end_of(run), end_of(other), strict=True):
+        if device.type == "cpu":
+            assert torch.equal(a, b)
+        else:
+            assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+# %% [markdown]
+# Before a run can be resumed exactly, it must be possible to repeat it exactly.
+# Is the seed enough?
+
+# %%
+again = new_run(seed=0)
+while len(again.history) < 10:
+    one_epoch(again)
+assert_same_end(whole, again)
+
+# %% [markdown]
+# It is. Don't expect it of another version of PyTorch, another machine or
+# another number of threads.
+#
+# Now the accident. A *forward pre-hook* is a function that PyTorch runs before
+# `forward`. This one counts the training batches of epoch 8, and raises an error
+# before the 16th.
+
+
+# %%
+def cut_power(run, epoch=8, batch=16):
+    seen = 0
+
+    def count(net, args):
+        nonlocal seen
+        if net.training and len(run.history) == epoch - 1:
+            seen += 1
+        if seen == batch:
+            raise RuntimeError(f"power cut in epoch {epoch}, batch {batch}")
+
+    run.net.register_forward_pre_hook(count)
+
+
+# %% [markdown]
+# The run writes a checkpoint after each epoch, until it is stopped. How many
+# epochs will the file hold?
+
+# %% tags=["raises-exception"]
+stopped = new_run(seed=0)
+cut_power(stopped)
+while len(stopped.history) < 10:
+    one_epoch(stopped)
+    save_run(stopped, folder / "stopped.pt")
+
+# %% [markdown]
+# The weights in memory have seen 15 batches more than those in the file. After a
+# real power cut, only the file is left.
+
+# %%
+saved = torch.load(folder / "stopped.pt", weights_only=True)
+now = stopped.net.state_dict()
+assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
+saved["epoch"], len(saved["history"])
+
+# %% [markdown]
+# Seven epochs. The 15 batches of epoch 8 will be computed again. The new run
+# begins with another seed, so whatever agrees at the end comes from the file.
+
+# %%
+resumed = new_run(seed=1)
+resume(resumed, folder / "stopped.pt")
+while len(resumed.history) < 10:
+    one_epoch(resumed)
+assert_same_end(whole, resumed)
+
+# %% [markdown]
+# The end is the same: every parameter and every entry of the history. The whole
+# run wrote no checkpoints, so writing them changes nothing either.
+
+# %% [markdown]
+# ### Leave something out
+#
+# > **Pitfall.** A script that saves the weights alone resumes without an error,
+# > but the run goes on differently.
+#
+# Each run below lacks one part of the checkpoint. Which of them will end as the
+# whole run did, and which will reach an accuracy of 90%?
+
+# %%
+for part in ("optimizer", "generator", "random", "nothing"):
+    partial = new_run(seed=1)
+    resume(partial, folder / "stopped.pt", skip=part)
+    while len(partial.history) < 10:
+        one_epoch(partial)
+    pairs = zip(end_of(whole), end_of(partial), strict=True)
+    same = all(torch.allclose(a, b, atol=1e-4) for a, b in pairs)
+    good = partial.history[-1][-1] > 0.9
+    print(f"left out: {part}, same end: {same}, over 90%: {good}")
+
+# %% [markdown]
+# All four reach 90%, and only the one that lacks nothing ends as the whole run
+# did. The accuracy doesn't show that something is missing; the comparison does.
+
+# %% [markdown]
+# ## Keep the best and stop early
+#
+# How many epochs are enough? *Early stopping* ends a run when the validation loss
+# has had no new minimum for some epochs, the *patience*. By then the best weights
+# are that many epochs old, so they must have been kept.
+#
+# > **Pitfall.** `state_dict()` returns the tensors of the model, not copies of
+# > them. What you keep in this way goes on changing.
+#
+# Below, a state dict is kept as it is, and its values are also copied. Which of
+# the two will be equal to the weights after another epoch?
+
+# %%
+moving = new_run(seed=0)
+kept = moving.net.state_dict()
+copied = {name: value.clone() for name, value in kept.items()}
+one_epoch(moving)
+name = "mlp.out.bias"
+assert torch.equal(kept[name], moving.net.state_dict()[name])
+assert not torch.equal(copied[name], moving.net.state_dict()[name])
+
+# %% [markdown]
+# The one that was kept: it has become the new weights. The copy still has the
+# old ones. A file is a copy too, and outlives a power cut.
+#
+# The history tells how long ago the loss was lowest, so a checkpoint needs no
+# further entry for early stopping. Of these three epochs, the second was the
+# best.
+
+
+# %%
+def epochs_since_best(history):
+    losses = [valid_loss for _, valid_loss, _ in history]
+    return len(losses) - 1 - losses.index(min(losses))
+
+
+epochs_since_best([(0.9, 0.5, 0.8), (0.6, 0.3, 0.9), (0.4, 0.4, 0.9)])
+
+# %% [markdown]
+# The loop in full: train, evaluate, keep the best, save the run, stop. The
+# patience is five epochs. Will it run for all of 100 epochs?
+
+# %%
+final = new_run(seed=0)
+for _ in range(100):
+    one_epoch(final)
+    waited = epochs_since_best(final.history)
+    if waited == 0:
+        save(final.net.state_dict(), folder / "best.pt")
+    save_run(final, folder / "final.pt")
+    if waited == 5:
+        break
+assert waited == 5 and len(final.history) < 100
+
+# %% [markdown]
+# It stopped before the 100th epoch, and `best.pt` holds the weights of five epochs
+# before the end.
+
+# %% [markdown]
+# ## Load the model for use
+#
+# To use the model, the code that makes it and its weights are enough. The
+# optimizer and the generators belong to the training. Don't forget `eval()`.
+
+# %%
+path = folder / "best.pt"
+weights = torch.load(path, map_location="cpu", weights_only=True)
+ready = make_net().to(device)
+ready.load_state_dict(weights)
+ready.eval().training
+
+# %% [markdown]
+# Dropout is off. Are these the best weights? Then their validation loss must be
+# the lowest of the history.
+
+# %%
+best_loss, _ = evaluate(ready, X_valid, y_valid)
+lowest = min(valid_loss for _, valid_loss, _ in final.history)
+tolerance = 0 if device.type == "cpu" else 1e-4
+assert_close(best_loss, lowest, rtol=tolerance, atol=tolerance)
+
+# %% [markdown]
+# It is. Now, and only once, use the test digits, which took part in no choice. The
+# claim is an accuracy of over 94%; the number itself may differ a little on your
+# machine.
+
+# %% tags=["nbval-ignore-output"]
+_, test_accuracy = evaluate(ready, X_test, y_test)
+assert test_accuracy > 0.94
+f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
+
+# %% [markdown]
+# The accuracy doesn't tell which mistakes are left. Here are the first seven.
+# Above each stands its label, then what the model read. Would you have read them
+# right?
+
+# %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
+with torch.no_grad():
+    answers = ready(X_test).argmax(dim=1)  # (300, 8, 8) -> (300,)
+wrong = (answers != y_test).nonzero().flatten().tolist()
+_, axes = plt.subplots(1, 7, figsize=(7, 1.4))
+for ax, i in zip(axes, wrong, strict=False):
+    ax.imshow(X_test[i].cpu(), cmap="gray_r")
+    ax.set_title(f"{y_test[i]} read as {answers[i]}", fontsize=9)
+for ax in axes:
+    ax.axis("off")
+plt.show()
+
+# %% [markdown]
+# Perhaps not all of them: some are hard for people too.
+
+# %% [markdown]
+# ## Count the time
+#
+# How long does an epoch take here? The first one warms up, and of the next three
+# the fastest counts. Python doesn't wait for a GPU by itself, but `train_epoch`
+# ends by reading a number, and this waits.
+
+
+# %%
+def milliseconds(num_hiddens, batch_size=50):
+    run = new_run(seed=0, num_hiddens=num_hiddens)
+    train_epoch(run, batch_size)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        train_epoch(run, batch_size)
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+# %% [markdown]
+# The last model has 16 times as many weights as the first, and each weight is
+# multiplied as often as before. Will an epoch take 16 times as long?
+
+# %% tags=["nbval-ignore-output"]
+for num_hiddens in (128, 512, 2048):
+    weights = sum(p.numel() for p in make_net(num_hiddens).parameters())
+    ms = milliseconds(num_hiddens)
+    assert ms > 0
+    print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
+
+# %% [markdown]
+# Your numbers differ, so look at the growth. Where the time grows as fast as the
+# model, the device is busy computing, and a faster one helps. Where it hardly
+# grows, most of the time goes into calls: Python and PyTorch prepare each
+# operation, however small. Larger batches mean the same multiplications in fewer
+# calls. How much of the small model's time will be left?
+
+# %% tags=["nbval-ignore-output"]
+for batch_size in (50, 200, 1200):
+    ms = milliseconds(128, batch_size)
+    assert ms > 0
+    steps = 1200 // batch_size
+    print(f"batch size {batch_size:4}, number of steps {steps:2}: {ms:.1f} ms")
+
+# %% [markdown]
+# Most of the time that disappeared went into calls. A GPU doesn't shorten it,
+# since calls are prepared on the CPU. So a GPU pays where a call holds much work:
+# wide layers, large batches, large images. [Chapter 06](06_devices.ipynb)
+# measures small and large products on each device.
+
+# %% [markdown]
+# ## Summary
+#
+# - Training digits set the weights, validation digits make the choices, and test
+#   digits are used once, for the claim.
+# - A step: forward, loss, zero, backward, step. Evaluation: `eval()`,
+#   `no_grad`.
+# - The device is chosen in one line; orders are drawn on the CPU.
+# - A checkpoint holds the weights, the optimizer, the state of every generator
+#   in use, and the history. It is written whole or not at all.
+# - Resumed from it, a run on a CPU ends the same to the last bit. Without one of
+#   the parts it ends elsewhere, and no error is raised.
+# - `state_dict()` isn't a copy: keep the best in a file, or clone its values.
+# - A GPU pays where a call holds much work.
+
+# %% [markdown]
+# ## Exercises
+#
+# **7.1 Another rule for stopping.** Stop early by the validation accuracy in
+# place of the loss. What do you do about epochs of equal accuracy? Done when a
+# table shows, for seeds 0 to 4, at which epoch each rule stops, and the
+# validation loss of the weights that it keeps. Why not use the test digits?
+#
+# **7.2 Resume from the best.** Load `best.pt` into a new run, and train five
+# epochs more with a learning rate of 0.01. Does the validation loss fall below
+# the lowest so far? What else would `best.pt` have to hold to continue the run
+# exactly from there, at the old learning rate?
+#
+# **7.3 A schedule.** Halve the learning rate every five epochs with
+# `torch.optim.lr_scheduler.StepLR`. Extend `new_run`, `save_run` and `resume`.
+# Stop in epoch 8 and resume: done when `assert_same_end` passes against a run
+# with the schedule that wasn't stopped, after 10 epochs. Then leave the
+# scheduler out of the checkpoint. Which learning rate does each epoch use now?
+#
+# **7.4 Lose less.** Write a checkpoint after every ten batches, so that a stop
+# loses at most ten. What else must it hold? Done when a run that was cut at
+# batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes against
+# `whole`.
+#
+# **7.5 The stop button.** Interrupt a long run with the stop button of the
+# notebook, which raises `KeyboardInterrupt`. Change the loop so that it then
+# prints the epoch of the last checkpoint and ends without a traceback.
+#
+# **7.6 Who confuses whom.** Compute the matrix of shape (10, 10) whose entry
+# $(i, j)$ counts the validation digits $i$ that `ready` reads as $j$. What must
+# all entries sum to, and what does the sum of the diagonal tell? Check both.
+# Which pair is confused most often?
+#
+# **7.7 New hands.** 13 people wrote these digits (`digits.DESCR`), and the
+# permutation mixes their hands. Make a split whose test digits are the last 300
+# of the file, and permute only the others. Compare the test accuracies of both
+# splits for seeds 0 to 4. Which of them would you promise to a new writer?
+#
+# **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` and
+# `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it so
+# far from $\log 10$? Repair it with `apply`: done when the loss is within 0.1 of
+# $\log 10$. Then put `MyLinear` last as well. Which logits can this model never
+# give, and what does that cost?
+#
+# **7.9 Two runs at once.** Make two runs with the same seed, and train them in
+# turns, an epoch each. Their ends differ. Which generator do they share? Repair
+# it with `get_random_state` and `set_random_state`: done when `assert_same_end`
+# passes.
+
+# %% [markdown]
+# ## Where to go next
+#
+# This was the last chapter. You can now build a model from blocks and layers of
+# your own, choose where its parameters start and which are trained, follow its
+# gradients, and train, save and resume it on any device. To try all of this, take
+# data of your own, write a model with a layer of your own, check the layer, and
+# stop the training halfway. It should end as if you hadn't.
+#
+# The [front page](index.md) lists all chapters.
