@@ -67,6 +67,13 @@ use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
+# The products of this chapter are so small that one thread of the CPU computes
+# them as fast as several, and one thread adds up in the same order each time.
+
+# %%
+torch.set_num_threads(1)
+
+# %% [markdown]
 # ## Look at the data
 #
 # scikit-learn comes with 1,797 handwritten digits, images of 8 x 8 pixels. Look

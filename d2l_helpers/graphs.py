@@ -96,7 +96,7 @@ data='label')
     for name, parameter in parameters.items():
         names[id(parameter)].append(name)
     graph = nx.MultiDiGraph()
-    # A function is the same object for as long as one of it is kept.
+    # Python's object for a function stays the same while it is kept here.
     numbers = {tensor.grad_fn: 0}
     waiting = [tensor.grad_fn]
     # Not recursive: a long loop makes a graph deeper than Python's stack.
