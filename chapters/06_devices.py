@@ -485,7 +485,7 @@ assert all(t > 0 for curve in times.values() for t in curve)
 # %% [markdown]
 # On the dashed line, all sizes would run at the CPU's speed for the largest.
 
-# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes about 2 microseconds for n = 16, 50 times as much as the dashed line says, and the curve rises slowly up to 64. From 256 on it stays close to the line, up to about 10 milliseconds."}}
+# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes between 1 and 2 microseconds for n = 16, about 30 times as much as the dashed line says, and the curve rises slowly up to 64. From 256 on it stays close to the line, up to about 10 milliseconds."}}
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
