@@ -30,9 +30,8 @@
 # - check a layer, against numerical gradients and against one known to be
 #   right.
 #
-# **In the book:** section 6.5,
-# [Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)
-# (中文版 5.4,
+# **In the book:** section 6.5, [Custom
+# Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html) (中文版 5.4,
 # [自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)).
 #
 # **You need** chapter 01, [Build networks from blocks](01_blocks.ipynb). The
@@ -79,8 +78,9 @@ centered = CenteredLayer()
 centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
-# It works in a chain like any other layer, here the reference version. Whatever
-# the linear layer returns, the mean after centering is 0, up to rounding.
+# It works in a chain like any other layer, here the reference version.
+# Whatever the linear layer returns, the mean after centering is 0, up to
+# rounding.
 
 # %%
 torch.manual_seed(0)
@@ -460,8 +460,8 @@ X_double = torch.rand(4, 5).double().requires_grad_()
 gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 
 # %% [markdown]
-# Even the layer with `.data` passes: with respect to its *input*, its gradients
-# are right. To check the parameters, make them inputs too:
+# Even the layer with `.data` passes: with respect to its *input*, its
+# gradients are right. To check the parameters, make them inputs too:
 # `functional_call(layer, parameters, X)` runs the layer with these tensors in
 # place of its own.
 
@@ -538,9 +538,9 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # then with biases of 1. Which networks can learn?
 #
 # **3.6 Dropout.** Write a layer that, in training, sets each input to 0 with
-# probability $p < 1$ and divides the others by $1 - p$; in evaluation it changes
-# nothing. Show that the mean is kept on average. Is $p$ a parameter, a buffer or an
-# attribute?
+# probability $p < 1$ and divides the others by $1 - p$; in evaluation it
+# changes nothing. Show that the mean is kept on average. Is $p$ a parameter, a
+# buffer or an attribute?
 #
 # **3.7 An input that is centered where?** Put `CenteredLayer` behind
 # `nn.Flatten` and in front of it, for a batch of images. Do the two orders

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Follow gradients through the graph
 #
-# PyTorch finds the derivatives of what you compute, because it keeps a graph of
-# it. In this chapter you work through such a graph by hand, find the same one
-# behind a tensor, and learn what goes into it and what stays out.
+# PyTorch finds the derivatives of what you compute, because it keeps a graph
+# of it. In this chapter you work through such a graph by hand, find the same
+# one behind a tensor, and learn what goes into it and what stays out.
 #
 # **You will learn** to
 #
@@ -31,10 +31,9 @@
 # - tell a dynamic graph from a static one;
 # - write and check a backward computation.
 #
-# **In the book:** section 2.5,
-# [Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)
-# (中文版 2.5,
-# [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
+# **In the book:** section 2.5, [Automatic
+# Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html) (中文版
+# 2.5, [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
 # [Build networks from blocks](01_blocks.ipynb). The cells take about five
@@ -78,9 +77,10 @@ y = a * b
 y.item()
 
 # %% [markdown]
-# In its graph, each node is a value, and an edge leads from a value to one that
-# is computed from it. Each edge has a *slope*, the partial derivative: how fast
-# the second value changes with the first. For a sum it is 1. For the product
+# In its graph, each node is a value, and an edge leads from a value to one
+# that is computed from it. Each edge has a *slope*, the partial derivative:
+# how fast the second value changes with the first. For a sum it is 1. For the
+# product
 # $ab$ it is the other factor.
 
 # %%
@@ -256,8 +256,8 @@ assert_close(bias.grad, 3 * delta)
 # ### Take a step
 #
 # > **Pitfall.** A training step changes a parameter in place. But a parameter
-# > is a leaf, and autograd refuses to record the edit: the parameter would then
-# > be computed from its old value, and no leaf any more.
+# > is a leaf, and autograd refuses to record the edit: the parameter would
+# > then be computed from its old value, and no leaf any more.
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -302,8 +302,8 @@ plt.show()
 
 # %% [markdown]
 # The one that zeroes. The other runs through 0 at full speed, because old
-# gradients still push. In a training loop, `optimizer.zero_grad()` empties each
-# `grad`, to `None` as here.
+# gradients still push. In a training loop, `optimizer.zero_grad()` empties
+# each `grad`, to `None` as here.
 
 # %% [markdown]
 # ## An output that isn't a scalar
@@ -323,9 +323,9 @@ out.backward()
 
 # %% [markdown]
 # It can't know: without an argument, the tensor must have one element. The
-# argument holds a weight for each element. With ones, expect $2(e + 1)$ for each
-# element $e$ of the matrix. The cell calls `backward` twice, zeroes and calls
-# it again; look at the first row of `grad`.
+# argument holds a weight for each element. With ones, expect $2(e + 1)$ for
+# each element $e$ of the matrix. The cell calls `backward` twice, zeroes and
+# calls it again; look at the first row of `grad`.
 
 # %%
 ones = torch.ones_like(out)
@@ -341,8 +341,8 @@ print(E.grad[0].tolist())
 # %% [markdown]
 # 4 on the diagonal and 2 off it, then double that, then 4 and 2 again. With
 # weights $v$, `backward` differentiates the scalar $\sum_{ij} v_{ij}\,
-# \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns a tuple of
-# gradients and leaves `grad` alone.
+# \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns a tuple
+# of gradients and leaves `grad` alone.
 
 # %%
 torch.manual_seed(0)
@@ -363,8 +363,8 @@ tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
 # Of 625 elements 600 are 0, because each output depends on one input. The
-# product of $v$ and the Jacobian, here an `einsum`, is what `backward` computes
-# without building the Jacobian.
+# product of $v$ and the Jacobian, here an `einsum`, is what `backward`
+# computes without building the Jacobian.
 
 # %% [markdown]
 # ## Stop the recording
@@ -400,9 +400,9 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 (q * inferred).sum()
 
 # %% [markdown]
-# Freezing is for parameters, and `no_grad` for code. The difference shows where
-# a frozen layer comes after one that learns. Which of the four parameters get
-# a gradient?
+# Freezing is for parameters, and `no_grad` for code. The difference shows
+# where a frozen layer comes after one that learns. Which of the four
+# parameters get a gradient?
 
 # %%
 torch.manual_seed(0)
@@ -517,9 +517,9 @@ plt.show()
 # %% [markdown]
 # ## Dynamic and static graphs
 #
-# PyTorch's graph is *dynamic*: each call records what it does. `graph_of` gives
-# the graph of a tensor as data, and `len` counts its nodes. Which of three
-# arguments of `f` needs the most?
+# PyTorch's graph is *dynamic*: each call records what it does. `graph_of`
+# gives the graph of a tensor as data, and `len` counts its nodes. Which of
+# three arguments of `f` needs the most?
 
 # %%
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
@@ -565,9 +565,9 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 symbolic_trace(d2l_helpers.FixedHiddenMLP())
 
 # %% [markdown]
-# No: tracing stops at the first line that asks for a value, to decide which way
-# to go. So a dynamic graph follows any Python code, and is recorded anew in
-# each call. A static graph is built once and can be read and rewritten, but
+# No: tracing stops at the first line that asks for a value, to decide which
+# way to go. So a dynamic graph follows any Python code, and is recorded anew
+# in each call. A static graph is built once and can be read and rewritten, but
 # in the code, no `if` or `while` may depend on a tensor's values.
 
 # %% [markdown]
@@ -598,9 +598,10 @@ naive = (1 + at.exp()).log()
 # %% [markdown]
 # At 100, `nan`: $e^{100}$ is infinite in single precision, and the chain rule
 # multiplies 0 by infinity. With an `autograd.Function` you write both ways:
-# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same number,
-# and `backward` multiplies the gradient that arrives by the slope. The context
-# `ctx` keeps what `backward` needs. You call the function through `apply`.
+# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same
+# number, and `backward` multiplies the gradient that arrives by the slope. The
+# context `ctx` keeps what `backward` needs. You call the function through
+# `apply`.
 
 
 # %%
@@ -621,8 +622,8 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# A `backward` by hand can be wrong without an error. `gradcheck` compares it, in
-# double precision, with slopes from small changes of the input. The second
+# A `backward` by hand can be wrong without an error. `gradcheck` compares it,
+# in double precision, with slopes from small changes of the input. The second
 # function below is a square with one factor detached. Which one passes?
 
 # %%
@@ -632,8 +633,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
-# Softplus does. For the square, autograd gives $t$, and the small changes $2t$.
-# Without `raise_exception=False`, an error would show both.
+# Softplus does. For the square, autograd gives $t$, and the small changes
+# $2t$. Without `raise_exception=False`, an error would show both.
 
 # %% [markdown]
 # ## Summary
@@ -642,8 +643,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 #   `backward` computes it in one pass.
 # - `grad_fn` is the operation behind a tensor; `next_functions` lead on to the
 #   leaves. Inputs that need no gradient aren't in the graph.
-# - `backward` frees what the graph kept, and adds to `grad`. Zero the gradients
-#   in each step.
+# - `backward` frees what the graph kept, and adds to `grad`. Zero the
+#   gradients in each step.
 # - For an output that isn't a scalar, `backward` takes weights.
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.
@@ -681,12 +682,12 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 #
 # **5.6 A function of your own.** Write an `autograd.Function` that rounds in
 # `forward` and passes the gradient on unchanged in `backward`. What is the
-# true slope of rounding, and what does `gradcheck` say? Why does a network with
-# integer weights need such a function to learn?
+# true slope of rounding, and what does `gradcheck` say? Why does a network
+# with integer weights need such a function to learn?
 #
-# **5.7 The leaf that got lost.** Is
-# `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the gradient
-# after `t.sum().backward()`? Make `t` a leaf. Why does the same mistake with
+# **5.7 The leaf that got lost.** Is `t = torch.ones(2,
+# requires_grad=True).double()` a leaf? Where is the gradient after
+# `t.sum().backward()`? Make `t` a leaf. Why does the same mistake with
 # `.to(device)` show only on a GPU?
 #
 # **5.8 A log that grows.** Train one weight for 100 steps, with
@@ -698,6 +699,5 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # ## Where to go next
 #
 # [Write layers of your own](03_custom_layers.ipynb) shows what goes wrong when
-# a layer cuts the graph.
-# [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a GPU. The
-# [front page](index.md) lists all chapters.
+# a layer cuts the graph. [Run the same code on CPU and CUDA](06_devices.ipynb)
+# moves the work to a GPU. The [front page](index.md) lists all chapters.

@@ -30,20 +30,21 @@
 # - judge whether a GPU would pay.
 #
 # **In the book:** sections 6.7,
-# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4,
-# [Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
+# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4, [Softmax
+# Regression Implementation from
+# Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
 # (中文版 5.6,
-# [GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html),
-# 和 3.6,
+# [GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html), 和
+# 3.6,
 # [softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)).
 #
 # **You need** chapters 01, [Build networks from blocks](01_blocks.ipynb), and
-# 04, [Save and load tensors and models](04_file_io.ipynb). The cells take about
-# ten seconds on a CPU, and use a GPU where there is one.
+# 04, [Save and load tensors and models](04_file_io.ipynb). The cells take
+# about ten seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
-# The first cell imports what the chapter uses. Its last line chooses the device,
-# for the whole chapter.
+# The first cell imports what the chapter uses. Its last line chooses the
+# device, for the whole chapter.
 
 # %%
 import math
@@ -76,8 +77,8 @@ torch.set_num_threads(1)
 # %% [markdown]
 # ## Look at the data
 #
-# scikit-learn comes with 1,797 handwritten digits, images of 8 x 8 pixels. Look
-# at the range of the pixels before they enter a model.
+# scikit-learn comes with 1,797 handwritten digits, images of 8 x 8 pixels.
+# Look at the range of the pixels before they enter a model.
 
 # %%
 digits = load_digits()
@@ -113,19 +114,19 @@ plt.show()
 
 # %%
 X = (torch.from_numpy(digits.images).float() / 16).to(device)
-y = torch.from_numpy(digits.target).to(device)
+y = torch.from_numpy(digits.target).long().to(device)
 f"{X.numel() * X.element_size():,} bytes"
 
 # %% [markdown]
-# Half a megabyte, so they move to the device once. If they didn't fit there, each
-# batch would be moved.
+# Half a megabyte, so they move to the device once. If they didn't fit there,
+# each batch would be moved.
 #
 # ### Three parts
 #
 # The *training* digits set the weights. The *validation* digits decide when to
-# stop and which weights to keep. Weights that were chosen by some digits look a
-# little too good on them, so the final claim needs digits that took part in no
-# choice: the *test* digits. A seed makes the split the same each time.
+# stop and which weights to keep. Weights that were chosen by some digits look
+# a little too good on them, so the final claim needs digits that took part in
+# no choice: the *test* digits. A seed makes the split the same each time.
 
 # %%
 torch.manual_seed(0)
@@ -135,8 +136,8 @@ assert torch.equal(order.sort().values, torch.arange(len(X)))
 len(train), len(valid), len(test)
 
 # %% [markdown]
-# Each digit is in exactly one part, as the assertion says. The parts are tensors
-# of positions, which pick images and labels.
+# Each digit is in exactly one part, as the assertion says. The parts are
+# tensors of positions, which pick images and labels.
 
 # %%
 X_train, y_train = X[train], y[train]
@@ -146,11 +147,11 @@ X_test, y_test = X[test], y[test]
 # %% [markdown]
 # ## Choose a model
 #
-# The model is a chain of three named blocks. `nn.Flatten` turns each image into
-# a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to 0 with
-# a probability of 0.1 and divides the others by 0.9, so that the model can't
-# rely on any one pixel. `MLP` turns the row into ten scores, the *logits*. It
-# ends without a ReLU, since logits must be free to be negative.
+# The model is a chain of three named blocks. `nn.Flatten` turns each image
+# into a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to
+# 0 with a probability of 0.1 and divides the others by 0.9, so that the model
+# can't rely on any one pixel. `MLP` turns the row into ten scores, the
+# *logits*. It ends without a ReLU, since logits must be free to be negative.
 
 
 # %%
@@ -168,9 +169,10 @@ net = make_net().to(device)
 net
 
 # %% [markdown]
-# The *cross-entropy* loss is minus the logarithm of the probability that softmax
-# gives to the right class. A model that knows nothing gives each class about
-# 1/10. Which loss do you expect before the first step?
+# The *cross-entropy* loss is minus the logarithm of the probability that
+# softmax gives to the right class, here its mean over all digits. A model that
+# knows nothing gives each class about 1/10. Which loss do you expect before
+# the first step?
 
 # %%
 net.eval()
@@ -226,11 +228,13 @@ def new_run(seed, num_hiddens=128):
 
 # %% [markdown]
 # A training step has five lines. *Forward* and *loss* compute; *zero* forgets
-# the gradients of the step before; *backward* computes new ones; *step* changes
-# the weights. What will the step do to the loss on its own batch?
+# the gradients of the step before; *backward* computes new ones; *step*
+# changes the weights. What will the step do to the loss on its own batch?
+# Dropout is off here, so that both losses are of the same inputs.
 
 # %%
 one = new_run(seed=0)
+one.net.eval()
 y_hat = one.net(X_train[:50])  # (50, 8, 8) -> (50, 10)
 loss = F.cross_entropy(y_hat, y_train[:50])
 one.optimizer.zero_grad()
@@ -240,9 +244,9 @@ assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown]
 # It falls. In an *epoch*, each training digit has its turn once, here in 24
-# batches of 50. Reading a number from a GPU makes Python wait for it
-# ([chapter 06](06_devices.ipynb) counts such reads), so the losses are added up
-# on the device, and read once.
+# batches of 50. Reading a number from a GPU makes Python wait for it ([chapter
+# 06](06_devices.ipynb) counts such reads), so the losses are added up on the
+# device, and read once.
 
 
 # %%
@@ -275,8 +279,8 @@ def evaluate(net, X, y):
 
 
 # %% [markdown]
-# The history gets three numbers for each epoch: the training loss, and the loss
-# and the accuracy on the validation digits.
+# The history gets three numbers for each epoch: the training loss, and the
+# loss and the accuracy on the validation digits.
 
 
 # %%
@@ -299,8 +303,8 @@ f"from {before:.0%} to {after:.0%}"
 # %% [markdown]
 # ## Watch it learn
 #
-# One epoch took the model from guessing to reading most digits. Now twenty. Which
-# will be lower, the training loss or the validation loss?
+# One epoch took the model from guessing to reading most digits. Now twenty.
+# Which will be lower, the training loss or the validation loss?
 
 # %%
 watched = new_run(seed=0)
@@ -322,10 +326,10 @@ d2l.plot(epochs, [accuracy], "epoch", "accuracy", fmts=fmts, axes=right)
 plt.show()
 
 # %% [markdown]
-# The validation loss, though the weights were fitted to the training digits. But
-# the training loss was taken with dropout, and during the epoch, while the
-# weights still improved. Measure both with the last weights and without dropout.
-# Which is lower now?
+# The validation loss, though the weights were fitted to the training digits.
+# But the training loss was taken with dropout, and during the epoch, while the
+# weights still improved. Measure both with the last weights and without
+# dropout. Which is lower now?
 
 # %%
 train_end, _ = evaluate(watched.net, X_train, y_train)
@@ -339,10 +343,10 @@ assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
 # ## Save the run
 #
 # What changes during a run? The weights; the optimizer, which keeps a
-# *momentum*, a fading sum of past gradients, for each weight; the generator that
-# shuffles; the generator that dropout draws from, which is PyTorch's own for the
-# device; and the history. PyTorch's own generators don't belong to the run, so
-# two functions read and set their states.
+# *momentum*, a fading sum of past gradients, for each weight; the generator
+# that shuffles; the generator that dropout draws from, which is PyTorch's own
+# for the device; and the history. PyTorch's own generators don't belong to the
+# run, so two functions read and set their states.
 
 
 # %%
@@ -360,9 +364,9 @@ def set_random_state(state):
 
 
 # %% [markdown]
-# A *checkpoint* is a file with all of this. It is written under another name and
-# then renamed: if the writing breaks off, the last checkpoint is still there
-# ([chapter 04](04_file_io.ipynb) tries it).
+# A *checkpoint* is a file with all of this. It is written under another name
+# and then renamed: if the writing breaks off, the last checkpoint is still
+# there ([chapter 04](04_file_io.ipynb) tries it).
 
 
 # %%
@@ -384,10 +388,11 @@ def save_run(run, path):
 
 
 # %% [markdown]
-# Resuming goes the other way, into a new run. `weights_only=True` refuses a file
-# that would run code. `map_location="cpu"` loads everything to the CPU:
+# Resuming goes the other way, into a new run. `weights_only=True` refuses a
+# file that would run code. `map_location="cpu"` loads everything to the CPU:
 # generators want their state there, and model and optimizer copy theirs to the
-# device. `skip` leaves out a part, for an experiment below.
+# device. So a run may go on on another kind of device, but dropout then draws
+# other numbers. `skip` leaves out a part, for an experiment below.
 
 
 # %%
@@ -407,7 +412,7 @@ def resume(run, path, skip=None):
 
 # %% [markdown]
 # The files go to a temporary directory. Here is the checkpoint of the run that
-# had one epoch: six entries, all of plain types.
+# had one epoch: six entries, all of types that `weights_only=True` accepts.
 
 # %%
 temporary = tempfile.TemporaryDirectory()
@@ -446,8 +451,8 @@ def assert_same_end(run, other):
 
 
 # %% [markdown]
-# Before a run can be resumed exactly, it must be possible to repeat it exactly.
-# Is the seed enough?
+# Before a run can be resumed exactly, it must be possible to repeat it
+# exactly. Is the seed enough?
 
 # %%
 again = new_run(seed=0)
@@ -460,8 +465,8 @@ assert_same_end(whole, again)
 # another number of threads.
 #
 # Now the accident. A *forward pre-hook* is a function that PyTorch runs before
-# `forward`. This one counts the training batches of epoch 8, and raises an error
-# before the 16th.
+# `forward`. This one counts the training batches of epoch 8, and raises an
+# error before the 16th.
 
 
 # %%
@@ -472,8 +477,9 @@ def cut_power(run, epoch=8, batch=16):
         nonlocal seen
         if net.training and len(run.history) == epoch - 1:
             seen += 1
-        if seen == batch:
-            raise RuntimeError(f"power cut in epoch {epoch}, batch {batch}")
+            if seen == batch:
+                where = f"epoch {epoch}, batch {batch}"
+                raise RuntimeError(f"power cut in {where}")
 
     run.net.register_forward_pre_hook(count)
 
@@ -490,8 +496,8 @@ while len(stopped.history) < 10:
     save_run(stopped, folder / "stopped.pt")
 
 # %% [markdown]
-# The weights in memory have seen 15 batches more than those in the file. After a
-# real power cut, only the file is left.
+# The weights in memory have seen 15 batches more than those in the file. After
+# a real power cut, only the file is left.
 
 # %%
 saved = torch.load(folder / "stopped.pt", weights_only=True)
@@ -511,17 +517,17 @@ while len(resumed.history) < 10:
 assert_same_end(whole, resumed)
 
 # %% [markdown]
-# The end is the same: every parameter and every entry of the history. The whole
-# run wrote no checkpoints, so writing them changes nothing either.
+# The end is the same: every parameter and every entry of the history. The
+# whole run wrote no checkpoints, so writing them changes nothing either.
 
 # %% [markdown]
 # ### Leave something out
 #
-# > **Pitfall.** A script that saves the weights alone resumes without an error,
-# > but the run goes on differently.
+# > **Pitfall.** A script that forgets a part of the state resumes without an
+# > error, but the run goes on differently.
 #
-# Each run below lacks one part of the checkpoint. Which of them will end as the
-# whole run did, and which will reach an accuracy of 90%?
+# Each run below lacks one part of the checkpoint. Which of them will end as
+# the whole run did, and which will reach an accuracy of 90%?
 
 # %%
 for part in ("optimizer", "generator", "random", "nothing"):
@@ -536,20 +542,21 @@ for part in ("optimizer", "generator", "random", "nothing"):
 
 # %% [markdown]
 # All four reach 90%, and only the one that lacks nothing ends as the whole run
-# did. The accuracy doesn't show that something is missing; the comparison does.
+# did. The accuracy doesn't show that something is missing; the comparison
+# does.
 
 # %% [markdown]
 # ## Keep the best and stop early
 #
-# How many epochs are enough? *Early stopping* ends a run when the validation loss
-# has had no new minimum for some epochs, the *patience*. By then the best weights
-# are that many epochs old, so they must have been kept.
+# How many epochs are enough? *Early stopping* ends a run when the validation
+# loss has had no new minimum for some epochs, the *patience*. By then the best
+# weights are that many epochs old, so they must have been kept.
 #
-# > **Pitfall.** `state_dict()` returns the tensors of the model, not copies of
-# > them. What you keep in this way goes on changing.
+# > **Pitfall.** `state_dict()` returns tensors that share the memory of the
+# > parameters, not copies. What you keep in this way goes on changing.
 #
-# Below, a state dict is kept as it is, and its values are also copied. Which of
-# the two will be equal to the weights after another epoch?
+# Below, a state dict is kept as it is, and its values are also copied. Which
+# of the two will be equal to the weights after another epoch?
 
 # %%
 moving = new_run(seed=0)
@@ -562,7 +569,7 @@ assert not torch.equal(copied[name], moving.net.state_dict()[name])
 
 # %% [markdown]
 # The one that was kept: it has become the new weights. The copy still has the
-# old ones. A file is a copy too, and outlives a power cut.
+# old ones. A file is a copy too, and is there after the program has ended.
 #
 # The history tells how long ago the loss was lowest, so a checkpoint needs no
 # further entry for early stopping. Of these three epochs, the second was the
@@ -594,8 +601,8 @@ for _ in range(100):
 assert waited == 5 and len(final.history) < 100
 
 # %% [markdown]
-# It stopped before the 100th epoch, and `best.pt` holds the weights of five epochs
-# before the end.
+# It stopped before the 100th epoch, and `best.pt` holds the weights of five
+# epochs before the end.
 
 # %% [markdown]
 # ## Load the model for use
@@ -611,8 +618,8 @@ ready.load_state_dict(weights)
 ready.eval().training
 
 # %% [markdown]
-# Dropout is off. Are these the best weights? Then their validation loss must be
-# the lowest of the history.
+# Dropout is off. Are these the best weights? Then their validation loss must
+# be the lowest of the history.
 
 # %%
 best_loss, _ = evaluate(ready, X_valid, y_valid)
@@ -621,9 +628,9 @@ tolerance = 0 if device.type == "cpu" else 1e-4
 assert_close(best_loss, lowest, rtol=tolerance, atol=tolerance)
 
 # %% [markdown]
-# It is. Now, and only once, use the test digits, which took part in no choice. The
-# claim is an accuracy of over 94%; the number itself may differ a little on your
-# machine.
+# It is. Now, and only once, use the test digits, which took part in no choice.
+# The claim is an accuracy of over 94%; the number itself may differ a little
+# on your machine.
 
 # %% tags=["nbval-ignore-output"]
 _, test_accuracy = evaluate(ready, X_test, y_test)
@@ -631,9 +638,9 @@ assert test_accuracy > 0.94
 f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 
 # %% [markdown]
-# The accuracy doesn't tell which mistakes are left. Here are the first seven.
-# Above each stands its label, then what the model read. Would you have read them
-# right?
+# The accuracy doesn't tell which mistakes are left. Here are the first, seven
+# at most. Above each stands its label, then what the model read. Would you
+# have read them right?
 
 # %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
 with torch.no_grad():
@@ -653,9 +660,10 @@ plt.show()
 # %% [markdown]
 # ## Count the time
 #
-# How long does an epoch take here? The first one warms up, and of the next three
-# the fastest counts. Python doesn't wait for a GPU by itself, but `train_epoch`
-# ends by reading a number, and this waits.
+# How long does an epoch take here? The first one warms up, and of the next
+# three the fastest counts. Python doesn't wait for a GPU by itself, but
+# `train_epoch` ends by reading a number, and this waits for all the work
+# before it.
 
 
 # %%
@@ -682,11 +690,11 @@ for num_hiddens in (128, 512, 2048):
     print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
 
 # %% [markdown]
-# Your numbers differ, so look at the growth. Where the time grows as fast as the
-# model, the device is busy computing, and a faster one helps. Where it hardly
-# grows, most of the time goes into calls: Python and PyTorch prepare each
-# operation, however small. Larger batches mean the same multiplications in fewer
-# calls. How much of the small model's time will be left?
+# Your numbers differ, so look at the growth. Where the time grows as fast as
+# the model, the device is busy computing, and a faster one helps. Where it
+# hardly grows, most of the time goes into calls: Python and PyTorch prepare
+# each operation, however small. Larger batches mean the same multiplications
+# in fewer calls. How much of the small model's time will be left?
 
 # %% tags=["nbval-ignore-output"]
 for batch_size in (50, 200, 1200):
@@ -696,23 +704,24 @@ for batch_size in (50, 200, 1200):
     print(f"batch size {batch_size:4}, number of steps {steps:2}: {ms:.1f} ms")
 
 # %% [markdown]
-# Most of the time that disappeared went into calls. A GPU doesn't shorten it,
-# since calls are prepared on the CPU. So a GPU pays where a call holds much work:
-# wide layers, large batches, large images. [Chapter 06](06_devices.ipynb)
-# measures small and large products on each device.
+# Most of the time that disappeared went into calls; there are also fewer
+# updates of the weights. A GPU doesn't shorten the calls, since they are
+# prepared on the CPU. So a GPU pays where a call holds much work: wide layers,
+# large batches, large images. [Chapter 06](06_devices.ipynb) measures small
+# and large products on each device.
 
 # %% [markdown]
 # ## Summary
 #
-# - Training digits set the weights, validation digits make the choices, and test
-#   digits are used once, for the claim.
+# - Training digits set the weights, validation digits make the choices, and
+#   test digits are used once, for the claim.
 # - A step: forward, loss, zero, backward, step. Evaluation: `eval()`,
 #   `no_grad`.
 # - The device is chosen in one line; orders are drawn on the CPU.
 # - A checkpoint holds the weights, the optimizer, the state of every generator
 #   in use, and the history. It is written whole or not at all.
-# - Resumed from it, a run on a CPU ends the same to the last bit. Without one of
-#   the parts it ends elsewhere, and no error is raised.
+# - Resumed from it, a run on a CPU ends the same to the last bit. Without one
+#   of the parts it ends elsewhere, and no error is raised.
 # - `state_dict()` isn't a copy: keep the best in a file, or clone its values.
 # - A GPU pays where a call holds much work.
 
@@ -729,7 +738,7 @@ for batch_size in (50, 200, 1200):
 # the lowest so far? What else would `best.pt` have to hold to continue the run
 # exactly from there, at the old learning rate?
 #
-# **7.3 A schedule.** Halve the learning rate every five epochs with
+# **7.3 A schedule.** Halve the learning rate every three epochs with
 # `torch.optim.lr_scheduler.StepLR`. Extend `new_run`, `save_run` and `resume`.
 # Stop in epoch 8 and resume: done when `assert_same_end` passes against a run
 # with the schedule that wasn't stopped, after 10 epochs. Then leave the
@@ -737,8 +746,8 @@ for batch_size in (50, 200, 1200):
 #
 # **7.4 Lose less.** Write a checkpoint after every ten batches, so that a stop
 # loses at most ten. What else must it hold? Done when a run that was cut at
-# batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes against
-# `whole`.
+# batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes
+# against `whole`.
 #
 # **7.5 The stop button.** Interrupt a long run with the stop button of the
 # notebook, which raises `KeyboardInterrupt`. Change the loop so that it then
@@ -750,28 +759,30 @@ for batch_size in (50, 200, 1200):
 # Which pair is confused most often?
 #
 # **7.7 New hands.** 13 people wrote these digits (`digits.DESCR`), and the
-# permutation mixes their hands. Make a split whose test digits are the last 300
-# of the file, and permute only the others. Compare the test accuracies of both
-# splits for seeds 0 to 4. Which of them would you promise to a new writer?
+# permutation mixes their hands. Make a split whose test digits are the last
+# 300 of the file, and permute only the others. Compare the test accuracies of
+# both splits for seeds 0 to 4. Which of them would you promise to a new
+# writer?
 #
 # **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` and
-# `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it so
-# far from $\log 10$? Repair it with `apply`: done when the loss is within 0.1 of
+# `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it
+# so far from $\log 10$? Repair it with `apply`: done when the loss is within
+# 0.1 of
 # $\log 10$. Then put `MyLinear` last as well. Which logits can this model never
 # give, and what does that cost?
 #
 # **7.9 Two runs at once.** Make two runs with the same seed, and train them in
-# turns, an epoch each. Their ends differ. Which generator do they share? Repair
-# it with `get_random_state` and `set_random_state`: done when `assert_same_end`
-# passes.
+# turns, an epoch each. Their ends differ. Which generator do they share?
+# Repair it with `get_random_state` and `set_random_state`: done when
+# `assert_same_end` passes.
 
 # %% [markdown]
 # ## Where to go next
 #
-# This was the last chapter. You can now build a model from blocks and layers of
-# your own, choose where its parameters start and which are trained, follow its
-# gradients, and train, save and resume it on any device. To try all of this, take
-# data of your own, write a model with a layer of your own, check the layer, and
-# stop the training halfway. It should end as if you hadn't.
+# This was the last chapter. You can now build a model from blocks and layers
+# of your own, choose where its parameters start and which are trained, follow
+# its gradients, and train, save and resume it on any device. To try all of
+# this, take data of your own, write a model with a layer of your own, check
+# the layer, and stop the training halfway. It should end as if you hadn't.
 #
 # The [front page](index.md) lists all chapters.
