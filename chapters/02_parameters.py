@@ -347,7 +347,7 @@ assert_close(frequencies, expected, rtol=0, atol=0.02)
 # %% [markdown]
 # The histograms share the vertical axis. Compare the numbers below them.
 
-# %% mystnb={"image": {"alt": "Four histograms of 20,000 weights each, with one vertical axis, the share of the weights in a bar. N(0, 0.01²): a narrow bell at 0, its two middle bars at 0.34, with bars only between -0.03 and 0.03. Default: a flat block at 0.05 from -0.1 to 0.1. Xavier: a flat block at 0.035 from -0.14 to 0.14. Custom, on an axis from -10 to 10: flat blocks at 0.025 from -10 to -5 and from 5 to 10, and one bar of 0.5 at 0."}}
+# %% mystnb={"image": {"alt": "Four histograms of 20,000 weights each, with one vertical axis, the share of the weights in a bar. N(0, 0.01^2): a narrow bell at 0, its two middle bars at 0.34, with bars only between -0.03 and 0.03. Default: a flat block at 0.05 from -0.1 to 0.1. Xavier: a flat block at 0.035 from -0.14 to 0.14. Custom, on an axis from -10 to 10: flat blocks at 0.025 from -10 to -5 and from 5 to 10, and one bar of 0.5 at 0."}}
 fig, axes = plt.subplots(1, 4, sharey=True, figsize=(8, 2.5))
 for ax, (name, layer) in zip(axes, schemes.items(), strict=True):
     values = layer.weight.detach().flatten()

@@ -4,6 +4,7 @@ import re
 import shutil
 from itertools import pairwise
 
+import jupytext
 import nbformat
 import pytest
 
@@ -26,6 +27,12 @@ def code_cells(notebook):
 @CHAPTERS
 def test_script_and_notebook_are_a_pair(source):
     assert list(book.problems(source)) == []
+
+
+@CHAPTERS
+def test_script_is_as_jupyterlab_would_save_it(source):
+    saved = jupytext.writes(book.read_source(source), fmt="py:percent")
+    assert source.read_text("utf-8") == saved
 
 
 def test_every_notebook_has_its_script():
