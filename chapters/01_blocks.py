@@ -40,7 +40,7 @@
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device. Random
 # numbers are drawn on the CPU and then moved: from the same seed, a GPU draws
-# others.
+# others ([chapter 06](06_devices.ipynb) shows it).
 
 # %%
 from collections import OrderedDict
@@ -286,8 +286,7 @@ assert_close(MySequential(*blocks)(X), expected)
 # `forward` is a Python method, and can do what Python can. This module
 # multiplies by a constant matrix, uses one layer twice, loops for as long as
 # its data demand it, and returns a single number for the batch.
-# `register_buffer` keeps the matrix in the module without training it; more
-# on that below.
+# `register_buffer` keeps the matrix in the module without training it.
 
 
 # %%
@@ -322,7 +321,8 @@ assert all(-1 <= output <= 1 for output in outputs)
 # %% [markdown]
 # `rand_weight` is a **buffer**: a tensor that belongs to the module and isn't
 # trained. It is missing from the parameters, which an optimizer gets, and
-# present in the state dict, which is saved.
+# present in the state dict, which is what you save
+# ([chapter 04](04_file_io.ipynb)).
 
 # %%
 print("parameters:", [name for name, _ in fixed.named_parameters()])
@@ -363,7 +363,8 @@ plain_copy(X.cpu().double())
 
 # %% [markdown]
 # The first: it multiplies by `rand_weight`, which is still in single
-# precision. A buffer is loaded, and changes its type, with the rest.
+# precision. A buffer is loaded, and changes its type, with the rest;
+# [chapter 03](03_custom_layers.ipynb) has a table of what takes part in what.
 
 # %%
 fixed_copy = FixedHiddenMLP().to(device)
@@ -682,4 +683,7 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 #
 # [Reach, initialize and share parameters](02_parameters.ipynb) looks into the
 # blocks; [Write layers of your own](03_custom_layers.ipynb) goes below them, to
-# layers that own their parameters.
+# layers that own their parameters. If you want to see a network learn first,
+# read [Save and load tensors and models](04_file_io.ipynb), then
+# [Train anywhere, stop and resume](07_training.ipynb). All chapters build on
+# this one; the [front page](index.md) has a map.

@@ -317,8 +317,8 @@ def init_spread(module):
 #
 # The check needs many weights: here are four layers of 20,000, by four
 # schemes. PyTorch's default for a linear layer is uniform between
-# $\pm 1/\sqrt{n_\mathrm{in}}$. How large can a default weight be
-# here, and how large a weight by Xavier?
+# $\pm 1/\sqrt{n_\mathrm{in}}$. How large can a default weight be here, and how
+# large a weight by Xavier?
 
 # %%
 torch.manual_seed(0)
@@ -430,6 +430,7 @@ edited[0].weight[0, 0].item()
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
 # does `backward` find? `_version` counts the edits that autograd knows of.
+# ([Chapter 05](05_autograd.ipynb) explains the graph behind all this.)
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -643,8 +644,8 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 (skipped[0].weight == 42).any().item()
 
 # %% [markdown]
-# Not one weight of the first layer is 42. `isinstance` finds
-# the layer, and an error says that there is nothing to write to yet.
+# Not one weight of the first layer is 42. `isinstance` finds the layer, and an
+# error says that there is nothing to write to yet.
 
 # %% tags=["raises-exception"]
 copy.deepcopy(lazy).apply(init_42)
@@ -735,3 +736,5 @@ ready.apply(init_42)
 #
 # [Write layers of your own](03_custom_layers.ipynb) makes new parameters.
 # [Save and load tensors and models](04_file_io.ipynb) writes them to a file.
+# [Follow gradients through the graph](05_autograd.ipynb) shows what freezing
+# stops, and why autograd refuses some edits.

@@ -30,8 +30,9 @@
 # - check a layer, against numerical gradients and against one known to be
 #   right.
 #
-# **In the book:** section 6.5, [Custom
-# Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html) (中文版 5.4,
+# **In the book:** section 6.5,
+# [Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)
+# (中文版 5.4,
 # [自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)).
 #
 # **You need** chapter 01, [Build networks from blocks](01_blocks.ipynb). The
@@ -172,7 +173,8 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 #
 # > **Pitfall.** `.data` gives the values of a parameter without its history.
 # > A forward computation that reads `self.weight.data` has the right output,
-# > and autograd never learns that `weight` took part in it.
+# > and autograd never learns that `weight` took part in it. (Writing through
+# > `.data` has a pitfall too: [chapter 02](02_parameters.ipynb).)
 
 
 # %%
@@ -429,7 +431,8 @@ class FourKinds(nn.Module):
 
 # %% [markdown]
 # `meta` is a device without data that every machine has. A tensor that
-# follows a move to `meta` would follow one to a GPU.
+# follows a move to `meta` would follow one to a GPU;
+# [chapter 06](06_devices.ipynb) makes more of this.
 
 # %%
 kinds = FourKinds()

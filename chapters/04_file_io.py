@@ -47,6 +47,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
 from matplotlib import pyplot as plt
@@ -65,9 +67,6 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # kernel stops.
 
 # %%
-import tempfile
-from pathlib import Path
-
 scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)
 list(folder.iterdir())
@@ -127,7 +126,8 @@ assert_close(clone(X), mlp(X), rtol=0, atol=0)
 # ### The state dict follows the model
 #
 # > **Pitfall.** `state_dict()` looks like a copy, as if it could keep the best
-# > weights for later. Its tensors share the memory of the model's.
+# > weights for later. Its tensors share the memory of the model's, as
+# > [chapter 02](02_parameters.ipynb) also finds.
 #
 # Below, a bias of 0 is kept in three ways, and then changes to 1. Which of
 # the three still have the 0?
@@ -616,9 +616,9 @@ sorted(path.name for path in folder.glob("safe.pt*"))
 # ## Load on another device
 #
 # A file records the device of each tensor, and `torch.load` puts the tensor
-# back there. On a machine without that device, this fails, as [chapter
-# 06](06_devices.ipynb) shows. `map_location` says where to load instead. Every
-# machine has the device `"cpu"`.
+# back there. On a machine without that device, this fails, as
+# [chapter 06](06_devices.ipynb) shows. `map_location` says where to load
+# instead. Every machine has the device `"cpu"`.
 
 # %%
 same_place = torch.load(folder / "mlp.pt")
@@ -713,6 +713,6 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # %% [markdown]
 # ## Where to go next
 #
-# [Follow gradients through the graph](05_autograd.ipynb) explains what
-# `backward` does. [Train anywhere, stop and resume](07_training.ipynb) uses
-# checkpoints on real data.
+# [Train anywhere, stop and resume](07_training.ipynb) uses checkpoints on real
+# data. [Follow gradients through the graph](05_autograd.ipynb) explains what
+# `backward` does.

@@ -31,9 +31,10 @@
 # - tell a dynamic graph from a static one;
 # - write and check a backward computation.
 #
-# **In the book:** section 2.5, [Automatic
-# Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html) (中文版
-# 2.5, [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
+# **In the book:** section 2.5,
+# [Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)
+# (中文版 2.5,
+# [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
 # [Build networks from blocks](01_blocks.ipynb). The cells take about five
@@ -80,8 +81,7 @@ y.item()
 # In its graph, each node is a value, and an edge leads from a value to one
 # that is computed from it. Each edge has a *slope*, the partial derivative:
 # how fast the second value changes with the first. For a sum it is 1. For the
-# product
-# $ab$ it is the other factor.
+# product $ab$ it is the other factor.
 
 # %%
 slopes = {
@@ -264,8 +264,9 @@ parameter = torch.ones(3, requires_grad=True)
 parameter -= 0.1
 
 # %% [markdown]
-# Under `no_grad`, nothing is recorded and the edit is allowed. This function
-# goes down $t^2$, from $t = 1$, in 60 steps.
+# Under `no_grad`, nothing is recorded and the edit is allowed.
+# ([Chapter 02](02_parameters.ipynb) shows what goes wrong with `.data`.) This
+# function goes down $t^2$, from $t = 1$, in 60 steps.
 
 
 # %%
@@ -414,7 +415,9 @@ frozen(X).sum().backward()
 
 # %% [markdown]
 # Those of the first layer: the gradient passes through the frozen one. With
-# `no_grad` around the second layer, there is no way back to the first.
+# `no_grad` around the second layer, there is no way back to the first. How to
+# train the rest of a frozen network is shown in
+# [chapter 02](02_parameters.ipynb).
 
 # %%
 H = frozen[0](X)  # (2, 20) -> (2, 8)
@@ -622,9 +625,10 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# A `backward` by hand can be wrong without an error. `gradcheck` compares it,
-# in double precision, with slopes from small changes of the input. The second
-# function below is a square with one factor detached. Which one passes?
+# A `backward` by hand can be wrong without an error. `gradcheck`, which
+# [chapter 03](03_custom_layers.ipynb) uses on layers, compares it, in double
+# precision, with slopes from small changes of the input. The second function
+# below is a square with one factor detached. Which one passes?
 
 # %%
 torch.manual_seed(0)

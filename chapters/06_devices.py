@@ -250,7 +250,8 @@ print("place:", next(fixed.parameters()).device)
 # buffer, has moved too. A module has no `device`; the cell asked its first
 # parameter.
 #
-# > **Pitfall.** A tensor in a plain attribute stays behind.
+# > **Pitfall.** A tensor in a plain attribute stays behind, as the table in
+# > [chapter 03](03_custom_layers.ipynb) says.
 #
 # This layer multiplies its output by constants.
 
@@ -481,8 +482,7 @@ for place in places:
 # ### Small and large
 #
 # A product of two $n \times n$ matrices takes about $2n^3$ operations: twice
-# the
-# $n$, eight times the work. Does the time grow as fast, on each device?
+# the $n$, eight times the work. Does the time grow as fast, on each device?
 
 # %%
 sizes = [2**k for k in range(4, 11)]
@@ -634,10 +634,10 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # %% [markdown]
 # ## Save here, load there
 #
-# A file of tensors records where each was. `map_location` says where to put
-# them. It can be a function, which is given each tensor's data and recorded
-# place; this one notes the place and, by returning `None`, changes nothing.
-# `BytesIO` is a file in memory.
+# A file of tensors ([chapter 04](04_file_io.ipynb)) records where each was.
+# `map_location` says where to put them. It can be a function, which is given
+# each tensor's data and recorded place; this one notes the place and, by
+# returning `None`, changes nothing. `BytesIO` is a file in memory.
 
 # %%
 torch.manual_seed(0)

@@ -30,9 +30,8 @@
 # - judge whether a GPU would pay.
 #
 # **In the book:** sections 6.7,
-# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4, [Softmax
-# Regression Implementation from
-# Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
+# [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4,
+# [Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
 # (中文版 5.6,
 # [GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html), 和
 # 3.6,
@@ -244,9 +243,9 @@ assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown]
 # It falls. In an *epoch*, each training digit has its turn once, here in 24
-# batches of 50. Reading a number from a GPU makes Python wait for it ([chapter
-# 06](06_devices.ipynb) counts such reads), so the losses are added up on the
-# device, and read once.
+# batches of 50. Reading a number from a GPU makes Python wait for it
+# ([chapter 06](06_devices.ipynb) counts such reads), so the losses are added
+# up on the device, and read once.
 
 
 # %%
@@ -550,26 +549,9 @@ for part in ("optimizer", "generator", "random", "nothing"):
 #
 # How many epochs are enough? *Early stopping* ends a run when the validation
 # loss has had no new minimum for some epochs, the *patience*. By then the best
-# weights are that many epochs old, so they must have been kept.
-#
-# > **Pitfall.** `state_dict()` returns tensors that share the memory of the
-# > parameters, not copies. What you keep in this way goes on changing.
-#
-# Below, a state dict is kept as it is, and its values are also copied. Which
-# of the two will be equal to the weights after another epoch?
-
-# %%
-moving = new_run(seed=0)
-kept = moving.net.state_dict()
-copied = {name: value.clone() for name, value in kept.items()}
-one_epoch(moving)
-name = "mlp.out.bias"
-assert torch.equal(kept[name], moving.net.state_dict()[name])
-assert not torch.equal(copied[name], moving.net.state_dict()[name])
-
-# %% [markdown]
-# The one that was kept: it has become the new weights. The copy still has the
-# old ones. A file is a copy too, and is there after the program has ended.
+# weights are that many epochs old, so they must have been kept, in a file: a
+# state dict in memory goes on changing with the model
+# ([chapter 04](04_file_io.ipynb) shows this pitfall).
 #
 # The history tells how long ago the loss was lowest, so a checkpoint needs no
 # further entry for early stopping. Of these three epochs, the second was the
@@ -722,7 +704,7 @@ for batch_size in (50, 200, 1200):
 #   in use, and the history. It is written whole or not at all.
 # - Resumed from it, a run on a CPU ends the same to the last bit. Without one
 #   of the parts it ends elsewhere, and no error is raised.
-# - `state_dict()` isn't a copy: keep the best in a file, or clone its values.
+# - Keep the best weights in a file: a state dict changes with the model.
 # - A GPU pays where a call holds much work.
 
 # %% [markdown]
@@ -767,9 +749,8 @@ for batch_size in (50, 200, 1200):
 # **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` and
 # `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it
 # so far from $\log 10$? Repair it with `apply`: done when the loss is within
-# 0.1 of
-# $\log 10$. Then put `MyLinear` last as well. Which logits can this model never
-# give, and what does that cost?
+# 0.1 of $\log 10$. Then put `MyLinear` last as well. Which logits can this
+# model never give, and what does that cost?
 #
 # **7.9 Two runs at once.** Make two runs with the same seed, and train them in
 # turns, an epoch each. Their ends differ. Which generator do they share?

@@ -109,6 +109,38 @@ def test_links_to_chapters_lead_to_files(source):
                 assert (book.CHAPTERS / link.split("#")[0]).is_file(), link
 
 
+def links(text):
+    """The chapters that a text links to, by number."""
+    return {int(n) for n in re.findall(r"\]\((\d\d)_\w+\.ipynb", text)}
+
+
+@CHAPTERS
+def test_chapters_that_need_each_other_link_both_ways(source):
+    # In the opening cell, what comes after "You need" ends it.
+    opening = stored(source).cells[0].source
+    needed = links(opening.partition("**You need**")[2])
+    for other in book.sources():
+        if book.number(other) in needed:
+            assert book.number(source) in links(other.read_text("utf-8"))
+    assert needed or book.number(source) == 1
+
+
+@CHAPTERS
+def test_section_has_at_most_one_figure(source):
+    figures = {}
+    heading = None
+    for cell in stored(source).cells:
+        if cell.cell_type == "markdown":
+            for heading in re.findall(r"^##+ .+", cell.source, re.MULTILINE):
+                figures[heading] = 0
+        else:
+            kinds = {k for o in cell.outputs for k in o.get("data", {})}
+            figures[heading] = figures.get(heading, 0) + bool(
+                kinds & set(FIGURES)
+            )
+    assert [h for h, number in figures.items() if number > 1] == []
+
+
 @CHAPTERS
 def test_front_page_lists_the_chapter(source):
     front = (book.CHAPTERS / "index.md").read_text("utf-8")
@@ -118,7 +150,9 @@ def test_front_page_lists_the_chapter(source):
 
 
 @CHAPTERS
-def test_each_cell_can_be_run_twice_in_a_row(source, monkeypatch):
+def test_each_cell_can_be_run_twice_in_a_row_and_leaves_no_file(
+    source, tmp_path, monkeypatch
+):
     once = stored(source)
     twice = book.read_source(source)
     twice.cells = [
@@ -129,7 +163,8 @@ def test_each_cell_can_be_run_twice_in_a_row(source, monkeypatch):
     ]
     # ipykernel hides what C++ and subprocesses print, if it finds this.
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    book.client(twice, book.CHAPTERS).execute()
+    book.client(twice, tmp_path).execute()
+    assert list(tmp_path.iterdir()) == []
     for cell, again in zip(code_cells(once), twice.cells[1::2], strict=True):
         if "nbval-ignore-output" not in cell.metadata.get("tags", []):
             assert texts(again) == texts(cell), cell.source
