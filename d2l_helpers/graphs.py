@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
 GAP = 0.4  # inches between two columns, where the lines turn
-LINE = 0.15  # inches from one line of text to the next
+LINE = 0.23  # inches that a box of one line of text is high
 PORT = 0.12  # inches between two lines that end at one box, at most
 SPREAD = 0.18  # inches between the first and the last of them, at most
-WIDE = 8  # columns, from which on "AddBackward0" takes two lines
+LONG = 8  # columns, from which on names stand upright and columns are near
 
 
 def graph_of(
@@ -129,7 +129,8 @@ def draw_graph(
     operation has a blue frame and the name of its ``grad_fn``; at the right
     stands that of the tensor. A leaf has an orange frame and its name, or its
     shape where it has none. It is drawn once, to the left of all that use it,
-    with a line for each use.
+    with a line for each use. In a graph of many steps the names are turned to
+    read upward, so that some thirty nodes still fit on a page.
 
     Args:
         tensor (torch.Tensor): of any shape, with a ``grad_fn``.
@@ -160,20 +161,17 @@ def draw_graph(
 
     column = _columns(graph)
     labels = dict(graph.nodes.data("label"))
-    if column[0] + 1 >= WIDE:
-        labels = {
-            node: label.replace("Backward", "\nBackward")
-            if graph.nodes[node]["kind"] == "operation"
-            else label
-            for node, label in labels.items()
-        }
+    length = {n: 0.3 + LETTER * len(label) for n, label in labels.items()}
+    upright = column[0] + 1 >= LONG
     routes, layers = _routes(graph, column)
     _untangle(layers, routes)
     height = defaultdict(lambda: 0.2)  # of a line that passes by
-    for node, label in labels.items():
-        height[node] = 0.35 + LINE * len(label.split("\n"))
+    for node in labels:
+        height[node] = 0.27 + (length[node] if upright else LINE)
     y = _heights(layers, routes, height)
-    left, right = _edges_of_columns(layers, labels)
+    width = dict.fromkeys(labels, LINE) if upright else length
+    gap = GAP / 2 if upright else GAP
+    left, right = _edges_of_columns(layers, width, gap)
     top = min(y[place] - height[place] / 2 for place in y)
     bottom = max(y[place] + height[place] / 2 for place in y)
 
@@ -204,6 +202,7 @@ def draw_graph(
     for node, label in labels.items():
         leaf = graph.nodes[node]["kind"] == "leaf"
         style = {"ha": "center", "va": "center", "fontsize": 9}
+        style["rotation"] = 90 if upright else 0
         style["bbox"] = {
             "boxstyle": "round",
             "facecolor": "white",
@@ -335,14 +334,13 @@ def _weight(place: int | tuple) -> int:
     return 3 if isinstance(place, tuple) else 1
 
 
-def _edges_of_columns(layers: list[list], labels: dict) -> tuple:
+def _edges_of_columns(layers: list[list], width: dict, gap: float) -> tuple:
     """Where each column begins and ends, in inches from the left."""
     left, right, x = [], [], 0.0
     for layer in layers:
-        words = [w for p in layer for w in labels.get(p, "").split("\n")]
         left.append(x)
-        right.append(x + 0.3 + LETTER * max(map(len, words)))
-        x = right[-1] + GAP
+        right.append(x + max(width[p] for p in layer if p in width))
+        x = right[-1] + gap
     return left, right
 
 
