@@ -62,7 +62,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # ## Layer, block and model are one kind of thing
 #
 # Here is a network of three layers and a batch of two samples with 20
-# features each. `to` returns a moved copy of a tensor, and moves a module in
+# features each. `to` returns the tensor on that device, and moves a module in
 # place. Which shape will the output have?
 
 # %%
@@ -74,16 +74,16 @@ net(X).shape
 
 # %% [markdown]
 # Each sample has become 10 numbers. The next cell puts the same three
-# questions to the first layer and to the whole network: how many parameter
-# tensors do you own, how many modules do you hold directly (your *children*),
-# what do you make of `X`?
+# questions to the first layer and to the whole network: how many modules do
+# you hold directly (your *children*), how many parameter tensors have you and
+# your children, what do you make of `X`?
 
 # %%
 for module in (net[0], net):
     print(
         f"{type(module).__name__}:",
-        f"{len(list(module.parameters()))} parameter tensors,",
         f"{len(list(module.children()))} children,",
+        f"{len(list(module.parameters()))} parameter tensors,",
         f"output {tuple(module(X).shape)}",
     )
 
@@ -95,8 +95,8 @@ for module in (net[0], net):
 # %% [markdown]
 # ## Write a module
 #
-# A module has two methods. `__init__` creates the parts, `forward` computes
-# with them. `super().__init__()` comes first: it creates the registry in which
+# You write two methods. `__init__` creates the parts, `forward` computes with
+# them. `super().__init__()` comes first: it creates the registry in which
 # the parts are recorded.
 
 
@@ -308,8 +308,8 @@ class FixedHiddenMLP(nn.Module):
 
 # %% [markdown]
 # The loop ends when the absolute values sum to at most 1, so the output lies
-# between -1 and 1, however large the input is. How many rounds that takes is
-# decided by the data (exercise 1.7 counts them).
+# between -1 and 1. How many rounds that takes is decided by the data (exercise
+# 1.7 counts them).
 
 # %%
 torch.manual_seed(0)
@@ -476,8 +476,8 @@ plain_list(X.cpu()).shape, [n for n, _ in plain_list.named_parameters()]
 
 # %% [markdown]
 # Two. An optimizer would train the last layer and be content; saving and
-# moving would leave out the rest. You are warned only if the module knows no
-# parameter at all. With `nn.ModuleList` in place of the list, all six are
+# moving would leave out the rest. Only an optimizer that gets no parameter at
+# all raises an error. With `nn.ModuleList` in place of the list, all six are
 # there.
 
 # %%
@@ -625,10 +625,10 @@ print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
-# One class, two networks. PyTorch records the graph while the code runs, anew
-# for each batch. A framework that builds a static graph, before any data are
-# there, needs the branch and the loop as nodes of that graph: a Python `if`
-# would be decided once, for all batches.
+# One class, two networks. PyTorch records a graph of the operations while the
+# code runs, anew for each batch. A static graph is built before any data are
+# there, so a Python `if` can't ask for their values: the branch and the loop
+# would have to be nodes of that graph.
 # [Follow gradients through the graph](05_autograd.ipynb) compares the two.
 
 # %% [markdown]
@@ -650,7 +650,7 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 #
 # **1.1 A chain over a list.** Change `MySequential` so that it keeps its
 # blocks in a plain Python list. Before you run it, write down which of these
-# break: the output, `parameters()`, `state_dict()`, `to(device)`, printing.
+# break: the output, `parameters()`, `state_dict()`, `double()`, printing.
 # Then repair it, and keep the plain list.
 #
 # **1.2 Two nets side by side.** Write a module `Parallel(net1, net2)` whose
@@ -666,13 +666,13 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # three. Must the activations be registered?
 #
 # **1.5 Read a tree.** Draw the tree of
-# `MySequential(NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))` on paper,
-# with the name of every parameter. Check it with `draw_modules` and
+# `MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`
+# on paper, with the name of every parameter. Check it with `draw_modules` and
 # `state_dict`.
 #
 # **1.6 A hook that measures.** With one function, registered as a forward hook
-# on every leaf of the classifier above, print each layer's output shape and
-# the mean of its absolute values. Remove the hooks again.
+# on every module of `classifier` that has no children, print each layer's
+# output shape and the mean of its absolute values. Remove the hooks again.
 #
 # **1.7 Count the rounds.** Change `FixedHiddenMLP` so that it remembers how
 # often the last call halved its values. How does this number grow with the
@@ -682,8 +682,8 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # ## Where to go next
 #
 # [Reach, initialize and share parameters](02_parameters.ipynb) looks into the
-# blocks; [Write layers of your own](03_custom_layers.ipynb) goes below them, to
-# layers that own their parameters. If you want to see a network learn first,
-# read [Save and load tensors and models](04_file_io.ipynb), then
+# blocks; [Write layers of your own](03_custom_layers.ipynb) goes below them,
+# to layers that own their parameters. If you want to see a network learn
+# first, read [Save and load tensors and models](04_file_io.ipynb), then
 # [Train anywhere, stop and resume](07_training.ipynb). All chapters build on
 # this one; the [front page](index.md) has a map.

@@ -143,17 +143,8 @@ print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 # No: it is a second tensor on the same memory, which autograd doesn't follow.
 #
 # > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
-# > *before* a change, it changes too.
-#
-# `nn.init.constant_` writes 42 into the bias, and so into `before`. A deep
-# copy of the state dict keeps the old value.
-
-# %%
-torch.manual_seed(0)
-watched = make_net()
-before, snapshot = watched.state_dict(), copy.deepcopy(watched.state_dict())
-nn.init.constant_(watched[2].bias, 42)
-before["2.bias"].item(), round(snapshot["2.bias"].item(), 2)
+# > *before* a change, it changes too. Keep a deep copy, as this chapter does
+# > below; [chapter 04](04_file_io.ipynb) compares the two.
 
 # %% [markdown]
 # ### Count parameters and bytes
@@ -458,8 +449,9 @@ except RuntimeError as error:
 assert w.grad is None
 
 # %% [markdown]
-# The *version* is that count. An error is better than a wrong number. Write
-# before the forward computation or, as optimizers do, after `backward`.
+# The *version* is that count, and an edit through `w.detach()` is counted too.
+# An error is better than a wrong number. Write before the forward computation
+# or, as optimizers do, after `backward`.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -551,7 +543,7 @@ nest.net.requires_grad_(False)
 
 
 # %%
-def moved_by_step(optimizer, net):
+def changed_by_a_step(optimizer, net):
     before = copy.deepcopy(net.state_dict())
     optimizer.step()
     after = net.state_dict()
@@ -568,7 +560,7 @@ rest = [p for p in tuned.parameters() if p.requires_grad]
 optimizer = torch.optim.SGD(rest, lr=0.1)
 tuned(batch).square().sum().backward()
 assert all(p.grad is None for p in tuned.net.parameters())
-moved_by_step(optimizer, tuned)
+changed_by_a_step(optimizer, tuned)
 
 # %% [markdown]
 # > **Pitfall.** A layer that is frozen in the middle of training still has its
@@ -583,10 +575,10 @@ late = copy.deepcopy(nest).requires_grad_()
 optimizer = torch.optim.SGD(late.parameters(), lr=0.1)
 late(batch).square().sum().backward()
 late.net.requires_grad_(False)
-print("gradients left:   ", moved_by_step(optimizer, late))
+print("gradients left:   ", changed_by_a_step(optimizer, late))
 optimizer.zero_grad()
 late(batch).square().sum().backward()
-print("gradients cleared:", moved_by_step(optimizer, late))
+print("gradients cleared:", changed_by_a_step(optimizer, late))
 
 # %% [markdown]
 # The first step moved all six tensors, the frozen ones too. `zero_grad` sets
@@ -669,8 +661,8 @@ ready.apply(init_42)
 #   for each place.
 # - `apply` calls a function with every module, children first. Choose with
 #   `isinstance`; a comparison of types skips subclasses and lazy layers.
-# - Units with equal weights, in and out, get equal gradients and stay equal, so
-#   they must start different.
+# - Units with equal weights, in and out, get equal gradients and stay equal,
+#   so they must start different.
 # - Write under `torch.no_grad()`, and not between forward and backward. A
 #   write through `.data` there can give wrong gradients without an error.
 # - A shared layer gets the sum of the gradients from its places.

@@ -171,10 +171,11 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # %% [markdown]
 # ### Keep the parameters in the graph
 #
-# > **Pitfall.** `.data` gives the values of a parameter without its history.
-# > A forward computation that reads `self.weight.data` has the right output,
-# > and autograd never learns that `weight` took part in it. (Writing through
-# > `.data` has a pitfall too: [chapter 02](02_parameters.ipynb).)
+# > **Pitfall.** `.data` gives the values of a parameter in a tensor that
+# > autograd doesn't follow. A forward computation that reads
+# > `self.weight.data` has the right output, and autograd never learns that
+# > `weight` took part in it. (Writing through `.data` has a pitfall too:
+# > [chapter 02](02_parameters.ipynb).)
 
 
 # %%
@@ -361,6 +362,7 @@ for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
 # *running mean*: in training it uses the mean of the batch, and moves its
 # memory a tenth of the way towards it, which is what `lerp_` does; in
 # evaluation it uses the memory. `shift` is trained like any parameter.
+# `detach` gives the same values in a tensor that autograd doesn't follow.
 
 
 # %%
@@ -400,10 +402,10 @@ assert_close(running.mean, target, rtol=0, atol=0.1)
 
 # %%
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
-frozen = copy.deepcopy(running).eval()
-assert_close(frozen(batch)[:1], frozen(batch[:1]))
-moving = copy.deepcopy(running).train()
-assert not torch.allclose(moving(batch)[:1], moving(batch[:1]))
+evaluated = copy.deepcopy(running).eval()
+assert_close(evaluated(batch)[:1], evaluated(batch[:1]))
+trained = copy.deepcopy(running).train()
+assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
 # %% [markdown]
 # Which kind should a tensor be? The table says what each takes part in.
@@ -505,8 +507,8 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # - `nn.Parameter` registers a tensor and asks for its gradient. Reading it
 #   through `.data` in `forward` cuts it off, silently if another layer has
 #   parameters too.
-# - A network that ends in a ReLU answers 0 about half of the time at first,
-#   and gets no gradient there.
+# - About half of the new networks that end in a ReLU answer 0 to a sample, and
+#   get no gradient from it.
 # - Trained: a parameter. Remembered: a buffer. A setting: an attribute.
 # - `gradcheck` in double precision checks gradients; check the parameters as
 #   well as the input.
@@ -537,15 +539,16 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # training and in evaluation, and why?
 #
 # **3.5 A better start.** For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`,
-# draw the histogram again with weights from $N(0, 0.01^2)$ and biases of 0,
-# then with biases of 1. Which networks can learn?
+# draw the histogram again, with bins that fit, for weights from
+# $N(0, 0.01^2)$ and biases of 0, then with biases of 1. Which networks can
+# learn?
 #
 # **3.6 Dropout.** Write a layer that, in training, sets each input to 0 with
 # probability $p < 1$ and divides the others by $1 - p$; in evaluation it
 # changes nothing. Show that the mean is kept on average. Is $p$ a parameter, a
 # buffer or an attribute?
 #
-# **3.7 An input that is centered where?** Put `CenteredLayer` behind
+# **3.7 Where to center.** Put `CenteredLayer` behind
 # `nn.Flatten` and in front of it, for a batch of images. Do the two orders
 # give the same numbers? And with `RowCenteredLayer`?
 

@@ -112,8 +112,9 @@ state = torch.load(folder / "mlp.pt")
 # The linear layers. The file holds values, and no code: nothing says that
 # there is a ReLU. So a model must be built before the values can be loaded.
 # The clone starts with other random weights; after loading, it answers exactly
-# like the original. `eval` sets evaluation mode, which isn't in the file
-# either.
+# like the original. `eval` sets evaluation mode, in which some layers act
+# differently ([chapter 03](03_custom_layers.ipynb)). The mode isn't in the
+# file either.
 
 # %%
 clone = MLP().to(device)
@@ -126,8 +127,7 @@ assert_close(clone(X), mlp(X), rtol=0, atol=0)
 # ### The state dict follows the model
 #
 # > **Pitfall.** `state_dict()` looks like a copy, as if it could keep the best
-# > weights for later. Its tensors share the memory of the model's, as
-# > [chapter 02](02_parameters.ipynb) also finds.
+# > weights for later. Its tensors share the memory of the model's.
 #
 # Below, a bias of 0 is kept in three ways, and then changes to 1. Which of
 # the three still have the 0?
@@ -439,7 +439,7 @@ def train(net, optimizer, num_epochs):
 
 
 # %%
-def snapshot(net, optimizer, epoch):
+def state_of(net, optimizer, epoch):
     return {
         "model": net.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -455,11 +455,11 @@ def snapshot(net, optimizer, epoch):
 # %%
 net, optimizer = start(seed=0)
 loss_straight = train(net, optimizer, 15)
-torch.save(snapshot(net, optimizer, 15), folder / "epoch15.pt")
+torch.save(state_of(net, optimizer, 15), folder / "epoch15.pt")
 
 stopped, its_optimizer = start(seed=0)
 loss_stopped = train(stopped, its_optimizer, 10)
-torch.save(snapshot(stopped, its_optimizer, 10), folder / "epoch10.pt")
+torch.save(state_of(stopped, its_optimizer, 10), folder / "epoch10.pt")
 assert loss_stopped == loss_straight[:10]
 
 # %% [markdown]
@@ -503,8 +503,8 @@ for part in ("model", "optimizer", "random_state"):
 # %% [markdown]
 # None, if the end is to be the same. Adam makes small steps where the
 # gradients have been changing sign; a new Adam doesn't know where, and starts
-# with full steps. Below, two runs load the checkpoint of epoch 10, one of them
-# without the optimizer. What will its loss do?
+# with full steps. What will the loss of a run do that resumes without the
+# optimizer?
 
 # %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -521,8 +521,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# It jumps, and some of the work is lost. The dots of the other lie on the
-# line.
+# It jumps, and some of the work is lost. The dots of the resumed run lie on
+# the line.
 #
 # All random numbers here come from PyTorch's CPU generator. A GPU, NumPy and
 # Python's `random` have their own, and a checkpoint needs each that is used.
@@ -689,10 +689,10 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # knows.
 #
 # **4.3 Resume with more state.** Put `nn.Dropout(0.2)` behind the ReLU of the
-# model and halve the learning rate every three epochs with
-# `torch.optim.lr_scheduler.StepLR`. Stop after epoch 4 of 10. Which parts must
-# the checkpoint have, so that the end is equal with `rtol=0, atol=0`? Show for
-# each part that the end differs without it.
+# model, and draw the order of the samples from a `torch.Generator` of its own.
+# Stop after epoch 4 of 10. Which parts must the checkpoint have, so that the
+# end is equal with `rtol=0, atol=0`? Show for each part that the end differs
+# without it.
 #
 # **4.4 Find the corrupt file.** Make five copies of `epoch15.pt`. Cut one in
 # half, and in another flip one bit in the middle. Which of the two does

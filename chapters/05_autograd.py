@@ -46,6 +46,7 @@
 # %%
 import math
 from itertools import pairwise
+from statistics import median
 
 import networkx as nx
 import torch
@@ -391,7 +392,7 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # |---|---|---|
 # | `torch.no_grad()` | recording, in a block of code | editing parameters; computing from them without a gradient |
 # | `torch.inference_mode()` | the same, for good | evaluation and use of a finished model |
-# | `t.detach()` | one tensor's history | a value that counts as a constant |
+# | `t.detach()` | the way back from one tensor | a value that counts as a constant |
 # | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
 #
 # "For good": a tensor made in inference mode can't be kept by a graph later
@@ -427,7 +428,7 @@ frozen(X).requires_grad, blocked.requires_grad
 
 # %% [markdown]
 # Without recording, a forward computation gives the same numbers in less time.
-# Here are microseconds, the best of five; they depend on the machine.
+# Here are microseconds, medians of five; they depend on the machine.
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
@@ -441,7 +442,7 @@ for mode in modes * 5:  # in turn, so that other work disturbs all alike
 with torch.no_grad():
     quiet = deep(X)
 assert_close(quiet, deep(X))
-{name: round(1e6 * min(seconds)) for name, seconds in times.items()}
+{name: round(1e6 * median(seconds)) for name, seconds in times.items()}
 
 # %% [markdown]
 # ## Follow more gradients

@@ -121,10 +121,10 @@ devices = d2l.try_all_gpus() or [torch.device("cpu")]
 assert all(d.type == device.type for d in devices)
 
 # %% [markdown]
-# *Accelerator* is PyTorch's word for a GPU of any make: `cuda` for NVIDIA's
-# and AMD's, `mps` for Apple's, `xpu` for Intel's. Ask `is_available` first:
-# `current_accelerator` may name the GPU that PyTorch was built for, even where
-# there is none.
+# *Accelerator* is PyTorch's word for a device that computes beside the CPU,
+# such as a GPU of any make: `cuda` for NVIDIA's and AMD's, `mps` for Apple's,
+# `xpu` for Intel's. Ask `is_available` first: `current_accelerator` may name
+# the GPU that PyTorch was built for, even where there is none.
 
 # %%
 accelerator = torch.device("cpu")
@@ -146,9 +146,9 @@ assert Y.device.type == Z.device.type == device.type
 X.device
 
 # %% [markdown]
-# Every machine has one more device, `meta`, whose tensors have a shape and a
-# type, and no data. Much of what goes wrong on a GPU can be rehearsed there:
-# an operation needs all of its inputs in one place.
+# Much of what goes wrong on a GPU can be rehearsed on `meta`, the device
+# without data that every machine has: an operation needs all of its inputs in
+# one place.
 
 # %% tags=["raises-exception"]
 M = torch.ones(2, 3, device="meta")
@@ -236,8 +236,8 @@ for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
 # %% [markdown]
 # ## Modules move as a whole
 #
-# `to` moves a module's parameters and buffers, also those of its children. For
-# a tensor it returned another object. And for a module?
+# `to` moves a module's parameters and buffers, also those of its children. A
+# tensor's move returned another object. And a module's?
 
 # %%
 fixed = FixedHiddenMLP()
@@ -709,7 +709,8 @@ state["out.weight"].device
 # on does the time grow with the size? Say why it isn't that of the products.
 #
 # **6.2 Parameters across devices.** Write `set_bias(net, name, values)`, which
-# writes a list of numbers into one bias of a network on any device, and
+# writes a list of numbers into one bias of a network on any device
+# ([chapter 02](02_parameters.ipynb) shows how to write), and
 # `get_bias(net, name)`, which returns a list. You are done when the bias is
 # the same object as before, is where it was, and still gets a gradient.
 #
@@ -719,12 +720,11 @@ state["out.weight"].device
 # the norms finite. Show that the logs are equal, count the reads, time both.
 #
 # **6.4 Two at once.** Time `multiply` for two matrices on one device, then for
-# one matrix on each of two. Without two GPUs, call `torch.set_num_threads(1)`
-# and give one matrix to each of two threads of a `ThreadPoolExecutor`. How
-# near to half does the time come?
+# one matrix on each of two. Without two GPUs, give one matrix to each of two
+# threads of a `ThreadPoolExecutor`. How near to half does the time come?
 #
 # **6.5 What stays behind.** Write `stays_behind(net)`, which returns the
-# dotted names of all tensors that a module or one of its children keeps in a
+# dotted names of all tensors that a module, or any module below it, keeps in a
 # plain attribute; start from `vars(module)`. For
 # `nn.Sequential(ScaledLinear(5, 3))` the answer is `["0.scale"]`, for
 # `FixedHiddenMLP()` it is `[]`.

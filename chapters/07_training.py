@@ -42,8 +42,8 @@
 # about ten seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
-# The first cell imports what the chapter uses. Its last line chooses the
-# device, for the whole chapter.
+# The first cell imports what the chapter uses; `d2l` is the book's own
+# package. Its last line chooses the device, for the whole chapter.
 
 # %%
 import math
@@ -52,6 +52,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 
 import torch
@@ -95,7 +96,7 @@ counts.tolist()
 
 # %% [markdown]
 # About equally often: always guessing the same digit is right one time in ten.
-# Can you read the first twenty without their labels?
+# Cover the labels: can you read the first twenty?
 
 # %% mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
 _, axes = plt.subplots(2, 10, figsize=(7, 2))
@@ -264,12 +265,13 @@ def train_epoch(run, batch_size=50):
 
 
 # %% [markdown]
-# Evaluation switches dropout off and records no graph. It returns the loss and
+# Evaluation switches dropout off and, in inference mode
+# ([chapter 05](05_autograd.ipynb)), records no graph. It returns the loss and
 # the *accuracy*, the share of right answers.
 
 
 # %%
-@torch.no_grad()
+@torch.inference_mode()
 def evaluate(net, X, y):
     net.eval()
     y_hat = net(X)  # (n, 8, 8) -> (n, 10)
@@ -302,8 +304,8 @@ f"from {before:.0%} to {after:.0%}"
 # %% [markdown]
 # ## Watch it learn
 #
-# One epoch took the model from guessing to reading most digits. Now twenty.
-# Which will be lower, the training loss or the validation loss?
+# Now twenty epochs. Which will be lower, the training loss or the validation
+# loss?
 
 # %%
 watched = new_run(seed=0)
@@ -326,6 +328,7 @@ plt.show()
 
 # %% [markdown]
 # The validation loss, though the weights were fitted to the training digits.
+# (The accuracy's axis begins far above 0: its zigzag is a few of 297 digits.)
 # But the training loss was taken with dropout, and during the epoch, while the
 # weights still improved. Measure both with the last weights and without
 # dropout. Which is lower now?
@@ -365,7 +368,8 @@ def set_random_state(state):
 # %% [markdown]
 # A *checkpoint* is a file with all of this. It is written under another name
 # and then renamed: if the writing breaks off, the last checkpoint is still
-# there ([chapter 04](04_file_io.ipynb) tries it).
+# there ([chapter 04](04_file_io.ipynb) tries it, and adds `fsync` for a power
+# cut).
 
 
 # %%
@@ -525,8 +529,8 @@ assert_same_end(whole, resumed)
 # > **Pitfall.** A script that forgets a part of the state resumes without an
 # > error, but the run goes on differently.
 #
-# Each run below lacks one part of the checkpoint. Which of them will end as
-# the whole run did, and which will reach an accuracy of 90%?
+# Three of the runs below lack one part of the checkpoint, the last lacks none.
+# Which will end as the whole run did, and which will reach an accuracy of 90%?
 
 # %%
 for part in ("optimizer", "generator", "random", "nothing"):
@@ -610,9 +614,9 @@ tolerance = 0 if device.type == "cpu" else 1e-4
 assert_close(best_loss, lowest, rtol=tolerance, atol=tolerance)
 
 # %% [markdown]
-# It is. Now, and only once, use the test digits, which took part in no choice.
-# The claim is an accuracy of over 94%; the number itself may differ a little
-# on your machine.
+# It is. Now, and not before, use the test digits, which took part in no
+# choice. The claim is an accuracy of over 94%; the number itself may differ a
+# little on your machine.
 
 # %% tags=["nbval-ignore-output"]
 _, test_accuracy = evaluate(ready, X_test, y_test)
@@ -625,7 +629,7 @@ f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 # have read them right?
 
 # %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
-with torch.no_grad():
+with torch.inference_mode():
     answers = ready(X_test).argmax(dim=1)  # (300, 8, 8) -> (300,)
 wrong = (answers != y_test).nonzero().flatten().tolist()
 _, axes = plt.subplots(1, 7, figsize=(7, 1.4))
@@ -642,8 +646,8 @@ plt.show()
 # %% [markdown]
 # ## Count the time
 #
-# How long does an epoch take here? The first one warms up, and of the next
-# three the fastest counts. Python doesn't wait for a GPU by itself, but
+# How long does an epoch take here? The first one warms up, and the median of
+# the next three counts. Python doesn't wait for a GPU by itself, but
 # `train_epoch` ends by reading a number, and this waits for all the work
 # before it.
 
@@ -657,7 +661,7 @@ def milliseconds(num_hiddens, batch_size=50):
         start = time.perf_counter()
         train_epoch(run, batch_size)
         times.append(time.perf_counter() - start)
-    return 1000 * min(times)
+    return 1000 * median(times)
 
 
 # %% [markdown]
@@ -672,7 +676,8 @@ for num_hiddens in (128, 512, 2048):
     print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
 
 # %% [markdown]
-# Your numbers differ, so look at the growth. Where the time grows as fast as
+# On the machine that made this page it took about twice as long. Your numbers
+# differ, so look at the growth. Where the time grows as fast as
 # the model, the device is busy computing, and a faster one helps. Where it
 # hardly grows, most of the time goes into calls: Python and PyTorch prepare
 # each operation, however small. Larger batches mean the same multiplications
@@ -686,11 +691,11 @@ for batch_size in (50, 200, 1200):
     print(f"batch size {batch_size:4}, number of steps {steps:2}: {ms:.1f} ms")
 
 # %% [markdown]
-# Most of the time that disappeared went into calls; there are also fewer
-# updates of the weights. A GPU doesn't shorten the calls, since they are
-# prepared on the CPU. So a GPU pays where a call holds much work: wide layers,
-# large batches, large images. [Chapter 06](06_devices.ipynb) measures small
-# and large products on each device.
+# Less than a fifth was left here: most of the time had gone into calls. A GPU
+# doesn't shorten the calls, since they are prepared on the CPU. So a GPU pays
+# where a call holds much work: wide layers, large batches, large images.
+# [Chapter 06](06_devices.ipynb) measures small and large products on each
+# device.
 
 # %% [markdown]
 # ## Summary
@@ -698,7 +703,7 @@ for batch_size in (50, 200, 1200):
 # - Training digits set the weights, validation digits make the choices, and
 #   test digits are used once, for the claim.
 # - A step: forward, loss, zero, backward, step. Evaluation: `eval()`,
-#   `no_grad`.
+#   `inference_mode`.
 # - The device is chosen in one line; orders are drawn on the CPU.
 # - A checkpoint holds the weights, the optimizer, the state of every generator
 #   in use, and the history. It is written whole or not at all.
@@ -736,9 +741,9 @@ for batch_size in (50, 200, 1200):
 # prints the epoch of the last checkpoint and ends without a traceback.
 #
 # **7.6 Who confuses whom.** Compute the matrix of shape (10, 10) whose entry
-# $(i, j)$ counts the validation digits $i$ that `ready` reads as $j$. What must
-# all entries sum to, and what does the sum of the diagonal tell? Check both.
-# Which pair is confused most often?
+# $(i, j)$ counts the validation digits $i$ that `ready` reads as $j$. What
+# must all entries sum to, and what does the sum of the diagonal tell? Check
+# both. Which pair is confused most often?
 #
 # **7.7 New hands.** 13 people wrote these digits (`digits.DESCR`), and the
 # permutation mixes their hands. Make a split whose test digits are the last
@@ -746,9 +751,11 @@ for batch_size in (50, 200, 1200):
 # both splits for seeds 0 to 4. Which of them would you promise to a new
 # writer?
 #
-# **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` and
+# **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` of
+# `d2l_helpers` ([chapter 03](03_custom_layers.ipynb)) and
 # `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it
-# so far from $\log 10$? Repair it with `apply`: done when the loss is within
+# so far from $\log 10$? Repair it with `apply`
+# ([chapter 02](02_parameters.ipynb)): done when the loss is within
 # 0.1 of $\log 10$. Then put `MyLinear` last as well. Which logits can this
 # model never give, and what does that cost?
 #
