@@ -8,7 +8,7 @@ chapter, the cell as JupyterLab numbers it, and what to do.
 
 from __future__ import annotations
 
-import difflib
+import ast
 import os
 import textwrap
 import time
@@ -20,9 +20,9 @@ from nbformat import NotebookNode
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
+from tests.comparison import RULE, outputs_difference
 from tools.book import without_colors
 
-FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
 DEATH = "look for what ends it: memory, os._exit, a crash in native code"
 HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
 
@@ -46,6 +46,24 @@ class WatchedKernel(RunningKernel):
                     raise KernelDiedError from None
                 if left <= 0:
                     raise
+
+    def torch_and_device(self) -> tuple[str, str]:
+        """The version of torch, and the type of the chapter's device."""
+        reply = self.kc.execute_interactive(
+            "",
+            silent=True,
+            allow_stdin=False,
+            user_expressions={"v": "torch.__version__", "d": "device.type"},
+            timeout=HEARTBEAT * 20,
+        )
+        answers = reply["content"]["user_expressions"]
+        version, device = (
+            ast.literal_eval(answers[key]["data"]["text/plain"])
+            if answers[key]["status"] == "ok"
+            else default
+            for key, default in (("v", "not imported"), ("d", "cpu"))
+        )
+        return version, device
 
     def stop(self) -> None:
         # Not killed, as nbval does: a chapter's temporary folder goes with
@@ -190,31 +208,18 @@ class StrictCell(IPyNbCell):
         ref: list[NotebookNode],
         skip_compare: tuple[str, ...] | None = None,
     ) -> bool:
-        skip = skip_compare or self.parent.skip_compare
-        same = super().compare_outputs(
-            [_without_pictures(output) for output in test],
-            [_without_pictures(output) for output in ref],
-            tuple(key for key in skip if key not in FIGURES),
-        )
-        # nbval compares what each kind of output says, and not their order.
-        kinds, stored = [_kind(o) for o in test], [_kind(o) for o in ref]
-        if same and kinds != stored:
-            self.format_output_compare(
-                "kinds", "\n".join(stored), "\n".join(kinds)
-            )
-            return False
-        return same
-
-    def format_output_compare(self, key: str, left: str, right: str) -> None:
-        """Say what was stored and what came, which nbval leaves open."""
-        diff = difflib.unified_diff(
-            str(left).splitlines(),
-            str(right).splitlines(),
-            f"stored {key}",
-            f"{key} now",
-            lineterm="",
-        )
-        self.comparison_traceback.extend(diff)
+        self.comparison_traceback = []
+        if outputs_difference(ref, test) is None:
+            return True
+        torch, device = self.parent.kernel.torch_and_device()
+        difference = outputs_difference(ref, test, device)
+        if difference is not None:
+            self.comparison_traceback = [
+                difference,
+                f"(stored: -, now: +; {RULE})",
+                f"torch {torch}, device {device}",
+            ]
+        return difference is None
 
     @property
     def _rerun(self) -> str:
@@ -247,31 +252,6 @@ def _stderr(outputs: list[NotebookNode] | None) -> str:
         for output in outputs or ()
         if output.output_type == "stream" and output.name == "stderr"
     )
-
-
-def _kind(output: NotebookNode) -> str:
-    """An output's kind: its type, and its stream or the forms of its data."""
-    form = (
-        [output.name] if "name" in output else sorted(output.get("data", {}))
-    )
-    return " ".join([output.output_type, *form])
-
-
-def _without_pictures(output: NotebookNode) -> NotebookNode:
-    """The output with a note of each figure's kind in place of its data.
-
-    Two renders of one figure differ, so their data can't be compared. That
-    there is a figure, and of which kind, can.
-    """
-    if "data" not in output:
-        return output
-    data = {
-        kind: ("a figure" if value else "an empty figure")
-        if kind in FIGURES
-        else value
-        for kind, value in output["data"].items()
-    }
-    return NotebookNode({**output, "data": data})
 
 
 @pytest.hookimpl(wrapper=True)

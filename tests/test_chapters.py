@@ -8,7 +8,7 @@ import jupytext
 import nbformat
 import pytest
 
-from tests.strict_nbval import FIGURES
+from tests.comparison import FIGURES, outputs_difference
 from tools import bars, book
 
 CHAPTERS = pytest.mark.parametrize(
@@ -161,26 +161,18 @@ def test_each_cell_can_be_run_twice_in_a_row_and_leaves_no_file(
         if cell.cell_type == "code"
         for _ in range(2)
     ]
+    twice.cells.append(nbformat.v4.new_code_cell("print(device.type)"))
     # ipykernel hides what C++ and subprocesses print, if it finds this.
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     book.client(twice, tmp_path).execute()
     assert list(tmp_path.iterdir()) == []
+    device = twice.cells.pop().outputs[0].text.strip()
     for cell, again in zip(code_cells(once), twice.cells[1::2], strict=True):
         if "nbval-ignore-output" not in cell.metadata.get("tags", []):
-            assert texts(again) == texts(cell), cell.source
-
-
-def texts(cell):
-    """What a cell's outputs say, figures by their kinds alone."""
-    said = []
-    for output in cell.outputs:
-        if output.output_type == "error":
-            said.append((output.ename, output.evalue))
-        elif output.output_type == "stream":
-            said.append((output.name, output.text))
-        else:
-            said.append({k: k in FIGURES or v for k, v in output.data.items()})
-    return said
+            difference = outputs_difference(
+                cell.outputs, again.outputs, device
+            )
+            assert difference is None, f"{cell.source}\n\n{difference}"
 
 
 @pytest.fixture

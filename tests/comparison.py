@@ -1,0 +1,217 @@
+"""What makes an output the same as the stored one, on any device and torch.
+
+The stored outputs are the CPU's. Words, names, integers, shapes, dtypes and
+brackets have to be the same. Three things may differ:
+
+- Where the new output names the accelerator that the chapter runs on, with
+  no index or with 0, the stored one may name the CPU, or no device.
+- A float may differ by ``RTOL`` of the stored one. One with ``ROUNDED`` or
+  more decimals may also be rounded to the other side: it stands for numbers
+  up to half a unit of its last place away.
+- White space inside brackets, which follows from the width of the rest.
+
+``RTOL`` is what chapter 06 shows to be enough for a float32 sum of 1,000
+products. Torch prints four decimals: of a number near 1, a difference of
+``RTOL`` turns the last one in a case out of ten. Fewer decimals are those of
+a number like 0.25, or of one that an author rounded, where this is rare.
+
+There is no absolute tolerance, since 1e-9 may be a learning rate. A cell that
+claims 0 up to rounding asserts it, or rounds before it prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import zip_longest
+from typing import NamedTuple
+
+RTOL = Decimal("1e-5")
+ROUNDED = 4  # decimals
+RULE = (
+    f"a float may differ by {RTOL:f} of the stored one, and with {ROUNDED} "
+    "or more decimals also by a unit of the last place"
+)
+FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
+
+TOKEN = re.compile(
+    r"""
+    (?P<keyword> ,\s*device='[\w:]+' )
+  | (?P<device>
+        device\(type='\w+'(?:,\s*index=\d+)?\)
+      | torch\.(?:\w+\.)?\w*Tensor\b
+      | (?<![\w.]) (?:cpu|cuda|mps|xpu)(?::\d+)? (?!\w|[.:]\w) )
+  | (?P<name> '\d+\.\d{1,3}' )  # of a module, such as '0.10'
+  | (?P<float>
+        [-+]? (?<![\w.])
+        (?: \d+\.\d+
+          | \d+\. (?=[])},+-]|j\b|e[-+])  # not the end of a sentence
+          | \d+ (?=e[-+]) )
+        (?: e[-+]\d+ )?
+        (?= j? (?!\.?\w) ) )  # not a version, nor a dotted name
+  | (?P<space> \s+ )
+  | (?P<other> \w+ | . )
+    """,
+    re.VERBOSE,
+)
+
+
+def outputs_difference(
+    stored: Iterable[Mapping], now: Iterable[Mapping], device: str = "cpu"
+) -> str | None:
+    """The first difference between the outputs of a cell.
+
+    Figures are the same if they are of one kind and none is empty, since two
+    renders of one figure differ.
+
+    Args:
+        stored (iterable of nbformat outputs): what the notebook holds.
+        now (iterable of nbformat outputs): what the cell gave.
+        device (str): the type of the device that the cell ran on.
+
+    Returns:
+        Lines that show it, or None if the outputs are the same.
+    """
+    olds = [part for output in stored for part in _parts(output)]
+    news = [part for output in now for part in _parts(output)]
+    missing = ("no output", "")
+    for old, new in zip_longest(olds, news, fillvalue=missing):
+        if old[0] != new[0]:
+            return f"-{': '.join(old)}\n+{': '.join(new)}"
+        if difference := text_difference(old[1], new[1], device):
+            return f"{old[0]}, {difference}"
+    return None
+
+
+def text_difference(stored: str, now: str, device: str = "cpu") -> str | None:
+    """The first difference between two texts.
+
+    Args:
+        stored (str): a text that the CPU gave.
+        now (str): the text to compare with it.
+        device (str): the type of the device that gave it, as ``"cuda"``.
+
+    Returns:
+        The two lines and what differs in them, or None if the texts agree.
+    """
+    olds, news = _tokens(stored), _tokens(now)
+    while True:
+        old, new = next(olds), next(news)
+        if new.kind == "keyword" != old.kind and _names(new.text, device):
+            new = next(news)  # the CPU says nothing there
+        if not _agree(old, new, device):
+            return _show(stored, now, old, new)
+        if old.kind == "end":
+            return None
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """The tokens of a text, without white space inside brackets."""
+    depth = 0
+    for match in TOKEN.finditer(text):
+        kind, found = match.lastgroup, match[0]
+        if found in tuple("([{"):
+            depth += 1
+        elif found in tuple(")]}"):
+            depth = max(0, depth - 1)
+        if kind in ("keyword", "device"):
+            found = "".join(found.split())
+        if kind != "space" or depth == 0:
+            yield _Token(kind, found, match.start())
+    yield _Token("end", "", len(text))
+
+
+def _agree(old: _Token, new: _Token, device: str) -> bool:
+    if old.kind != new.kind:
+        return False
+    if old.kind == "float":
+        return _distance(old, new) <= _allowed(old, new)
+    return old.text == new.text or (
+        old.kind == "device" and old.text == _on_cpu(new.text, device)
+    )
+
+
+def _names(keyword: str, device: str) -> bool:
+    """Whether a keyword argument names the device."""
+    return keyword in (f",device='{device}'", f",device='{device}:0'")
+
+
+def _on_cpu(text: str, device: str) -> str:
+    """The text that the CPU gives where a device names itself."""
+    if text in (device, f"{device}:0"):
+        return "cpu"
+    if text in (
+        f"device(type='{device}')",
+        f"device(type='{device}',index=0)",
+    ):
+        return "device(type='cpu')"
+    return text.replace(f"torch.{device}.", "torch.")
+
+
+def _distance(old: _Token, new: _Token) -> Decimal:
+    return abs(Decimal(old.text) - Decimal(new.text))
+
+
+def _allowed(old: _Token, new: _Token) -> Decimal:
+    """How far apart two floats may be."""
+    rounding = _half_unit(old.text) + _half_unit(new.text)
+    return RTOL * abs(Decimal(old.text)) + rounding
+
+
+def _half_unit(number: str) -> Decimal:
+    """Half a unit of the last place, if it comes from rounding."""
+    mantissa, _, _ = number.partition("e")
+    _, _, decimals = mantissa.partition(".")
+    if len(decimals) < ROUNDED:
+        return Decimal(0)
+    return Decimal(5).scaleb(Decimal(number).as_tuple().exponent - 1)
+
+
+def _show(stored: str, now: str, old: _Token, new: _Token) -> str:
+    """The lines of a difference, and what differs in them."""
+    found = [repr(t.text) if t.text else "the end" for t in (old, new)]
+    what = "stored {}, now {}".format(*found)
+    if old.kind == new.kind == "float":
+        what += (
+            f", which differ by {_distance(old, new):.2g}; allowed is "
+            f"{_allowed(old, new):.2g}"
+        )
+    return "\n".join(
+        [
+            f"line {stored.count(chr(10), 0, old.start) + 1}:",
+            f"-{_line(stored, old.start)}",
+            f"+{_line(now, new.start)}",
+            what,
+        ]
+    )
+
+
+def _line(text: str, position: int) -> str:
+    """The line of a text in which a position is."""
+    start = text.rfind("\n", 0, position) + 1
+    return text[start:].partition("\n")[0]
+
+
+def _parts(output: Mapping) -> list[tuple[str, str]]:
+    """The texts of an output, each with its kind."""
+    if output["output_type"] == "stream":
+        return [(output["name"], output["text"])]
+    if output["output_type"] == "error":
+        return [("error", f"{output['ename']}: {output['evalue']}")]
+    return [
+        (f"{output['output_type']} {form}", _text(form, value))
+        for form, value in sorted(output["data"].items())
+    ]
+
+
+def _text(form: str, value: object) -> str:
+    if form in FIGURES:
+        return "a figure" if value else "an empty figure"
+    return str(value)
