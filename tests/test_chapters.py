@@ -150,6 +150,17 @@ def test_front_page_lists_the_chapter(source):
 
 
 @CHAPTERS
+def test_no_cell_needs_a_gpu_that_may_be_missing(source):
+    needs = re.compile(r"""\.cuda\(|cuda:[1-9]\b|["']cuda["'], *[1-9]\b""")
+    for cell in code_cells(stored(source)):
+        found = needs.search(cell.source)
+        assert found is None, (
+            f"{found[0]!r} fails without this GPU: move with .to(device), or "
+            f"take d2l.try_all_gpus(), in\n{cell.source}"
+        )
+
+
+@CHAPTERS
 def test_each_cell_can_be_run_twice_in_a_row_and_leaves_no_file(
     source, tmp_path, monkeypatch
 ):

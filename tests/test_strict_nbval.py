@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+import torch
 
+from tests.comparison import RULE
 from tools import book
 
 CHAPTER = book.sources("03")[0].with_suffix(".ipynb")
@@ -94,6 +96,18 @@ def rewrite(old, new):
     return change
 
 
+def print_also(stored, code):
+    """A cell that stores a text which its code is to print."""
+
+    def change(cell):
+        cell.source += f"\n{code}"
+        cell.outputs = [
+            nbformat.v4.new_output("stream", name="stdout", text=stored)
+        ]
+
+    return change_cell(change)
+
+
 def add_tag(*tags):
     return change_cell(lambda cell: cell.metadata.update(tags=[*tags]))
 
@@ -111,9 +125,27 @@ def add_warning(cell):
     cell.outputs.append(stream)
 
 
+# What a chapter prints on a GPU, as far as it can be shown without one.
+ON_CUDA = """device = torch.device("cuda")
+print("tensor([1., 2.], device='cuda:0')")"""
+HARMLESS = {
+    "nothing": None,
+    "float_within_tolerance": change_text(r"-49\.", "-49.0001"),
+    "device": print_also("tensor([1., 2.])\n", ON_CUDA),
+}
 DIFFER = r"outputs differ from the stored ones: .*`make run CH=03`"
 TAMPERINGS = {
     "number": (change_text(r"-49\.", "-47."), DIFFER),
+    "float": (change_text(r"-49\.", "-49.001"), DIFFER),
+    "stored_device": (change_text(r"\]\)", "], device='cuda:0')"), DIFFER),
+    "other_device": (
+        print_also("tensor([1., 2.])\n", ON_CUDA.replace(":0", ":1")),
+        DIFFER,
+    ),
+    "device_of_no_chapter": (
+        print_also("tensor([1., 2.])\n", ON_CUDA.partition("\n")[2]),
+        DIFFER,
+    ),
     "sign": (change_text(r"-50\.", "50."), DIFFER),
     "shape": (change_text(r"Size\(\[2", "Size([5"), DIFFER),
     "name": (change_text("weight", "height"), DIFFER),
@@ -182,11 +214,12 @@ def runs(tmp_path_factory):
     """For each copy: the cell tampered with, and what became of the cells."""
     folder = tmp_path_factory.mktemp("tampered")
     touched = {}
-    for name in ("nothing", *TAMPERINGS):
+    tamperings = {name: tamper for name, (tamper, _) in TAMPERINGS.items()}
+    for name, tamper in (HARMLESS | tamperings).items():
         notebook = nbformat.read(CHAPTER, as_version=4)
         code = [c for c in notebook.cells if c.cell_type == "code"]
-        if name in TAMPERINGS:
-            cell = TAMPERINGS[name][0](code)
+        if tamper is not None:
+            cell = tamper(code)
             number = code.index(cell) + 1
             touched[name] = f"In [{number}]"
             # One cell more shows what becomes of those that follow.
@@ -220,9 +253,10 @@ def outcomes(cases):
     }
 
 
-def test_untouched_copy_passes(runs):
+@pytest.mark.parametrize("name", HARMLESS)
+def test_copy_without_a_difference_passes(runs, name):
     _, cells = runs
-    assert set(outcomes(cells["nothing"]).values()) == {"passed"}
+    assert set(outcomes(cells[name]).values()) == {"passed"}
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
@@ -254,8 +288,19 @@ def test_cell_chosen_alone_finds_what_the_cells_before_it_made():
     assert "1 passed" in done.stdout
 
 
-def test_difference_shows_what_was_stored_and_what_came(runs):
+def test_difference_shows_the_lines_the_rule_torch_and_the_device(runs):
     touched, cells = runs
     message = cells["number"][touched["number"]].find("failure").text
+    assert '\n    print("in a batch:", centered(two)[0])' in message
     assert "\n-in a batch: tensor([-50., -47., -48.])" in message
     assert "\n+in a batch: tensor([-50., -49., -48.])" in message
+    assert "stored '-47.', now '-49.', which differ by 2; " in message
+    assert RULE in message
+    assert f"torch {torch.__version__}, device cpu" in message
+
+
+def test_failure_names_the_device_of_the_chapter(runs):
+    touched, cells = runs
+    where = touched["other_device"]
+    message = cells["other_device"][where].find("failure").text
+    assert "device cuda" in message
