@@ -41,7 +41,7 @@ TOKEN = re.compile(
   | (?P<device>
         device\(type='\w+'(?:,\s*index=\d+)?\)
       | torch\.(?:\w+\.)?\w*Tensor\b
-      | (?<![\w.]) (?:cpu|cuda|mps|xpu)(?::\d+)? (?!\w|[.:]\w) )
+      | (?<![\w.]) (?:cpu|cuda|mps|xpu)(?::\d+)? (?!\.?\w) )
   | (?P<name> '\d+\.\d{1,3}' )  # of a module, such as '0.10'
   | (?P<float>
         [-+]? (?<![\w.])
@@ -98,8 +98,8 @@ def text_difference(stored: str, now: str, device: str = "cpu") -> str | None:
     olds, news = _tokens(stored), _tokens(now)
     while True:
         old, new = next(olds), next(news)
-        if new.kind == "keyword" != old.kind and _names(new.text, device):
-            new = next(news)  # the CPU says nothing there
+        if old.kind != "keyword" and new.text == f",device='{device}:0'":
+            new = next(news)  # a tensor of the CPU names no device
         if not _agree(old, new, device):
             return _show(stored, now, old, new)
         if old.kind == "end":
@@ -136,11 +136,6 @@ def _agree(old: _Token, new: _Token, device: str) -> bool:
     return old.text == new.text or (
         old.kind == "device" and old.text == _on_cpu(new.text, device)
     )
-
-
-def _names(keyword: str, device: str) -> bool:
-    """Whether a keyword argument names the device."""
-    return keyword in (f",device='{device}'", f",device='{device}:0'")
 
 
 def _on_cpu(text: str, device: str) -> str:

@@ -69,6 +69,7 @@ AGREE_ON_CUDA = [
 AGREE = [
     ("cuda == cuda:0: False", "cuda == cuda:0: False"),
     ("scale is on cpu", "scale is on cpu"),
+    ("tensor([0.], device='cuda:0')", "tensor([0.], device='cuda:0')"),
     # Floats
     ("tensor([-0.7616,  0.0000])", "tensor([-0.7615,  0.0000])"),
     ("tensor(0.1234)", "tensor(0.1235)"),
@@ -77,6 +78,7 @@ AGREE = [
     ("mean 0.0000", "mean -0.0000"),
     ("tensor([1.0000e-09, 1.])", "tensor([1.0001e-09, 1.])"),
     ("tensor([1.0000e+00, 1.0000e-04])", "tensor([1.0000, 0.0001])"),
+    ("[1.e-09]", "[1.00000e-09]"),
     ("tensor([12345.6787])", "tensor([12345.6816])"),
     ("[0.6931471824645996]", "[0.6931472420692444]"),
     ("[0.0, 3.0, 12.0, 27.0]", "[0.0, 3.0, 12.000000953674316, 27.0]"),
@@ -92,6 +94,8 @@ AGREE = [
     ("tensor([ 1., -2.])", "tensor([1., -2.])"),
     (SUMMARY, "tensor([0, 1, 2,\n        ..., 1997, 1998, 1999])"),
     ("(49, 196)", "(49,\n 196)"),
+    (":) (49, 196)", ":) (49,\n 196)"),
+    ("{'weight': 1, 'bias': 2}", "{'weight': 1,\n 'bias': 2}"),
     (MODULE, MODULE.replace("\n  ", "\n    ")),
 ]
 
@@ -114,7 +118,9 @@ DIFFER = [
         "Tensor on device meta is not on the expected device cpu!",
         "Tensor on device cpu is not on the expected device meta!",
     ),
-    ("in torch.cpu.amp", "in torch.cuda.amp"),
+    ("in torch.cpu", "in torch.cuda"),
+    ("in cpu.amp", "in cuda.amp"),
+    ("cpu_time", "cuda_time"),
     ("cuda == cuda:0: False", "cuda == cuda: False"),
     # Floats
     ("tensor([-50., -49., -48.])", "tensor([-50., -47., -48.])"),
@@ -126,6 +132,8 @@ DIFFER = [
     ("tensor([1.0000e-09])", "tensor([7.0000e-09])"),
     ("lr=1e-09", "lr=7e-09"),
     ("5e-05", "6e-05"),
+    ("1.5e-09", "1.6e-09"),
+    ("tensor([0.1234])", "tensor([0.12347])"),
     ("0.0009765625", "0.0009766625"),
     ("12.5%", "12.6%"),
     ("([0.693, inf], [0.5, nan])", "([0.693, -inf], [0.5, nan])"),
@@ -166,6 +174,7 @@ DIFFER = [
     ("requires_grad: True", "requires_grad:  True"),
     ("one\ntwo\n", "one\n"),
     ("one\ntwo", "one two"),
+    ("{1}\ntwo", "{1} two"),
     ("[ab]", "[a b]"),
     ("f'(1) = 768", "f'(1) = 769"),
 ]
@@ -249,10 +258,10 @@ def test_other_shape_of_the_same_values_differs():
 
 
 def test_difference_shows_the_line_the_token_and_what_is_allowed():
-    stored = "alone: tensor([0.2500])\nbatch: tensor([0.5000, 1.0000])\n"
+    stored = "two\nalone: tensor(0.25)\nbatch: tensor([0.5000, 1.0000])\n"
     now = stored.replace("0.5000", "0.5004")
     assert text_difference(stored, now).splitlines() == [
-        "line 2:",
+        "line 3:",
         "-batch: tensor([0.5000, 1.0000])",
         "+batch: tensor([0.5004, 1.0000])",
         "stored '0.5000', now '0.5004', which differ by 0.0004; allowed is "
@@ -301,6 +310,12 @@ def error(ename, evalue):
             [result(text_html="<b>on cuda</b>")],
         ),
         ([result(image_png="ab")], [result(image_png="cd")]),
+        ([result(image_jpeg="ab")], [result(image_jpeg="cd")]),
+        (
+            [result(**{"image/svg+xml": "a"})],
+            [result(**{"image/svg+xml": "b"})],
+        ),
+        ([result(a="1", b="2")], [result(b="2", a="1")]),
     ],
 )
 def test_outputs_agree(stored, now):
