@@ -3,7 +3,8 @@
 nbval runs each stored notebook and compares every output. By itself it also
 passes a cell that was never run, a figure that is gone, and waits half an
 hour for a kernel that died. Here these fail, and each failure names the
-chapter, the cell as JupyterLab numbers it, and what to do.
+chapter, the cell as JupyterLab numbers it, and what to do. What counts as the
+same output is said in tests/comparison.py.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class WatchedKernel(RunningKernel):
             silent=True,
             allow_stdin=False,
             user_expressions={"v": "torch.__version__", "d": "device.type"},
-            timeout=HEARTBEAT * 20,
+            timeout=10,
         )
         answers = reply["content"]["user_expressions"]
         version, device = (
