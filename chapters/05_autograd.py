@@ -47,6 +47,7 @@
 import math
 from itertools import pairwise
 from statistics import median
+from timeit import timeit
 
 import networkx as nx
 import torch
@@ -57,7 +58,6 @@ from torch.func import jacrev
 from torch.fx import symbolic_trace
 from torch.nn import functional as F
 from torch.testing import assert_close
-from torch.utils.benchmark import Timer
 
 import d2l_helpers
 from d2l_helpers import draw_graph, graph_of, use_style
@@ -398,8 +398,11 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # "For good": a tensor made in inference mode can't be kept by a graph later
 # either. The product below would have to keep it, as the slope for `q`.
 
-# %% tags=["raises-exception"]
-(q * inferred).sum()
+# %%
+try:
+    (q * inferred).sum()
+except RuntimeError as error:
+    print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
 # Freezing is for parameters, and `no_grad` for code. The difference shows
@@ -428,21 +431,23 @@ frozen(X).requires_grad, blocked.requires_grad
 
 # %% [markdown]
 # Without recording, a forward computation gives the same numbers in less time.
-# Here are microseconds, medians of five; they depend on the machine.
+# Here are microseconds, medians of five; they depend on the machine. One
+# thread is enough for layers as small as these.
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
+torch.set_num_threads(1)
 deep = nn.Sequential(*(nn.Linear(20, 20) for _ in range(30))).to(device)
 modes = (torch.enable_grad, torch.no_grad, torch.inference_mode)
 times = {mode.__name__: [] for mode in modes}
 for mode in modes * 5:  # in turn, so that other work disturbs all alike
     names = {"mode": mode, "deep": deep, "X": X}
-    timer = Timer("with mode(): deep(X)", globals=names)
-    times[mode.__name__].append(timer.timeit(100).median)
+    loop = "with mode(): deep(X).sum().item()"  # item waits for a GPU
+    times[mode.__name__].append(timeit(loop, globals=names, number=100))
 with torch.no_grad():
     quiet = deep(X)
 assert_close(quiet, deep(X))
-{name: round(1e6 * median(seconds)) for name, seconds in times.items()}
+{name: round(1e4 * median(seconds)) for name, seconds in times.items()}
 
 # %% [markdown]
 # ## Follow more gradients

@@ -8,7 +8,8 @@ brackets have to be the same. Three things may differ:
 - A float may differ by ``RTOL`` of the stored one. One with ``ROUNDED`` or
   more decimals may also be rounded to the other side: it stands for numbers
   up to half a unit of its last place away.
-- White space inside brackets, which follows from the width of the rest.
+- White space inside brackets, which follows from the width of the rest, and
+  the number of empty lines between two paragraphs of a message.
 
 ``RTOL`` is what chapter 06 shows to be enough for a float32 sum of 1,000
 products. Torch prints four decimals: of a number near 1, a difference of
@@ -123,6 +124,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             depth = max(0, depth - 1)
         if kind in ("keyword", "device"):
             found = "".join(found.split())
+        elif kind == "space":
+            found = re.sub(r"\n\n+", "\n", found)
         if kind != "space" or depth == 0:
             yield _Token(kind, found, match.start())
     yield _Token("end", "", len(text))

@@ -97,6 +97,7 @@ AGREE = [
     (":) (49, 196)", ":) (49,\n 196)"),
     ("{'weight': 1, 'bias': 2}", "{'weight': 1,\n 'bias': 2}"),
     (MODULE, MODULE.replace("\n  ", "\n    ")),
+    ("a trusted source.\nTrying", "a trusted source.\n\n\nTrying"),
 ]
 
 DIFFER = [
@@ -175,6 +176,8 @@ DIFFER = [
     ("one\ntwo\n", "one\n"),
     ("one\ntwo", "one two"),
     ("{1}\ntwo", "{1} two"),
+    ("one\n\ntwo", "one two"),
+    ("one\n  two", "one\n\n two"),
     ("[ab]", "[a b]"),
     ("f'(1) = 768", "f'(1) = 769"),
 ]
