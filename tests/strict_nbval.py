@@ -15,13 +15,20 @@ import textwrap
 import time
 from collections.abc import Iterator
 from queue import Empty
+from typing import ClassVar
 
 import pytest
+from jupyter_client import KernelManager
 from nbformat import NotebookNode
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+from nbval.kernel import (
+    CURRENT_ENV_KERNEL_NAME,
+    NbvalKernelspecManager,
+    RunningKernel,
+)
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from tests.comparison import RULE, outputs_difference
+from tools import warm_kernels
 from tools.book import without_colors
 
 DEATH = "look for what ends it: memory, os._exit, a crash in native code"
@@ -33,7 +40,46 @@ class KernelDiedError(Exception):
 
 
 class WatchedKernel(RunningKernel):
-    """A kernel whose death is noticed while waiting for its messages."""
+    """A kernel whose death is noticed while waiting for its messages.
+
+    Args:
+        cwd (str): the folder that it runs in.
+        startup_timeout (float): how many seconds it has to answer.
+
+    Raises:
+        KernelDiedError: if it ends before it answers.
+        RuntimeError: if it doesn't answer in time.
+    """
+
+    ending: ClassVar[list[KernelManager]] = []
+
+    def __init__(self, cwd: str, startup_timeout: float) -> None:
+        self.km = KernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME,
+            kernel_spec_manager=NbvalKernelspecManager(),
+        )
+        with open(os.devnull, "w") as nowhere:
+            self.km.start_kernel(cwd=cwd, stderr=nowhere)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self._await_ready(startup_timeout)
+        except Exception:
+            self.stop()
+            raise
+
+    def _await_ready(self, timeout: float) -> None:
+        # kc.wait_for_ready would wait for nothing during the last 0.2 s.
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            message = self.kc.kernel_info()
+            try:
+                self.await_reply(message, left)
+                self.await_idle(message, 0.1)
+            except Empty:
+                continue
+            return
+        raise RuntimeError(f"the kernel didn't answer in {timeout} s")
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         deadline = time.monotonic() + (timeout or float("inf"))
@@ -68,10 +114,20 @@ class WatchedKernel(RunningKernel):
 
     def stop(self) -> None:
         # Not killed, as nbval does: a chapter's temporary folder goes with
-        # its kernel, if that can end in its own way.
+        # its kernel, if that can end in its own way. The next one can start
+        # meanwhile.
         self.kc.stop_channels()
-        self.km.shutdown_kernel(now=False)
+        self.km.request_shutdown()
+        self.ending.append(self.km)
         del self.km
+
+    @classmethod
+    def await_stopped(cls) -> None:
+        """Wait until all kernels have ended, and kill those that don't."""
+        while cls.ending:
+            manager = cls.ending.pop()
+            manager.finish_shutdown()
+            manager.cleanup_resources()
 
 
 class StrictFile(IPyNbFile):
@@ -85,9 +141,8 @@ class StrictFile(IPyNbFile):
         current = os.environ.pop("PYTEST_CURRENT_TEST", None)
         try:
             self.kernel = WatchedKernel(
-                CURRENT_ENV_KERNEL_NAME,
-                cwd=str(self.path.parent),
-                startup_timeout=self.config.option.nbval_kernel_startup_timeout,
+                str(self.path.parent),
+                self.config.option.nbval_kernel_startup_timeout,
             )
         finally:
             if current is not None:
@@ -258,12 +313,39 @@ def _stderr(outputs: list[NotebookNode] | None) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path, parent):
     """Replace nbval's notebooks by strict ones."""
-    return [
+    found = [
         StrictFile.from_parent(parent, path=file_path)
         if type(collector) is IPyNbFile
         else collector
         for collector in (yield)
     ]
+    # The workers of `pytest -n` collect all files, and run some.
+    if any(isinstance(f, StrictFile) for f in found) and not _distributed(
+        parent.config
+    ):
+        warm_kernels.preload()
+    return found
+
+
+def _distributed(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput") or bool(
+        getattr(config.option, "numprocesses", None)
+    )
+
+
+def pytest_configure() -> None:
+    """Let each kernel be forked, also those of other tests."""
+    warm_kernels.use()
+
+
+def pytest_report_header() -> str:
+    """Say whether the kernels are forked."""
+    return warm_kernels.use()
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no kernel behind."""
+    WatchedKernel.await_stopped()
 
 
 @pytest.hookimpl(tryfirst=True)
