@@ -25,11 +25,11 @@ ifneq ($(shell $(PY) -c "print('ok')" 2>/dev/null),ok)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test pairs html lint clean constraints
+.PHONY: help setup lab run test test-notebooks pairs html lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
 	    Makefile
 
 setup: $(READY) ## install what the chapters, the tests and the site need
@@ -50,6 +50,9 @@ else
 	$(PY) -m pytest tests/test_chapters.py "$$notebook" \
 	    -k "$$(basename "$$notebook" .ipynb)"
 endif
+
+test-notebooks: $(READY) ## run every cell and compare its output (CH=03: one)
+	$(PY) -m pytest $$($(PY) -m tools.book list "$$CH")
 
 pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
 	@$(PY) -m tools.book check "$$CH"

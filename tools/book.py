@@ -27,6 +27,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
+from tools import warm_kernels
+
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 TIMEOUT = 120  # seconds for one cell
@@ -232,6 +234,9 @@ def main(arguments: list[str]) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
+    if command == "run":
+        print(warm_kernels.use())
+        warm_kernels.preload()
     done = [_do(command, source) for source in chosen]
     return 0 if all(done) else 1
 

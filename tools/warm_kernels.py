@@ -20,6 +20,7 @@ its forks couldn't use afterwards.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import runpy
@@ -192,7 +193,7 @@ class KernelProcess(_context.Process):
         # A daemon: a client that ends doesn't wait for it, but ends it.
         super().__init__(name="MainProcess", daemon=True)
         self.cmd = cmd
-        self.env = dict(env)
+        self.env = {**env, "JPY_PARENT_PID": str(os.getpid())}
         self.cwd = cwd
         self.streams = streams
         self.path = _server.path
@@ -219,7 +220,8 @@ class KernelProcess(_context.Process):
         return self.exitcode
 
     def send_signal(self, signum: int) -> None:
-        os.kill(self.pid, signum)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signum)
 
     def run(self) -> None:
         """In the fork: be what the command would have started."""
@@ -271,6 +273,8 @@ def _mend_imported() -> None:
     # Each kernel draws its own numbers; Python's random sees to itself.
     numpy.random.seed()
     torch.default_generator.seed()
+    # debugpy sets it on import.
+    os.environ.setdefault("PYDEVD_USE_FRAME_EVAL", "NO")
     # These read variables that ipykernel and jupyter_client set later.
     matplotlib.rcParams["backend"] = os.environ.get(
         "MPLBACKEND", "module://matplotlib_inline.backend_inline"
