@@ -230,7 +230,8 @@ def runs(tmp_path_factory):
         "pytest_plugins = ['tests.strict_nbval']\n"
     )
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "--nbval", "-n", "2"]
+    command = [sys.executable, "-m", "pytest", "-ptools", "--nbval"]
+    command += ["-n", "2"]
     command += ["--nbval-cell-timeout", "15", "--junit-xml", report, folder]
     environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
     environment["PYTHONPATH"] = str(book.ROOT)
