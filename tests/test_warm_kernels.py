@@ -13,7 +13,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from tools import warm_kernels
+from tools import book, warm_kernels
 
 pytestmark = pytest.mark.skipif(
     warm_kernels.use().startswith("kernels: ordinary"),
@@ -233,6 +233,10 @@ def test_two_kernels_draw_different_numbers(warm, own):
         assert warm.value(draw) != own.value(draw)
 
 
+def test_collection_spares_the_shared_pages(warm):
+    assert warm.value("__import__('gc').get_freeze_count()") > 100_000
+
+
 def test_interrupt_reaches_the_cell_and_the_next_one_runs(own):
     message = own.client.execute("import time; print(1); time.sleep(60)")
     while own.client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
@@ -313,7 +317,7 @@ CLIENT = """
 import os, signal, sys, time
 from multiprocessing import forkserver
 from jupyter_client.manager import start_new_kernel
-from tools import warm_kernels
+from tools import book, warm_kernels
 
 print(warm_kernels.use())
 manager, client = start_new_kernel(kernel_name="python3")
@@ -325,14 +329,19 @@ sys.stdout.flush()
 """
 
 
-def client_that(end, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", CLIENT.format(end=end)],
-        env={**os.environ, "PYTHONPATH": ".", **environment},
-        cwd=Path(warm_kernels.__file__).parent.parent,
+def client_that(end, folder, **environment):
+    """What a script said that started a kernel, and how it ended."""
+    script = folder / "client.py"
+    script.write_text(CLIENT.format(end=end))
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(book.ROOT), **environment},
         capture_output=True,
         text=True,
     )
+    # A fork that ran the script as well would say all this again.
+    first, second = done.stdout.splitlines()
+    return done.returncode, first, second.split()
 
 
 @pytest.mark.parametrize(
@@ -343,21 +352,19 @@ def client_that(end, **environment):
         ("sys.exit(6)", 6),
     ],
 )
-def test_nothing_outlives_the_client(end, status):
-    done = client_that(end)
-    assert done.returncode == status, done.stderr
-    kind, *pids = done.stdout.splitlines()[1].split()
+def test_nothing_outlives_the_client(end, status, tmp_path):
+    code, _, (kind, *pids) = client_that(end, tmp_path)
+    assert code == status
     assert kind == "KernelProcess"
     for pid in pids:
         assert is_gone(pid)
 
 
-def test_warm_kernels_can_be_switched_off():
+def test_warm_kernels_can_be_switched_off(tmp_path):
     end = "manager.shutdown_kernel(now=True)"
-    done = client_that(end, WARM="0")
-    first, second = done.stdout.splitlines()
-    assert first == "kernels: ordinary, because WARM=0"
-    assert second.startswith("Popen")
+    _, line, (kind, *_) = client_that(end, tmp_path, WARM="0")
+    assert line == "kernels: ordinary, because WARM=0"
+    assert kind == "Popen"
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])

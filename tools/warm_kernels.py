@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 import runpy
@@ -226,6 +227,7 @@ class KernelProcess(_context.Process):
     def run(self) -> None:
         """In the fork: be what the command would have started."""
         os.setsid()
+        gc.freeze()  # a collection would copy the pages that are shared
         for fd, stream in enumerate(self.streams, start=1):
             os.dup2(stream.detach(), fd)
         threading.Thread(
