@@ -1,0 +1,143 @@
+"""The alterations of stored outputs, and that one unnoticed is reported."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from tools import book, sabotage
+
+# By kind, a text and all that it may become.
+TEXTS = {
+    "digit": (
+        "0.0012345, 46",
+        ["0.0022345, 46", "0.0012445, 46", "0.0012345, 56", "0.0012345, 47"],
+    ),
+    "exponent": ("1e-09, 2.5e+10", ["1e-01, 2.5e+10", "1e-09, 2.5e+11"]),
+    "sign": ("-1., 2, 0, x3", ["1., 2, 0, x3", "-1., -2, 0, x3"]),
+    "shape": (
+        "Size([2]), torch.Size([2]), (3, 4), tensor([1, 2]), tensor(5)",
+        [
+            "Size([2]), torch.Size([1, 2]), (3, 4), tensor([1, 2]), tensor(5)",
+            "Size([2]), torch.Size([2]), (1, 3, 4), tensor([1, 2]), tensor(5)",
+            "Size([2]), torch.Size([2]), (3, 4), tensor([[1, 2]]), tensor(5)",
+            "Size([2]), torch.Size([2]), (3, 4), tensor([1, 2]), tensor([5])",
+        ],
+    ),
+    "dtype": (
+        "torch.float64, tensor([\n[1]]), torch.int8",
+        [
+            "torch.float64, tensor([\n[1]], dtype=torch.int8), torch.int8",
+            "torch.int8, tensor([\n[1]]), torch.int8",
+            "torch.float64, tensor([\n[1]]), torch.bool",
+        ],
+    ),
+    "word": ("net.b, 1e-9", ["nnet.b, 1e-9", "net.bb, 1e-9"]),
+    "dropped line": ("a\nb\n\nc", ["b\n\nc", "a\n\nc", "a\nb\n\n"]),
+    "swapped lines": ("a\nb\nb\n", ["b\na\nb\n"]),
+    "added line": ("a\n", ["a\nOne line more\n"]),
+}
+
+
+def altered(kind, text):
+    return [new for k, new in sabotage.altered_texts(text) if k == kind]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_text_is_altered_at_each_place(kind):
+    text, expected = TEXTS[kind]
+    assert altered(kind, text) == expected
+
+
+def test_last_digit_of_a_float_stays():
+    # It may differ between machines, and the comparison may allow for that.
+    assert altered("digit", "0.12") == ["0.22"]
+    assert altered("digit", "1.25e-05") == ["2.25e-05", "1.35e-05"]
+
+
+def stored():
+    for source in book.sources():
+        notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+        yield from (c for c in notebook.cells if c.cell_type == "code")
+
+
+def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle():
+    kinds = set()
+    for cell in stored():
+        for alteration in sabotage.alterations(cell.outputs):
+            kinds.add(alteration.kind)
+            assert alteration.outputs != cell.outputs, alteration
+    assert kinds == {
+        *TEXTS,
+        "added output",
+        "empty figure",
+        "error message",
+        "error type",
+        "kind of output",
+        "removed figure",
+        "removed output",
+        "repeated output",
+        "traceback",
+    }
+
+
+BLIND = """
+from tests.strict_nbval import StrictCell
+
+StrictCell.compare_outputs = lambda *args: True
+"""
+
+
+@pytest.fixture
+def prove(tmp_path):
+    """Prove a small chapter; return the exit status and what was said."""
+    result = new_output(
+        "execute_result", {"text/plain": "2"}, execution_count=1
+    )
+    cells = [
+        new_code_cell("1 + 1", execution_count=1, outputs=[result]),
+        new_code_cell(
+            "1 + 2",
+            execution_count=2,
+            metadata={"tags": ["nbval-ignore-output"]},
+        ),
+        *(new_code_cell("pass", execution_count=i) for i in range(3, 23)),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "08_small.ipynb")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+
+    def run(conftest):
+        (tmp_path / "conftest.py").write_text(conftest)
+        command = [sys.executable, "-m", "pytest", "--nbval"]
+        command += ["-p", "tests.strict_nbval", "-p", "tools.sabotage"]
+        environment = {
+            k: v for k, v in os.environ.items() if "PYTEST" not in k
+        }
+        done = subprocess.run(
+            [*command, tmp_path],
+            cwd=book.ROOT,
+            env={**environment, "PYTHONPATH": str(book.ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_noticed_alterations_pass(prove):
+    status, said = prove("")
+    assert status == 0, said
+    assert "unnoticed: 0 of " in said
+    assert "not compared: 1 of 22 cells\n  08_small, In [2]\n" in said
+
+
+def test_unnoticed_alterations_are_listed_and_fail(prove):
+    status, said = prove(BLIND)
+    assert status == 1, said
+    assert "08_small, In [1], digit: '2' -> '3'\n" in said
+    assert "08_small, In [1], removed output: " in said
+    assert "08_small, In [22], added output: " in said

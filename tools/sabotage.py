@@ -1,0 +1,344 @@
+"""Alter each stored output in many ways, and see that the tests notice.
+
+A pytest plugin: `pytest -p tools.sabotage chapters`. Each cell runs once, in
+a real kernel, and what the kernel said is kept. Then the same test runs
+again and again with that, each time with one stored output altered. The exit
+status is 1 if it passes one time.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from nbformat import NotebookNode
+from nbval.plugin import NbCellError
+
+from tests.strict_nbval import FIGURES, StrictCell
+from tools.bars import MOST_IGNORED
+
+NUMBER = re.compile(r"(?P<digits>\d+(?P<point>\.\d*)?)(e[+-]?\d+)?")
+DTYPE = re.compile(r"torch\.(bool|b?(float|u?int|complex)\d+)")
+TENSOR = re.compile(r"tensor\((?P<value>\[[^()]*\]|[^][(),]+)[^()]*\)")
+SHAPE = re.compile(r"torch\.Size\(\[|\((?=\d+,)")
+
+
+class Alteration(NamedTuple):
+    """The stored outputs of a cell, one of them altered."""
+
+    kind: str
+    before: str
+    after: str
+    outputs: list[NotebookNode]
+
+
+def altered_texts(text: str) -> Iterator[tuple[str, str]]:
+    """What a text may become: the kind of each alteration, and its result.
+
+    Of a float, the last digit stays, which may differ between machines.
+    """
+
+    def replaced(start: int, end: int, new: str) -> str:
+        return text[:start] + new + text[end:]
+
+    numbers = list(NUMBER.finditer(text))
+    for number in numbers:
+        start, end = number.span()
+        for i in sorted(_places(number)):
+            other = str(int(text[i]) % 9 + 1)
+            yield "digit", replaced(i, i + 1, other)
+        if number[3]:
+            other = str(int(text[end - 1]) % 9 + 1)
+            yield "exponent", replaced(end - 1, end, other)
+        before = text[start - 1 : start]
+        if before == "-":
+            yield "sign", replaced(start - 1, start, "")
+        elif float(number[0]) and not re.match(r"[\w.]", before):
+            yield "sign", replaced(start, start, "-")
+    for shape in SHAPE.finditer(text):
+        yield "shape", replaced(shape.end(), shape.end(), "1, ")
+    for tensor in TENSOR.finditer(text):
+        yield "shape", replaced(*tensor.span("value"), f"[{tensor['value']}]")
+        if "dtype" not in tensor[0]:
+            end = tensor.end() - 1
+            yield "dtype", replaced(end, end, ", dtype=torch.int8")
+    for dtype in DTYPE.finditer(text):
+        other = "int8" if dtype[1] != "int8" else "bool"
+        yield "dtype", replaced(*dtype.span(1), other)
+    exponents = {i for n in numbers for i in range(*n.span())}
+    for word in re.finditer(r"[^\W\d_]+", text):
+        if word.start() not in exponents:
+            yield "word", replaced(word.start(), word.start(), word[0][0])
+    lines = text.splitlines(keepends=True)
+    for i, line in enumerate(lines):
+        if line.strip() and len(lines) > 1:
+            yield "dropped line", "".join(lines[:i] + lines[i + 1 :])
+        if line.strip() != "".join(lines[i + 1 : i + 2]).strip() != "":
+            swapped = [*lines[:i], *lines[i + 1 : i + 2], line]
+            yield "swapped lines", "".join(swapped + lines[i + 2 :])
+    yield "added line", text.rstrip("\n") + "\nOne line more\n"
+
+
+def _places(number: re.Match) -> set[int]:
+    """Where the digits of a number are that are to be altered."""
+    start = number.start()
+    digits = [i for i, c in enumerate(number["digits"], start) if c != "."]
+    text = number.string
+    while len(digits) > 1 and text[digits[0]] == "0":
+        # The leading digit of 0.0012 is the 1, and that of 0.00 is a 0.
+        digits = digits[1:]
+    places = {digits[0]}
+    if len(digits) > 2:
+        places.add(digits[len(digits) // 2])
+    if number["point"] is None and not number[3]:
+        places.add(digits[-1])
+    return places
+
+
+def alterations(outputs: list[NotebookNode]) -> Iterator[Alteration]:
+    """The stored outputs of a cell, altered one at a time."""
+
+    def altered(
+        kind: str, before: str, after: str, change: Callable
+    ) -> Alteration:
+        changed = copy.deepcopy(outputs)
+        change(changed)
+        return Alteration(kind, before, after, changed)
+
+    more = NotebookNode(output_type="stream", name="stdout", text="More\n")
+    for i, output in enumerate(outputs):
+        name = f"{output.output_type} {i + 1}"
+        if output.output_type == "error":
+            for kind, ename, evalue in _altered_errors(output):
+                yield altered(
+                    kind,
+                    f"{output.ename}: {output.evalue}",
+                    f"{ename}: {evalue}",
+                    lambda o, i=i, ename=ename, evalue=evalue: o[i].update(
+                        ename=ename,
+                        evalue=evalue,
+                        traceback=[f"{ename}: {evalue}"],
+                    ),
+                )
+            yield altered(
+                "traceback",
+                "a traceback",
+                "that of no such error",
+                lambda o, i=i: o[i].update(traceback=["Other: error"]),
+            )
+        for path, text in _texts(output):
+            for kind, new in altered_texts(text):
+                yield altered(
+                    kind,
+                    text,
+                    new,
+                    lambda o, i=i, path=path, new=new: _put(o[i], path, new),
+                )
+        for figure in set(output.get("data", {})) & set(FIGURES):
+            yield altered(
+                "removed figure",
+                figure,
+                "",
+                lambda o, i=i, figure=figure: o[i].data.pop(figure),
+            )
+            yield altered(
+                "empty figure",
+                figure,
+                "",
+                lambda o, i=i, figure=figure: o[i].data.update({figure: ""}),
+            )
+        yield altered(
+            "removed output", name, "", lambda o, i=i: o.__delitem__(i)
+        )
+        yield altered(
+            "repeated output",
+            name,
+            f"{name}, twice",
+            lambda o, i=i: o.insert(i, copy.deepcopy(o[i])),
+        )
+        for other in _other_kinds(output):
+            yield altered(
+                "kind of output",
+                name,
+                other.output_type,
+                lambda o, i=i, other=other: o.__setitem__(i, other),
+            )
+    yield altered("added output", "", "More", lambda o: o.append(more))
+
+
+def _altered_errors(output: NotebookNode) -> Iterator[tuple[str, str, str]]:
+    yield "error type", "Other" + output.ename, output.evalue
+    yield "error message", output.ename, ""
+    for _, evalue in altered_texts(output.evalue):
+        yield "error message", output.ename, evalue
+
+
+def _texts(output: NotebookNode) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The texts of an output, and where in it they are."""
+    if output.output_type == "stream":
+        yield ("text",), output.text
+    for kind, text in output.get("data", {}).items():
+        if kind not in FIGURES:
+            yield ("data", kind), text
+
+
+def _put(output: NotebookNode, path: tuple[str, ...], text: str) -> None:
+    *parents, last = path
+    for key in parents:
+        output = output[key]
+    output[last] = text
+
+
+def _other_kinds(output: NotebookNode) -> Iterator[NotebookNode]:
+    """The same text, shown in another way."""
+    if output.output_type == "stream":
+        data = {"text/plain": output.text}
+        yield NotebookNode(output_type="display_data", data=data, metadata={})
+        yield NotebookNode({**output, "name": "stderr"})
+    elif output.output_type == "error":
+        text = f"{output.ename}: {output.evalue}\n"
+        yield NotebookNode(output_type="stream", name="stdout", text=text)
+    else:
+        text = output.data.get("text/plain", "")
+        yield NotebookNode(output_type="stream", name="stdout", text=text)
+        other = {"display_data": "execute_result"}.get(
+            output.output_type, "display_data"
+        )
+        yield NotebookNode({**output, "output_type": other})
+
+
+class Recorder:
+    """A kernel that keeps what it answers to each call."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.answers: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            answer = getattr(self.kernel, name)(*args, **kwargs)
+            self.answers.append((name, answer))
+            return answer
+
+        return call
+
+
+class Player:
+    """A kernel that answers what another one has answered."""
+
+    def __init__(self, answers: list[tuple[str, Any]]) -> None:
+        self.answers = iter(copy.deepcopy(answers))
+
+    def __getattr__(self, name: str) -> Any:
+        expected, answer = next(self.answers)
+        assert name == expected, f"{name} was called, not {expected}"
+        return lambda *args, **kwargs: answer
+
+
+class Sabotage:
+    """Runs the cells, and counts."""
+
+    def __init__(self) -> None:
+        self.cells: Counter[str] = Counter()
+        self.tried: Counter[tuple[str, str]] = Counter()
+        self.unnoticed: list[tuple[str, str, Alteration]] = []
+        self.not_compared: list[tuple[str, str]] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        if not isinstance(item, StrictCell):
+            return (yield)
+        notebook = item.parent
+        recorder = Recorder(notebook.kernel)
+        notebook.kernel = recorder
+        try:
+            result = yield
+        finally:
+            notebook.kernel = recorder.kernel
+        chapter = item.path.stem
+        self.cells[chapter] += 1
+        if not item.options["check"]:
+            self.not_compared.append((chapter, item.name))
+            return result
+        if not passes(item, item.cell.outputs, recorder.answers):
+            raise AssertionError("played back, the cell fails: tools.sabotage")
+        for alteration in alterations(item.cell.outputs):
+            self.tried[chapter, alteration.kind] += 1
+            if passes(item, alteration.outputs, recorder.answers):
+                self.unnoticed.append((chapter, item.name, alteration))
+        return result
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        most = MOST_IGNORED * self.cells.total()
+        if self.unnoticed or len(self.not_compared) > most:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        write = terminalreporter.write_line
+        terminalreporter.section("sabotage of stored outputs")
+        for line in self.table():
+            write(line)
+        total = self.cells.total()
+        write(f"\nnot compared: {len(self.not_compared)} of {total} cells")
+        for chapter, cell in self.not_compared:
+            write(f"  {chapter}, {cell}")
+        write(f"unnoticed: {len(self.unnoticed)} of {self.tried.total()}")
+        for chapter, cell, (kind, before, after, _) in self.unnoticed:
+            write(f"  {chapter}, {cell}, {kind}: {before!r} -> {after!r}")
+
+    def table(self) -> Iterator[str]:
+        """A line for each kind of alteration, a column for each chapter."""
+        unnoticed = Counter((c, a.kind) for c, _, a in self.unnoticed)
+        chapters = list(self.cells)
+        rows = {"code cells": [self.cells[c] for c in chapters]}
+        for kind in dict.fromkeys(kind for _, kind in self.tried):
+            rows[kind] = [self.tried[c, kind] for c in chapters]
+        for name, counter in (
+            ("alterations", self.tried),
+            ("unnoticed", unnoticed),
+        ):
+            sums = Counter()
+            for (chapter, _), count in counter.items():
+                sums[chapter] += count
+            rows[name] = [sums[c] for c in chapters]
+        skipped = Counter(c for c, _ in self.not_compared)
+        rows["cells not compared"] = [skipped[c] for c in chapters]
+        names = [c.split("_")[0] for c in chapters]
+        yield f"| |{'|'.join(names)}|all|"
+        yield "|---" * (len(names) + 2) + "|"
+        for name, counts in rows.items():
+            yield f"|{name}|{'|'.join(map(str, [*counts, sum(counts)]))}|"
+
+
+def passes(
+    item: StrictCell, outputs: list[NotebookNode], answers: list
+) -> bool:
+    """Whether a cell's test passes with other stored outputs.
+
+    Args:
+        item (StrictCell): the test of the cell.
+        outputs (list): what is to be stored in place of its outputs.
+        answers (list): what the kernel answered when the cell ran.
+    """
+    notebook = item.parent
+    cell, kernel = item.cell, notebook.kernel
+    item.cell = NotebookNode({**cell, "outputs": copy.deepcopy(outputs)})
+    notebook.kernel = Player(answers)
+    try:
+        item.runtest()
+    except NbCellError:
+        return False
+    finally:
+        item.cell, notebook.kernel = cell, kernel
+        notebook.failed = None
+    return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Sabotage())
