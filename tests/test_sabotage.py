@@ -14,9 +14,9 @@ from tools import book, sabotage
 TEXTS = {
     "digit": (
         "0.0012345, 46",
-        ["0.0022345, 46", "0.0012445, 46", "0.0012345, 56", "0.0012345, 47"],
+        ["0.0062345, 46", "0.0012845, 46", "0.0012345, 96", "0.0012345, 41"],
     ),
-    "exponent": ("1e-09, 2.5e+10", ["1e-01, 2.5e+10", "1e-09, 2.5e+11"]),
+    "exponent": ("1e-09, 2.5e+10", ["1e-04, 2.5e+10", "1e-09, 2.5e+15"]),
     "sign": ("-1., 2, 0, x3", ["1., 2, 0, x3", "-1., -2, 0, x3"]),
     "shape": (
         "Size([2]), torch.Size([2]), (3, 4), tensor([1, 2]), tensor(5)",
@@ -52,10 +52,11 @@ def test_text_is_altered_at_each_place(kind):
     assert altered(kind, text) == expected
 
 
-def test_last_digit_of_a_float_stays():
-    # It may differ between machines, and the comparison may allow for that.
-    assert altered("digit", "0.12") == ["0.22"]
-    assert altered("digit", "1.25e-05") == ["2.25e-05", "1.35e-05"]
+def test_last_digit_of_a_float_differs_by_more_than_one_or_not_at_all():
+    # By one, it may differ between machines: the comparison allows for that.
+    assert altered("digit", "0.0001") == ["0.0006"]
+    assert altered("digit", "0.12") == ["0.62"]
+    assert altered("digit", "1.25e-05") == ["6.25e-05", "1.75e-05"]
 
 
 def stored():
@@ -138,6 +139,6 @@ def test_noticed_alterations_pass(prove):
 def test_unnoticed_alterations_are_listed_and_fail(prove):
     status, said = prove(BLIND)
     assert status == 1, said
-    assert "08_small, In [1], digit: '2' -> '3'\n" in said
+    assert "08_small, In [1], digit: '2' -> '7'\n" in said
     assert "08_small, In [1], removed output: " in said
     assert "08_small, In [22], added output: " in said
