@@ -25,7 +25,8 @@ ifneq ($(shell $(PY) -c "print('ok')" 2>/dev/null),ok)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-notebooks pairs html lint clean constraints
+.PHONY: help setup lab run test test-notebooks prove prove-outputs \
+    prove-mutants pairs html lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -54,6 +55,18 @@ endif
 test-notebooks: $(READY) ## run every cell and compare its output (CH=03: one)
 	$(PY) -m pytest $$($(PY) -m tools.book list "$$CH")
 
+prove: prove-outputs prove-mutants ## show that the tests fail where they should
+
+prove-outputs: $(READY)  # alters each stored output
+	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
+	$(PY) -m pytest -q -p tests.strict_nbval -p tools.sabotage $$notebooks
+
+prove-mutants: $(READY)  # alters the code in d2l_helpers
+	@$(PY) -c "import mutmut" 2>/dev/null || $(PY) -m pip install \
+	    $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt) \
+	    --editable ".[prove]"
+	$(PY) -m tools.mutants
+
 pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
 	@$(PY) -m tools.book check "$$CH"
 
@@ -67,7 +80,7 @@ lint: $(READY) ## check the style of the code
 	@$(PY) -m ruff format --check
 
 clean: ## remove what was built, and the caches; the environment stays
-	rm -rf _build .pytest_cache .ruff_cache
+	rm -rf _build mutants .pytest_cache .ruff_cache
 	find . -path ./.venv -prune -o \
 	    \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	    -prune -exec rm -rf {} +

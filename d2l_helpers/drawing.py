@@ -117,18 +117,34 @@ def draw_modules(net: nn.Module) -> Axes:
     _, ax = plt.subplots(figsize=size, layout="constrained")
     margin = box / 2 / width  # columns
     ax.set(xlim=(-margin, depth + margin), ylim=(rows - 0.5, -0.5))
-    ax.axis("off")
+    ax.set_axis_off()
     for column, row, name, child in lines:
         elbow = column + margin + 0.2 / width
         corners = [column, elbow, elbow, column + 1]
-        ax.plot(corners, [row, row, child, child], color=GRAY, lw=1, zorder=1)
+        ax.plot(corners, [row, row, child, child], color=GRAY, lw=1)
         style = {"color": GRAY, "fontsize": 9, "parse_math": False}
         ax.text(elbow + 0.05 / width, child - 0.08, name, **style)
-    frame = {"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE}
     for column, row, label in boxes:
-        style = {"ha": "center", "va": "center", "fontsize": 9, "bbox": frame}
-        ax.text(column, row, label, parse_math=False, **style)
+        draw_box(ax, column, row, label, BLUE)
     return ax
+
+
+def draw_box(
+    ax: Axes, x: float, y: float, label: str, color: str, rotation: int = 0
+) -> None:
+    """Draw a label in a frame of some color, over the lines that lead there.
+
+    Args:
+        ax (Axes): where to draw.
+        x (float): the middle of the box.
+        y (float): likewise.
+        label (str): text, of one line or several.
+        color (str): that of the frame.
+        rotation (int): of the text and its frame, in degrees.
+    """
+    frame = {"boxstyle": "round", "facecolor": "w", "edgecolor": color}
+    style = {"ha": "center", "va": "center", "fontsize": 9, "bbox": frame}
+    ax.text(x, y, label, rotation=rotation, parse_math=False, **style)
 
 
 def _label(module: nn.Module) -> str:

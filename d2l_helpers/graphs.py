@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .drawing import BLUE, GRAY, LETTER, ORANGE
+from .drawing import BLUE, GRAY, LETTER, ORANGE, draw_box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,8 @@ GAP = 0.4  # inches between two columns, where the lines turn
 LINE = 0.23  # inches that a box of one line of text is high
 PORT = 0.12  # inches between two lines that end at one box, at most
 SPREAD = 0.18  # inches between the first and the last of them, at most
+SWEEPS = 12  # through all columns, to find the order in each
+STEPS = 50  # the same, to find the heights
 LONG = 8  # columns, from which on names stand upright and columns are near
 
 
@@ -179,7 +181,7 @@ def draw_graph(
     size = (right[-1], bottom - top)
     _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(xlim=(0, right[-1]), ylim=(bottom, top))
-    ax.axis("off")
+    ax.set_axis_off()
     ports = _ports(routes, y)
     for edge, route in routes.items():
         heights = [y[place] for place in route]
@@ -198,18 +200,12 @@ def draw_graph(
         for end, i in inside.items():
             points[end] = ((left[i] + right[i]) / 2, points[end][1])
         line = Path(points, codes)
-        ax.add_patch(PathPatch(line, fc="none", ec=GRAY, lw=1, zorder=1))
+        ax.add_patch(PathPatch(line, fc="none", ec=GRAY, lw=1))
     for node, label in labels.items():
         leaf = graph.nodes[node]["kind"] == "leaf"
-        style = {"ha": "center", "va": "center", "fontsize": 9}
-        style["rotation"] = 90 if upright else 0
-        style["bbox"] = {
-            "boxstyle": "round",
-            "facecolor": "white",
-            "edgecolor": ORANGE if leaf else BLUE,
-        }
         x = (left[column[node]] + right[column[node]]) / 2
-        ax.text(x, y[node], label, parse_math=False, **style)
+        color = ORANGE if leaf else BLUE
+        draw_box(ax, x, y[node], label, color, 90 if upright else 0)
     return ax
 
 
@@ -266,7 +262,7 @@ def _untangle(layers: list[list], routes: dict) -> None:
     before, after = _neighbors(routes)
     best = [list(layer) for layer in layers]
     fewest = _crossings(best, after)
-    for sweep in range(12):
+    for sweep in range(SWEEPS):
         if not fewest:
             break
         neighbors = after if sweep % 2 == 0 else before
@@ -314,7 +310,7 @@ def _heights(layers: list[list], routes: dict, height: dict) -> dict:
         offsets.append(np.cumsum(sizes) - sizes / 2)
         middle = sizes.sum() / 2
         y.update(zip(layer, offsets[-1] - middle, strict=True))
-    for sweep in range(50):
+    for sweep in range(STEPS):
         columns = list(zip(layers, offsets, strict=True))
         for layer, offset in columns[::-1] if sweep % 2 == 0 else columns:
             wish, weights = [], []

@@ -8,6 +8,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.patches import BoxStyle
 from torch import nn
 
 from d2l_helpers import (
@@ -18,6 +20,7 @@ from d2l_helpers import (
     draw_modules,
     use_style,
 )
+from d2l_helpers.drawing import BLUE, GRAY
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +108,71 @@ def test_no_name_is_covered_by_a_box(cls):
         assert not name.get_window_extent().count_overlaps(extents)
 
 
+def inches(ax, artist):
+    """Where something is drawn, in inches from the figure's lower left."""
+    ax.figure.canvas.draw()
+    return artist.get_window_extent().get_points() / ax.figure.dpi
+
+
+@pytest.mark.parametrize(
+    "net",
+    [NestMLP(), FixedHiddenMLP(), nn.ReLU(), nn.Sequential(nn.ReLU())],
+    ids=lambda net: type(net).__name__,
+)
+def test_figure_is_as_large_as_the_tree_needs(net):
+    ax = draw_modules(net)
+    boxes = [t.get_bbox_patch() for t in ax.texts if t.get_bbox_patch()]
+    corners = [inches(ax, box) for box in boxes]
+    least = [min(c[0][i] for c in corners) for i in (0, 1)]
+    most = [max(c[1][i] for c in corners) for i in (0, 1)]
+    size = ax.figure.get_size_inches()
+    assert all(0 <= edge < 0.45 for edge in [*least, *(size - most)])
+    rows = len({round(corner.mean(0)[1], 2) for corner in corners})
+    assert size[1] <= 0.6 * rows
+    columns = {round(corner.mean(0)[0], 2) for corner in corners}
+    wide = max(right - left for (left, _), (right, _) in corners)
+    names = [inches(ax, t) for t in ax.texts if not t.get_bbox_patch()]
+    gap = 0.35 + max(
+        (right - left for (left, _), (right, _) in names), default=0
+    )
+    assert size[0] <= len(columns) * (wide + 0.3 + gap) - gap
+
+
+def test_name_stands_on_its_line_right_of_the_elbow():
+    ax = draw_modules(nn.Sequential(nn.ReLU()))
+    (name,) = [text for text in ax.texts if not text.get_bbox_patch()]
+    (line,) = ax.lines
+    (left, low), _ = inches(ax, name)
+    path = line.get_transform().transform(line.get_xydata())
+    elbow, _ = path[2] / ax.figure.dpi
+    assert 0 < left - elbow < 0.1
+    assert 0 < low - path[2][1] / ax.figure.dpi < 0.1
+
+
+def test_boxes_are_blue_and_lie_over_gray_lines():
+    ax = draw_modules(nn.Sequential(nn.ReLU()))
+    (line,) = ax.lines
+    assert (line.get_color(), line.get_linewidth()) == (GRAY, 1)
+    root, child, name = sorted(ax.texts, key=lambda t: t.get_text(), reverse=1)
+    assert (name.get_color(), name.get_fontsize()) == (GRAY, 9)
+    for text in (root, child):
+        assert text.get_fontsize() == 9
+        assert text.get_zorder() > line.get_zorder()
+        frame = text.get_bbox_patch()
+        assert isinstance(frame.get_boxstyle(), BoxStyle.Round)
+        assert to_hex(frame.get_facecolor()) == "#ffffff"
+        assert to_hex(frame.get_edgecolor()) == BLUE
+    assert not ax.axison
+
+
+def test_names_and_classes_are_no_formulas():
+    net = nn.Module()
+    net.add_module(r"$\v$", type(r"$\v$", (nn.ReLU,), {})())
+    ax = draw_modules(net)
+    ax.figure.canvas.draw()
+    assert texts(ax)[:2] == [r"$\v$", r"$\v$"]
+
+
 def test_repeated_child_is_drawn_each_time_and_counted_once():
     shared = nn.Linear(4, 4)
     ax = draw_modules(MySequential(shared, nn.ReLU(), shared))
@@ -133,10 +201,13 @@ def test_child_that_is_none_is_skipped():
     ("net", "label"),
     [
         (nn.Linear(1000, 2), "Linear\n2,002 parameters"),
+        (nn.Linear(1, 1), "Linear\n2 parameters"),
+        (nn.Linear(1, 1, bias=False), "Linear\n1 parameter"),
+        (nn.LazyLinear(2), "LazyLinear\nuninitialized"),
         (nn.ReLU(), "ReLU"),
         (nn.Sequential(), "Sequential"),
     ],
-    ids=["layer", "no_parameters", "no_children"],
+    ids=["layer", "two", "one", "lazy", "no_parameters", "no_children"],
 )
 def test_single_module_is_one_box(net, label):
     ax = draw_modules(net)
