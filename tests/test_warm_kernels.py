@@ -93,10 +93,14 @@ def forking():
 
 @pytest.fixture(scope="module")
 def warm():
-    with started() as kernel:
-        assert kernel.forked
-        kernel.run(IMPORTS)
-        yield kernel
+    with pytest.MonkeyPatch.context() as patch:
+        # What only the client has in its path, no kernel may find.
+        patch.setattr(sys, "path", ["/client", *sys.path])
+        kernel = Kernel()
+    assert kernel.forked
+    kernel.run(IMPORTS)
+    yield kernel
+    kernel.close()
 
 
 @pytest.fixture
@@ -185,6 +189,16 @@ def test_object_of_a_class_from_a_cell_can_be_pickled(warm):
 def test_subprocess_writes_to_the_cell(warm):
     said = warm.run("import os; os.system('echo out; echo err >&2');")
     assert said == {"stdout": "out\n", "stderr": "err\n"}
+
+
+def test_streams_are_those_that_were_asked_for(tmp_path):
+    with open(tmp_path / "log", "w") as log, started(stderr=log) as kernel:
+        assert kernel.forked
+        kernel.run(
+            "import os, sys\n"
+            "os.write(sys.stderr._original_stdstream_copy, b'crash');"
+        )
+    assert "crash" in (tmp_path / "log").read_text()
 
 
 def test_figure_comes_in_the_form_that_was_asked_for(warm):
@@ -338,6 +352,7 @@ def client_that(end, folder, **environment):
         env={**os.environ, "PYTHONPATH": str(book.ROOT), **environment},
         capture_output=True,
         text=True,
+        timeout=60,
     )
     # A fork that ran the script as well would say all this again.
     first, second = done.stdout.splitlines()
