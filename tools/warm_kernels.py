@@ -41,7 +41,8 @@ from jupyter_client.provisioning import (
     LocalProvisioner,
 )
 
-# What nearly every chapter imports, and every kernel.
+# What nearly every chapter imports, and every kernel; the last two are what
+# torch itself imports when it first needs them.
 PRELOAD = [
     "IPython.core.debugger",
     "ipykernel.debugger",
@@ -52,6 +53,8 @@ PRELOAD = [
     "psutil",
     "tornado.platform.asyncio",
     "torch",
+    "torch.distributed.tensor",
+    "torch._dynamo",
 ]
 # Variables that act when a kernel runs, so that it may have its own.
 LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "PYTEST_")

@@ -1,0 +1,157 @@
+"""Run the notebook tests again and again, under changing conditions.
+
+    python -m tools.flakes [RUNS]     50 runs, unless you say otherwise
+
+Each run takes the chapters in a random order, with a random hash seed. The
+conditions below are combined in turn: the number of torch's threads, a path
+with spaces and with letters beyond ASCII, a folder of chapters that can't be
+written to, and a second run at the same time. Everything happens in copies of
+the checkout. Exit status 1 if a run failed; what it printed is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from itertools import cycle, product
+from pathlib import Path
+
+from tools import book
+
+CONDITIONS = {
+    "threads": (1, 2),
+    "path": ("plain", "Ein Ort für 书"),
+    "chapters": ("writable", "read-only"),
+    "runs at once": (1, 2),
+}
+TIMEOUT = 900  # seconds for one run
+
+
+def copy_of_checkout(place: Path) -> None:
+    """Copy what git tracks into a new folder."""
+    command = ["git", "ls-files", "-z"]
+    listed = subprocess.check_output(command, cwd=book.ROOT, text=True)
+    for file in listed.rstrip("\0").split("\0"):
+        (place / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(book.ROOT / file, place / file)
+
+
+def set_writable(folder: Path, writable: bool) -> None:
+    """Let the owner write to a folder and what is in it, or nobody."""
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o200 if writable else mode & ~0o222)
+
+
+def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
+    """Start the notebook tests of a copy of the checkout.
+
+    Args:
+        checkout (Path): the copy.
+        threads (int): how many torch is to use.
+        log (Path): the file that gets all that is printed.
+    """
+    chapters = [
+        str(source.with_suffix(".ipynb").relative_to(book.ROOT))
+        for source in book.sources()
+    ]
+    random.shuffle(chapters)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    if os.geteuid() == 0:  # root may write anywhere, unless it gives this up
+        rights = "--bounding-set=-dac_override,-dac_read_search"
+        command = ["setpriv", rights, *command]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": str(random.randrange(2**32)),
+        "PYTHONPATH": str(checkout),  # its d2l_helpers, not the installed one
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with open(log, "w") as output:
+        return subprocess.Popen(
+            [*command, *chapters],
+            cwd=checkout,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def ends_well(process: subprocess.Popen) -> bool:
+    """Wait for a run, and tell whether it passed in time."""
+    try:
+        return process.wait(TIMEOUT) == 0
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return False
+
+
+def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
+    """Do the runs.
+
+    Args:
+        runs (int): how many.
+        folder (Path): gets the copies of the checkout, while it runs, and
+            the output of each run that fails.
+
+    Returns:
+        By condition, such as ``("threads", 1)``, the number of runs, and of
+        those that failed.
+    """
+    places = {name: folder / name for name in CONDITIONS["path"]}
+    for place in places.values():
+        copy_of_checkout(place)
+    done, failed = Counter(), Counter()
+    for values in cycle(product(*CONDITIONS.values())):
+        threads, path, chapters, together = values
+        checkout = places[path]
+        set_writable(checkout / "chapters", chapters == "writable")
+        logs = [
+            folder / f"run-{done.total() // len(CONDITIONS) + i + 1:03}.txt"
+            for i in range(min(together, runs))
+        ]
+        started = [(start(checkout, threads, log), log) for log in logs]
+        for process, log in started:
+            well = ends_well(process)
+            lines = log.read_text("utf-8").splitlines()
+            print(log.stem, *values, *lines[-1:], sep=" | ", flush=True)
+            done.update(zip(CONDITIONS, values, strict=True))
+            if well:
+                log.unlink()
+            else:
+                failed.update(zip(CONDITIONS, values, strict=True))
+        runs -= len(logs)
+        if runs <= 0:
+            break
+    for place in places.values():
+        set_writable(place, True)
+        shutil.rmtree(place)
+    return done, failed
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line of this module; return its exit status."""
+    if len(arguments) > 1 or not all(a.isdecimal() for a in arguments):
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="flakes-"))
+    done, failed = flakes(int(*arguments or ["50"]), folder)
+    print("| condition | runs | failed |\n|---|---|---|")
+    for name, values in CONDITIONS.items():
+        for value in values:
+            key = (name, value)
+            print(f"| {name}: {value} | {done[key]} | {failed[key]} |")
+    if failed:
+        print(f"What the failed runs printed is in {folder}")
+        return 1
+    folder.rmdir()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
