@@ -23,8 +23,8 @@ GAP = 0.4  # inches between two columns, where the lines turn
 LINE = 0.23  # inches that a box of one line of text is high
 PORT = 0.12  # inches between two lines that end at one box, at most
 SPREAD = 0.18  # inches between the first and the last of them, at most
-SWEEPS = 12  # through all columns, to find the order in each
-STEPS = 50  # the same, to find the heights
+SWEEPS = 6  # to the left and back, to find the order in each column
+STEPS = 25  # likewise, to find the heights
 LONG = 8  # columns, from which on names stand upright and columns are near
 
 
@@ -200,7 +200,7 @@ def draw_graph(
         for end, i in inside.items():
             points[end] = ((left[i] + right[i]) / 2, points[end][1])
         line = Path(points, codes)
-        ax.add_patch(PathPatch(line, fc="none", ec=GRAY, lw=1))
+        ax.add_patch(PathPatch(line, fill=False, ec=GRAY, lw=1))
     for node, label in labels.items():
         leaf = graph.nodes[node]["kind"] == "leaf"
         x = (left[column[node]] + right[column[node]]) / 2
@@ -230,16 +230,15 @@ def _routes(graph: MultiDiGraph, column: dict[int, int]) -> tuple:
 
     layers = [[] for _ in range(column[0] + 1)]
     # Depth first, which leaves the lines of a tree without a crossing.
-    for node in nx.dfs_preorder_nodes(graph.reverse(copy=False), 0):
+    for node in nx.dfs_preorder_nodes(graph.reverse()):
         layers[column[node]].append(node)
     routes = {}
     for edge in sorted(graph.edges(keys=True)):
         source, target, _ = edge
         between = range(column[source] + 1, column[target])
-        passing = [(*edge, i) for i in between]
-        for i, place in zip(between, passing, strict=True):
-            layers[i].append(place)
-        routes[edge] = [source, *passing, target]
+        for i in between:
+            layers[i].append((*edge, i))
+        routes[edge] = [source, *((*edge, i) for i in between), target]
     return routes, layers
 
 
@@ -262,11 +261,8 @@ def _untangle(layers: list[list], routes: dict) -> None:
     before, after = _neighbors(routes)
     best = [list(layer) for layer in layers]
     fewest = _crossings(best, after)
-    for sweep in range(SWEEPS):
-        if not fewest:
-            break
-        neighbors = after if sweep % 2 == 0 else before
-        for layer in layers[::-1] if sweep % 2 == 0 else layers:
+    for order, neighbors in [(layers[::-1], after), (layers, before)] * SWEEPS:
+        for layer in order:
             rank = {p: i for other in layers for i, p in enumerate(other)}
             mean = {
                 place: sum(rank[p] for p in near) / len(near)
@@ -304,24 +300,25 @@ def _heights(layers: list[list], routes: dict, height: dict) -> dict:
     from scipy.optimize import isotonic_regression
 
     before, after = _neighbors(routes)
-    y, offsets = {}, []
+    offset = {}  # of a place from the top of its column
     for layer in layers:
-        sizes = np.array([height[place] for place in layer])
-        offsets.append(np.cumsum(sizes) - sizes / 2)
-        middle = sizes.sum() / 2
-        y.update(zip(layer, offsets[-1] - middle, strict=True))
-    for sweep in range(STEPS):
-        columns = list(zip(layers, offsets, strict=True))
-        for layer, offset in columns[::-1] if sweep % 2 == 0 else columns:
-            wish, weights = [], []
-            for place in layer:
-                near = before[place] + after[place]
-                weight = [_weight(place) * _weight(p) for p in near]
-                wish.append(np.average([y[p] for p in near], weights=weight))
-                weights.append(sum(weight))
-            # The nearest heights that keep the order and the distances.
-            fit = isotonic_regression(np.array(wish) - offset, weights=weights)
-            y.update(zip(layer, (fit.x + offset).tolist(), strict=True))
+        bottom = 0
+        for place in layer:
+            offset[place] = bottom + height[place] / 2
+            bottom += height[place]
+    y = defaultdict(float)
+    for layer in [*layers[::-1], *layers] * STEPS:
+        aims, weights = [], []
+        for place in layer:
+            near = before[place] + after[place]
+            weight = [_weight(place) * _weight(p) for p in near]
+            middle = np.average([y[p] for p in near], weights=weight)
+            aims.append(middle - offset[place])
+            weights.append(sum(weight))
+        # The nearest heights that keep the order and the distances.
+        fit = isotonic_regression(aims, weights=weights).x.tolist()
+        for place, top in zip(layer, fit, strict=True):
+            y[place] = top + offset[place]
     return y
 
 

@@ -1,19 +1,28 @@
 """The graph behind a tensor, as data and as a picture."""
 
+import functools
 import io
+import random
 import subprocess
 import sys
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations, product
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from matplotlib.patches import BoxStyle
 from torch import nn
 
-from d2l_helpers import FixedHiddenMLP, draw_graph, graph_of, use_style
-from d2l_helpers.drawing import BLUE, ORANGE
+from d2l_helpers import (
+    FixedHiddenMLP,
+    draw_graph,
+    graph_of,
+    graphs,
+    use_style,
+)
+from d2l_helpers.drawing import BLUE, GRAY, ORANGE
 
 
 @pytest.fixture(autouse=True)
@@ -347,8 +356,14 @@ DRAWN = pytest.mark.parametrize(
 
 def draw(which):
     torch.manual_seed(0)
-    graphs = {name: rest for name, *rest in drawn()}
-    return draw_graph(*graphs[which]), graph_of(*graphs[which])
+    chosen = {name: rest for name, *rest in drawn()}[which]
+    return draw_graph(*chosen), graph_of(*chosen)
+
+
+@functools.cache
+def picture(which):
+    """The axes and the graph, for tests that only look."""
+    return draw(which)
 
 
 def extents(ax):
@@ -358,7 +373,7 @@ def extents(ax):
 
 @DRAWN
 def test_no_box_overlaps_another(which):
-    ax, graph = draw(which)
+    ax, graph = picture(which)
     boxes = extents(ax)
     assert len(boxes) == len(graph)
     for one, other in combinations(boxes, 2):
@@ -367,7 +382,7 @@ def test_no_box_overlaps_another(which):
 
 @DRAWN
 def test_everything_drawn_lies_within_the_axes(which):
-    ax, _ = draw(which)
+    ax, _ = picture(which)
     for box in extents(ax):
         assert ax.bbox.x0 <= box.x0 < box.x1 <= ax.bbox.x1
         assert ax.bbox.y0 <= box.y0 < box.y1 <= ax.bbox.y1
@@ -375,7 +390,7 @@ def test_everything_drawn_lies_within_the_axes(which):
 
 @DRAWN
 def test_no_line_passes_under_a_box_but_at_its_ends(which):
-    ax, graph = draw(which)
+    ax, graph = picture(which)
     boxes = extents(ax)
     assert len(ax.patches) == graph.number_of_edges()
     for patch in ax.patches:
@@ -386,11 +401,181 @@ def test_no_line_passes_under_a_box_but_at_its_ends(which):
 
 @DRAWN
 def test_sources_stand_to_the_left_of_what_uses_them(which):
-    ax, graph = draw(which)
+    ax, graph = picture(which)
     x = [text.get_position()[0] for text in ax.texts]
     assert x[0] == max(x)
     for source, target in graph.edges():
         assert x[source] < x[target]
+
+
+def inches(ax):
+    """The boxes, as left, bottom, right and top in inches."""
+    return [box.extents / ax.figure.dpi for box in extents(ax)]
+
+
+def columns(ax):
+    """The boxes of each column, from left to right and from the top."""
+    found = {}
+    for left, low, right, high in inches(ax):
+        box = (left, low, right, high)
+        found.setdefault(round((left + right) / 2, 2), []).append(box)
+    return [sorted(found[x], key=lambda b: -b[1]) for x in sorted(found)]
+
+
+def lines(ax):
+    """The points of each line, from its source on."""
+    return [patch.get_path().vertices for patch in ax.patches]
+
+
+@DRAWN
+def test_figure_is_as_large_as_the_drawing_needs(which):
+    ax, _ = picture(which)
+    drawn = [*inches(ax)]
+    for patch in ax.patches:
+        box = patch.get_path().get_extents(ax.transData)
+        drawn.append(box.extents / ax.figure.dpi)
+    lefts, lows, rights, highs = zip(*drawn, strict=True)
+    width, height = ax.figure.get_size_inches()
+    assert 0 < min(lefts) < 0.3
+    assert 0 < width - max(rights) < 0.3
+    assert 0 < min(lows) < 0.3
+    assert 0 < height - max(highs) < 0.3
+
+
+@DRAWN
+def test_boxes_and_columns_keep_their_distances(which):
+    ax, _ = picture(which)
+    for column in columns(ax):
+        for above, below in pairwise(column):
+            assert above[1] - below[3] > 0.2
+    for column, following in pairwise(columns(ax)):
+        gap = min(b[0] for b in following) - max(b[2] for b in column)
+        assert 0.5 < gap < 0.8
+
+
+def test_boxes_of_a_column_stand_close():
+    leaves, _ = columns(draw_graph(torch.stack([leaf() for _ in range(14)])))
+    gaps = [above[1] - below[3] for above, below in pairwise(leaves)]
+    assert len(gaps) == 13
+    assert max(gaps) < 0.3
+
+
+def test_line_passes_close_to_the_boxes_and_straight():
+    w = leaf()
+    ax = draw_graph(w.exp().sin() * w, {"w": w})
+    place = {t.get_text(): t.get_position() for t in ax.texts}
+    (passing,) = (line for line in lines(ax) if len(line) > 10)
+    heights = {y for x, y in passing if 0.8 < x < 3.5}
+    assert len(heights) == 1
+    assert 0.25 < heights.pop() - place["SinBackward0"][1] < 0.45
+
+
+@DRAWN
+def test_lines_run_from_left_to_right(which):
+    ax, _ = picture(which)
+    for line in lines(ax):
+        assert (line[1:, 0] >= line[:-1, 0]).all()
+
+
+def test_boxes_lie_over_thin_gray_lines():
+    w = leaf()
+    ax = draw_graph(w.exp(), {"w": w})
+    (line,) = ax.patches
+    assert to_hex(line.get_edgecolor()) == GRAY
+    assert line.get_linewidth() == 1
+    assert line.get_facecolor()[3] == 0
+    for text in ax.texts:
+        assert text.get_zorder() > line.get_zorder()
+        assert text.get_fontsize() == 9
+        frame = text.get_bbox_patch()
+        assert isinstance(frame.get_boxstyle(), BoxStyle.Round)
+        assert to_hex(frame.get_facecolor()) == "#ffffff"
+    assert not ax.axison
+
+
+@pytest.mark.parametrize(("times", "step"), [(2, 0.12), (3, 0.09), (7, 0.03)])
+def test_lines_at_one_box_are_apart_and_around_its_middle(times, step):
+    w = leaf()
+    ax = draw_graph(torch.stack([w] * times), {"w": w})
+    for end, text in ((0, "w"), (-1, "StackBackward0")):
+        (middle,) = (
+            t.get_position()[1] for t in ax.texts if t.get_text() == text
+        )
+        heights = sorted(line[end, 1] - middle for line in lines(ax))
+        first = -step * (times - 1) / 2
+        expected = [first + i * step for i in range(times)]
+        assert heights == pytest.approx(expected)
+
+
+@DRAWN
+def test_lines_at_one_box_do_not_cross_there(which):
+    ax, graph = picture(which)
+    ends = sorted(graph.edges())
+    for end, far in ((0, 5), (-1, -6)):
+        by_box = {}
+        for edge, line in zip(ends, lines(ax), strict=True):
+            by_box.setdefault(edge[end], []).append(line)
+        for group in by_box.values():
+            group.sort(key=lambda line: line[end, 1])
+            heights = [line[far, 1] for line in group]
+            assert heights == pytest.approx(sorted(heights), abs=0.2)
+
+
+@pytest.mark.parametrize(("columns", "broken"), [(7, False), (8, True)])
+def test_names_take_two_lines_from_eight_columns_on(columns, broken):
+    w = leaf()
+    y = w
+    for _ in range(columns - 1):
+        y = y.exp()
+    ax = draw_graph(y, {"Backward": w})
+    assert set(texts(ax)) == {
+        "Backward",
+        "Exp\nBackward0" if broken else "ExpBackward0",
+    }
+
+
+def layered(seed):
+    """Three columns of three or four places, and lines between them."""
+    draws = random.Random(seed)
+    layers = [[(i, j) for j in range(n)] for i, n in enumerate((3, 4, 3))]
+    routes = {
+        (one, other): [one, other]
+        for left, right in pairwise(layers)
+        for one, other in product(left, right)
+        if draws.random() < 0.5
+    }
+    return layers, routes
+
+
+def crossings(layers, routes):
+    rank = {place: i for layer in layers for i, place in enumerate(layer)}
+    return sum(
+        (rank[a] - rank[c]) * (rank[b] - rank[d]) < 0
+        for (a, b), (c, d) in combinations(routes.values(), 2)
+        if a[0] == c[0]
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_crossings_are_counted(seed):
+    layers, routes = layered(seed)
+    _, after = graphs._neighbors(routes)
+    assert graphs._crossings(layers, after) == crossings(layers, routes) > 0
+
+
+def test_lines_cross_hardly_more_often_than_in_the_best_order():
+    found = fewest = 0
+    for seed in range(10):
+        layers, routes = layered(seed)
+        places = [sorted(layer) for layer in layers]
+        orders = product(*(permutations(layer) for layer in layers))
+        best = min(crossings(order, routes) for order in orders)
+        graphs._untangle(layers, routes)
+        assert [sorted(layer) for layer in layers] == places
+        print(seed, best, crossings(layers, routes))
+        fewest += best
+        found += crossings(layers, routes)
+    assert found <= 1.1 * fewest
 
 
 def test_chain_is_straight():

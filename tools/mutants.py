@@ -55,6 +55,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         os.environ["MUTANT_UNDER_TEST"] = "stats"
 
 
+def pytest_configure() -> None:
+    """Import what d2l_helpers imports late, before mutmut forks."""
+    import networkx  # noqa: F401
+    import scipy.optimize  # noqa: F401
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast tests first: one that fails is enough."""
     stats = Path("mutmut-stats.json")
