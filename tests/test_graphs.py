@@ -572,7 +572,6 @@ def test_lines_cross_hardly_more_often_than_in_the_best_order():
         best = min(crossings(order, routes) for order in orders)
         graphs._untangle(layers, routes)
         assert [sorted(layer) for layer in layers] == places
-        print(seed, best, crossings(layers, routes))
         fewest += best
         found += crossings(layers, routes)
     assert found <= 1.1 * fewest

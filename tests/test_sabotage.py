@@ -88,57 +88,40 @@ def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle():
 BLIND = """
 from tests.strict_nbval import StrictCell
 
-StrictCell.compare_outputs = lambda *args: True
+compare = StrictCell.compare_outputs
+StrictCell.compare_outputs = lambda cell, *outputs: (
+    cell.path.stem == "08_blind" or compare(cell, *outputs)
+)
 """
 
 
-@pytest.fixture
-def prove(tmp_path):
-    """Prove a small chapter; return the exit status and what was said."""
-    result = new_output(
-        "execute_result", {"text/plain": "2"}, execution_count=1
-    )
+def test_what_is_unnoticed_or_not_compared_is_listed_and_fails(tmp_path):
+    two = new_output("execute_result", {"text/plain": "2"}, execution_count=1)
     cells = [
-        new_code_cell("1 + 1", execution_count=1, outputs=[result]),
-        new_code_cell(
-            "1 + 2",
-            execution_count=2,
-            metadata={"tags": ["nbval-ignore-output"]},
-        ),
-        *(new_code_cell("pass", execution_count=i) for i in range(3, 23)),
+        new_code_cell("1 + 1", execution_count=1, outputs=[two]),
+        new_code_cell("1 + 2", execution_count=2),
     ]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "08_small.ipynb")
+    cells[1].metadata.tags = ["nbval-ignore-output"]
+    for name in ("08_blind", "09_seeing"):
+        notebook = new_notebook(cells=cells)
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-
-    def run(conftest):
-        (tmp_path / "conftest.py").write_text(conftest)
-        command = [sys.executable, "-m", "pytest", "--nbval"]
-        command += ["-p", "tests.strict_nbval", "-p", "tools.sabotage"]
-        environment = {
-            k: v for k, v in os.environ.items() if "PYTEST" not in k
-        }
-        done = subprocess.run(
-            [*command, tmp_path],
-            cwd=book.ROOT,
-            env={**environment, "PYTHONPATH": str(book.ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout
-
-    return run
-
-
-def test_noticed_alterations_pass(prove):
-    status, said = prove("")
-    assert status == 0, said
-    assert "unnoticed: 0 of " in said
-    assert "not compared: 1 of 22 cells\n  08_small, In [2]\n" in said
-
-
-def test_unnoticed_alterations_are_listed_and_fail(prove):
-    status, said = prove(BLIND)
-    assert status == 1, said
-    assert "08_small, In [1], digit: '2' -> '7'\n" in said
-    assert "08_small, In [1], removed output: " in said
-    assert "08_small, In [22], added output: " in said
+    (tmp_path / "conftest.py").write_text(BLIND)
+    command = [sys.executable, "-m", "pytest", "--nbval", tmp_path]
+    command += ["-p", "tests.strict_nbval", "-p", "tools.sabotage"]
+    environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
+    done = subprocess.run(
+        command, cwd=book.ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stdout
+    said = done.stdout.splitlines()
+    assert "4 passed" in said[-1]
+    first = said.index("not compared: 2 of 4 cells")
+    assert said[first + 1] == "  08_blind, In [2]"
+    assert said[first + 2] == "  09_seeing, In [2]"
+    number = len(list(sabotage.alterations([two])))
+    assert f"|alterations|{number}|{number}|{2 * number}|" in said
+    unnoticed = said[first + 4 : -1]
+    assert "  08_blind, In [1], digit: '2' -> '7'" in unnoticed
+    assert len(unnoticed) == number
+    assert all("08_blind" in line for line in unnoticed)
