@@ -243,7 +243,20 @@ assert sys.modules["torchvision"] is None
 """)
 
 
-def test_door_installs_d2l_without_its_pins(python, tmp_path):
+INSTALL = """
+import sys
+from d2l_helpers import d2l_door
+
+sys.exit(d2l_door.install())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-m", "d2l_helpers.d2l_door"), ("-c", INSTALL)],
+    ids=["command", "function"],
+)
+def test_door_installs_d2l_without_its_pins(python, tmp_path, arguments):
     write(
         tmp_path / "pip",
         {
@@ -251,7 +264,7 @@ def test_door_installs_d2l_without_its_pins(python, tmp_path):
             "__main__.py": "import sys\nprint(*sys.argv[1:])\nsys.exit(3)",
         },
     )
-    done = python("-m", "d2l_helpers.d2l_door")
+    done = python(*arguments)
     assert done.stdout.split() == [
         "install",
         "--no-deps",

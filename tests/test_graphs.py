@@ -363,7 +363,9 @@ def draw(which):
 @functools.cache
 def picture(which):
     """The axes and the graph, for tests that only look."""
-    return draw(which)
+    ax, graph = draw(which)
+    ax.figure.canvas.draw()  # which does nothing once the figure is closed
+    return ax, graph
 
 
 def extents(ax):
