@@ -51,7 +51,7 @@ from d2l_helpers import d2l
 notebooks = [nbformat.read(path, 4) for path in sys.argv[1:]]
 os.chdir("chapters")
 shell = InteractiveShell.instance()
-shell.enable_matplotlib("inline")
+matplotlib.use("module://matplotlib_inline.backend_inline")
 threads = torch.get_num_threads()
 sys.stdout = sys.stderr = open(os.devnull, "w")
 start = time.perf_counter()
@@ -160,7 +160,7 @@ def draw(medians: dict[str, float]) -> None:
 
 
 def growth() -> int:
-    """Time our tests of more and more copies; return 1 if not in proportion."""
+    """Time our tests of more and more copies; return 1 off the line."""
     took = {}
     for copies in (1, 4, 16):
         with tempfile.TemporaryDirectory() as place:
@@ -183,7 +183,7 @@ def memory_of(pid: int) -> dict[str, float]:
 
 
 def memory() -> int:
-    """Compare a kernel after its chapter with a bare import; 1 if too large."""
+    """Compare kernels after their chapters with a bare import."""
     command = [sys.executable, "-c", BARE]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -440,8 +440,8 @@ def test_figure_is_as_large_as_the_drawing_needs(which):
     width, height = ax.figure.get_size_inches()
     assert 0 < min(lefts) < 0.3
     assert 0 < width - max(rights) < 0.3
-    assert 0 < min(lows) < 0.3
-    assert 0 < height - max(highs) < 0.3
+    assert 0 < min(lows) < 0.4
+    assert 0 < height - max(highs) < 0.4
 
 
 @DRAWN
@@ -450,9 +450,11 @@ def test_boxes_and_columns_keep_their_distances(which):
     for column in columns(ax):
         for above, below in pairwise(column):
             assert above[1] - below[3] > 0.2
+    upright = ax.texts[0].get_rotation() == 90
+    least, most = (0.2, 0.25) if upright else (0.5, 0.8)
     for column, following in pairwise(columns(ax)):
         gap = min(b[0] for b in following) - max(b[2] for b in column)
-        assert 0.5 < gap < 0.8
+        assert least < gap < most
 
 
 def test_boxes_of_a_column_stand_close():
@@ -523,17 +525,13 @@ def test_lines_at_one_box_do_not_cross_there(which):
             assert heights == pytest.approx(sorted(heights), abs=0.2)
 
 
-@pytest.mark.parametrize(("columns", "broken"), [(7, False), (8, True)])
-def test_names_take_two_lines_from_eight_columns_on(columns, broken):
-    w = leaf()
-    y = w
+@pytest.mark.parametrize(("columns", "angle"), [(7, 0), (8, 90)])
+def test_names_stand_upright_from_eight_columns_on(columns, angle):
+    y = leaf()
     for _ in range(columns - 1):
         y = y.exp()
-    ax = draw_graph(y, {"Backward": w})
-    assert set(texts(ax)) == {
-        "Backward",
-        "Exp\nBackward0" if broken else "ExpBackward0",
-    }
+    ax = draw_graph(y)
+    assert {text.get_rotation() for text in ax.texts} == {angle}
 
 
 def layered(seed):
@@ -589,13 +587,7 @@ def test_thirty_nodes_fit_on_a_page_in_letters_of_full_size():
     assert len(graph_of(total, parameters)) == 30
     ax = draw_graph(total, parameters)
     assert ax.figure.get_figwidth() < 9
-    assert {text.get_rotation() for text in ax.texts} == {90}
     assert {text.get_fontsize() for text in ax.texts} == {9}
-
-
-def test_names_of_a_short_graph_lie_flat():
-    ax = draw_graph(leaf().exp().sin().log())
-    assert {text.get_rotation() for text in ax.texts} == {0}
 
 
 def crossing_on_paper():
