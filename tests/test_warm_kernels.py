@@ -154,14 +154,16 @@ FACTS = {
     "process": "[__import__('multiprocessing').current_process().name, "
     "__import__('multiprocessing').current_process().daemon]",
     "leader": "__import__('os').getsid(0) == __import__('os').getpid()",
-    "warnings": "sorted(map(str, __import__('warnings').filters))",
+    # As after an optimizer, with which torch imports _dynamo.
+    "warnings": "[__import__('torch._dynamo'), "
+    "sorted(map(str, __import__('warnings').filters))][1]",
     "log": "str(__import__('logging').getLogger().handlers)",
     "backend": "__import__('matplotlib.pyplot').rcParams._get('backend')",
     "style": "str(dict(__import__('matplotlib').rcParams))",
     "threads": "[__import__('torch').get_num_threads(), "
     "__import__('torch').get_num_interop_threads()]",
-    "modules of torch": "sorted(m for m in __import__('sys').modules "
-    "if m.startswith('torch'))",
+    "modules of torch": "[__import__('torch._dynamo'), sorted("
+    "m for m in __import__('sys').modules if m.startswith('torch'))][1]",
     "our modules": "[m for m in __import__('sys').modules "
     "if m.startswith(('tools', 'tests', '_pytest', 'nbval'))]",
     "cuda": "[__import__('torch').cuda.is_initialized(), "

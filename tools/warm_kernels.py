@@ -5,10 +5,10 @@ matplotlib. Here a server imports them once, and each kernel is a fork of it:
 the forkserver of ``multiprocessing``, behind a provisioner of jupyter_client.
 After ``use()``, the kernels that this process starts are such forks.
 
-A cell sees what an ordinary kernel shows it, but for this: an environment
-variable that it sets before it imports torch or matplotlib comes too late for
-them; and kernels of one server share the seed of ``hash``, and so the order
-of a set of strings.
+A cell sees what an ordinary kernel shows it, but for this: what torch imports
+when it first needs it is there already; an environment variable that a cell
+sets before it imports torch or matplotlib comes too late for them; and kernels
+of one server share the seed of ``hash``, and so the order of a set of strings.
 
 Forks are right only on Linux, and only for a kernel that runs this Python in
 the server's environment: most variables act when Python starts or a library
