@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,8 +24,9 @@ GAP = 0.4  # inches between two columns, where the lines turn
 LINE = 0.23  # inches that a box of one line of text is high
 PORT = 0.12  # inches between two lines that end at one box, at most
 SPREAD = 0.18  # inches between the first and the last of them, at most
+STRAIGHT = 3  # the weight of lines that pass by, to that of boxes
 SWEEPS = 6  # to the left and back, to find the order in each column
-STEPS = 25  # likewise, to find the heights
+STEPS = 50  # to the right, to find the heights
 LONG = 8  # columns, from which on names stand upright and columns are near
 
 
@@ -296,7 +298,6 @@ def _crossings(layers: list[list], after: dict) -> int:
 
 def _heights(layers: list[list], routes: dict, height: dict) -> dict:
     """Each place's y, in the order of its column, near to its neighbors'."""
-    import numpy as np
     from scipy.optimize import isotonic_regression
 
     before, after = _neighbors(routes)
@@ -307,12 +308,12 @@ def _heights(layers: list[list], routes: dict, height: dict) -> dict:
             offset[place] = bottom + height[place] / 2
             bottom += height[place]
     y = defaultdict(float)
-    for layer in [*layers[::-1], *layers] * STEPS:
+    for layer in layers * STEPS:
         aims, weights = [], []
         for place in layer:
             near = before[place] + after[place]
             weight = [_weight(place) * _weight(p) for p in near]
-            middle = np.average([y[p] for p in near], weights=weight)
+            middle = fmean((y[p] for p in near), weight)
             aims.append(middle - offset[place])
             weights.append(sum(weight))
         # The nearest heights that keep the order and the distances.
@@ -324,7 +325,7 @@ def _heights(layers: list[list], routes: dict, height: dict) -> dict:
 
 def _weight(place: int | tuple) -> int:
     """How much a place counts: lines that pass by are to be straight."""
-    return 3 if isinstance(place, tuple) else 1
+    return STRAIGHT if isinstance(place, tuple) else 1
 
 
 def _edges_of_columns(layers: list[list], width: dict, gap: float) -> tuple:
