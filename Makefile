@@ -53,7 +53,8 @@ else
 endif
 
 test-notebooks: $(READY) ## run every cell and compare its output (CH=03: one)
-	$(PY) -m pytest $$($(PY) -m tools.book list "$$CH")
+	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
+	$(PY) -m pytest $(if $(CH),,-n auto --maxprocesses=4) $$notebooks
 
 prove: prove-outputs prove-mutants ## show that the tests fail where they should
 

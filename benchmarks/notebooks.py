@@ -74,7 +74,7 @@ def ways(files: list[str]) -> dict[str, list[str]]:
     """
     plain = [*PYTEST, "-c", "plain.ini", "--noconftest"]
     return {
-        OURS: [*PYTEST, *files],
+        OURS: [*PYTEST, "-n", "2", *files],
         "pytest --nbval": [*plain, "--nbval", *files],
         "pytest --nbval -n 2 --dist loadfile": [
             *[*plain, "--nbval", "-n", "2", "--dist", "loadfile"],

@@ -62,6 +62,7 @@ def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
     ]
     random.shuffle(chapters)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    command += ["-n", "2"]
     if os.geteuid() == 0:  # root may write anywhere, unless it gives this up
         rights = "--bounding-set=-dac_override,-dac_read_search"
         command = ["setpriv", rights, *command]
