@@ -313,29 +313,21 @@ def _stderr(outputs: list[NotebookNode] | None) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path, parent):
     """Replace nbval's notebooks by strict ones."""
-    found = [
+    return [
         StrictFile.from_parent(parent, path=file_path)
         if type(collector) is IPyNbFile
         else collector
         for collector in (yield)
     ]
-    # The workers of `pytest -n` collect all files, and run some.
-    if any(isinstance(f, StrictFile) for f in found) and not _distributed(
-        parent.config
-    ):
-        warm_kernels.preload()
-    return found
 
 
-def _distributed(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput") or bool(
-        getattr(config.option, "numprocesses", None)
-    )
-
-
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let each kernel be forked, also those of other tests."""
     warm_kernels.use()
+    # Under `pytest -n`, not this process but its workers start kernels.
+    alone = not getattr(config.option, "numprocesses", None)
+    if alone and any(".ipynb" in argument for argument in config.args):
+        warm_kernels.preload()
 
 
 def pytest_report_header() -> str:

@@ -14,14 +14,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-import d2l_helpers
 from tools import book
 
-MODULES = [
-    name
-    for name in d2l_helpers.__all__
-    if isinstance(getattr(d2l_helpers, name), type)
-]
 # By column, the least or the most that a chapter may have.
 LEAST = {"prose before (%)": 90}
 MOST = {
@@ -68,6 +62,14 @@ def _is_bare_print(cells: list[NotebookNode], i: int) -> bool:
     return [cell.cell_type for cell in around] != ["markdown", "markdown"]
 
 
+def modules() -> list[str]:
+    """The names of the reference modules."""
+    import d2l_helpers  # and so torch, which no other bar needs
+
+    names = d2l_helpers.__all__
+    return [n for n in names if isinstance(getattr(d2l_helpers, n), type)]
+
+
 def used_in(module: str) -> list[str]:
     """The chapters that take a reference module from ``d2l_helpers``."""
     uses = re.compile(
@@ -106,7 +108,7 @@ def missed(rows: dict[str, dict[str, float]]) -> list[str]:
         lines.append(f"{ignored} of {cells} code cells aren't compared")
     lines += [
         f"{module} is used in fewer than two chapters: {used_in(module)}"
-        for module in MODULES
+        for module in modules()
         if len(used_in(module)) < 2
     ]
     return lines
@@ -121,7 +123,7 @@ def main() -> int:
     for name, row in rows.items():
         figures = " | ".join(f"{figure:.0f}" for figure in row.values())
         print(f"| {name} | {figures} |")
-    for module in MODULES:
+    for module in modules():
         print(f"{module}: {', '.join(used_in(module))}")
     lines = missed(rows)
     if lines:
