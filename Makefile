@@ -24,9 +24,13 @@ ifneq ($(shell $(PY) -c "print('ok')" 2>/dev/null),ok)
 .PHONY: $(READY)
 endif
 
+# Installs an extra of pyproject.toml that few need.
+install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
+    $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lab run test test-notebooks prove prove-outputs \
-    prove-mutants pairs html lint clean constraints
+    prove-mutants flakes bench pairs html lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -63,10 +67,19 @@ prove-outputs: $(READY)  # alters each stored output
 	$(PY) -m pytest -q -p tests.strict_nbval -p tools.sabotage $$notebooks
 
 prove-mutants: $(READY)  # alters the code in d2l_helpers
-	@$(PY) -c "import mutmut" 2>/dev/null || $(PY) -m pip install \
-	    $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt) \
-	    --editable ".[prove]"
+	@$(call install,prove)
 	$(PY) -m tools.mutants
+
+flakes: $(READY) ## run the cells 50 times, under changing conditions
+	$(PY) -m tools.flakes
+
+bench: $(READY) ## time the tests and the modules beside others
+	@$(call install,bench)
+	$(PY) -m benchmarks.import_time
+	$(PY) -m benchmarks.modules
+	$(PY) -m benchmarks.notebooks times
+	$(PY) -m benchmarks.notebooks growth
+	$(PY) -m benchmarks.notebooks memory
 
 pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
 	@$(PY) -m tools.book check "$$CH"
