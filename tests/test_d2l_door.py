@@ -104,9 +104,13 @@ for _ in range(2):
         from d2l_helpers import d2l
     except ModuleNotFoundError as error:
         assert error.name == "d2l"
-        assert "d2l is not installed" in str(error)
-        assert "`make setup`" in str(error)
-        assert "pip install --no-deps d2l==1.0.3`" in str(error)
+        assert error.__suppress_context__
+        assert str(error) == (
+            "The book's package d2l is not installed. In a checkout, run "
+            "`make setup`; elsewhere, run `python -m pip install --no-deps "
+            "d2l==1.0.3` (its pinned dependencies don't install on current "
+            "Python)."
+        )
     else:
         raise AssertionError("d2l was found")
 """)
@@ -150,9 +154,11 @@ assert type(catch(__import__, "torchvision")) is ModuleNotFoundError
 
 error = catch(d2l.FashionMNIST)
 assert type(error) is ImportError
-assert "needs torchvision" in str(error)
-assert "No module named 'torchvision'" in str(error)
-assert f"matches torch {torch.__version__}," in str(error)
+assert str(error) == (
+    "This part of d2l needs torchvision, which can't be imported here "
+    "(No module named 'torchvision'). Install the torchvision release that "
+    f"matches torch {torch.__version__}, and restart Python."
+)
 assert isinstance(error.__cause__, ModuleNotFoundError)
 for use in (
     lambda: d2l.torchvision.datasets.FashionMNIST,
