@@ -202,7 +202,7 @@ def draw_graph(
         for end, i in inside.items():
             points[end] = ((left[i] + right[i]) / 2, points[end][1])
         line = Path(points, codes)
-        ax.add_patch(PathPatch(line, fill=False, ec=GRAY, lw=1))
+        ax.add_patch(PathPatch(line, fill=False, ec=GRAY))
     for node, label in labels.items():
         leaf = graph.nodes[node]["kind"] == "leaf"
         x = (left[column[node]] + right[column[node]]) / 2

@@ -39,8 +39,10 @@ def texts(ax):
 
 
 def test_tree_carries_classes_counts_and_names():
+    ax = draw_modules(NestMLP())
+    assert {text.get_rotation() for text in ax.texts} == {0}
     # 20 * 64 + 64 + 64 * 32 + 32 = 3,424 and 32 * 16 + 16 = 528
-    assert texts(draw_modules(NestMLP())) == sorted(
+    assert texts(ax) == sorted(
         [
             "NestMLP\n3,952 parameters",
             "net",

@@ -12,6 +12,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import BoxStyle
+from matplotlib.path import Path
 from torch import nn
 
 from d2l_helpers import (
@@ -496,6 +497,15 @@ def test_lines_run_from_left_to_right(which):
     ax, _ = draw(which)
     for line in lines(ax):
         assert (line[1:, 0] >= line[:-1, 0]).all()
+    for patch in ax.patches:
+        assert Path.CURVE4 in patch.get_path().codes
+
+
+def test_drawing_fills_its_figure_also_without_our_style():
+    matplotlib.rcdefaults()
+    ax = draw_graph(leaf().exp())
+    ax.figure.canvas.draw()
+    assert ax.get_position().width > 0.9
 
 
 def test_boxes_lie_over_thin_gray_lines():
