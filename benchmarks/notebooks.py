@@ -32,12 +32,18 @@ GOALS = {  # at most so much of the time of another way
     FLOOR: 1.5,
 }
 RUN_PAPERMILL = """
-import sys, tempfile
-import papermill
+import sys, tempfile, textwrap
+import nbformat, papermill
 with tempfile.TemporaryDirectory() as folder:
     for path in sys.argv[1:]:
+        notebook = nbformat.read(path, 4)
+        for cell in notebook.cells:  # papermill would end at such an error
+            if "raises-exception" in cell.metadata.get("tags", []):
+                body = textwrap.indent(cell.source, "    ")
+                cell.source = f"try:\\n{body}\\nexcept Exception: pass"
+        nbformat.write(notebook, f"{folder}/in.ipynb")
         papermill.execute_notebook(
-            path, f"{folder}/out.ipynb", cwd="chapters",
+            f"{folder}/in.ipynb", f"{folder}/out.ipynb", cwd="chapters",
             kernel_name="python3", progress_bar=False,
         )
 """
@@ -92,13 +98,13 @@ def seconds(command: list[str], folder: Path) -> float:
     The floor says itself how long its cells took.
 
     Raises:
-        RuntimeError: if it couldn't run. A comparison that fails is no
-            reason: nbval by itself compares the text of each SVG.
+        RuntimeError: if it fails, but for nbval by itself, which compares
+            the text of each SVG.
     """
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     duration = time.perf_counter() - start
-    if done.returncode not in (0, 1):
+    if done.returncode > ("plain.ini" in command and "--nbval" in command):
         raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
     return float(done.stdout) if RUN_FLOOR in command else duration
 
