@@ -263,7 +263,8 @@ def _untangle(layers: list[list], routes: dict) -> None:
     before, after = _neighbors(routes)
     best = [list(layer) for layer in layers]
     fewest = _crossings(best, after)
-    for order, neighbors in [(layers[::-1], after), (layers, before)] * SWEEPS:
+    sweeps = [(list(reversed(layers)), after), (layers, before)]
+    for order, neighbors in sweeps * SWEEPS:
         for layer in order:
             rank = {p: i for other in layers for i, p in enumerate(other)}
             mean = {
