@@ -51,7 +51,6 @@ RUN_FLOOR = """
 import os, sys, time
 import matplotlib, matplotlib.pyplot, networkx, nbformat, safetensors.torch
 import scipy.optimize, sklearn.datasets, torch, torch.fx
-import torch.utils.benchmark
 from IPython.core.interactiveshell import InteractiveShell
 from d2l_helpers import d2l
 notebooks = [nbformat.read(path, 4) for path in sys.argv[1:]]

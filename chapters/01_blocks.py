@@ -476,9 +476,8 @@ plain_list(X.cpu()).shape, [n for n, _ in plain_list.named_parameters()]
 
 # %% [markdown]
 # Two. An optimizer would train the last layer and be content; saving and
-# moving would leave out the rest. Only an optimizer that gets no parameter at
-# all raises an error. With `nn.ModuleList` in place of the list, all six are
-# there.
+# moving would leave out the rest. With `nn.ModuleList` in place of the list,
+# all six are there.
 
 # %%
 plain_list.hidden = nn.ModuleList(plain_list.hidden)

@@ -449,9 +449,8 @@ except RuntimeError as error:
 assert w.grad is None
 
 # %% [markdown]
-# The *version* is that count, and an edit through `w.detach()` is counted too.
-# An error is better than a wrong number. Write before the forward computation
-# or, as optimizers do, after `backward`.
+# The *version* is that count. An error is better than a wrong number. Write
+# before the forward computation or, as optimizers do, after `backward`.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)

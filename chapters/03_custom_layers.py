@@ -530,8 +530,9 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 #
 # **3.3 Repair.** `F.relu(X @ self.weight.detach() + self.bias)` also trains
 # badly. Predict which parameters move in one step of training, then check with
-# `changed_by_a_step`. What does it have in common with `.data`, and what is
-# safer about it?
+# `changed_by_a_step`. What does it have in common with `.data`? Multiply
+# `w.detach()` in place between forward and backward, as
+# [chapter 02](02_parameters.ipynb) does with `w.data`: what is safer about it?
 #
 # **3.4 A layer with a memory.** Extend `RunningCenter` to keep a running
 # variance that starts at 1, and to divide by its root. Which of its tensors

@@ -691,7 +691,7 @@ for batch_size in (50, 200, 1200):
     print(f"batch size {batch_size:4}, number of steps {steps:2}: {ms:.1f} ms")
 
 # %% [markdown]
-# Less than a fifth was left here: most of the time had gone into calls. A GPU
+# On that machine most of it was gone: the time had gone into calls. A GPU
 # doesn't shorten the calls, since they are prepared on the CPU. So a GPU pays
 # where a call holds much work: wide layers, large batches, large images.
 # [Chapter 06](06_devices.ipynb) measures small and large products on each
