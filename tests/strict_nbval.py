@@ -324,6 +324,11 @@ def pytest_collect_file(file_path, parent):
 def pytest_configure(config: pytest.Config) -> None:
     """Let each kernel be forked, also those of other tests."""
     warm_kernels.use()
+    workers = len(getattr(config.option, "tx", None) or ())
+    if workers:
+        # Workers that compute on all cores would wait for each other.
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     # Under `pytest -n`, not this process but its workers start kernels.
     alone = not getattr(config.option, "numprocesses", None)
     if alone and any(".ipynb" in argument for argument in config.args):

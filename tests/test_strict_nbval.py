@@ -289,6 +289,29 @@ def test_cell_chosen_alone_finds_what_the_cells_before_it_made():
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.parametrize("asked", [None, "3"])
+def test_workers_share_the_cores_unless_told_otherwise(asked, tmp_path):
+    shares = str(max(1, os.cpu_count() // 2))
+    (tmp_path / "test_threads.py").write_text(
+        "import os\n"
+        "def test_threads():\n"
+        f"    assert os.environ['OMP_NUM_THREADS'] == {asked or shares!r}\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k[:4] != "OMP_"}
+    if asked:
+        environment["OMP_NUM_THREADS"] = asked
+    command = [sys.executable, "-m", "pytest"]
+    command += ["-p", "tools", "-p", "tests.strict_nbval"]
+    done = subprocess.run(
+        [*command, "-c", "/dev/null", "-n", "2", tmp_path],
+        cwd=book.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_difference_shows_the_lines_the_rule_torch_and_the_device(runs):
     touched, cells = runs
     message = cells["number"][touched["number"]].find("failure").text
