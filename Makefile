@@ -30,7 +30,8 @@ install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab run test test-notebooks prove prove-outputs \
-    prove-mutants flakes bench pairs html lint clean constraints
+    prove-mutants flakes bench pairs html html-single test-site publish lint \
+    clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -73,21 +74,29 @@ prove-mutants: $(READY)  # alters the code in d2l_helpers
 flakes: $(READY) ## run the cells 50 times, under changing conditions
 	$(PY) -m tools.flakes
 
-bench: $(READY) ## time the tests and the modules beside others
+bench: $(READY) ## time the tests, the modules and the site beside others
 	@$(call install,bench)
-	$(PY) -m benchmarks.import_time
-	$(PY) -m benchmarks.modules
-	$(PY) -m benchmarks.notebooks times
-	$(PY) -m benchmarks.notebooks growth
-	$(PY) -m benchmarks.notebooks memory
+	@status=0; for what in import_time modules "notebooks times" \
+	    "notebooks growth" "notebooks memory" site; do \
+	    echo "== $$what"; $(PY) -m benchmarks.$$what || status=1; \
+	done; exit $$status
 
 pairs: $(READY) ## check that each .py and its .ipynb agree (CH=03: one)
 	@$(PY) -m tools.book check "$$CH"
 
-html: pairs ## build the site from the stored outputs: _build/html/index.html
-	@rm -f _build/html/*.html  # also the page of a chapter that is gone
-	$(PY) -m sphinx -W -n --keep-going -d _build/doctrees \
-	    -c site chapters _build/html
+html: $(READY) ## build the site from the stored outputs: _build/html/index.html
+	@$(PY) -m tools.site
+
+html-single: $(READY) ## one chapter as one HTML file (CH=03)
+	@$(PY) -m tools.site single "$$CH"
+
+test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
+	@$(call install,browser)
+	$(PY) -m pytest tests/browser
+
+publish: html ## push the site to the branch gh-pages
+	@$(call install,publish)
+	$(PY) -m ghp_import --no-jekyll --push --force _build/html
 
 lint: $(READY) ## check the style of the code
 	@$(PY) -m ruff check

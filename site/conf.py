@@ -1,53 +1,68 @@
-"""How the site looks.
-
-The pages are the chapters with their stored outputs. Nothing is executed
-here, so a page can't show a number that no test has compared.
-"""
+"""How the site looks; `make html` builds it (tools/site.py)."""
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+SITE = Path(__file__).resolve().parent
+sys.path[:0] = [str(SITE.parent), str(SITE / "extensions")]
 
-from tools import book
+from tools.site import read_course
 
-project = "Deep learning computation in PyTorch"
-html_title = project
+course = read_course()
+project = html_title = course.title
 language = "en"
+html_baseurl = course.address
 
-extensions = ["myst_nb", "sphinx_copybutton", "sphinx-mathjax-offline"]
-exclude_patterns = ["**.ipynb_checkpoints"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "notfound.extension",
+    "marks",
+    "mathml",
+    "pages",
+]
 nb_execution_mode = "off"
-myst_enable_extensions = ["dollarmath"]
+# Sphinx and JupyterLab show both as they are stored; nothing is converted.
+myst_enable_extensions = ["attrs_block", "dollarmath"]
 # Headings that other pages may link to.
 myst_heading_anchors = 3
+html_math_renderer = "mathml"
+templates_path = ["templates"]
 
-html_theme = "sphinx_book_theme"
+autodoc_default_options = {"class-doc-from": "class"}
+autodoc_typehints = "none"
+napoleon_custom_sections = ["Shape"]
+# Names of torch and of Python, whose own pages are elsewhere.
+nitpick_ignore_regex = [("py:.*", r"(?!d2l_helpers).*")]
+
+notfound_urls_prefix = urlsplit(course.address).path or "/"
+
+html_theme = "pydata_sphinx_theme"
 html_theme_options = {
-    "footer_content_items": [],
-    "home_page_in_toc": True,
-    "navbar_persistent": [],  # the sidebar has the search field
-    "use_download_button": False,
-    "use_fullscreen_button": False,
+    "article_header_end": ["chapter-actions"],
+    "footer_start": [],
+    "footer_end": [],
+    "navbar_align": "left",
+    "navbar_center": [],
+    "navbar_end": ["theme-switcher"],
+    "search_bar_text": "Search",
+    "secondary_sidebar_items": ["page-toc"],
 }
+if course.logo:
+    html_theme_options["logo"] = {
+        "image_light": f"static/{course.logo}",
+        "image_dark": f"static/{course.logo}",
+        "text": course.title,
+    }
 # Without it the theme complains in the console of a first-time reader.
 html_context = {"default_mode": "auto"}
+html_sidebars = {"**": ["book-nav.html"]}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/icon.svg"
 html_copy_source = False
-
-
-def add_contents(app, docname, content):
-    """Put the list of chapters under the front page.
-
-    In the page itself it would stand as a raw directive in JupyterLab.
-    """
-    if docname == "index":
-        names = "\n".join(source.stem for source in book.sources())
-        content[0] += f"\n```{{toctree}}\n:hidden:\n{names}\n```\n"
-
-
-def setup(app):
-    app.connect("source-read", add_contents)
-    # Sphinx can't see that a new chapter changes the list.
-    app.connect("env-get-outdated", lambda *_: ["index"])
+html_use_index = False
+copybutton_selector = ".cell_input pre, div.highlight-sh pre"

@@ -29,7 +29,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from tests.comparison import RULE, outputs_difference
 from tools import warm_kernels
-from tools.book import without_colors
+from tools.book import COLAB_TAG, without_colors
 
 DEATH = "look for what ends it: memory, os._exit, a crash in native code"
 HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
@@ -175,6 +175,8 @@ class StrictCell(IPyNbCell):
     def setup(self) -> None:
         if self.parent.failed:
             pytest.skip(f"not run, because {self.parent.failed} failed")
+        if _for_colab(self.cell):
+            pytest.skip("it installs what Colab lacks")
 
     def runtest(self) -> None:
         try:
@@ -211,6 +213,8 @@ class StrictCell(IPyNbCell):
         cells = [c for c in self.parent.nb.cells if c.cell_type == "code"]
         kernel = self.parent.kernel
         for cell in cells[self.parent.ran : self.cell_num]:
+            if _for_colab(cell):
+                continue
             message = kernel.execute_cell_input(cell.source, allow_stdin=False)
             kernel.await_reply(message, self.config.option.nbval_cell_timeout)
             kernel.await_idle(message, self.output_timeout)
@@ -300,6 +304,10 @@ class StrictCell(IPyNbCell):
     def reportinfo(self) -> tuple:
         path, line, _ = super().reportinfo()
         return path, line, f"{self.path.name}::{self.name}"
+
+
+def _for_colab(cell: NotebookNode) -> bool:
+    return COLAB_TAG in cell.metadata.get("tags", [])
 
 
 def _stderr(outputs: list[NotebookNode] | None) -> str:

@@ -1,93 +1,456 @@
-"""The site: built from the stored outputs, complete, and self-contained."""
+"""The site: built from the stored outputs, complete, and self-contained.
 
+What needs a browser to be seen is in tests/browser.
+"""
+
+import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
+from functools import cached_property
+from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
-from tools.book import CHAPTERS, ROOT, sources
+from tools import book, site
+from tools.site import Course
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
+PUBLISHED = {
+    "title": "A course",
+    "address": "https://example.edu/courses/dl/",
+    "repository": "https://github.com/owner/name",
+    "branch": "spring 1".replace(" ", "-"),
+    "hub": "https://hub.example.edu",
+    "leave_out": ["05"],
+}
 
 
-class Page(HTMLParser):
-    """What a page loads, its pictures' texts, and its formulas."""
+class Page:
+    """A page of the built site."""
 
-    def __init__(self, path):
-        super().__init__()
-        self.loaded, self.alts, self.formulas = [], [], 0
-        self.source = path.read_text("utf-8")
-        self.feed(self.source)
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.source = (folder / f"{name}.html").read_text("utf-8")
 
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        if LOADED.get(tag) in attrs:
-            self.loaded.append(attrs[LOADED[tag]])
-        if tag == "img":
-            self.alts.append(attrs.get("alt", ""))
-        self.formulas += "math" in (attrs.get("class") or "").split()
+    @cached_property
+    def soup(self):
+        return BeautifulSoup(self.source, "html.parser")
+
+    @property
+    def article(self):
+        return self.soup.select_one("article")
+
+    @property
+    def loaded(self):
+        return [
+            tag[LOADED[tag.name]]
+            for tag in self.soup.select(
+                "script[src], img[src], link[rel~=stylesheet], "
+                "link[rel~=icon], iframe[src]"
+            )
+        ]
+
+    @property
+    def ids(self):
+        return {tag["id"] for tag in self.soup.select("[id]")}
+
+
+def built(folder, **course):
+    """Build a site in a process of its own, as `make html` does."""
+    code = (
+        "import json, pathlib, sys\n"
+        "from tools import site\n"
+        "_, course, out = sys.argv\n"
+        "course = site.Course(**json.loads(course))\n"
+        "site.read_course = lambda *_: course\n"
+        "sys.exit(site.build(course, pathlib.Path(out)))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, json.dumps(course), folder / "html"],
+        cwd=book.ROOT,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def pages(tmp_path_factory):
+    """The site as it is, by the names of its pages."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-W", "-n", "-q"]
-    command += ["-d", folder / "doctrees", "-c", ROOT / "site"]
-    done = subprocess.run(
-        [*command, CHAPTERS, folder / "html"], capture_output=True, text=True
-    )
+    done = built(folder, title="A course")
     assert done.returncode == 0, done.stderr
-    return folder / "html"
+    names = [path.stem for path in (folder / "html").glob("*.html")]
+    return {name: Page(folder / "html", name) for name in names}
 
 
-def pages(site):
-    return ["index", *(source.stem for source in sources())]
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The site of a course with addresses, and without chapter 05."""
+    folder = tmp_path_factory.mktemp("published")
+    done = built(folder, **PUBLISHED)
+    assert done.returncode == 0, done.stderr
+    names = [path.stem for path in (folder / "html").glob("*.html")]
+    return {name: Page(folder / "html", name) for name in names}
 
 
-def test_front_page_leads_to_every_chapter(site):
-    front = (site / "index.html").read_text("utf-8")
-    contents = re.search(r'<nav class="bd-links.*?</nav>', front, re.DOTALL)
-    for source in sources():
-        assert f'href="{source.stem}.html"' in contents[0]
+@pytest.fixture(scope="module")
+def folder(pages):
+    return pages["index"].folder
 
 
-def test_nothing_is_loaded_from_another_host(site):
-    for name in pages(site):
-        loaded = Page(site / f"{name}.html").loaded
-        assert loaded
-        assert not [url for url in loaded if re.match(r"(https?:)?//", url)]
+def chapters():
+    return [source.stem for source in book.sources()]
 
 
-def test_style_sheets_load_nothing_from_another_host(site):
-    sheets = list((site / "_static").rglob("*.css"))
+def notebook_of(name):
+    return nbformat.read(book.CHAPTERS / f"{name}.ipynb", as_version=4)
+
+
+def test_pages_are_those_of_the_book(pages):
+    assert set(pages) == {
+        *chapters(),
+        *("index", "reference", "teach", "search", "404"),
+    }
+
+
+def test_front_page_has_a_card_with_a_picture_for_each_chapter(pages):
+    cards = pages["index"].article.select("ul.chapters > li")
+    assert len(cards) == len(chapters())
+    for card, name in zip(cards, chapters(), strict=True):
+        assert card.select(f'a[href="{name}.html"]')
+        assert card.img["src"] == f"_images/{name}.svg"
+        assert len(card.img["alt"]) > 20
+
+
+def test_every_page_leads_to_every_chapter(pages):
+    for page in pages.values():
+        links = page.soup.select("nav.bd-links a")
+        found = [urlsplit(link["href"]).path for link in links]
+        for name in chapters():
+            if page.name != name:
+                assert any(path.endswith(f"{name}.html") for path in found)
+
+
+def test_nothing_is_loaded_from_another_host(pages):
+    for page in pages.values():
+        assert page.loaded
+        for url in page.loaded:
+            assert not urlsplit(url).netloc, (page.name, url)
+
+
+def test_style_sheets_load_nothing_from_another_host(folder):
+    sheets = list((folder / "_static").rglob("*.css"))
     assert sheets
     for sheet in sheets:
         text = sheet.read_text("utf-8")
         assert not re.findall(r"url\(\W*(?:https?:)?//[^)]*\)", text), sheet
 
 
-def test_what_pages_load_is_there(site):
-    for name in pages(site):
-        for url in Page(site / f"{name}.html").loaded:
-            if not url.startswith(("#", "data:")):
-                assert (site / url.split("?")[0]).exists(), url
+def test_no_page_needs_more_than_the_strict_policy_allows(pages):
+    for page in pages.values():
+        inline = page.soup.select("script:not([src]), style, [style]")
+        assert not inline, page.name
+        handlers = [
+            name
+            for tag in page.soup.find_all(True)
+            for name in tag.attrs
+            if name.startswith("on")
+        ]
+        assert not handlers, page.name
 
 
-def test_pictures_keep_their_texts(site):
-    alts = Page(site / "01_blocks.html").alts
-    assert any(alt.startswith("A tree of modules") for alt in alts)
-    assert all(alts)
+def test_links_and_what_pages_load_are_there(pages, folder):
+    for page in pages.values():
+        links = [a["href"] for a in page.soup.select("a[href]")]
+        for url in [*page.loaded, *links]:
+            parts = urlsplit(url)
+            if parts.scheme or parts.netloc:
+                continue
+            path = unquote(parts.path)
+            if page.name == "404":
+                path = path.removeprefix("/")
+            path = path or f"{page.name}.html"
+            assert (folder / path).is_file(), (page.name, url)
+            if parts.fragment and path.endswith(".html"):
+                ids = pages[path.removesuffix(".html")].ids
+                assert unquote(parts.fragment) in ids, (page.name, url)
 
 
-def test_formulas_are_formulas(site):
-    page = Page(site / "03_custom_layers.html")
-    assert page.formulas >= 5
-    assert any("mathjax" in url for url in page.loaded)
-    assert "$N(0, 1)$" not in page.source
+def test_headings_are_in_order(pages):
+    for page in pages.values():
+        levels = [
+            int(tag.name[1])
+            for tag in page.soup.select("h1, h2, h3, h4, h5, h6")
+        ]
+        assert levels[0] == 1, page.name
+        assert levels.count(1) == 1, page.name
+        for above, below in zip(levels, levels[1:], strict=False):
+            assert below <= above + 1, page.name
 
 
-def test_outputs_are_those_stored(site):
-    text = Page(site / "03_custom_layers.html").source
-    assert "tensor([-50., -49., -48.])" in re.sub(r"<[^>]+>", "", text)
+def test_each_page_has_a_title_and_a_description_of_its_own(pages):
+    titles = {page.soup.title.string for page in pages.values()}
+    assert len(titles) == len(pages)
+    with_text = [p for p in pages.values() if p.name not in ("search", "404")]
+    descriptions = {
+        page.soup.select_one("meta[name=description]")["content"]
+        for page in with_text
+    }
+    assert len(descriptions) == len(with_text)
+    assert all(40 <= len(text) <= 161 for text in descriptions)
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_pictures_say_what_the_notebook_says_of_them(pages, name):
+    wanted = [
+        cell.metadata.mystnb.image.alt
+        for cell in notebook_of(name).cells
+        for output in cell.get("outputs", [])
+        if "image/svg+xml" in output.get("data", {})
+    ]
+    images = pages[name].article.select("img")
+    assert [image["alt"] for image in images] == wanted
+    assert wanted
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_formulas_are_mathml(pages, name):
+    prose = "\n".join(
+        cell.source
+        for cell in notebook_of(name).cells
+        if cell.cell_type == "markdown"
+    )
+    prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
+    formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, re.DOTALL)
+    assert len(pages[name].article.select("math")) == len(formulas)
+    assert "\\(" not in pages[name].article.get_text()
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_code_and_outputs_are_those_stored(pages, name):
+    cells = [c for c in notebook_of(name).cells if c.cell_type == "code"]
+    shown = pages[name].article.select(".cell_input pre")
+    assert [pre.get_text().rstrip("\n") for pre in shown] == [
+        cell.source for cell in cells
+    ]
+    text = "".join(
+        tag.get_text() for tag in pages[name].article.select(".cell_output")
+    )
+    for cell in cells:
+        for output in cell.outputs:
+            said = output.get("text", output.get("data", {}).get("text/plain"))
+            if said and "image/png" not in output.get("data", {}):
+                assert said.rstrip("\n") in text
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_pitfalls_stand_out(pages, name):
+    quotes = sum(
+        cell.source.count("> **Pitfall.**")
+        for cell in notebook_of(name).cells
+        if cell.cell_type == "markdown"
+    )
+    assert len(pages[name].article.select("blockquote.pitfall")) == quotes
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_names_of_the_package_lead_to_the_reference(pages, name):
+    import d2l_helpers
+
+    known = {*d2l_helpers.__all__}
+    known |= {f"d2l_helpers.{k}" for k in known}
+    found = 0
+    for code in pages[name].article.select("p code, li code, td code"):
+        if code.get_text().removesuffix("()") in known:
+            found += 1
+            short = code.get_text().removesuffix("()").rpartition(".")[2]
+            assert code.parent.name == "a", (name, code)
+            assert code.parent["href"] == (
+                f"reference.html#d2l_helpers.{short}"
+            )
+    assert found
+
+
+def test_chinese_is_marked_as_such(pages):
+    for page in pages.values():
+        for text in page.soup.main.find_all(string=re.compile("[一-鿿]")):
+            languages = [p.get("lang") for p in text.parents if p.get("lang")]
+            assert languages[0] == "zh", (page.name, text)
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_chapter_offers_its_own_files_and_no_unknown_place(pages, name):
+    links = pages[name].soup.select(".chapter-actions a")
+    assert [link["href"] for link in links] == [f"{name}.ipynb", f"{name}.py"]
+    for link in links:
+        offered = pages[name].folder / link["href"]
+        stored = book.CHAPTERS / link["href"]
+        assert offered.read_bytes() == stored.read_bytes()
+        assert link["download"] == link["href"]
+
+
+def test_page_for_teachers_has_the_policy_that_is_tested(pages):
+    assert site.CSP in " ".join(pages["teach"].article.get_text().split())
+
+
+def test_site_is_small(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 15e6
+
+
+def test_site_without_an_address_has_no_sitemap(folder):
+    assert not (folder / "sitemap.xml").exists()
+    assert not (folder / "colab").exists()
+
+
+def test_published_chapter_opens_elsewhere(published):
+    links = published["03_custom_layers"].soup.select(".chapter-actions a")
+    notebook = "chapters/03_custom_layers.ipynb"
+    assert {link.get_text(): unquote(link["href"]) for link in links} == {
+        "Notebook": "03_custom_layers.ipynb",
+        "Script": "03_custom_layers.py",
+        "Colab": "https://colab.research.google.com/github/owner/name/blob/"
+        "gh-pages/colab/03_custom_layers.ipynb",
+        "Binder": "https://mybinder.org/v2/gh/owner/name/spring-1"
+        f"?urlpath=lab/tree/{notebook}",
+        "JupyterHub": "https://hub.example.edu/hub/user-redirect/git-pull"
+        "?repo=https://github.com/owner/name&branch=spring-1"
+        f"&urlpath=lab/tree/name/{notebook}",
+    }
+
+
+def test_published_site_has_a_sitemap_and_previews(published):
+    folder = published["index"].folder
+    found = re.findall(
+        "<loc>(.*?)</loc>", (folder / "sitemap.xml").read_text()
+    )
+    address = PUBLISHED["address"]
+    assert set(found) == {
+        f"{address}{name}.html"
+        for name in published
+        if name not in ("404", "search")
+    }
+    for page in published.values():
+        if page.name in ("404", "search"):
+            continue
+        tags = {
+            tag["property"]: tag["content"]
+            for tag in page.soup.select("meta[property]")
+        }
+        assert tags["og:url"] == f"{address}{page.name}.html"
+        assert tags["og:title"] == page.article.h1.contents[0]
+        assert tags["og:site_name"] == "A course"
+        if page.name in (*chapters(), "index"):
+            picture = tags["og:image"].removeprefix(address)
+            assert (folder / picture).is_file()
+        canonical = page.soup.select_one("link[rel=canonical]")["href"]
+        assert canonical == tags["og:url"]
+
+
+def test_wrong_address_is_answered_from_the_folder_of_the_site(published):
+    page = published["404"]
+    assert page.loaded
+    assert all(url.startswith("/courses/dl/") for url in page.loaded)
+
+
+def test_chapter_left_out_leaves_no_trace(published):
+    assert "05_autograd" not in published
+    folder = published["index"].folder
+    assert not list(folder.rglob("05_autograd*"))
+    for page in published.values():
+        assert "05_autograd" not in page.source
+    assert "04_file_io" in published
+    assert not published["01_blocks"].soup.select('a[href*="05_"]')
+
+
+def test_colab_gets_a_cell_that_installs_and_the_chapter(published):
+    folder = published["index"].folder
+    copy = nbformat.read(folder / "colab/03_custom_layers.ipynb", 4)
+    nbformat.validate(copy)
+    first, *rest = copy.cells
+    assert first.metadata.tags == [book.COLAB_TAG]
+    assert "git+https://github.com/owner/name@spring-1" in first.source
+    assert rest == notebook_of("03_custom_layers").cells
+
+
+def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
+    colab = published["index"].folder / "colab"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    command += ["-c", "pyproject.toml", "-p", "tests.strict_nbval"]
+    done = subprocess.run(
+        [*command, "-q", colab / "03_custom_layers.ipynb"],
+        cwd=book.ROOT,
+        capture_output=True,
+        text=True,
+    )
+    cells = notebook_of("03_custom_layers").cells
+    count = sum(cell.cell_type == "code" for cell in cells)
+    assert f"{count} passed, 1 skipped" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda cell: cell.update(source="1 + 1"), "differ"),
+        (lambda cell: cell.update(execution_count=None), "wasn't run in one"),
+    ],
+)
+def test_chapter_that_was_not_run_is_not_published(
+    tmp_path, monkeypatch, capsys, change, complaint
+):
+    for source in book.sources():
+        for file in (source, source.with_suffix(".ipynb")):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    target = tmp_path / "03_custom_layers.ipynb"
+    notebook = nbformat.read(target, 4)
+    change(next(c for c in notebook.cells if c.cell_type == "code"))
+    nbformat.write(notebook, target)
+    sources = sorted(tmp_path.glob("*.py"))
+    monkeypatch.setattr(Course, "chapters", sources)
+    assert site.build(Course("A course"), tmp_path / "html") == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "html").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('title = ""', "title is '', not some text"),
+        ("title = 3", "title is 3, not some text"),
+        ("", "title"),
+        ('title = "A"\nadress = ""', "nothing is called adress"),
+        ('title = "A"\naddress = "https://a.edu/dl"', "not https://host/fol"),
+        ('title = "A"\naddress = "a.edu/dl/"', "not https://host/folder/"),
+        ('title = "A"\nrepository = "owner/name"', "https://github.com/owner"),
+        (
+            'title = "A"\nrepository = "https://github.com/owner/name.git"',
+            "not https://github.com/owner/name, or empty",
+        ),
+        ('title = "A"\nhub = "https://hub.edu/"', "no slash after, or empty"),
+        ('title = "A"\nbranch = ""', "branch is '', not a branch"),
+        ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
+        ('title = "A"\nleave_out = "05"', "leave_out is '05', not a list"),
+        ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
+        ('title = "A', "course.toml: "),
+    ],
+)
+def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
+    file = tmp_path / "course.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        site.read_course(file)
+
+
+def test_course_of_the_repository_is_read():
+    assert site.read_course().chapters == book.sources()
+
+
+def test_link_to_a_chapter_that_is_left_out_becomes_text():
+    text = "See [the graph](05_autograd.ipynb#a-b) and [x](01_blocks.ipynb)."
+    assert site.unlinked(text, ["05_autograd"]) == (
+        "See the graph and [x](01_blocks.ipynb)."
+    )
+    assert site.unlinked(text, []) == text

@@ -32,6 +32,8 @@ from tools import warm_kernels
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 TIMEOUT = 120  # seconds for one cell
+# Of a cell that only a chapter's copy for Colab has; no test runs it.
+COLAB_TAG = "colab"
 
 
 def sources(which: str = "", folder: Path = CHAPTERS) -> list[Path]:

@@ -1,0 +1,107 @@
+"""A browser, and the built site on a server of its own.
+
+The server stands for a course host: the site is in a folder of it, and it
+sends the Content-Security-Policy that the page "Teach with this" documents.
+"""
+
+import contextlib
+import functools
+import http.server
+import shutil
+import threading
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tools.site import BUILD, CSP
+
+PREFIX = "/courses/dl"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder below a prefix, as a strict host would."""
+
+    def translate_path(self, path):
+        if not path.startswith(f"{PREFIX}/"):
+            return str(BUILD / "nothing")
+        return super().translate_path(path.removeprefix(PREFIX))
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", CSP)
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The built site: its folder and its address."""
+    folder = BUILD / "html"
+    assert (folder / "index.html").is_file(), "run `make html` first"
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_port}"
+        yield SimpleNamespace(
+            folder=folder,
+            origin=origin,
+            address=f"{origin}{PREFIX}/",
+            pages=sorted(p.name for p in folder.glob("*.html")),
+        )
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            # Debian's; without it, playwright's own.
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens an address, and fails at the end if the page has complained."""
+    complaints = []
+    with contextlib.ExitStack() as stack:
+
+        def visit(url, **options):
+            context = browser.new_context(**options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on(
+                "console",
+                lambda m: (
+                    complaints.append(m.text)
+                    if m.type in ("error", "warning")
+                    else None
+                ),
+            )
+            page.on("pageerror", lambda e: complaints.append(str(e)))
+            page.on(
+                "request",
+                lambda r: (
+                    complaints.append(f"a request to {r.url}")
+                    if not r.url.startswith((site.origin, "data:", "file:"))
+                    else None
+                ),
+            )
+            page.on(
+                "response",
+                lambda r: (
+                    complaints.append(f"{r.status} for {r.url}")
+                    if r.status >= 400
+                    else None
+                ),
+            )
+            page.goto(url if ":" in url else site.address + url)
+            return page
+
+        yield visit
+    assert not complaints

@@ -1,0 +1,191 @@
+"""The built site, as its readers meet it: in a browser, with all its kinds.
+
+`make test-site` builds it and runs this. Screenshots of every page go to
+_build/screenshots.
+"""
+
+import gzip
+import re
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tools import book
+from tools.site import BUILD, read_course
+
+SCREENS = {
+    "phone": {"width": 375, "height": 812},
+    "desktop": {"width": 1280, "height": 900},
+}
+CHAPTERS = [source.stem for source in read_course().chapters]
+PAGES = ["index", *CHAPTERS, "reference", "teach", "search", "404"]
+KB = 1000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_sound(visit, name, screen, theme):
+    page = visit(f"{name}.html", viewport=SCREENS[screen], color_scheme=theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    folder = BUILD / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(
+        path=folder / f"{name}-{screen}-{theme}.png", full_page=True
+    )
+    scrolled = "document.scrollingElement.scrollWidth - innerWidth"
+    assert page.evaluate(scrolled) <= 0
+    broken = "[...document.images].filter(i => !i.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    # Without its preload, which takes @import for relative to the page.
+    found = Axe().run(page, options={"preload": False})
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_works_from_the_file_system(visit, site, name):
+    if name == "404":
+        pytest.skip("only a server shows it")
+    page = visit((site.folder / f"{name}.html").as_uri())
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_page_is_complete_without_javascript(visit, name):
+    page = visit(f"{name}.html", java_script_enabled=False)
+    notebook = nbformat.read(book.CHAPTERS / f"{name}.ipynb", 4)
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    shown = page.locator(".cell_input pre").all_text_contents()
+    assert [s.rstrip("\n") for s in shown] == code
+    formulas = len(re.findall(r"(?<!\\)\$[^$\n`]+\$", "")) or None
+    assert formulas is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("prose", "silently"),
+        ("code", "named_parameters"),
+        ("output", "UninitializedParameter"),
+    ],
+)
+def test_search_finds(visit, kind, words):
+    page = visit(f"search.html?q={words}")
+    page.locator("#search-results li").first.wait_for(timeout=10_000)
+    found = page.locator("#search-results li a").all_text_contents()
+    assert found, kind
+
+
+def test_search_field_leads_to_the_search(visit):
+    page = visit("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("gradcheck")
+    page.keyboard.press("Enter")
+    page.locator("#search-results li").first.wait_for(timeout=10_000)
+    assert (
+        "Write layers of your own"
+        in page.locator("#search-results").inner_text()
+    )
+
+
+def test_copy_button_copies_the_cell(visit, site):
+    page = visit("03_custom_layers.html", permissions=["clipboard-read"])
+    cell = page.locator(".cell_input").nth(2)
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == cell.locator("pre").inner_text().strip()
+
+
+def test_theme_is_remembered(visit):
+    page = visit("index.html", color_scheme="light")
+    page.locator(".theme-switch-button:visible").click()
+    page.locator('.theme-change-button[data-mode="dark"]:visible').click()
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "dark"
+    page.goto(page.url.replace("index", "02_parameters"))
+    assert page.evaluate(theme) == "dark"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_downloads_are_the_files_of_the_repository(visit, name):
+    page = visit(f"{name}.html")
+    for text, suffix in (("Notebook", ".ipynb"), ("Script", ".py")):
+        with page.expect_download() as download:
+            page.locator(".chapter-actions a", has_text=text).click()
+        file = book.CHAPTERS / f"{name}{suffix}"
+        assert download.value.suggested_filename == file.name
+        with open(download.value.path(), "rb") as got:
+            assert got.read() == file.read_bytes()
+
+
+def test_keyboard_reaches_everything_and_shows_where_it_is(visit):
+    page = visit("03_custom_layers.html")
+    reached = []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        element = page.evaluate(
+            """() => {
+              const e = document.activeElement, s = getComputedStyle(e);
+              if (e === document.body) return null;
+              const seen = parseFloat(s.outlineWidth) > 0
+                && s.outlineStyle !== "none" || s.boxShadow !== "none";
+              return [e.textContent.trim() || e.ariaLabel || e.name, seen];
+            }"""
+        )
+        if element is None:
+            break
+        reached.append(element)
+    assert reached[0][0] == "Skip to main content"
+    assert [name for name, seen in reached if not seen] == []
+    links = "main a[href], nav a[href], main button"
+    visible = page.locator(links).filter(visible=True).count()
+    assert len(reached) >= visible
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_page_is_light(visit, site, name):
+    sizes = {}
+
+    def note(response):
+        sizes[response.url] = len(gzip.compress(response.body()))
+
+    page = visit("404.html")
+    page.on("response", note)
+    page.goto(f"{site.address}{name}.html", wait_until="networkidle")
+    assert any("theme.css" in url for url in sizes)
+    assert sum(sizes.values()) <= 400 * KB
+    page.goto(f"{site.address}search.html?q=graph", wait_until="networkidle")
+    assert sum(sizes.values()) <= 1200 * KB
+
+
+def test_wrong_address_leads_back(visit, site):
+    # The course's address isn't known, so its folder is taken for the root.
+    text = (site.folder / "404.html").read_text("utf-8")
+    assert 'href="/index.html"' in text
+
+
+def test_printed_chapter_is_the_article_alone(visit):
+    page = visit("05_autograd.html")
+    page.emulate_media(media="print")
+    for part in (".bd-header", ".bd-sidebar-primary", ".prev-next-footer"):
+        assert not page.locator(part).is_visible()
+    assert page.locator(".bd-article h1").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_chapter_in_one_file_needs_no_other(visit, site, tmp_path):
+    from tools.single import make_single
+
+    (source,) = book.sources("03")
+    target = tmp_path / "03.html"
+    make_single(read_course(), source, target)
+    page = visit(target.as_uri(), viewport=SCREENS["desktop"])
+    asked = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.reload()
+    assert [u for u in asked if not u.startswith("data:")] == [target.as_uri()]
+    assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+    assert page.locator('a[href$=".html"]').count() == 0

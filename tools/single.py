@@ -1,0 +1,83 @@
+"""One chapter of the built site as one file, with all that it loads inside."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+
+from tools.site import BUILD, Course
+
+# What leads to other pages.
+NAVIGATION = [
+    "#pst-primary-sidebar",
+    "#pst-search-dialog",
+    ".bd-breadcrumbs",
+    ".primary-toggle",
+    ".prev-next-footer",
+    ".search-button-field",
+    ".search-button__button",
+    'link[rel~="index"]',
+    'link[rel~="next"]',
+    'link[rel~="prev"]',
+    'link[rel~="search"]',
+]
+
+
+def make_single(course: Course, chapter: Path, target: Path) -> None:
+    """Write a chapter as one file that needs no other.
+
+    Args:
+        course (Course): gives links to other pages their address; without
+            one, they become plain text.
+        chapter (Path): its ``.py`` file.
+        target (Path): where it goes.
+    """
+    folder = BUILD / "html"
+    page = folder / f"{chapter.stem}.html"
+    soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
+    for tag in soup.select(", ".join(NAVIGATION)):
+        tag.decompose()
+    for tag in soup.select("link[href], script[src], img[src]"):
+        embed(tag, folder, soup)
+    for link in soup.select("a[href]"):
+        url = link["href"]
+        if urlsplit(url).scheme or url.startswith("#"):
+            continue
+        if "download" in link.attrs:
+            link["href"] = data_url(folder / url)
+        elif course.address:
+            link["href"] = urljoin(course.address, url)
+        else:
+            link.unwrap()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(str(soup), encoding="utf-8")
+
+
+def embed(tag: Tag, folder: Path, soup: BeautifulSoup) -> None:
+    """Replace what a tag loads by the thing itself."""
+    key = "href" if tag.name == "link" else "src"
+    file = folder / urlsplit(tag[key]).path
+    if tag.name == "script":
+        # As a classic script it would run before the page is complete.
+        if "defer" in tag.attrs:
+            tag["type"] = "module"
+        for name in ("src", "defer"):
+            tag.attrs.pop(name, None)
+        tag.string = file.read_text("utf-8").replace("</script", r"<\/script")
+    elif tag.name == "link" and "stylesheet" in tag["rel"]:
+        style = soup.new_tag("style")
+        style.string = file.read_text("utf-8")
+        tag.replace_with(style)
+    else:
+        tag[key] = data_url(file)
+
+
+def data_url(file: Path) -> str:
+    """The file as an address that holds all of it."""
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    content = base64.b64encode(file.read_bytes()).decode("ascii")
+    return f"data:{kind};base64,{content}"

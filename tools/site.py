@@ -1,0 +1,294 @@
+"""The course site: one folder of HTML, from the stored chapters.
+
+    python -m tools.site                  the site, into _build/html
+    python -m tools.site single CHAPTER   one chapter, into one file
+
+site/course.toml holds what a teacher changes. Nothing is executed here: a
+page can't show an output that no test has compared. Sphinx builds from
+_build/source, which has the chapters as this course wants them.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+from tools import book
+
+SITE = book.ROOT / "site"
+BUILD = book.ROOT / "_build"
+# What the theme and the extensions bring, and no page loads.
+UNUSED = ["_static/scripts/fontawesome.js*", "_static/**/*.map"]
+# What the pages need of a host that allows nothing else.
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a teacher says in site/course.toml.
+
+    Raises:
+        ValueError: if a value isn't what it must be; the message says what
+            that is.
+    """
+
+    title: str
+    logo: str = ""
+    address: str = ""
+    repository: str = ""
+    branch: str = "main"
+    hub: str = ""
+    leave_out: list[str] = field(default_factory=list)
+
+    # The branch with the published site, and the notebooks for Colab.
+    published = "gh-pages"
+
+    def __post_init__(self) -> None:
+        for key, pattern, wanted in (
+            ("title", r".*\S.*", "some text"),
+            (
+                "address",
+                r"(https?://[^\s/]+/(\S*/)?)?",
+                "https://host/folder/",
+            ),
+            (
+                "repository",
+                r"(https://github\.com/[^\s/]+/[^\s/]+(?<!\.git))?",
+                "https://github.com/owner/name",
+            ),
+            ("branch", r"\S+", "a branch"),
+            ("hub", r"(https?://\S+[^\s/])?", "https://host, no slash after"),
+        ):
+            value = getattr(self, key)
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                empty = "" if key in ("title", "branch") else ", or empty"
+                raise ValueError(f"{key} is {value!r}, not {wanted}{empty}")
+        if self.logo and not (SITE / "static" / self.logo).is_file():
+            raise ValueError(f"there is no logo site/static/{self.logo}")
+        if not isinstance(self.leave_out, list):
+            raise ValueError(f"leave_out is {self.leave_out!r}, not a list")
+        for which in self.leave_out:
+            try:
+                book.sources(str(which))
+            except LookupError as error:
+                raise ValueError(f"leave_out: {error.args[0]}") from None
+
+    @property
+    def chapters(self) -> list[Path]:
+        """The ``.py`` files of the chapters that it has."""
+        out = [p for which in self.leave_out for p in book.sources(str(which))]
+        return [source for source in book.sources() if source not in out]
+
+
+def read_course(file: Path = SITE / "course.toml") -> Course:
+    """What a teacher has written.
+
+    Raises:
+        ValueError: if it can't be read or makes no sense.
+    """
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+        known = [f.name for f in fields(Course)]
+        if unknown := values.keys() - set(known):
+            raise ValueError(
+                f"nothing is called {', '.join(sorted(unknown))}; there are "
+                f"{', '.join(known)}"
+            )
+        return Course(**values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file.name}: {error}") from None
+
+
+def stage(course: Course, folder: Path) -> None:
+    """Write what Sphinx reads; leave alone what is there already."""
+    chapters = course.chapters
+    gone = [s.stem for s in book.sources() if s not in chapters]
+    wanted: dict[str, str] = {}
+    for source in chapters:
+        notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = unlinked(cell.source, gone)
+        wanted[f"{source.stem}.ipynb"] = nbformat.writes(notebook)
+        wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
+    for page in sorted((SITE / "pages").glob("*.md")):
+        wanted[page.name] = page.read_text("utf-8")
+    wanted["index.md"] = front_page(chapters, gone)
+    for file in folder.rglob("*"):
+        if file.is_file() and str(file.relative_to(folder)) not in wanted:
+            file.unlink()
+    for name, text in wanted.items():
+        target = folder / name
+        if not target.is_file() or target.read_text("utf-8") != text:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+
+
+LINK = r"\[([^\]]*)\]\(({})\.ipynb(#[^)]*)?\)"
+
+
+def unlinked(text: str, names: list[str]) -> str:
+    """The Markdown with the links to some chapters replaced by their text."""
+    return re.sub(LINK.format("|".join(names)), r"\1", text) if names else text
+
+
+class Picture(NamedTuple):
+    """A stored figure, in its two formats, and the text for it."""
+
+    svg: str
+    png: bytes
+    alt: str
+
+
+def first_picture(source: Path) -> Picture:
+    """The first picture of a chapter, which stands for it.
+
+    Raises:
+        LookupError: if it has none.
+    """
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/svg+xml" in data:
+                png = base64.b64decode(data["image/png"])
+                alt = cell.metadata["mystnb"]["image"]["alt"]
+                return Picture(data["image/svg+xml"], png, alt)
+    raise LookupError(f"{source.name} needs a picture, for the front page")
+
+
+def preview_of(source: Path) -> str:
+    """Where the picture for link previews is, below the site's address."""
+    return f"previews/{source.stem}.png"
+
+
+def front_page(chapters: list[Path], gone: list[str]) -> str:
+    """chapters/index.md, with a card for each row of its table of chapters."""
+    text = (book.CHAPTERS / "index.md").read_text("utf-8")
+    rows = [r for r in text.splitlines(keepends=True) if r.startswith("| ")]
+    cards = ["{.chapters}\n"]
+    for source in chapters:
+        (row,) = [r for r in rows if f"({source.stem}.ipynb)" in r]
+        number, link, after, sections = row.strip("| \n").split(" | ")
+        alt = first_picture(source).alt.split(". ")[0].rstrip(".")
+        cards.append(
+            f"- ![{alt}.](pictures/{source.stem}.svg)\n\n"
+            f"  {number} {link}\n\n"
+            f"  Then you can {after}.\n\n"
+            f"  In the book: {sections}\n"
+        )
+    table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
+    text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
+    contents = "\n".join([*(s.stem for s in chapters), "reference", "teach"])
+    return (
+        f"{unlinked(text, gone)}\n```{{toctree}}\n:hidden:\n{contents}\n```\n"
+    )
+
+
+def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
+    """A copy of a chapter whose first cell installs what Colab lacks."""
+    copy = nbformat.from_dict(notebook)
+    repository = f"git+{course.repository}@{course.branch}"
+    cell = nbformat.v4.new_code_cell(
+        "# Colab lacks what these chapters call: this cell installs it.\n"
+        f"%pip install --quiet {repository}\n"
+        "!python -m d2l_helpers.d2l_door",
+        metadata={"tags": [book.COLAB_TAG]},
+        id=book.COLAB_TAG,
+    )
+    copy.cells.insert(0, cell)
+    return copy
+
+
+def add_files(course: Course, out: Path) -> None:
+    """Put the chapters' own files beside their pages."""
+    for source in course.chapters:
+        for file in (source, source.with_suffix(".ipynb")):
+            shutil.copyfile(file, out / file.name)
+    for folder in ("colab", "previews"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    if course.address:
+        (out / "previews").mkdir()
+        for source in course.chapters:
+            (out / preview_of(source)).write_bytes(first_picture(source).png)
+    if course.repository:
+        (out / "colab").mkdir()
+        for source in course.chapters:
+            name = f"{source.stem}.ipynb"
+            notebook = nbformat.read(source.with_suffix(".ipynb"), 4)
+            nbformat.write(for_colab(notebook, course), out / "colab" / name)
+
+
+def build(course: Course, out: Path = BUILD / "html") -> int:
+    """Build the site; return the exit status of Sphinx, or 1.
+
+    Args:
+        course (Course): what it is called, where it will be.
+        out (Path): the folder that gets it; what else is in it stays, but
+            for pages that the course no longer has.
+    """
+    wrong = [p for source in course.chapters for p in book.problems(source)]
+    if wrong:
+        print(*wrong, sep="\n", file=sys.stderr)
+        return 1
+    from sphinx.cmd.build import main as sphinx
+
+    source = out.with_name(f"{out.name}-source")
+    stage(course, source)
+    doctrees = out.with_name(f"{out.name}-doctrees")
+    options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
+    options += ["-c", str(SITE), "-j", "auto"]
+    if status := sphinx([*options, str(source), str(out)]):
+        return status
+    pages = {p.stem for p in source.iterdir()} | {
+        *("404", "genindex", "py-modindex", "search")
+    }
+    for page in out.glob("*.html"):
+        if page.stem not in pages:
+            page.unlink()
+    add_files(course, out)
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line of this module; return its exit status."""
+    try:
+        course = read_course()
+        match arguments:
+            case []:
+                status = build(course)
+                page = BUILD / "html" / "index.html"
+            case ["single", which] if which:
+                from tools.single import make_single
+
+                (source,) = book.sources(which)
+                status = build(course)
+                page = BUILD / "single" / f"{source.stem}.html"
+                if not status:
+                    make_single(course, source, page)
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except (LookupError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not status:
+        print(f"The page is {page.relative_to(book.ROOT)}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
