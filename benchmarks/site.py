@@ -26,6 +26,7 @@ from tools import book, flakes
 
 PLACE = book.ROOT / "_build" / "benchmarks"
 MOST_CLEAN, MOST_AGAIN = 1.0, 0.4
+CONTENTS = re.compile(r"```{toctree}.*?```\n", re.DOTALL)
 CONFIG = {
     "title": "The same pages",
     "execute": {"execute_notebooks": "off"},
@@ -67,10 +68,8 @@ def theirs_in(checkout: Path) -> Path:
     shutil.copytree(checkout / "_build" / "html-source", folder)
     (folder / "reference.md").unlink()
     for page in folder.glob("*.md"):
-        text = re.sub(
-            r"```{toctree}.*?```\n", "", page.read_text(), flags=re.S
-        )
-        page.write_text(text)
+        text = CONTENTS.sub("", page.read_text("utf-8"))
+        page.write_text(text, encoding="utf-8")
     names = [source.stem for source in book.sources()]
     contents = {"format": "jb-book", "root": "index"}
     contents["chapters"] = [{"file": name} for name in [*names, "teach"]]

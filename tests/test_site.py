@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from functools import cached_property
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 import nbformat
@@ -187,7 +188,7 @@ def test_headings_are_in_order(pages):
         ]
         assert levels[0] == 1, page.name
         assert levels.count(1) == 1, page.name
-        for above, below in zip(levels, levels[1:], strict=False):
+        for above, below in pairwise(levels):
             assert below <= above + 1, page.name
 
 
@@ -324,9 +325,8 @@ def test_published_chapter_opens_elsewhere(published):
 
 def test_published_site_has_a_sitemap_and_previews(published):
     folder = published["index"].folder
-    found = re.findall(
-        "<loc>(.*?)</loc>", (folder / "sitemap.xml").read_text()
-    )
+    sitemap = (folder / "sitemap.xml").read_text("utf-8")
+    found = re.findall("<loc>(.*?)</loc>", sitemap)
     address = PUBLISHED["address"]
     assert set(found) == {
         f"{address}{name}.html"

@@ -73,7 +73,7 @@ def actions(course, pagename) -> list[dict]:
         {
             "text": text,
             "href": f"{pagename}{suffix}",
-            "file": pagename + suffix,
+            "file": f"{pagename}{suffix}",
         }
         for text, suffix in (("Notebook", ".ipynb"), ("Script", ".py"))
     ]

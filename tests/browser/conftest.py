@@ -75,6 +75,7 @@ def visit(browser, site):
             context = browser.new_context(**options)
             stack.callback(context.close)
             page = context.new_page()
+            page.set_default_timeout(10_000)
             page.on(
                 "console",
                 lambda m: (

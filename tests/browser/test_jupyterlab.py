@@ -37,7 +37,8 @@ LOOK = """async (index) => {
   await notebook.scrollToItem(index, "center");
   const cell = notebook.widgets[index].node;
   for (let i = 0; i < 100; i++) {
-    const picture = cell.querySelector(".jp-OutputArea img, .jp-OutputArea svg");
+    const shown = ".jp-OutputArea img, .jp-OutputArea svg";
+    const picture = cell.querySelector(shown);
     if (picture?.getBoundingClientRect().width > 50) return true;
     await new Promise(resolve => setTimeout(resolve, 50));
   }
