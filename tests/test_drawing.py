@@ -137,7 +137,8 @@ def test_figure_is_as_large_as_the_tree_needs(net):
     gap = 0.35 + max(
         (right - left for (left, _), (right, _) in names), default=0
     )
-    assert size[0] <= len(columns) * (wide + 0.3 + gap) - gap
+    # Versions of matplotlib differ in how wide a name is.
+    assert size[0] <= len(columns) * (wide + 0.3 + gap) - gap + 0.15
 
 
 def test_name_stands_on_its_line_right_of_the_elbow():

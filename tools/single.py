@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -70,10 +71,24 @@ def embed(tag: Tag, folder: Path, soup: BeautifulSoup) -> None:
         tag.string = file.read_text("utf-8").replace("</script", r"<\/script")
     elif tag.name == "link" and "stylesheet" in tag["rel"]:
         style = soup.new_tag("style")
-        style.string = file.read_text("utf-8")
+        style.string = complete(file)
         tag.replace_with(style)
     else:
         tag[key] = data_url(file)
+
+
+def complete(sheet: Path) -> str:
+    """A style sheet with what it imports, and the files that it names."""
+    text = re.sub(
+        r'@import "([^"]+)";',
+        lambda match: complete(sheet.parent / match[1]),
+        sheet.read_text("utf-8"),
+    )
+    return re.sub(
+        r"url\(([^):]+)\)",  # no colon: not complete already
+        lambda match: f"url({data_url(sheet.parent / match[1])})",
+        text,
+    )
 
 
 def data_url(file: Path) -> str:

@@ -179,10 +179,11 @@ def front_page(chapters: list[Path], gone: list[str]) -> str:
     """chapters/index.md, with a card for each row of its table of chapters."""
     text = (book.CHAPTERS / "index.md").read_text("utf-8")
     rows = [r for r in text.splitlines(keepends=True) if r.startswith("| ")]
-    cards = ["{.chapters}\n"]
+    cards, names = ["{.chapters}\n"], {}
     for source in chapters:
         (row,) = [r for r in rows if f"({source.stem}.ipynb)" in r]
         number, link, after, sections = row.strip("| \n").split(" | ")
+        names[source] = f"{number} {link[1:].partition(']')[0]}"
         alt = first_picture(source).alt.split(". ")[0].rstrip(".")
         cards.append(
             f"- ![{alt}.](pictures/{source.stem}.svg)\n\n"
@@ -192,7 +193,8 @@ def front_page(chapters: list[Path], gone: list[str]) -> str:
         )
     table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
     text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
-    contents = "\n".join([*(s.stem for s in chapters), "reference", "teach"])
+    entries = [f"{names[s]} <{s.stem}>" for s in chapters]
+    contents = "\n".join([*entries, "reference", "teach"])
     return (
         f"{unlinked(text, gone)}\n```{{toctree}}\n:hidden:\n{contents}\n```\n"
     )

@@ -35,6 +35,7 @@ from importlib.metadata import EntryPoint
 from multiprocessing import forkserver, reduction
 from typing import Any
 
+from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import (
     KernelProvisionerFactory,
@@ -59,6 +60,7 @@ PRELOAD = [
 # Variables that act when a kernel runs, so that it may have its own.
 LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "PYTEST_")
 NAME = "warm-provisioner"
+FROZEN_OFF = "-Xfrozen_modules=off"
 
 _context = multiprocessing.get_context("forkserver")
 
@@ -113,8 +115,9 @@ class _Server:
         if self.environment is None:
             _context.set_forkserver_preload(PRELOAD)
             self.environment = dict(os.environ)
-            # As a kernelspec has it, since its debugger warns otherwise.
-            sys._xoptions.setdefault("frozen_modules", "off")
+            # As the kernelspec has it, since its debugger warns otherwise.
+            if FROZEN_OFF in make_ipkernel_cmd():
+                sys._xoptions.setdefault("frozen_modules", "off")
         forkserver.ensure_running()
 
     @cached_property
@@ -170,7 +173,7 @@ def _process(
     **others: Any,
 ) -> KernelProcess | None:
     """The fork that a command of a kernelspec asks for, if it can be one."""
-    python, *arguments = (a for a in cmd if a != "-Xfrozen_modules=off")
+    python, *arguments = (a for a in cmd if a != FROZEN_OFF)
     if (
         python != sys.executable
         or arguments[:2] != ["-m", "ipykernel_launcher"]
@@ -246,7 +249,7 @@ class KernelProcess(_context.Process):
             del sys.modules[module]
         launch = self.cmd.index("-m")
         # As `python -m` has it; the launcher takes the first entry away.
-        sys.path[:] = ["", *self.path]
+        sys.path[:] = [os.getcwd(), *self.path]
         sys.argv[:] = self.cmd[launch + 1 :]
         try:
             runpy.run_module(

@@ -20,11 +20,9 @@ PREFIX = "/courses/dl"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder below a prefix, as a strict host would."""
+    """Serves a folder twice, below a prefix and without, as a strict host."""
 
     def translate_path(self, path):
-        if not path.startswith(f"{PREFIX}/"):
-            return str(BUILD / "nothing")
         return super().translate_path(path.removeprefix(PREFIX))
 
     def end_headers(self):
@@ -72,6 +70,9 @@ def visit(browser, site):
     with contextlib.ExitStack() as stack:
 
         def visit(url, **options):
+            # Without an address, the page for wrong ones is for the root.
+            home = site.origin if "404" in url else site.address
+            places = (home, "data:", "file:", "about:")
             context = browser.new_context(**options)
             stack.callback(context.close)
             page = context.new_page()
@@ -89,7 +90,7 @@ def visit(browser, site):
                 "request",
                 lambda r: (
                     complaints.append(f"a request to {r.url}")
-                    if not r.url.startswith((site.origin, "data:", "file:"))
+                    if not r.url.startswith(places)
                     else None
                 ),
             )
