@@ -35,8 +35,8 @@ from importlib.metadata import EntryPoint
 from multiprocessing import forkserver, reduction
 from typing import Any
 
-from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning import (
     KernelProvisionerFactory,
     LocalProvisioner,
@@ -116,7 +116,8 @@ class _Server:
             _context.set_forkserver_preload(PRELOAD)
             self.environment = dict(os.environ)
             # As the kernelspec has it, since its debugger warns otherwise.
-            if FROZEN_OFF in make_ipkernel_cmd():
+            spec = KernelSpecManager().get_kernel_spec("python3")
+            if FROZEN_OFF in spec.argv:
                 sys._xoptions.setdefault("frozen_modules", "off")
         forkserver.ensure_running()
 
