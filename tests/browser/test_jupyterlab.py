@@ -16,14 +16,24 @@ import pytest
 from tools import book, flakes
 
 TOKEN = "reader"
-RUN = """async ({path, factory}) => {
-  const app = window.jupyterapp;
-  const panel = await app.commands.execute("docmanager:open", {path, factory});
+OPEN = """async ({path, factory}) => {
+  const {commands, shell} = window.jupyterapp;
+  const panel = await commands.execute("docmanager:open", {path, factory});
   await panel.context.ready;
   await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.restart();
-  app.shell.activateById(panel.id);
-  await app.commands.execute("notebook:run-all-cells");
+  await panel.sessionContext.session.kernel.info;
+  shell.activateById(panel.id);
+  await commands.execute("notebook:clear-all-cell-outputs");
+  commands.execute("notebook:restart-run-all");  // it asks first
+}"""
+DONE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const code = panel.content.widgets.filter(w => w.model.type === "code");
+  return panel.sessionContext.session.kernel.status === "idle"
+    && code.every(widget => widget.model.executionCount !== null);
+}"""
+CELLS = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
   const cells = panel.content.widgets.map((widget, index) => ({
     index,
     kind: widget.model.type,
@@ -47,8 +57,8 @@ LOOK = """async (index) => {
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, browser):
-    """A page with JupyterLab, started by `make lab` in a copy."""
+def address(tmp_path_factory):
+    """Where JupyterLab is, started by `make lab` in a copy."""
     folder = tmp_path_factory.mktemp("checkout")
     flakes.copy_of_checkout(folder)
     # The copy isn't installed; that would replace the checkout's own.
@@ -75,16 +85,23 @@ def lab(tmp_path_factory, browser):
         address = re.search(r"http://127\.0\.0\.1:\d+/", log.read_text())
         time.sleep(0.1)
     assert address, log.read_text()
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(120_000)
-    page.goto(f"{address[0]}lab?token={TOKEN}")
-    page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
-    page.evaluate("window.jupyterapp.restored")
-    yield page
-    context.close()
+    yield address[0]
     os.killpg(server.pid, 15)
     server.wait(30)
+
+
+@pytest.fixture
+def lab(browser, address):
+    """A page with JupyterLab, as one opens it for the first time."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}lab?reset&token={TOKEN}")
+    page.wait_for_function("window.jupyterapp?.restored")
+    page.evaluate("window.jupyterapp.restored")
+    yield page
+    page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    context.close()
 
 
 @pytest.mark.timeout(180)
@@ -95,7 +112,10 @@ def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, source, kind):
     stored = [cell for cell in stored.cells if cell.cell_type == "code"]
     factory = "Notebook" if kind == "ipynb" else "Jupytext Notebook"
     path = f"chapters/{source.stem}.{kind}"
-    cells = lab.evaluate(RUN, {"path": path, "factory": factory})
+    lab.evaluate(OPEN, {"path": path, "factory": factory})
+    lab.locator(".jp-Dialog button", has_text="Restart").click()
+    lab.wait_for_function(DONE)
+    cells = lab.evaluate(CELLS)
     assert [c["count"] for c in cells] == list(range(1, len(stored) + 1))
     for cell, wanted in zip(cells, stored, strict=True):
         where = f"{path}, In [{cell['count']}]"
@@ -106,11 +126,3 @@ def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, source, kind):
         assert "stderr" not in streams, (where, cell["outputs"])
         if any("image/png" in o.get("data", {}) for o in wanted.outputs):
             assert lab.evaluate(LOOK, cell["index"]), f"{where}: no picture"
-    lab.evaluate(
-        """async () => {
-          const panel = window.jupyterapp.shell.currentWidget;
-          await panel.sessionContext.shutdown();
-          await panel.context.revert();
-          panel.dispose();
-        }"""
-    )
