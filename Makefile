@@ -24,6 +24,9 @@ ifneq ($(shell $(PY) -c "print('ok')" 2>/dev/null),ok)
 .PHONY: $(READY)
 endif
 
+# The Nu checker of HTML, a Java program.
+VNU := vnu-jar@26.9.27
+
 # Installs an extra of pyproject.toml that few need.
 install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
     $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt)
@@ -92,7 +95,10 @@ html-single: $(READY) ## one chapter as one HTML file (CH=03)
 
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	@$(call install,browser)
-	$(PY) -m pytest tests/browser
+	@if command -v java && command -v npm; then \
+	    npm install --silent --no-save --prefix _build/vnu $(VNU); \
+	fi >/dev/null
+	$(PY) -m pytest -n 2 tests/browser
 
 publish: html ## push the site to the branch gh-pages
 	@$(call install,publish)

@@ -11,6 +11,7 @@ _build/source, which has the chapters as this course wants them.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import shutil
 import sys
@@ -251,6 +252,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     source = out.with_name(f"{out.name}-source")
     stage(course, source)
     doctrees = out.with_name(f"{out.name}-doctrees")
+    begin_anew_if_changed(doctrees, out)
     options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
     options += ["-c", str(SITE), "-j", "auto"]
     if status := sphinx([*options, str(source), str(out)]):
@@ -263,6 +265,20 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
             page.unlink()
     add_files(course, out)
     return 0
+
+
+def begin_anew_if_changed(doctrees: Path, out: Path) -> None:
+    """Forget what was built by other code, which Sphinx wouldn't notice."""
+    code = [*SITE.rglob("*.py"), *SITE.rglob("*.html"), Path(__file__)]
+    code += [book.ROOT / "constraints.txt"]
+    digest = hashlib.sha256(b"".join(f.read_bytes() for f in sorted(code)))
+    stamp = doctrees / "built-by"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return
+    for folder in (doctrees, out / "_static"):
+        shutil.rmtree(folder, ignore_errors=True)
+    doctrees.mkdir(parents=True)
+    stamp.write_text(digest.hexdigest())
 
 
 def main(arguments: list[str]) -> int:

@@ -5,6 +5,8 @@ _build/screenshots.
 """
 
 import gzip
+import os
+import subprocess
 
 import nbformat
 import pytest
@@ -173,6 +175,17 @@ def test_printed_chapter_is_the_article_alone(visit):
         assert not page.locator(part).is_visible()
     assert page.locator(".bd-article h1").is_visible()
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_html_is_valid(site):
+    jar = BUILD / "vnu/node_modules/vnu-jar/build/dist/vnu.jar"
+    if not jar.is_file() and "CI" not in os.environ:
+        pytest.skip("`make test-site` found no java or no npm")
+    pages = sorted(site.folder.glob("*.html"))
+    command = ["java", "-jar", jar, "--errors-only", *pages]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert pages
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_chapter_in_one_file_needs_no_other(visit, site, tmp_path):
