@@ -43,10 +43,11 @@ help: ## list the targets
 
 setup: $(READY) ## install what the chapters, the tests and the site need
 
-lab: $(READY) ## read and run the chapters in JupyterLab (ARGS="--no-browser")
+lab: $(READY) ## read and run the chapters in JupyterLab (WARM=1: fast kernels)
 	$(PY) -m jupyterlab --ServerApp.root_dir=. \
 	    --LabApp.app_settings_dir=tools/lab \
-	    --LabApp.default_url=/lab/tree/chapters/index.md $(ARGS)
+	    --LabApp.default_url=/lab/tree/chapters/index.md \
+	    $(if $(filter 1,$(WARM)),--config=tools/lab/warm.py) $(ARGS)
 
 run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH"

@@ -8,7 +8,7 @@ Run from the root of the checkout, with the extra `bench` installed:
 
 With `WARM=0`, `memory` measures ordinary kernels, as readers have them.
 
-`times` also draws a chart, `_build/benchmarks/notebooks.svg`. The floor is
+`times` also draws a chart, `benchmarks/notebooks.svg`. The floor is
 one Python process that has imported what the chapters import, and then runs
 all their code cells and renders the figures, but compares nothing.
 """
@@ -155,7 +155,7 @@ def draw(medians: dict[str, float]) -> None:
     """Write a chart of the medians."""
     import matplotlib.pyplot as plt
 
-    target = book.ROOT / "_build/benchmarks/notebooks.svg"
+    target = book.ROOT / "benchmarks" / "notebooks.svg"
     target.parent.mkdir(parents=True, exist_ok=True)
     fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     colors = ["C1" if name == OURS else "C0" for name in medians]

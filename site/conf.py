@@ -35,9 +35,16 @@ templates_path = ["templates"]
 autodoc_default_options = {"class-doc-from": "class"}
 autodoc_typehints = "none"
 napoleon_custom_sections = ["Shape"]
+napoleon_use_ivar = True
 # Names of torch and of Python, whose own pages are elsewhere.
 nitpick_ignore_regex = [("py:.*", r"(?!d2l_helpers).*")]
 
+notfound_context = {
+    "title": "There is no such page",
+    "body": "<h1>There is no such page</h1>\n<p>The address may be old, or "
+    "mistyped. The search finds every word of the chapters, and the list of "
+    "chapters is on every page.</p>",
+}
 notfound_urls_prefix = urlsplit(course.address).path or "/"
 
 html_theme = "pydata_sphinx_theme"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -390,6 +391,30 @@ def test_warm_kernels_can_be_switched_off(tmp_path):
     _, line, (kind, *_) = client_that(end, tmp_path, WARM="0")
     assert line == "kernels: ordinary, because WARM=0"
     assert kind == "Popen"
+
+
+@pytest.mark.parametrize(("variable", "warm"), [("1", True), ("", False)])
+def test_make_lab_forks_kernels_when_asked(variable, warm):
+    command = ["make", "--dry-run", "lab", f"WARM={variable}"]
+    done = subprocess.run(
+        command, cwd=book.ROOT, capture_output=True, text=True
+    )
+    settings = re.findall(r"--config=(\S+)", done.stdout)
+    assert settings == ["tools/lab/warm.py"] * warm
+    for file in settings:
+        code = (
+            "import runpy; runpy.run_path({!r})\n"
+            "from jupyter_client.provisioning import KernelProvisionerFactory"
+            "\nfactory = KernelProvisionerFactory.instance()\n"
+            "print(factory.default_provisioner_name)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(file)],
+            cwd=book.ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.splitlines()[-1] == warm_kernels.NAME
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])

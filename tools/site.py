@@ -189,7 +189,7 @@ def front_page(chapters: list[Path], gone: list[str]) -> str:
         cards.append(
             f"- ![{alt}.](pictures/{source.stem}.svg)\n\n"
             f"  {number} {link}\n\n"
-            f"  Then you can {after}.\n\n"
+            f"  Afterwards you can {after}.\n\n"
             f"  In the book: {sections}\n"
         )
     table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
