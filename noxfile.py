@@ -43,7 +43,7 @@ def newest(session: nox.Session) -> None:
 
 def test(session: nox.Session, constraints: str | Path, *options) -> None:
     """Install as `make setup` does, and run all tests."""
-    setup = ["tools/setup", "python", session.virtualenv.location]
+    setup = ["sh", "tools/setup", "python", session.virtualenv.location]
     session.run(*setup, str(constraints), external=True)
     pytest = ["python", "-m", "pytest", "-n", "auto", "--maxprocesses=4"]
     session.run(*pytest, *options, *session.posargs)
