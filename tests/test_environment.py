@@ -5,6 +5,7 @@ import sys
 import tomllib
 from itertools import chain
 
+import pytest
 import yaml
 from jupyter_client.kernelspec import KernelSpecManager
 
@@ -51,6 +52,46 @@ def test_constraints_pin_every_dependency():
     assert required().keys() <= pins.keys()
     # "==1.2" and no build of one machine, such as "+cpu"
     assert all(re.fullmatch(r"==[\w.]+", pin) for pin in pins.values())
+
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def steps(workflow):
+    jobs = yaml.safe_load(workflow.read_text("utf-8"))["jobs"]
+    return chain.from_iterable(job["steps"] for job in jobs.values())
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_is_pinned_and_may_only_read(workflow):
+    content = yaml.safe_load(workflow.read_text("utf-8"))
+    assert content["permissions"] == {"contents": "read"}
+    actions = [step["uses"] for step in steps(workflow) if "uses" in step]
+    assert actions
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use) for use in actions)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_runs_what_a_developer_can_run(workflow):
+    targets = re.findall(
+        r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
+    allowed = [f"make {target}" for target in targets]
+    allowed += ["bash .ci/run", "pipx run nox -s ${{ matrix.session }}"]
+    commands = [step["run"] for step in steps(workflow) if "run" in step]
+    assert commands
+    assert set(commands) <= set(allowed)
+
+
+def test_sessions_of_the_workflow_are_those_of_nox():
+    (ci,) = (path for path in WORKFLOWS if path.name == "ci.yml")
+    jobs = yaml.safe_load(ci.read_text("utf-8"))["jobs"]
+    source = (ROOT / "noxfile.py").read_text("utf-8")
+    for run in jobs["versions"]["strategy"]["matrix"]["include"]:
+        name, _, python = run["session"].rpartition("-")
+        assert f"\ndef {name}(session" in source
+        assert python == run["python"]
+        assert f'"{python}"' in source
 
 
 def test_the_kernel_that_notebooks_name_is_this_python():
