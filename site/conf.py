@@ -50,6 +50,7 @@ notfound_urls_prefix = urlsplit(course.address).path or "/"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "article_header_end": ["chapter-actions"],
+    "back_to_top_button": False,
     "footer_start": [],
     "footer_end": [],
     "navbar_align": "left",
