@@ -10,7 +10,7 @@ endif
 # What makes .venv: make setup PYTHON=python3.12
 PYTHON := python3
 
-# One chapter, by number or file, for run, test and pairs: make test CH=03
+# One chapter, by number or file: make test CH=03
 CH :=
 export CH
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"

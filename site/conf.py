@@ -1,6 +1,7 @@
 """How the site looks; `make html` builds it (tools/site.py)."""
 
 import sys
+from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,17 +60,15 @@ html_theme_options = {
     "search_bar_text": "Search",
     "secondary_sidebar_items": ["page-toc"],
 }
+# The theme writes the text as it is.
+html_theme_options["logo"] = {"text": escape(course.title)}
 if course.logo:
-    html_theme_options["logo"] = {
-        "image_light": f"static/{course.logo}",
-        "image_dark": f"static/{course.logo}",
-        "text": course.title,
-    }
-# Without it the theme complains in the console of a first-time reader.
-html_context = {"default_mode": "auto"}
+    for mode in ("light", "dark"):
+        html_theme_options["logo"][f"image_{mode}"] = f"static/{course.logo}"
 html_sidebars = {"**": ["book-nav.html"]}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = [("menus.js", {"defer": "defer"})]
 html_favicon = "static/icon.svg"
 html_copy_source = False
 html_use_index = False

@@ -311,6 +311,8 @@ def test_unknown_name_is_no_attribute():
 def test_stand_in_has_no_special_names():
     # doctest, copy and inspect ask any object for some.
     stand_in = d2l_door._MissingTorchvision(ImportError("reason"))
-    assert not hasattr(stand_in, "__wrapped__")
+    assert stand_in.__name__ == "torchvision"
+    with pytest.raises(AttributeError, match=r"^__wrapped__$"):
+        _ = stand_in.__wrapped__
     with pytest.raises(ImportError, match="needs torchvision"):
         _ = stand_in.datasets

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-from tools.site import BUILD, Course
+from tools.site import Course
 
 # What leads to other pages.
 NAVIGATION = [
@@ -21,6 +21,7 @@ NAVIGATION = [
     ".prev-next-footer",
     ".search-button-field",
     ".search-button__button",
+    'link[rel~="canonical"]',
     'link[rel~="index"]',
     'link[rel~="next"]',
     'link[rel~="prev"]',
@@ -28,16 +29,18 @@ NAVIGATION = [
 ]
 
 
-def make_single(course: Course, chapter: Path, target: Path) -> None:
+def make_single(
+    course: Course, folder: Path, chapter: Path, target: Path
+) -> None:
     """Write a chapter as one file that needs no other.
 
     Args:
         course (Course): gives links to other pages their address; without
             one, they become plain text.
+        folder (Path): the built site.
         chapter (Path): its ``.py`` file.
         target (Path): where it goes.
     """
-    folder = BUILD / "html"
     page = folder / f"{chapter.stem}.html"
     soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     for tag in soup.select(", ".join(NAVIGATION)):
@@ -53,7 +56,8 @@ def make_single(course: Course, chapter: Path, target: Path) -> None:
         elif course.address:
             link["href"] = urljoin(course.address, url)
         else:
-            link.unwrap()
+            link.name = "span"
+            del link["href"]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(str(soup), encoding="utf-8")
 

@@ -5,7 +5,7 @@
 
 site/course.toml holds what a teacher changes. Nothing is executed here: a
 page can't show an output that no test has compared. Sphinx builds from
-_build/source, which has the chapters as this course wants them.
+_build/html-source, which has the chapters as this course wants them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import nbformat
 from nbformat import NotebookNode
@@ -72,6 +73,7 @@ class Course:
             ),
             ("branch", r"\S+", "a branch"),
             ("hub", r"(https?://\S+[^\s/])?", "https://host, no slash after"),
+            ("logo", r"[^\s/\\]*", "the name of a file in site/static/"),
         ):
             value = getattr(self, key)
             if not isinstance(value, str) or not re.fullmatch(pattern, value):
@@ -83,9 +85,13 @@ class Course:
             raise ValueError(f"leave_out is {self.leave_out!r}, not a list")
         for which in self.leave_out:
             try:
-                book.sources(str(which))
+                book.sources(str(which) or "''")
             except LookupError as error:
                 raise ValueError(f"leave_out: {error.args[0]}") from None
+        if not self.chapters:
+            raise ValueError("leave_out leaves no chapter")
+        if self.hub and not self.repository:
+            raise ValueError("hub needs repository: it is what a hub fetches")
 
     @property
     def chapters(self) -> list[Path]:
@@ -127,9 +133,9 @@ def stage(course: Course, folder: Path) -> None:
         wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
     for page in sorted((SITE / "pages").glob("*.md")):
         wanted[page.name] = page.read_text("utf-8")
-    wanted["index.md"] = front_page(chapters, gone)
-    for file in folder.rglob("*"):
-        if file.is_file() and str(file.relative_to(folder)) not in wanted:
+    wanted["index.md"] = front_page(course, gone)
+    for file in folder.rglob("*.*"):
+        if file.relative_to(folder).as_posix() not in wanted:
             file.unlink()
     for name, text in wanted.items():
         target = folder / name
@@ -138,7 +144,7 @@ def stage(course: Course, folder: Path) -> None:
             target.write_text(text, encoding="utf-8")
 
 
-LINK = r"\[([^\]]*)\]\(({})\.ipynb(#[^)]*)?\)"
+LINK = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?:\./)?({})\.ipynb(#[^)]*)?\)"
 
 
 def unlinked(text: str, names: list[str]) -> str:
@@ -164,11 +170,14 @@ def first_picture(source: Path) -> Picture:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "image/svg+xml" in data:
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+            if alt and {"image/svg+xml", "image/png"} <= data.keys():
                 png = base64.b64decode(data["image/png"])
-                alt = cell.metadata["mystnb"]["image"]["alt"]
                 return Picture(data["image/svg+xml"], png, alt)
-    raise LookupError(f"{source.name} needs a picture, for the front page")
+    raise LookupError(
+        f"{source.name} needs a picture with an alt text, for its card on the "
+        "front page"
+    )
 
 
 def preview_of(source: Path) -> str:
@@ -176,14 +185,29 @@ def preview_of(source: Path) -> str:
     return f"previews/{source.stem}.png"
 
 
-def front_page(chapters: list[Path], gone: list[str]) -> str:
-    """chapters/index.md, with a card for each row of its table of chapters."""
+def front_page(course: Course, gone: list[str]) -> str:
+    """chapters/index.md, with a card for each row of its table of chapters.
+
+    Raises:
+        LookupError: if a chapter has no row there, or no picture.
+    """
     text = (book.CHAPTERS / "index.md").read_text("utf-8")
+    title = re.sub(r"([\\`*_<>&$\[\]])", r"\\\1", course.title)
+    text = re.sub("^# .*", lambda _: f"# {title}", text, count=1)
     rows = [r for r in text.splitlines(keepends=True) if r.startswith("| ")]
     cards, names = ["{.chapters}\n"], {}
-    for source in chapters:
-        (row,) = [r for r in rows if f"({source.stem}.ipynb)" in r]
-        number, link, after, sections = row.strip("| \n").split(" | ")
+    for source in course.chapters:
+        cells = [
+            row.strip("| \n").split(" | ")
+            for row in rows
+            if f"({source.stem}.ipynb)" in row
+        ]
+        if len(cells) != 1 or len(cells[0]) != 4:
+            raise LookupError(
+                "the table of chapters/index.md needs one row of four cells "
+                f"for {source.stem}"
+            )
+        number, link, after, sections = cells[0]
         names[source] = f"{number} {link[1:].partition(']')[0]}"
         alt = first_picture(source).alt.split(". ")[0].rstrip(".")
         cards.append(
@@ -194,7 +218,7 @@ def front_page(chapters: list[Path], gone: list[str]) -> str:
         )
     table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
     text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
-    entries = [f"{names[s]} <{s.stem}>" for s in chapters]
+    entries = [f"{name} <{source.stem}>" for source, name in names.items()]
     contents = "\n".join([*entries, "reference", "teach"])
     return (
         f"{unlinked(text, gone)}\n```{{toctree}}\n:hidden:\n{contents}\n```\n"
@@ -204,6 +228,10 @@ def front_page(chapters: list[Path], gone: list[str]) -> str:
 def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
     """A copy of a chapter whose first cell installs what Colab lacks."""
     copy = nbformat.from_dict(notebook)
+    gone = [s.stem for s in book.sources() if s not in course.chapters]
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            cell.source = unlinked(cell.source, [*gone, "index"])
     repository = f"git+{course.repository}@{course.branch}"
     cell = nbformat.v4.new_code_cell(
         "# Colab lacks what these chapters call: this cell installs it.\n"
@@ -221,14 +249,15 @@ def add_files(course: Course, out: Path) -> None:
     for source in course.chapters:
         for file in (source, source.with_suffix(".ipynb")):
             shutil.copyfile(file, out / file.name)
-    for folder in ("colab", "previews"):
-        shutil.rmtree(out / folder, ignore_errors=True)
     if course.address:
-        (out / "previews").mkdir()
+        (out / "previews").mkdir(exist_ok=True)
         for source in course.chapters:
             (out / preview_of(source)).write_bytes(first_picture(source).png)
+    host = urlsplit(course.address).hostname
+    if course.repository and host and not host.endswith(".github.io"):
+        (out / "CNAME").write_text(f"{host}\n")  # GitHub reads it there
     if course.repository:
-        (out / "colab").mkdir()
+        (out / "colab").mkdir(exist_ok=True)
         for source in course.chapters:
             name = f"{source.stem}.ipynb"
             notebook = nbformat.read(source.with_suffix(".ipynb"), 4)
@@ -240,8 +269,8 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
 
     Args:
         course (Course): what it is called, where it will be.
-        out (Path): the folder that gets it; what else is in it stays, but
-            for pages that the course no longer has.
+        out (Path): the folder that gets it; it is emptied, unless no more
+            than the inside of chapters has changed.
     """
     wrong = [p for source in course.chapters for p in book.problems(source)]
     if wrong:
@@ -250,35 +279,44 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     from sphinx.cmd.build import main as sphinx
 
     source = out.with_name(f"{out.name}-source")
-    stage(course, source)
     doctrees = out.with_name(f"{out.name}-doctrees")
-    begin_anew_if_changed(doctrees, out)
+    stage(course, source)
+    stamp = doctrees / "made-from"
+    outline = outline_of(course, source)
+    if not stamp.is_file() or stamp.read_text("utf-8") != outline:
+        for folder in (doctrees, out):
+            shutil.rmtree(folder, ignore_errors=True)
+    stamp.unlink(missing_ok=True)
     options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
     options += ["-c", str(SITE), "-j", "auto"]
+    # Without the stamp, the next build begins anew: Sphinx doesn't repeat
+    # its warnings about pages that haven't changed.
     if status := sphinx([*options, str(source), str(out)]):
         return status
-    pages = {p.stem for p in source.iterdir()} | {
-        *("404", "genindex", "py-modindex", "search")
-    }
-    for page in out.glob("*.html"):
-        if page.stem not in pages:
-            page.unlink()
     add_files(course, out)
+    stamp.write_text(outline, "utf-8")
     return 0
 
 
-def begin_anew_if_changed(doctrees: Path, out: Path) -> None:
-    """Forget what was built by other code, which Sphinx wouldn't notice."""
-    code = [*SITE.rglob("*.py"), *SITE.rglob("*.html"), Path(__file__)]
-    code += [book.ROOT / "constraints.txt"]
-    digest = hashlib.sha256(b"".join(f.read_bytes() for f in sorted(code)))
-    stamp = doctrees / "built-by"
-    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        return
-    for folder in (doctrees, out / "_static"):
-        shutil.rmtree(folder, ignore_errors=True)
-    doctrees.mkdir(parents=True)
-    stamp.write_text(digest.hexdigest())
+def outline_of(course: Course, source: Path) -> str:
+    """What concerns more than one page, or all: as one hash.
+
+    When a chapter changes, Sphinx writes its page anew and few others. That
+    is right as long as its headings, which others link to, are the same.
+    """
+    code = [*SITE.rglob("*.*"), *Path(__file__).parent.glob("*.py")]
+    code += [book.ROOT / "constraints.txt", *source.glob("*.md")]
+    parts = [repr(course)]
+    for file in sorted(file for file in code if file.is_file()):
+        if file.suffix != ".pyc":
+            parts += [file.name, file.read_bytes().hex()]
+    for chapter in course.chapters:
+        parts.append(chapter.stem)
+        for cell in book.read_source(chapter).cells:
+            if cell.cell_type == "markdown":
+                parts += re.findall("^#+ .*", cell.source, re.MULTILINE)
+        parts.append(first_picture(chapter).svg)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def main(arguments: list[str]) -> int:
@@ -293,10 +331,14 @@ def main(arguments: list[str]) -> int:
                 from tools.single import make_single
 
                 (source,) = book.sources(which)
+                if source not in course.chapters:
+                    raise LookupError(f"course.toml leaves out {source.stem}")
                 status = build(course)
                 page = BUILD / "single" / f"{source.stem}.html"
                 if not status:
-                    make_single(course, source, page)
+                    make_single(course, BUILD / "html", source, page)
+            case ["single", ""]:
+                raise LookupError("name a chapter: make html-single CH=03")
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

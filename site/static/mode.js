@@ -8,3 +8,14 @@ for (const key of ["mode", "theme"]) {
   }
   document.documentElement.dataset[key] = chosen || "auto";
 }
+
+// Paper is white.
+let shown;
+addEventListener("beforeprint", () => {
+  shown ??= document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = shown;
+  shown = undefined;
+});

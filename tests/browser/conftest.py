@@ -10,13 +10,16 @@ import http.server
 import shutil
 import threading
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tools.site import BUILD, CSP
+from tools.site import BUILD, CSP, read_course
 
-PREFIX = "/courses/dl"
+# Where the site will be, as far as that is known; some folder of a host.
+ADDRESS = urlsplit(read_course().address)
+PREFIX = ADDRESS.path.rstrip("/") if ADDRESS.netloc else "/courses/dl"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -71,7 +74,8 @@ def visit(browser, site):
 
         def visit(url, **options):
             # Without an address, the page for wrong ones is for the root.
-            home = site.origin if "404" in url else site.address
+            to_root = "404" in url and not ADDRESS.netloc
+            home = site.origin if to_root else site.address
             places = (home, "data:", "file:", "about:")
             context = browser.new_context(**options)
             stack.callback(context.close)
