@@ -55,6 +55,7 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
     "navbar_align": "left",
+    "primary_sidebar_end": [],
     "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "search_bar_text": "Search",

@@ -78,6 +78,11 @@ def read_source(source: Path) -> NotebookNode:
     return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
 
 
+def read_stored(source: Path) -> NotebookNode:
+    """The notebook beside a ``.py`` file, as it is stored; unvalidated."""
+    return nbformat.v4.reads(source.with_suffix(".ipynb").read_text("utf-8"))
+
+
 def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
     """What executes a chapter's cells, as JupyterLab would."""
     return NotebookClient(
@@ -153,7 +158,7 @@ def problems(source: Path) -> Iterator[str]:
         yield f"{target.name} is missing: {remedy}"
         return
     try:
-        notebook = nbformat.read(target, as_version=4)
+        notebook = read_stored(source)
         nbformat.validate(notebook)
     except Exception as error:  # nbformat raises errors of many kinds
         yield f"{target.name} isn't a notebook ({error}): {remedy}"

@@ -17,6 +17,7 @@ import shutil
 import sys
 import tomllib
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -125,11 +126,11 @@ def stage(course: Course, folder: Path) -> None:
     gone = [s.stem for s in book.sources() if s not in chapters]
     wanted: dict[str, str] = {}
     for source in chapters:
-        notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+        notebook = book.read_stored(source)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = unlinked(cell.source, gone)
-        wanted[f"{source.stem}.ipynb"] = nbformat.writes(notebook)
+        wanted[f"{source.stem}.ipynb"] = nbformat.v4.writes(notebook)
         wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
     for page in sorted((SITE / "pages").glob("*.md")):
         wanted[page.name] = page.read_text("utf-8")
@@ -160,13 +161,14 @@ class Picture(NamedTuple):
     alt: str
 
 
+@cache
 def first_picture(source: Path) -> Picture:
     """The first picture of a chapter, which stands for it.
 
     Raises:
         LookupError: if it has none.
     """
-    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    notebook = book.read_stored(source)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
@@ -219,7 +221,8 @@ def front_page(course: Course, gone: list[str]) -> str:
     table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
     text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
     entries = [f"{name} <{source.stem}>" for source, name in names.items()]
-    contents = "\n".join([*entries, "reference", "teach"])
+    entries += sorted(page.stem for page in (SITE / "pages").glob("*.md"))
+    contents = "\n".join(entries)
     return (
         f"{unlinked(text, gone)}\n```{{toctree}}\n:hidden:\n{contents}\n```\n"
     )
@@ -260,7 +263,7 @@ def add_files(course: Course, out: Path) -> None:
         (out / "colab").mkdir(exist_ok=True)
         for source in course.chapters:
             name = f"{source.stem}.ipynb"
-            notebook = nbformat.read(source.with_suffix(".ipynb"), 4)
+            notebook = book.read_stored(source)
             nbformat.write(for_colab(notebook, course), out / "colab" / name)
 
 
@@ -288,7 +291,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
             shutil.rmtree(folder, ignore_errors=True)
     stamp.unlink(missing_ok=True)
     options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
-    options += ["-c", str(SITE), "-j", "auto"]
+    options += ["-c", str(SITE)]
     # Without the stamp, the next build begins anew: Sphinx doesn't repeat
     # its warnings about pages that haven't changed.
     if status := sphinx([*options, str(source), str(out)]):
@@ -311,11 +314,8 @@ def outline_of(course: Course, source: Path) -> str:
         if file.suffix != ".pyc":
             parts += [file.name, file.read_bytes().hex()]
     for chapter in course.chapters:
-        parts.append(chapter.stem)
-        for cell in book.read_source(chapter).cells:
-            if cell.cell_type == "markdown":
-                parts += re.findall("^#+ .*", cell.source, re.MULTILINE)
-        parts.append(first_picture(chapter).svg)
+        text = (source / f"{chapter.stem}.ipynb").read_text("utf-8")
+        parts += [chapter.stem, *re.findall(r'"#+ .*"', text)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
