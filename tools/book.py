@@ -21,7 +21,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
@@ -74,6 +73,8 @@ def number(chapter: Path) -> int:
 
 def read_source(source: Path) -> NotebookNode:
     """The notebook that a ``.py`` file says, without outputs."""
+    import jupytext  # it takes a while, and the site's build goes without
+
     # Read as text: jupytext.read(path) would look for settings around it.
     return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
 

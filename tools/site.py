@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import multiprocessing
 import re
 import shutil
 import sys
 import tomllib
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -275,10 +277,29 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
         out (Path): the folder that gets it; it is emptied, unless no more
             than the inside of chapters has changed.
     """
-    wrong = [p for source in course.chapters for p in book.problems(source)]
-    if wrong:
-        print(*wrong, sep="\n", file=sys.stderr)
-        return 1
+    # Beside Sphinx, on another core.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pairs = pool.submit(problems, course.chapters)
+        try:
+            status = _build(course, out)
+        except Exception:
+            if not pairs.result():
+                raise
+            status = 1
+        if wrong := pairs.result():
+            print(*wrong, sep="\n", file=sys.stderr)
+            shutil.rmtree(out, ignore_errors=True)
+            return 1
+    return status
+
+
+def problems(chapters: list[Path]) -> list[str]:
+    """What keeps the pairs of some chapters from being published."""
+    return [line for source in chapters for line in book.problems(source)]
+
+
+def _build(course: Course, out: Path) -> int:
     from sphinx.cmd.build import main as sphinx
 
     source = out.with_name(f"{out.name}-source")
@@ -286,7 +307,8 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     stage(course, source)
     stamp = doctrees / "made-from"
     outline = outline_of(course, source)
-    if not stamp.is_file() or stamp.read_text("utf-8") != outline:
+    made_from = stamp.read_text("utf-8") if stamp.is_file() else None
+    if made_from != outline or not out.is_dir():
         for folder in (doctrees, out):
             shutil.rmtree(folder, ignore_errors=True)
     stamp.unlink(missing_ok=True)
