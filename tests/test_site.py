@@ -313,13 +313,13 @@ def test_published_chapter_opens_elsewhere(published):
     links = published["03_custom_layers"].soup.select(".chapter-actions a")
     notebook = "chapters/03_custom_layers.ipynb"
     assert {link.get_text(): unquote(link["href"]) for link in links} == {
-        "Notebook": "03_custom_layers.ipynb",
-        "Script": "03_custom_layers.py",
-        "Colab": "https://colab.research.google.com/github/owner/name/blob/"
+        "Download .ipynb": "03_custom_layers.ipynb",
+        "Download .py": "03_custom_layers.py",
+        "Open in Colab": "https://colab.research.google.com/github/owner/name/blob/"
         "gh-pages/colab/03_custom_layers.ipynb",
-        "Binder": "https://mybinder.org/v2/gh/owner/name/spring-1"
+        "Open in Binder": "https://mybinder.org/v2/gh/owner/name/spring-1"
         f"?urlpath=lab/tree/{notebook}",
-        "JupyterHub": "https://hub.example.edu/hub/user-redirect/git-pull"
+        "Open in JupyterHub": "https://hub.example.edu/hub/user-redirect/git-pull"
         "?repo=https://github.com/owner/name&branch=spring-1"
         f"&urlpath=lab/tree/name/{notebook}",
     }

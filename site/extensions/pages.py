@@ -75,7 +75,10 @@ def actions(course, pagename) -> list[dict]:
             "href": f"{pagename}{suffix}",
             "file": f"{pagename}{suffix}",
         }
-        for text, suffix in (("Notebook", ".ipynb"), ("Script", ".py"))
+        for text, suffix in (
+            ("Download .ipynb", ".ipynb"),
+            ("Download .py", ".py"),
+        )
     ]
     path = f"chapters/{pagename}.ipynb"
     owner_and_name = course.repository.removeprefix("https://github.com/")
@@ -83,14 +86,14 @@ def actions(course, pagename) -> list[dict]:
         colab = "https://colab.research.google.com/github"
         found.append(
             {
-                "text": "Colab",
+                "text": "Open in Colab",
                 "href": f"{colab}/{owner_and_name}/blob/{course.published}"
                 f"/colab/{pagename}.ipynb",
             }
         )
         found.append(
             {
-                "text": "Binder",
+                "text": "Open in Binder",
                 "href": f"https://mybinder.org/v2/gh/{owner_and_name}/"
                 f"{course.branch}?urlpath={quote(f'lab/tree/{path}', '')}",
             }
@@ -99,7 +102,7 @@ def actions(course, pagename) -> list[dict]:
         folder = owner_and_name.split("/")[1]
         found.append(
             {
-                "text": "JupyterHub",
+                "text": "Open in JupyterHub",
                 "href": f"{course.hub}/hub/user-redirect/git-pull"
                 f"?repo={quote(course.repository, '')}"
                 f"&branch={quote(course.branch, '')}"
