@@ -17,6 +17,8 @@ from playwright.sync_api import sync_playwright
 
 from tools.site import BUILD, CSP, read_course
 
+# Of the system; without one, playwright's own.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where the site will be, as far as that is known; some folder of a host.
 ADDRESS = urlsplit(read_course().address)
 PREFIX = ADDRESS.path.rstrip("/") if ADDRESS.netloc else "/courses/dl"
@@ -58,8 +60,9 @@ def site():
 def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            # Debian's; without it, playwright's own.
-            executable_path=shutil.which("chromium"),
+            executable_path=next(
+                filter(None, map(shutil.which, BROWSERS)), None
+            ),
             args=["--no-sandbox"],
         )
         yield browser
