@@ -99,7 +99,7 @@ test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	@if command -v java && command -v npm; then \
 	    npm install --silent --no-save --prefix _build/vnu $(VNU); \
 	fi >/dev/null
-	$(PY) -m pytest -n 2 tests/browser
+	$(PY) -m pytest -n 2 --dist worksteal tests/browser
 
 publish: html ## push the site to the branch gh-pages
 	@$(call install,publish)

@@ -77,7 +77,9 @@ def altered_texts(text: str) -> Iterator[tuple[str, str]]:
     for i, line in enumerate(lines):
         if line.strip() and len(lines) > 1:
             yield "dropped line", "".join(lines[:i] + lines[i + 1 :])
-        if line.strip() != "".join(lines[i + 1 : i + 2]).strip() != "":
+        # Not with an empty one: how many there are in a row may differ.
+        following = "".join(lines[i + 1 : i + 2])
+        if "" != line.strip() != following.strip() != "":
             swapped = [*lines[:i], *lines[i + 1 : i + 2], line]
             yield "swapped lines", "".join(swapped + lines[i + 2 :])
     yield "added line", text.rstrip("\n") + "\nOne line more\n"
