@@ -2,8 +2,9 @@
 
     python -m benchmarks.site [ROUNDS]     5 rounds, unless you say otherwise
 
-Both build the same stored chapters, front page and page for teachers, and
-neither the reference page, for which ours imports torch in two seconds more.
+Both build the same stored chapters, front page and page for teachers. All
+pages are these and the reference, for which ours imports torch; a rebuild
+after an edit is compared with a clean build of all.
 Jupyter Book 1 needs an older Sphinx, and so an environment of its own, which
 is made in _build/benchmarks. Exit status 1 if a goal isn't met.
 """
@@ -94,14 +95,20 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as place:
         checkout = Path(place)
         flakes.copy_of_checkout(checkout)
-        (checkout / "site/pages/reference.md").unlink()
+        reference = checkout / "site/pages/reference.md"
+        page = reference.read_bytes()
         (chapter,) = book.sources("03", checkout / "chapters")
         for _ in range(rounds):
             shutil.rmtree(checkout / "_build", ignore_errors=True)
-            for name in ("ours, clean", "ours, one chapter edited"):
+            reference.write_bytes(page)
+            for name in ("ours, all pages, clean", "one chapter edited"):
                 times.setdefault(name, []).append(seconds(ours, checkout))
                 edit(chapter)
                 edit(chapter.with_suffix(".ipynb"))
+            shutil.rmtree(checkout / "_build")
+            reference.unlink()
+            name = "ours, the same pages, clean"
+            times.setdefault(name, []).append(seconds(ours, checkout))
             folder = theirs_in(checkout)
             for name in ("Jupyter Book 1, clean", "the same, one edited"):
                 times.setdefault(name, []).append(seconds(theirs, checkout))
@@ -113,10 +120,10 @@ def main(arguments: list[str]) -> int:
     for name, took in times.items():
         low, high = min(took), max(took)
         print(f"| {name} | {medians[name]:.1f} | {low:.1f}, {high:.1f} |")
-    clean, again, other, _ = medians.values()
-    print(f"clean: {clean / other:.2f} of Jupyter Book 1 (goal {MOST_CLEAN})")
+    clean, again, same, other, _ = medians.values()
+    print(f"clean: {same / other:.2f} of Jupyter Book 1 (goal {MOST_CLEAN})")
     print(f"again: {again / clean:.2f} of clean (goal {MOST_AGAIN})")
-    return int(clean > MOST_CLEAN * other or again > MOST_AGAIN * clean)
+    return int(same > MOST_CLEAN * other or again > MOST_AGAIN * clean)
 
 
 def print_weights(folder: Path, name: str) -> None:

@@ -32,6 +32,7 @@ from tools import warm_kernels
 from tools.book import COLAB_TAG, without_colors
 
 DEATH = "look for what ends it: memory, os._exit, a crash in native code"
+STARTS = 3  # of a kernel that dies before it answers
 HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
 
 
@@ -54,6 +55,15 @@ class WatchedKernel(RunningKernel):
     ending: ClassVar[list[KernelManager]] = []
 
     def __init__(self, cwd: str, startup_timeout: float) -> None:
+        for left in reversed(range(STARTS)):
+            try:
+                return self._start(cwd, startup_timeout)
+            except KernelDiedError:
+                # Jupyter chooses free ports, and another kernel can be faster.
+                if not left:
+                    raise
+
+    def _start(self, cwd: str, startup_timeout: float) -> None:
         self.km = KernelManager(
             kernel_name=CURRENT_ENV_KERNEL_NAME,
             kernel_spec_manager=NbvalKernelspecManager(),

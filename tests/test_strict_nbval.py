@@ -6,6 +6,7 @@ the plugin that tests the chapters.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from tests.comparison import RULE
+from tests.strict_nbval import KernelDiedError, KernelManager, WatchedKernel
 from tools import book
 
 CHAPTER = book.sources("03")[0].with_suffix(".ipynb")
@@ -287,6 +289,30 @@ def test_cell_chosen_alone_finds_what_the_cells_before_it_made():
         [*command, chosen], cwd=book.ROOT, capture_output=True, text=True
     )
     assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(("deaths", "starts"), [(2, 3), (3, 3)])
+def test_kernel_that_dies_before_it_answers_is_started_again(
+    deaths, starts, monkeypatch, tmp_path
+):
+    started, start = [], KernelManager.start_kernel
+
+    def start_and_kill(manager, **options):
+        start(manager, **options)
+        started.append(manager)
+        if len(started) <= deaths:
+            manager.signal_kernel(signal.SIGKILL)
+
+    monkeypatch.setattr(KernelManager, "start_kernel", start_and_kill)
+    if deaths < starts:
+        kernel = WatchedKernel(str(tmp_path), 60)
+        assert kernel.is_alive()
+        kernel.stop()
+    else:
+        with pytest.raises(KernelDiedError):
+            WatchedKernel(str(tmp_path), 60)
+    WatchedKernel.await_stopped()
+    assert len(started) == starts
 
 
 @pytest.mark.parametrize("asked", [None, "3"])
