@@ -516,42 +516,203 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # %% [markdown]
 # ## Exercises
 #
-# **3.1 A quadratic layer.** Write a layer with a weight $W$ of shape
-# $(d, d, m)$ that takes a vector $x$ of shape $(d,)$ to $y$ of shape $(m,)$,
-# with $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
-# $(n, d)$ to $(n, m)$, without a loop (`torch.einsum` helps). Check it with
-# `gradcheck`, the weight included.
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/03_custom_layers.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 3.1 A quadratic layer
 #
-# **3.2 Half of the spectrum.** Write a layer that returns the leading half of
-# the Fourier coefficients of its input: from $(n, d)$ with even $d$ to
-# $(n, d/2)$ complex numbers (`torch.fft` helps). The input is real: which of
-# the coefficients that it drops can be computed from those that it keeps? Make
-# one real number of the output, and show that a gradient reaches the input.
+# *Code, 20 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.1-A-quadratic-layer)
 #
-# **3.3 Repair.** `F.relu(X @ self.weight.detach() + self.bias)` also trains
-# badly. Predict which parameters move in one step of training, then check with
-# `changed_by_a_step`. What does it have in common with `.data`? Multiply
-# `w.detach()` in place between forward and backward, as
-# [chapter 02](02_parameters.ipynb) does with `w.data`: what is safer about it?
+# Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
+# of shape $(d,)$ to $y$ of shape $(m,)$, with
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
+# $(n, d)$ to $(n, m)$ as well, each sample by itself, without a loop
+# (`torch.einsum` helps). Check it with `gradcheck`, the weight included.
+
+
+# %%
+class QuadraticLayer(nn.Module):
+    """y_k, the sum over i and j of W_ijk x_i x_j."""
+
+    def __init__(self, d, m):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (d,) -> (m,), and (n, d) -> (n, m)
+        ...
+
+
+# %%
+check.quadratic_layer(QuadraticLayer)
+
+# %% [markdown]
+# ### 3.2 Half of the spectrum
 #
-# **3.4 A layer with a memory.** Extend `RunningCenter` to keep a running
-# variance that starts at 1, and to divide by its root. Which of its tensors
-# are buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
+# *Code, 20 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.2-Half-of-the-spectrum)
+#
+# Write a layer that returns the leading half of the Fourier coefficients of
+# its input: from $(n, d)$ with even $d$ to $(n, d/2)$ complex numbers
+# (`torch.fft` helps). Make one real number of the output, and show that a
+# gradient reaches the input. The input is real: which of the coefficients
+# that the layer drops repeat one that it keeps, as its complex conjugate? Give
+# their numbers for $d = 8$, where the coefficients are 0 to 7.
+
+
+# %%
+class HalfSpectrum(nn.Module):
+    """The leading half of the Fourier coefficients."""
+
+    def forward(self, X):
+        # (n, d) -> (n, d / 2), complex
+        ...
+
+
+repeated = {...}  # numbers from 4 to 7
+
+# %%
+check.half_spectrum(HalfSpectrum, repeated)
+
+# %% [markdown]
+# ### 3.3 Repair
+#
+# *Think, 15 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.3-Repair)
+#
+# `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
+# layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
+# `Sequential`. Predict the names of the parameters that move in one step of
+# training, then check with `changed_by_a_step`, and repair the layer. What has
+# `detach` in common with `.data`? Multiply `w.detach()` in place between
+# forward and backward, as [chapter 02](02_parameters.ipynb) does with
+# `w.data`: what does `backward` do, and why is that safer?
+
+
+# %%
+class RepairedLinear(nn.Module):
+    """MyLinear with a forward that trains both parameters."""
+
+    def __init__(self, in_units, units):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.randn(units))
+
+    def forward(self, X):
+        # (n, in_units) -> (n, units)
+        ...
+
+
+moved = {...}  # the names, such as "0.weight"
+after_edit = ...  # the name of the error that backward raises, or "no error"
+
+# %%
+check.repair(RepairedLinear, moved, after_edit)
+
+# %% [markdown]
+# ### 3.4 A layer with a memory
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.4-A-layer-with-a-memory)
+#
+# Write `RunningNorm`: `RunningCenter` without its shift, and with a running
+# variance that starts at 1. In training, divide by the root of the batch's
+# variance, as `X.var(dim=0)` computes it, and move the memory towards it; in
+# evaluation, divide by the root of the memory. Which of its tensors are
+# buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
 # training and in evaluation, and why?
+
+
+# %%
+class RunningNorm(nn.Module):
+    """Center and scale each feature, with a memory for evaluation."""
+
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (n, d) -> (n, d)
+        ...
+
+
+# %%
+check.layer_with_a_memory(RunningNorm)
+
+# %% [markdown]
+# ### 3.5 A better start
 #
-# **3.5 A better start.** For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`,
-# draw the histogram again, with bins that fit, for weights from
-# $N(0, 0.01^2)$ and biases of 0, then with biases of 1. Which networks can
-# learn?
+# *Explore, 15 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.5-A-better-start)
 #
-# **3.6 Dropout.** Write a layer that, in training, sets each input to 0 with
-# probability $p < 1$ and divides the others by $1 - p$; in evaluation it
-# changes nothing. Show that the mean is kept on average. Is $p$ a parameter, a
-# buffer or an attribute?
+# For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
+# chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
+# of 0, then with biases of 1. In which share of the networks can a sample
+# with features between 0 and 1 teach anything? Write the second start as a
+# function for `apply`, which leaves other modules alone.
+
+
+# %%
+def init_better(module):
+    """For `net.apply`: small weights and biases of 1, in each MyLinear."""
+    ...
+
+
+can_learn = {0: ..., 1: ...}  # by bias: "none", "half" or "all"
+
+# %%
+check.better_start(init_better, can_learn)
+
+# %% [markdown]
+# ### 3.6 Dropout
 #
-# **3.7 Where to center.** Put `CenteredLayer` behind
-# `nn.Flatten` and in front of it, for a batch of images. Do the two orders
-# give the same numbers? And with `RowCenteredLayer`?
+# *Code, 15 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.6-Dropout)
+#
+# Write a layer that, in training, sets each input to 0 with probability
+# $p < 1$ and divides the others by $1 - p$; in evaluation it changes nothing.
+# Show that the mean is kept on average. Is $p$ a parameter, a buffer or an
+# attribute?
+
+
+# %%
+class Dropout(nn.Module):
+    """Drop each input with probability p, in training."""
+
+    def __init__(self, p=0.5):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # any shape to the same
+        ...
+
+
+# %%
+check.dropout(Dropout)
+
+# %% [markdown]
+# ### 3.7 Where to center
+#
+# *Think, 5 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#3.7-Where-to-center)
+#
+# Put `CenteredLayer` behind `nn.Flatten` and in front of it, for a batch of
+# images of shape $(n, c, h, w)$. Do the two orders give the same numbers? And
+# with `RowCenteredLayer`? Predict, with True or False, then try.
+
+# %%
+same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
+
+# %%
+check.where_to_center(same_numbers)
 
 # %% [markdown]
 # ## Where to go next

@@ -30,7 +30,7 @@ MOST_IGNORED = 0.05  # of all code cells, those whose output isn't compared
 def measure(source: Path) -> dict[str, float]:
     """The figures of a chapter, by column."""
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
-    cells = notebook.cells
+    cells = without_exercises(notebook.cells)
     code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
     lines = [cells[i].source.splitlines() for i in code]
     prose = [cells[i - 1].cell_type == "markdown" for i in code]
@@ -48,6 +48,21 @@ def measure(source: Path) -> dict[str, float]:
             for i in code
         ),
     }
+
+
+def without_exercises(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells without the checks, and without the blank answers."""
+    return [
+        cell
+        for cell, following in zip(cells, [*cells[1:], cells[0]], strict=True)
+        if not cell.source.startswith("check.")
+        and not (following.source.startswith("check.") and _is_blank(cell))
+    ]
+
+
+def _is_blank(cell: NotebookNode) -> bool:
+    dots = re.search(r"(^\s*|[=:{(] ?)\.{3}", cell.source, re.MULTILINE)
+    return cell.cell_type == "code" and dots is not None
 
 
 def _is_bare_print(cells: list[NotebookNode], i: int) -> bool:
@@ -116,7 +131,10 @@ def missed(rows: dict[str, dict[str, float]]) -> list[str]:
 
 def main() -> int:
     """Print the table; return 1 if a bar is missed."""
-    rows = {source.stem: measure(source) for source in book.sources()}
+    rows = {
+        str(source.relative_to(book.CHAPTERS).with_suffix("")): measure(source)
+        for source in book.pages()
+    }
     columns = list(next(iter(rows.values())))
     print("| chapter |", " | ".join(columns), "|")
     print("|---" * (len(columns) + 1) + "|")

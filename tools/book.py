@@ -6,7 +6,8 @@ This is the one place that knows which files are chapters. Run it as
     python -m tools.book run [CHAPTER]      execute, and store the outputs
     python -m tools.book check [CHAPTER]    compare each .py with its .ipynb
 
-where CHAPTER is a number such as 03, or a file.
+where CHAPTER is a number such as 03, which stands for the chapter and for its
+solutions, or one file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tools import warm_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
+SOLUTIONS = "solutions"  # the folder beside the chapters
 TIMEOUT = 120  # seconds for one cell
 # Of a cell that only a chapter's copy for Colab has; no test runs it.
 COLAB_TAG = "colab"
@@ -64,6 +66,31 @@ def sources(which: str = "", folder: Path = CHAPTERS) -> list[Path]:
             "number"
         )
     return chosen
+
+
+def solutions(chapter: Path) -> Path:
+    """The ``.py`` file with the solutions to a chapter's exercises."""
+    return chapter.parent / SOLUTIONS / chapter.name
+
+
+def pages(which: str = "", folder: Path = CHAPTERS) -> list[Path]:
+    """The ``.py`` files of chapters, and of their solutions where they are.
+
+    Args:
+        which (str): as in :func:`sources`; a file stands for itself alone.
+        folder (Path): where the chapters are.
+
+    Raises:
+        LookupError: if there is no such chapter.
+    """
+    wanted = Path(which)
+    if wanted.parent.name == SOLUTIONS:
+        return sources(which, wanted.parent.resolve())
+    chapters = sources(which, folder)
+    if wanted.suffix:
+        return chapters
+    found = [[chapter, solutions(chapter)] for chapter in chapters]
+    return [page for pair in found for page in pair if page.is_file()]
 
 
 def number(chapter: Path) -> int:
@@ -238,7 +265,7 @@ def main(arguments: list[str]) -> int:
         return 2
     command, which = arguments[0], "".join(arguments[1:])
     try:
-        chosen = sources(which)
+        chosen = pages(which)
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
@@ -264,7 +291,8 @@ def _do(command: str, source: Path) -> bool:
 
 def _run_and_report(source: Path) -> bool:
     """Run a chapter with a line of progress; tell whether it ran through."""
-    print(f"{source.stem} ... ", end="", flush=True)
+    of = f"{SOLUTIONS}/" if source.parent.name == SOLUTIONS else ""
+    print(f"{of}{source.stem} ... ", end="", flush=True)
     start = time.perf_counter()
     try:
         notebook = run(source)

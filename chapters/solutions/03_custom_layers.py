@@ -1,0 +1,421 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Solutions to chapter 03
+#
+# To the exercises of [Write layers of your own](../03_custom_layers.ipynb).
+# Each begins with its statement. Try it there first: a solution teaches most
+# to one who has been stuck.
+
+# %%
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.autograd import gradcheck
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from d2l_helpers import CenteredLayer, MyLinear, check, use_style
+
+use_style()
+
+# %% [markdown]
+# ### 3.1 A quadratic layer
+#
+# *Code, 20 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.1-A-quadratic-layer)
+#
+# Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
+# of shape $(d,)$ to $y$ of shape $(m,)$, with
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
+# $(n, d)$ to $(n, m)$ as well, each sample by itself, without a loop
+# (`torch.einsum` helps). Check it with `gradcheck`, the weight included.
+
+# %% [markdown]
+# **Idea.** The formula is already an `einsum`: give each index its letter,
+# and sum over those that the result lacks. For a batch, both copies of $X$
+# carry one letter $n$ more, and the result keeps it. An ellipsis in its place
+# stands for any dimensions, also for none, so that one line serves a vector
+# and a batch.
+
+
+# %%
+class QuadraticLayer(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d, d, m))
+
+    def forward(self, X):
+        return torch.einsum("...i,ijk,...j->...k", X, self.weight, X)
+
+
+# %%
+check.quadratic_layer(QuadraticLayer)
+
+# %% [markdown]
+# `gradcheck` compares with numerical gradients, and needs double precision.
+# The weight is an input of the function like any other.
+
+# %%
+torch.manual_seed(0)
+layer = QuadraticLayer(3, 2).double()
+X = torch.randn(4, 3, dtype=torch.double, requires_grad=True)
+gradcheck(lambda X, W: layer(X), (X, layer.weight))
+
+# %% [markdown]
+# **Another way.** For each $k$, $y_k = x^\top W_k x$, where $W_k$ is a matrix:
+# two products, for which the last index comes first.
+
+# %%
+W = layer.weight.permute(2, 0, 1)  # (d, d, m) -> (m, d, d)
+Y = (X[:, None, None] @ W @ X[:, None, :, None]).squeeze(dim=(2, 3))
+assert_close(Y, layer(X))
+Y.shape
+
+# %% [markdown]
+# **At the edges.** $x_i x_j = x_j x_i$, so only the symmetric part of each
+# $W_k$ matters: of $d^2$ weights, $d(d+1)/2$ would do.
+
+# %%
+with torch.no_grad():
+    symmetric = (layer.weight + layer.weight.transpose(0, 1)) / 2
+assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
+
+# %% [markdown]
+# ### 3.2 Half of the spectrum
+#
+# *Code, 20 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.2-Half-of-the-spectrum)
+#
+# Write a layer that returns the leading half of the Fourier coefficients of
+# its input: from $(n, d)$ with even $d$ to $(n, d/2)$ complex numbers
+# (`torch.fft` helps). Make one real number of the output, and show that a
+# gradient reaches the input. The input is real: which of the coefficients
+# that the layer drops repeat one that it keeps, as its complex conjugate? Give
+# their numbers for $d = 8$, where the coefficients are 0 to 7.
+
+# %% [markdown]
+# **Idea.** `torch.fft.fft` transforms the last dimension of whatever shape,
+# and has a backward. Cut that dimension in half. For a real input,
+# coefficient $d - k$ is the complex conjugate of coefficient $k$: of the
+# dropped ones for $d = 8$, 5, 6 and 7 repeat 3, 2 and 1. Coefficient 4 is its
+# own partner, and is lost.
+
+
+# %%
+class HalfSpectrum(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[..., : X.shape[-1] // 2]  # (n, d) -> (n, d/2)
+
+
+repeated = {5, 6, 7}
+
+# %%
+check.half_spectrum(HalfSpectrum, repeated)
+
+# %% [markdown]
+# The sum of the absolute values is one real number, and its gradient reaches
+# each input.
+
+# %%
+torch.manual_seed(0)
+X = torch.randn(2, 8, requires_grad=True)
+HalfSpectrum()(X).abs().sum().backward()
+assert X.grad.all()
+X.grad.shape
+
+# %% [markdown]
+# **What is lost.** Coefficient 4 of 8 belongs to the fastest wave that eight
+# numbers can hold, 1, -1, 1, -1. Such an input leaves nothing behind, which is
+# why `torch.fft.rfft` keeps $d/2 + 1$ coefficients.
+
+# %%
+fastest = torch.tensor([[1.0, -1] * 4])
+assert_close(HalfSpectrum()(fastest).abs(), torch.zeros(1, 4))
+torch.fft.rfft(fastest).abs()
+
+# %% [markdown]
+# ### 3.3 Repair
+#
+# *Think, 15 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.3-Repair)
+#
+# `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
+# layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
+# `Sequential`. Predict the names of the parameters that move in one step of
+# training, then check with `changed_by_a_step`, and repair the layer. What has
+# `detach` in common with `.data`? Multiply `w.detach()` in place between
+# forward and backward, as [chapter 02](../02_parameters.ipynb) does with
+# `w.data`: what does `backward` do, and why is that safer?
+
+# %% [markdown]
+# **Idea.** `detach` gives, like `.data`, the same values in a tensor without a
+# graph: no gradient passes it, and the weight doesn't move. The bias is added
+# behind it, and is trained, as is the layer that follows. The repair is to use
+# the parameter itself. An edit through `detach` is counted, for `detach`
+# shares the count of edits with the tensor that it comes from; `backward` sees
+# that a value it needs was changed, and refuses.
+
+
+# %%
+class RepairedLinear(nn.Module):
+    def __init__(self, in_units, units):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.randn(units))
+
+    def forward(self, X):
+        return F.relu(X @ self.weight + self.bias)
+
+
+moved = {"0.bias", "1.weight", "1.bias"}
+after_edit = "RuntimeError"
+
+# %%
+check.repair(RepairedLinear, moved, after_edit)
+
+# %% [markdown]
+# The counts can be read. An edit through `.data` leaves that of `w` as it was,
+# so that `backward` computes with the new value, without a word.
+
+# %%
+w = torch.tensor([2.0, 3], requires_grad=True)
+counts = [w._version]
+w.data.mul_(10)
+counts.append(w._version)
+w.detach().mul_(10)
+[*counts, w._version]
+
+# %% [markdown]
+# ### 3.4 A layer with a memory
+#
+# *Code, 20 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.4-A-layer-with-a-memory)
+#
+# Write `RunningNorm`: `RunningCenter` without its shift, and with a running
+# variance that starts at 1. In training, divide by the root of the batch's
+# variance, as `X.var(dim=0)` computes it, and move the memory towards it; in
+# evaluation, divide by the root of the memory. Which of its tensors are
+# buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
+# training and in evaluation, and why?
+
+# %% [markdown]
+# **Idea.** Both memories are buffers: they aren't trained, and must be saved
+# and moved. In training the batch's own statistics are used, inside the graph,
+# and their detached values are stored; in evaluation the memory takes their
+# place.
+
+
+# %%
+class RunningNorm(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("var", torch.ones(num_features))
+
+    def forward(self, X):
+        mean, var = self.mean, self.var
+        if self.training:
+            mean, var = X.mean(dim=0), X.var(dim=0)  # (n, d) -> (d,)
+            self.mean.lerp_(mean.detach(), self.momentum)
+            self.var.lerp_(var.detach(), self.momentum)
+        return (X - mean) / var.sqrt()
+
+
+# %%
+check.layer_with_a_memory(RunningNorm)
+
+# %% [markdown]
+# **Beside `nn.BatchNorm1d`.** In training it divides by the variance with $n$
+# in the denominator, ours with $n - 1$: for 4 samples, the factor between the
+# outputs is $\sqrt{3/4}$, about 0.866.
+
+# %%
+torch.manual_seed(0)
+X = 5 * torch.randn(4, 2)
+ours, theirs = RunningNorm(2), nn.BatchNorm1d(2)
+assert_close(theirs(X) * 0.75**0.5, ours(X), rtol=1e-3, atol=1e-3)
+
+# %% [markdown]
+# What it stores is the variance with $n - 1$, like ours. In evaluation only
+# the `eps` of 0.00001 is left, which it adds to the variance, so that a column
+# of equal numbers isn't divided by 0.
+
+# %%
+assert_close(theirs.running_var, ours.var)
+assert_close(theirs.eval()(X), ours.eval()(X), rtol=1e-4, atol=1e-4)
+flat = torch.ones(4, 2)
+theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
+
+# %% [markdown]
+# **Pitfall.** A batch of one sample has no variance with $n - 1$: it is 0
+# divided by 0, and `nan` stays in the memory for ever. `nn.BatchNorm1d`
+# refuses such a batch in training, by an error.
+
+# %% [markdown]
+# ### 3.5 A better start
+#
+# *Explore, 15 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.5-A-better-start)
+#
+# For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
+# chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
+# of 0, then with biases of 1. In which share of the networks can a sample
+# with features between 0 and 1 teach anything? Write the second start as a
+# function for `apply`, which leaves other modules alone.
+
+# %% [markdown]
+# **Idea.** Small weights make each sum small, so that the bias decides. From 1
+# each ReLU starts on its open side, from 0 half of the last ones are closed
+# for good.
+
+
+# %%
+def init_better(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+can_learn = {0: "half", 1: "all"}
+
+# %%
+check.better_start(init_better, can_learn)
+
+# %% [markdown]
+# The histograms show it: what enters the last ReLU, for 500 networks of each
+# start.
+
+
+# %%
+def last_values(bias):
+    torch.manual_seed(0)
+    sample, values = torch.rand(1, 64), []
+    for _ in range(500):
+        first, last = MyLinear(64, 8), MyLinear(8, 1)
+        for layer in (first, last):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.constant_(layer.bias, bias)
+        values.append(first(sample) @ last.weight + last.bias)
+    return torch.cat(values).flatten().detach()
+
+
+# %% [markdown]
+# Mind the scale: with biases of 0 the values are a thousandth of a thousandth
+# of those in the chapter, and with biases of 1 they are all near 1.
+
+# %% mystnb={"image": {"alt": "Two histograms of the value before the last ReLU in 500 networks each. Left, biases of 0: a narrow peak around 0, half of it on each side. Right, biases of 1: a bell around 1, from about 0.9 to 1.1, no value near 0."}}
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.5))
+for ax, bias in zip(axes, (0, 1), strict=True):
+    values = last_values(bias)
+    ax.hist(values, bins=30)
+    ax.set(title=f"biases of {bias}", xlabel="value before the last ReLU")
+plt.show()
+
+# %% [markdown]
+# **Pitfall.** With equal biases and tiny weights, the hidden units start
+# nearly alike, and so do their gradients. The weights, which differ, must
+# break the tie: with weights of 0 too, all units would stay alike for ever.
+
+# %% [markdown]
+# ### 3.6 Dropout
+#
+# *Code, 15 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.6-Dropout)
+#
+# Write a layer that, in training, sets each input to 0 with probability
+# $p < 1$ and divides the others by $1 - p$; in evaluation it changes nothing.
+# Show that the mean is kept on average. Is $p$ a parameter, a buffer or an
+# attribute?
+
+# %% [markdown]
+# **Idea.** An input stays with probability $1 - p$, so on average
+# $(1 - p) \cdot x / (1 - p) = x$: the next layer sees inputs of the same mean,
+# in training and in evaluation, and evaluation needs no factor. $p$ is a
+# setting: nothing learns it, and a number has no device. A plain attribute
+# does.
+
+
+# %%
+class Dropout(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.p = p
+
+    def forward(self, X):
+        if not self.training:
+            return X
+        return X * (torch.rand_like(X) >= self.p) / (1 - self.p)
+
+
+# %%
+check.dropout(Dropout)
+
+# %% [markdown]
+# The mean over many draws comes close to the input.
+
+# %%
+torch.manual_seed(0)
+x = torch.tensor([1.0, 2, 3])
+mean = torch.stack([Dropout(0.4)(x) for _ in range(20_000)]).mean(dim=0)
+assert_close(mean, x, rtol=0.03, atol=0)
+[round(value, 1) for value in mean.tolist()]
+
+# %% [markdown]
+# **At the edges.** $p = 0$ changes nothing, since `torch.rand` is never below
+# 0. $p = 1$ would divide 0 by 0, which is why the exercise leaves it out;
+# `nn.Dropout(1)` gives zeros.
+
+# %%
+assert torch.equal(Dropout(0)(x), x)
+Dropout(1)(x), nn.Dropout(1)(x)
+
+# %% [markdown]
+# ### 3.7 Where to center
+#
+# *Think, 5 minutes.*
+# [Exercise](../03_custom_layers.ipynb#3.7-Where-to-center)
+#
+# Put `CenteredLayer` behind `nn.Flatten` and in front of it, for a batch of
+# images of shape $(n, c, h, w)$. Do the two orders give the same numbers? And
+# with `RowCenteredLayer`? Predict, with True or False, then try.
+
+# %% [markdown]
+# **Idea.** `CenteredLayer` takes the mean of all numbers of the batch. Their
+# order and shape don't matter, and `Flatten` changes only these.
+# `RowCenteredLayer` takes it along the last dimension: in front of `Flatten`
+# that is one row of pixels, behind it a whole image.
+
+# %%
+same_numbers = {"CenteredLayer": True, "RowCenteredLayer": False}
+
+# %%
+check.where_to_center(same_numbers)
+
+# %% [markdown]
+# Two images of 2 x 2 pixels show it. In front of `Flatten`, each row of pixels
+# has the mean 0; behind it, only each image has.
+
+# %%
+X = torch.tensor(
+    [[[[0.0, 2], [10, 12]]], [[[1.0, 3], [1, 3]]]]
+)  # (2, 1, 2, 2)
+rows = (X - X.mean(dim=-1, keepdim=True)).flatten(1)
+images = X.flatten(1) - X.flatten(1).mean(dim=-1, keepdim=True)
+assert_close(CenteredLayer()(X).flatten(1), CenteredLayer()(X.flatten(1)))
+rows, images

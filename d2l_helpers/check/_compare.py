@@ -1,0 +1,212 @@
+"""How a check compares what it got with what it expects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Number
+
+import torch
+from torch import Tensor, nn
+
+from ._report import show
+
+RTOL, ATOL = 1e-4, 1e-6
+
+
+class Wrong(Exception):  # noqa: N818  it isn't an error of ours
+    """The smallest case in which an answer is wrong.
+
+    Args:
+        expected (str): what should have come.
+        got (str): what came.
+        hint (str): what teaches the difference.
+        given (str): what the answer was given; :func:`case` fills it in.
+    """
+
+    def __init__(
+        self, expected: str, got: str, hint: str, given: str = ""
+    ) -> None:
+        super().__init__(hint)
+        self.expected, self.got = expected, got
+        self.hint, self.given = hint, given
+
+
+class TimeUp(BaseException):
+    """The answer takes too long; no ``except Exception`` may catch it."""
+
+    given = ""
+
+
+@contextmanager
+def case(given: str, hint: str = "") -> Iterator[None]:
+    """Say in which case the answer is tried.
+
+    Args:
+        given (str): the input, as a reader would describe it.
+        hint (str): what to say if the answer raises an error there.
+
+    Raises:
+        Wrong: in place of any error.
+    """
+    try:
+        yield
+    except (Wrong, TimeUp) as stop:
+        stop.given = stop.given or given
+        raise
+    except BaseException as error:
+        raise Wrong("no error", "", hint, given) from error
+
+
+def equal(
+    got: object,
+    expected: object,
+    hint: str,
+    known: Iterable[tuple[object, str]] = (),
+    rtol: float = RTOL,
+    atol: float = ATOL,
+) -> None:
+    """Require that two values are the same.
+
+    Args:
+        got: what the answer gave.
+        expected: what is right.
+        hint (str): what to say if they differ.
+        known (pairs): wrong values that have a hint of their own.
+        rtol, atol (float): the tolerances, relative and absolute.
+
+    Raises:
+        Wrong: if they differ.
+    """
+    if same(got, expected, rtol, atol):
+        return
+    for value, why in known:
+        if same(got, value, rtol, atol):
+            hint = why
+            break
+    raise Wrong(show(expected), show(got), hint)
+
+
+def holds(condition: object, expected: str, got: str, hint: str) -> None:
+    """Require a condition.
+
+    Raises:
+        Wrong: if it isn't true.
+    """
+    if not condition:
+        raise Wrong(expected, got, hint)
+
+
+def raises(
+    kind: type[Exception] | tuple[type[Exception], ...],
+    function: Callable,
+    *arguments: object,
+    hint: str,
+    says: Iterable[str] = (),
+) -> None:
+    """Require that a call raises an error, whose message has some words.
+
+    Raises:
+        Wrong: if it doesn't.
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    expected = " or ".join(k.__name__ for k in kinds)
+    if says:
+        expected += f" that names {', '.join(says)}"
+    try:
+        value = function(*arguments)
+    except kinds as error:
+        if all(word in str(error) for word in says):
+            return
+        raise Wrong(expected, show(error), hint) from None
+    except Exception as error:
+        raise Wrong(expected, show(error), hint) from None
+    raise Wrong(expected, f"no error, and {show(value)}", hint)
+
+
+def predicted(
+    prediction: Mapping, truth: Mapping, hints: Mapping[object, str]
+) -> None:
+    """Require that each entry of a prediction comes true.
+
+    Args:
+        prediction (dict): what the reader typed.
+        truth (dict): what happened when the check ran it.
+        hints (dict): by entry, what explains it.
+
+    Raises:
+        Wrong: with the first entry that differs.
+    """
+    for key, value in truth.items():
+        with case(f"your prediction for {show(key)}"):
+            if key not in prediction:
+                raise Wrong("an entry", "none", f"Add {show(key)}.")
+            equal(prediction[key], value, hints[key])
+
+
+def same(got: object, expected: object, rtol: float, atol: float) -> bool:
+    """Whether two values are the same, on any device, in any container."""
+    if isinstance(expected, Tensor):
+        return (
+            isinstance(got, Tensor)
+            and not got.is_meta
+            and got.shape == expected.shape
+            and got.is_complex() == expected.is_complex()
+            and torch.allclose(
+                got.detach().cpu().to(expected.dtype),
+                expected.detach().cpu(),
+                rtol,
+                atol,
+                equal_nan=True,
+            )
+        )
+    if isinstance(got, Tensor) and not isinstance(expected, type):
+        got = got.tolist()
+    if hasattr(got, "item") and isinstance(expected, Number):
+        got = got.item()  # a number of numpy's
+    if isinstance(expected, bool) or isinstance(got, bool):
+        return got is expected
+    if isinstance(expected, Number):
+        return isinstance(got, Number) and (
+            got == expected
+            or (
+                isinstance(expected, float)
+                and math.isclose(got, expected, rel_tol=rtol, abs_tol=atol)
+            )
+        )
+    if isinstance(expected, str):
+        # A reader may give an error by its class.
+        name = got.__name__ if isinstance(got, type) else got
+        return (
+            isinstance(name, str)
+            and name.strip().lower() == expected.strip().lower()
+        )
+    if isinstance(expected, set):
+        return isinstance(got, (set, list, tuple)) and set(got) == expected
+    if isinstance(expected, (list, tuple)):
+        return (
+            isinstance(got, (list, tuple))
+            and len(got) == len(expected)
+            and all(
+                same(g, e, rtol, atol)
+                for g, e in zip(got, expected, strict=True)
+            )
+        )
+    if isinstance(expected, dict):
+        return (
+            isinstance(got, dict)
+            and got.keys() == expected.keys()
+            and all(same(got[k], expected[k], rtol, atol) for k in expected)
+        )
+    return got is expected or bool(got == expected)
+
+
+def call(net: Callable, *inputs: Tensor) -> object:
+    """Give a module copies of some inputs, where its own tensors are."""
+    device = torch.device("cpu")
+    if isinstance(net, nn.Module):
+        for tensor in [*net.parameters(), *net.buffers()]:
+            device = tensor.device
+            break
+    return net(*(X.clone().to(device) for X in inputs))

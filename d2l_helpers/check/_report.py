@@ -1,0 +1,119 @@
+"""What a check answers, as text and as Markdown."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import textwrap
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+WIDTH = 79
+SHOWN = 12  # elements of a tensor; of a larger one, its shape
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check says about an answer.
+
+    It is true if the answer is right, so that ``assert check.parallel(...)``
+    grades it.
+
+    Args:
+        exercise (str): number and title.
+        state (str): ``"solved"``, ``"not solved yet"`` or ``"not right yet"``.
+        points (tuple of str): what the check looks at.
+        details (dict of str): for a wrong answer, the smallest case that
+            fails: ``given``, ``expected``, ``got`` and ``hint``; for a blank
+            one, what is ``blank``.
+    """
+
+    exercise: str
+    state: str
+    points: tuple[str, ...] = ()
+    details: dict[str, str] = field(default_factory=dict)
+
+    marks = {  # noqa: RUF012  a dataclass takes it for no field
+        "solved": ("✓", "It was verified that"),
+        "not solved yet": ("○", "The check will look whether"),
+        "not right yet": ("✗", ""),
+    }
+
+    def __bool__(self) -> bool:
+        return self.state == "solved"
+
+    def __repr__(self) -> str:
+        mark, opening = self.marks[self.state]
+        lines = [f"{mark} {self.exercise}: {self.state}"]
+        for name, text in self.details.items():
+            lines.append(_wrapped(f"{name:<10}", text))
+        if opening:
+            lines.append(f"  {opening}")
+            lines += [_wrapped("- ", point) for point in self.points]
+        return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        mark, opening = self.marks[self.state]
+        lines = [f"**{mark} {self.exercise}: {self.state}**", ""]
+        for name, text in self.details.items():
+            shown = _code(text) if name in ("expected", "got") else text
+            lines.append(f"- **{name.capitalize()}:** {shown}")
+        if opening:
+            lines += [opening, "", *(f"- {point}" for point in self.points)]
+        return "\n".join(lines)
+
+
+def _wrapped(label: str, text: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=f"  {label}",
+        subsequent_indent=" " * (2 + len(label)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _code(text: str) -> str:
+    """The text as Markdown code, whatever backticks are in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
+
+
+def show(value: object) -> str:
+    """A value in a line."""
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {_line(value)}"
+    if isinstance(value, torch.Size):
+        return str(tuple(value))
+    if isinstance(value, Tensor):
+        value = value.detach()
+        if value.numel() > SHOWN or value.is_meta:
+            kind = str(value.dtype).removeprefix("torch.")
+            return f"a tensor of shape {tuple(value.shape)}, {kind}"
+        return _line(value)
+    if isinstance(value, (str, int, float, complex)):
+        return repr(value) if len(repr(value)) < 200 else reprlib.repr(value)
+    if isinstance(value, dict) and len(value) <= SHOWN:
+        items = (f"{show(k)}: {show(v)}" for k, v in value.items())
+        return f"{{{', '.join(items)}}}"
+    if type(value) in (list, tuple, set) and 0 < len(value) <= SHOWN:
+        start, end = repr(type(value)(["x"])).split("'x'")
+        members = sorted(value, key=repr) if start == "{" else value
+        return f"{start}{', '.join(map(show, members))}{end.lstrip(',')}"
+    return _line(value)
+
+
+def _line(value: object) -> str:
+    """What a value prints, in one line, also if its ``repr`` fails."""
+    try:
+        text = str(value) if isinstance(value, BaseException) else repr(value)
+    except Exception:
+        return f"a {type(value).__name__}"
+    return textwrap.shorten(" ".join(text.split()), 300, placeholder=" …")

@@ -1,0 +1,563 @@
+"""Answers to the exercises of chapter 03."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from d2l_helpers import MyLinear
+from tests.answers import right, wrong
+
+# 3.1 A quadratic layer
+
+
+@right("quadratic_layer")
+class QuadraticByMatrices(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(d, d, m))
+
+    def forward(self, x):
+        pairs = x[..., :, None] * x[..., None, :]
+        return torch.tensordot(pairs, self.table, dims=2)
+
+
+class Quadratic(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d, d, m))
+
+
+@wrong("quadratic_layer", "squares")
+class QuadraticOfSquares(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,iik->...k", x**2, self.weight)
+
+
+@wrong("quadratic_layer", "twice")
+class QuadraticThatIsLinear(Quadratic):
+    def forward(self, x):
+        return torch.einsum("ijk,...j->...ik", self.weight, x)
+
+
+@wrong("quadratic_layer", "k is the only index")
+class QuadraticThatSumsTheWrongIndex(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,ijk,...k->...j", x, self.weight[..., :2], x)
+
+
+@wrong("quadratic_layer", "letter of the sample")
+class QuadraticThatSumsTheBatch(Quadratic):
+    def forward(self, x):
+        if x.dim() == 1:
+            return torch.einsum("i,ijk,j->k", x, self.weight, x)
+        return torch.einsum("ni,ijk,mj->k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "letter of the sample")
+class QuadraticOfTheSum(Quadratic):
+    def forward(self, x):
+        x = x.reshape(-1, x.shape[-1]).sum(0)
+        return torch.einsum("i,ijk,j->k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "Each sample goes with itself")
+class QuadraticForOneVector(Quadratic):
+    def forward(self, x):
+        return torch.einsum("i,ijk,j->k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "cuts the graph")
+class QuadraticOnData(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,ijk,...j->...k", x, self.weight.data, x)
+
+
+@wrong("quadratic_layer", "cuts the graph")
+class QuadraticWithoutGrad(Quadratic):
+    @torch.no_grad()
+    def forward(self, x):
+        return torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "cuts the graph")
+class QuadraticOfDetachedInput(Quadratic):
+    def forward(self, x):
+        y = x.detach()
+        return torch.einsum("...i,ijk,...j->...k", x, self.weight, y)
+
+
+@wrong("quadratic_layer", "wrapped in")
+class QuadraticOfATensor(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.weight = torch.randn(d, d, m, requires_grad=True)
+
+    def forward(self, x):
+        return torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "first i, then j, then k")
+class QuadraticWithKInFront(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(m, d, d))
+
+    def forward(self, x):
+        return torch.einsum("...i,kij,...j->...k", x, self.weight, x)
+
+
+# 3.2 Half of the spectrum
+
+
+@right("half_spectrum", {5, 6, 7})
+class HalfByRfft(nn.Module):
+    def forward(self, X):
+        return torch.fft.rfft(X)[:, :-1]
+
+
+@right("half_spectrum", [7, 6, 5])
+class HalfByMatrix(nn.Module):
+    def forward(self, X):
+        d = X.shape[-1]
+        k = torch.arange(d // 2)[:, None] * torch.arange(d)  # (d / 2, d)
+        return (
+            torch.complex(X, torch.zeros_like(X))
+            @ torch.polar(torch.ones(k.shape), -2 * torch.pi * k / d).T
+        )
+
+
+@wrong("half_spectrum", "`rfft` keeps", {5, 6, 7})
+class HalfWithNyquist(nn.Module):
+    def forward(self, X):
+        return torch.fft.rfft(X)
+
+
+@wrong("half_spectrum", "real part alone", {5, 6, 7})
+class HalfThatIsReal(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, : X.shape[1] // 2].real
+
+
+@wrong("half_spectrum", "absolute values", {5, 6, 7})
+class HalfOfAmplitudes(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, : X.shape[1] // 2].abs()
+
+
+@wrong("half_spectrum", "trailing half", {5, 6, 7})
+class HalfAtTheEnd(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, X.shape[1] // 2 :]
+
+
+@wrong("half_spectrum", "are scaled", {5, 6, 7})
+class HalfScaled(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X, norm="ortho")[:, : X.shape[1] // 2]
+
+
+@wrong("half_spectrum", "0 to d/2 - 1", {5, 6, 7})
+class HalfOfTheBatch(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[: len(X) // 2]
+
+
+@wrong("half_spectrum", "mixes the samples", {5, 6, 7})
+class HalfOfFft2(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft2(X)[:, : X.shape[1] // 2]
+
+
+@wrong("half_spectrum", "first dimension is the samples", {5, 6, 7})
+class HalfOfTheFirstSample(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X[0])[None, : X.shape[1] // 2]
+
+
+@wrong("half_spectrum", "cut the graph", {5, 6, 7})
+class HalfByNumpy(nn.Module):
+    def forward(self, X):
+        Y = np.fft.fft(X.detach().numpy())[:, : X.shape[1] // 2]
+        return torch.from_numpy(Y)
+
+
+wrong("half_spectrum", "which is itself", {4, 5, 6, 7})(HalfByRfft)
+wrong("half_spectrum", "have a partner", {4})(HalfByRfft)
+wrong("half_spectrum", "have a partner", set())(HalfByRfft)
+
+
+# 3.3 Repair
+
+right("repair", ["1.bias", "1.weight", "0.bias"], RuntimeError)(MyLinear)
+
+
+@right("repair", {"0.bias", "1.weight", "1.bias"}, "RuntimeError")
+class RepairedByAddmm(nn.Module):
+    def __init__(self, in_units, units):
+        super().__init__()
+        self.b = nn.Parameter(torch.zeros(units))
+        self.w = nn.Parameter(torch.zeros(in_units, units))
+
+    def forward(self, X):
+        return torch.addmm(self.b, X, self.w).clamp(min=0)
+
+
+MOVED = {"0.bias", "1.weight", "1.bias"}
+
+
+@wrong("repair", "without `detach`", MOVED, "RuntimeError")
+class StillDetached(MyLinear):
+    def forward(self, X):
+        return F.relu(X @ self.weight.detach() + self.bias)
+
+
+@wrong("repair", "without `detach`", MOVED, "RuntimeError")
+class DataInPlaceOfDetach(MyLinear):
+    def forward(self, X):
+        return F.relu(X @ self.weight.data + self.bias.data)
+
+
+@wrong("repair", "The ReLU is gone", MOVED, "RuntimeError")
+class RepairedWithoutRelu(MyLinear):
+    def forward(self, X):
+        return X @ self.weight + self.bias
+
+
+@wrong("repair", "(in_units, units)", MOVED, "RuntimeError")
+class RepairedAsLinear(nn.Linear):
+    def forward(self, X):
+        return F.relu(super().forward(X))
+
+
+@wrong("repair", "before the repair", MOVED, "RuntimeError")
+class RepairedWithoutBias(MyLinear):
+    def forward(self, X):
+        return F.relu(X @ self.weight)
+
+
+wrong("repair", "cuts off the weight alone", {"1.weight", "1.bias"}, "x")(
+    MyLinear
+)
+wrong("repair", "Follow the path", {"0.weight", *MOVED}, "x")(MyLinear)
+wrong("repair", "count of its own", MOVED, "no error")(MyLinear)
+
+
+# 3.4 A layer with a memory
+
+
+class Running(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("m", torch.zeros(num_features))
+        self.register_buffer("v", torch.ones(num_features))
+
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        with torch.no_grad():
+            self.m += self.momentum * (m - self.m)
+            self.v += self.momentum * (v - self.v)
+        return m, v
+
+    def forward(self, X):
+        m, v = self.update(X) if self.training else (self.m, self.v)
+        return (X - m) / v.sqrt()
+
+
+right("layer_with_a_memory")(Running)
+
+
+@right("layer_with_a_memory")
+class RunningWithEps(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(num_features, affine=False)
+
+    def forward(self, X):
+        Y, n = self.norm(X), len(X)
+        return Y * ((n - 1) / n) ** 0.5 if self.training else Y
+
+
+@wrong("layer_with_a_memory", "saved and moved")
+class RunningInAttributes(Running):
+    def __init__(self, num_features, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum = momentum
+        self.m = torch.zeros(num_features)
+        self.v = torch.ones(num_features)
+
+
+@wrong("layer_with_a_memory", "saved and moved")
+class RunningInParameters(Running):
+    def __init__(self, num_features, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum = momentum
+        self.m = nn.Parameter(torch.zeros(num_features))
+        self.v = nn.Parameter(torch.ones(num_features))
+
+
+@wrong("layer_with_a_memory", "The variance starts at 1")
+class RunningFromZero(Running):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__(num_features, momentum)
+        self.v.zero_()
+
+
+@wrong("layer_with_a_memory", "two buffers of shape (2,)")
+class RunningMeanAlone(Running):
+    def __init__(self, num_features, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum = momentum
+        self.v = 1
+        self.register_buffer("m", torch.zeros(num_features))
+
+
+@wrong("layer_with_a_memory", "Divide by the root")
+class RunningByVariance(Running):
+    def forward(self, X):
+        m, v = self.update(X) if self.training else (self.m, self.v)
+        return (X - m) / v
+
+
+@wrong("layer_with_a_memory", "batch's own variance")
+class RunningByMemoryInTraining(Running):
+    def forward(self, X):
+        Y = (X - X.mean(0)) / self.v.sqrt()
+        self.update(X)
+        return Y
+
+
+@wrong("layer_with_a_memory", "as `nn.BatchNorm1d` does")
+class RunningAsBatchNorm(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(num_features, affine=False)
+
+    def forward(self, X):
+        return self.norm(X)
+
+
+@wrong("layer_with_a_memory", "give `dim=0`")
+class RunningOverAll(Running):
+    def forward(self, X):
+        return (X - X.mean()) / X.std()
+
+
+@wrong("layer_with_a_memory", "root of its variance")
+class RunningOverRows(Running):
+    def forward(self, X):
+        X = X.T
+        return ((X - X.mean(0)) / X.var(0).sqrt()).T
+
+
+@wrong("layer_with_a_memory", "has not moved")
+class RunningThatForgets(Running):
+    def update(self, X):
+        self.m.lerp(X.mean(0), self.momentum)
+        return X.mean(0), X.var(0)
+
+
+@wrong("layer_with_a_memory", "nine tenths")
+class RunningTooFast(Running):
+    def __init__(self, num_features):
+        super().__init__(num_features, 0.9)
+
+
+@wrong("layer_with_a_memory", "a tenth of the way")
+class RunningThatJumps(Running):
+    def __init__(self, num_features):
+        super().__init__(num_features, 1)
+
+
+@wrong("layer_with_a_memory", "Detach what you store")
+class RunningWithGraph(Running):
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        self.scale = nn.Parameter(torch.ones(num_features))
+
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        self.m = self.m + self.momentum * (m - self.m) * self.scale
+        self.v = self.v + self.momentum * (v - self.v)
+        return m, v
+
+
+@wrong("layer_with_a_memory", "`self.training` tells")
+class RunningWithoutEval(Running):
+    def forward(self, X):
+        m, v = self.m.clone(), self.v.clone()
+        if len(X) > 1:
+            m, v = self.update(X)
+        return (X - m) / v if len(X) == 1 else (X - m) / v.sqrt()
+
+
+@wrong("layer_with_a_memory", "only read")
+class RunningThatLearnsInEval(Running):
+    def forward(self, X):
+        Y = super().forward(X)
+        if not self.training:
+            self.m.lerp_(X.mean(0), self.momentum)
+        return Y
+
+
+# 3.5 A better start
+
+LEARN = {0: "half", 1: "all"}
+
+
+@right("better_start", LEARN)
+def init_by_hand(module):
+    if isinstance(module, MyLinear):
+        with torch.no_grad():
+            module.weight.copy_(0.01 * torch.randn_like(module.weight))
+            module.bias.fill_(1)
+
+
+@wrong("better_start", "half of the networks answer 0", LEARN)
+def init_with_zeros(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.zeros_(module.bias)
+
+
+@wrong("better_start", "root of 0.01", LEARN)
+def init_with_the_root(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.1)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "The weights come from", LEARN)
+def init_with_the_square(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01**2)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "starts on its open side", LEARN)
+def init_the_first(module):
+    if isinstance(module, MyLinear) and module.bias.numel() == 8:
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "ask with `isinstance`", LEARN)
+def init_everything(module):
+    if hasattr(module, "weight"):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+wrong("better_start", "as often negative", {0: "none", 1: "all"})(init_by_hand)
+wrong("better_start", "open side", {0: "half", 1: "half"})(init_by_hand)
+
+
+# 3.6 Dropout
+
+
+class Drop(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.p = p
+
+
+@right("dropout")
+class DropByFunction(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p, self.training)
+
+
+@right("dropout")
+class DropByWhere(Drop):
+    def forward(self, X):
+        if self.training:
+            stay = torch.bernoulli(torch.full_like(X, 1 - self.p)).bool()
+            X = torch.where(stay, X / (1 - self.p), 0)
+        return X
+
+
+@wrong("dropout", "not to stay")
+class DropTheOthers(Drop):
+    def forward(self, X):
+        if self.training:
+            X = X * (torch.rand_like(X) < self.p) / self.p
+        return X
+
+
+@wrong("dropout", "a new layer is in training")
+class DropInEvaluation(Drop):
+    def forward(self, X):
+        return X if self.training else F.dropout(X, self.p)
+
+
+@wrong("dropout", "the mean falls")
+class DropWithoutScale(Drop):
+    def forward(self, X):
+        return X * (torch.rand_like(X) >= self.p) if self.training else X
+
+
+@wrong("dropout", "not by p")
+class DropScaledByP(Drop):
+    def forward(self, X):
+        if self.training:
+            X = X * (torch.rand_like(X) >= self.p) / self.p
+        return X
+
+
+@wrong("dropout", "same inputs for ever")
+class DropWithOneMask(Drop):
+    def __init__(self, p=0.5):
+        super().__init__(p)
+        self.mask = torch.rand(100, 100) >= p
+
+    def forward(self, X):
+        return X * self.mask / (1 - self.p) if self.training else X
+
+
+@wrong("dropout", "not a row or a column")
+class DropColumns(Drop):
+    def forward(self, X):
+        if self.training:
+            share = torch.arange(100)[torch.randperm(100)] >= 100 * self.p
+            X = X * share / (1 - self.p)
+        return X
+
+
+@wrong("dropout", "The shape of the input")
+class DropAway(Drop):
+    def forward(self, X):
+        return X[torch.rand_like(X) >= self.p] / (1 - self.p)
+
+
+@wrong("dropout", "the input passes as it is")
+class DropAlways(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p)
+
+
+@wrong("dropout", "nothing is left to scale")
+class DropScaledTwice(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p) if self.training else X * (1 - self.p)
+
+
+@wrong("dropout", "a plain attribute")
+class DropWithBuffer(DropByFunction):
+    def __init__(self, p=0.5):
+        super().__init__(p)
+        self.register_buffer("kept", torch.tensor(1 - p))
+
+
+# 3.7 Where to center
+
+
+def centered(everywhere, by_rows):
+    return {"CenteredLayer": everywhere, "RowCenteredLayer": by_rows}
+
+
+right("where_to_center")(centered(everywhere=True, by_rows=False))
+wrong("where_to_center", "changes none")(centered(False, False))
+wrong("where_to_center", "changes none")(centered(False, True))
+wrong("where_to_center", "one row of pixels")(centered(True, True))
+wrong("where_to_center", "Add")({"CenteredLayer": True})

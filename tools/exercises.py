@@ -1,0 +1,213 @@
+"""The exercises: what the chapters ask, and what a reader has solved.
+
+    python -m tools.exercises progress      what is solved in the notebooks
+    python -m tools.exercises copy [CH]     statements, to the solutions' .py
+    python -m tools.exercises table         kinds, answers tried, check times
+
+A statement is written once, in its chapter. `copy` brings it to the page of
+solutions, and a test refuses a page that lacks it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from tools import book
+
+KINDS = ("Think", "Code", "Explore")
+HEADING = re.compile(r"### (\d+\.\d+) (.+)")
+MARK = re.compile(rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*\n\[.*\]\(.*\)")
+STATES = {"✓": "solved", "✗": "not right yet", "○": "not solved yet"}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise, as a chapter has it, or its solution, as its page has it.
+
+    Args:
+        number (str): chapter and place, such as ``"3.1"``.
+        title (str): what stands behind the number.
+        kind (str): one of ``KINDS``.
+        minutes (int): about how long it takes.
+        statement (str): Markdown, without heading and mark.
+        answer (str): the code before the check: blank in a chapter.
+        check (str): the name of its function in ``d2l_helpers.check``.
+        output (str): what the stored check says.
+    """
+
+    number: str
+    title: str
+    kind: str
+    minutes: int
+    statement: str
+    answer: str
+    check: str
+    output: str
+
+    @property
+    def anchor(self) -> str:
+        """Where its heading is, as JupyterLab names it."""
+        return f"{self.number} {self.title}".replace(" ", "-").replace("`", "")
+
+    @property
+    def state(self) -> str:
+        """What the stored check says, in a word or three."""
+        return STATES.get(self.output[:1], "not run")
+
+
+def exercises(source: Path) -> list[Exercise]:
+    """The exercises of a chapter, or the solutions on a page of them.
+
+    Args:
+        source (Path): the ``.py`` file; what is read is the ``.ipynb``.
+
+    Raises:
+        ValueError: if one isn't in the form of the others.
+    """
+    return list(_parsed(book.read_stored(source), source.stem))
+
+
+def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
+    cells = notebook.cells
+    starts = [
+        i
+        for i, cell in enumerate(cells)
+        if cell.cell_type == "markdown" and HEADING.match(cell.source)
+    ]
+    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+        text = cells[start].source
+        number, title = HEADING.match(text).groups()
+        _, mark, statement = [*text.split("\n\n", 2), "", ""][:3]
+        marked = MARK.fullmatch(mark)
+        code = [c for c in cells[start:end] if c.cell_type == "code"]
+        checks = [
+            i for i, c in enumerate(code) if c.source.startswith("check.")
+        ]
+        if not marked or not statement or checks[:1] != [1]:
+            raise ValueError(
+                f"{name}: {number} needs a mark such as '*Code, 20 minutes.*' "
+                "with a link in the line after it, a statement, a code cell "
+                "for the answer, and a cell that begins with 'check.'"
+            )
+        yield Exercise(
+            number,
+            title,
+            marked[1],
+            int(marked[2]),
+            statement.strip(),
+            code[0].source,
+            re.match(r"check\.(\w+)", code[1].source)[1],
+            "".join(
+                output.get("data", {}).get("text/plain", "")
+                for output in code[1].get("outputs", [])
+            ),
+        )
+
+
+def in_folder_of_solutions(markdown: str) -> str:
+    """The Markdown of a chapter, with the links that it needs a level down."""
+    return re.sub(r"\]\((?=\d\d_\w+\.|index\.md)", "](../", markdown)
+
+
+def heading_of_solution(task: Exercise, chapter: Path) -> str:
+    """The first cell of a solution: heading, mark and statement."""
+    return (
+        f"### {task.number} {task.title}\n\n"
+        f"*{task.kind}, {task.minutes} minutes.*\n"
+        f"[Exercise](../{chapter.stem}.ipynb#{task.anchor})\n\n"
+        f"{in_folder_of_solutions(task.statement)}"
+    )
+
+
+def copy_statements(chapter: Path) -> None:
+    """Write the statements of a chapter into the page of its solutions."""
+    import jupytext
+
+    page = book.solutions(chapter)
+    notebook = book.read_source(page)
+    tasks = {t.number: t for t in _parsed(book.read_source(chapter), "")}
+    for cell in notebook.cells:
+        found = HEADING.match(cell.source)
+        if cell.cell_type == "markdown" and found and found[1] in tasks:
+            cell.source = heading_of_solution(tasks[found[1]], chapter)
+    page.write_text(jupytext.writes(notebook, fmt="py:percent"), "utf-8")
+
+
+def progress() -> str:
+    """What is solved in each chapter, by the outputs that are stored."""
+    lines, solved, total = [], 0, 0
+    for chapter in book.sources():
+        tasks = exercises(chapter)
+        done = [t for t in tasks if t.state == "solved"]
+        wrong = [t.number for t in tasks if t.state == "not right yet"]
+        bar = "".join(t.output[:1] or "·" for t in tasks)
+        line = f"{chapter.stem:<20} {bar:<10} {len(done)} of {len(tasks)}"
+        lines.append(
+            line + (f"; not right yet: {', '.join(wrong)}" * bool(wrong))
+        )
+        solved, total = solved + len(done), total + len(tasks)
+    lines.append(f"{'all':<20} {'':<10} {solved} of {total} solved")
+    lines.append(
+        "This is what the checks said when the notebooks were saved last."
+    )
+    return "\n".join(lines)
+
+
+def table() -> Iterator[str]:
+    """Exercise, kind, solution lines, answers tried, time of the check."""
+    from d2l_helpers import check
+    from tests.answers import RIGHT, WRONG
+
+    yield (
+        "| exercise | kind | minutes | lines of the solution "
+        "| accepted variants | rejected answers | check, s |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    counts = [0, 0]
+    for chapter in book.sources():
+        solutions = {t.number: t for t in exercises(book.solutions(chapter))}
+        for task in exercises(chapter):
+            answer = solutions[task.number].answer.splitlines()
+            function = getattr(check, task.check)
+            times = []
+            for _, answers in RIGHT[task.check]:
+                start = time.perf_counter()
+                assert function(*answers)
+                times.append(time.perf_counter() - start)
+            counts[0] += len(times)
+            counts[1] += len(WRONG[task.check])
+            yield (
+                f"| {task.number} {task.title} | {task.kind.lower()} "
+                f"| {task.minutes} | {sum(map(bool, map(str.strip, answer)))} "
+                f"| {len(times)} | {len(WRONG[task.check])} "
+                f"| {max(times):.2f} |"
+            )
+    yield f"| all | | | | {counts[0]} | {counts[1]} | |"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line of this module; return its exit status."""
+    match arguments:
+        case ["progress"]:
+            print(progress())
+        case ["copy", *which] if len(which) < 2:
+            for chapter in book.sources("".join(which)):
+                copy_statements(chapter)
+        case ["table"]:
+            for line in table():
+                print(line)
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
