@@ -32,9 +32,9 @@ install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
     $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-notebooks prove prove-outputs \
-    prove-mutants flakes bench pairs html html-single test-site publish lint \
-    clean constraints
+.PHONY: help setup lab progress run test test-notebooks prove prove-outputs \
+    prove-mutants flakes bench pairs html html-single handout test-site \
+    publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -48,6 +48,9 @@ lab: $(READY) ## read and run the chapters in JupyterLab (WARM=1: fast kernels)
 	    --LabApp.app_settings_dir=tools/lab \
 	    --LabApp.default_url=/lab/tree/chapters/index.md \
 	    $(if $(filter 1,$(WARM)),--config=tools/lab/warm.py) $(ARGS)
+
+progress: $(READY) ## which exercises your notebooks have solved
+	@$(PY) -m tools.exercises progress
 
 run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH"

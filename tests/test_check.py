@@ -1,8 +1,27 @@
 """The checks of the exercises: what they accept, refuse and leave alone."""
 
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
 import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
+from matplotlib import pyplot as plt
+from torch import nn
 
 from d2l_helpers import check
+from d2l_helpers.check import _exercise
+from d2l_helpers.check._compare import Wrong, case, equal, holds, raises
+from d2l_helpers.check._exercise import exercise, is_blank
+from d2l_helpers.check._report import Report, show
 from tests.answers import RIGHT, WRONG
 
 NAMES = [name for name in check.__all__ if name != "Report"]
@@ -40,3 +59,479 @@ def test_answers_of_each_kind_are_tried(name):
 
 def test_all_answers_are_for_a_check():
     assert set(RIGHT) == set(WRONG) == set(NAMES)
+
+
+# What no check may do, whatever it is given
+
+
+class RaisesWhenBuilt(nn.Module):
+    def __init__(self, *_, **__):
+        raise ZeroDivisionError("built")
+
+
+class RaisesWhenShown(nn.Module):
+    def __init__(self, *_, **__):
+        super().__init__()
+
+    def __repr__(self):
+        raise ZeroDivisionError("shown")
+
+    def forward(self, *_):
+        return self
+
+
+class Leaves(nn.Module):
+    def forward(self, *_):
+        sys.exit("left")
+
+
+JUNK = [
+    None,
+    0,
+    -1.5,
+    "text",
+    b"bytes",
+    [],
+    {},
+    {None: None},
+    object(),
+    float("nan"),
+    torch.zeros(0),
+    torch.empty(2, device="meta"),
+    nn.Linear(1, 1),
+    nn.Identity,
+    RaisesWhenBuilt,
+    RaisesWhenShown,
+    Leaves,
+    int,
+    lambda *_, **__: None,
+    lambda: 1 / 0,
+    (i for i in range(3)),
+]
+
+
+@CHECKS
+def test_junk_is_answered(name):
+    function = getattr(check, name)
+    number = len(RIGHT[name][0][1])
+    for i, junk in enumerate(JUNK):
+        answers = [junk, *[JUNK[i - 1]] * (number - 1)]
+        report = function(*answers)
+        assert not report
+        assert report.state == "not right yet", (junk, report)
+        assert report.details["hint"], (junk, report)
+
+
+@CHECKS
+def test_each_argument_may_be_junk(name):
+    function = getattr(check, name)
+    _, answers = RIGHT[name][0]
+    for i in range(len(answers)):
+        for junk in JUNK:
+            report = function(*answers[:i], junk, *answers[i + 1 :])
+            assert report.state == "not right yet", (junk, report)
+
+
+@CHECKS
+def test_missing_or_unknown_argument_is_answered(name):
+    for arguments, named in ((), {}), ((0,) * 9, {}), ((), {"nothing": 0}):
+        report = getattr(check, name)(*arguments, **named)
+        assert f"Call it as `check.{name}(" in report.details["hint"]
+
+
+@CHECKS
+def test_report_is_the_same_each_time(name):
+    function = getattr(check, name)
+    tried = [answers for *_, answers in [*RIGHT[name], *WRONG[name]]]
+    for answers in tried[:1] + tried[-2:]:
+        assert repr(function(*answers)) == repr(function(*answers))
+
+
+def fingerprint(answers):
+    """What a check could change in its arguments, and around them."""
+    tensors = []
+    for answer in answers:
+        if isinstance(answer, nn.Module):
+            tensors += [v.clone() for v in answer.state_dict().values()]
+        elif isinstance(answer, torch.Tensor):
+            tensors.append(answer.clone())
+        else:
+            tensors.append(repr(answer))
+    return (
+        *tensors,
+        random.getstate(),
+        repr(np.random.get_state()),
+        torch.get_rng_state().tolist(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+        plt.get_fignums(),
+        signal.getsignal(signal.SIGALRM),
+        os.getcwd(),
+    )
+
+
+@CHECKS
+def test_check_leaves_all_as_it_was(name, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for *_, answers in [*RIGHT[name], *WRONG[name]]:
+        before = fingerprint(answers)
+        with torch.no_grad():
+            getattr(check, name)(*answers)
+        assert fingerprint(answers) == before
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@exercise("9.9 Anything", "it answers")
+def anything(function: Callable, inputs: object = None):
+    with case("the inputs"):
+        equal(function(inputs), 1, "It must be 1.")
+
+
+def test_answer_is_stopped(monkeypatch):
+    monkeypatch.setattr(_exercise, "SECONDS", 0.3)
+
+    def stubborn(_):
+        while True:
+            with contextlib.suppress(Exception):
+                time.sleep(0.001)
+
+    def very_stubborn(_):
+        while True:
+            try:  # noqa: SIM105
+                sum(range(1000))
+            except:  # noqa: E722
+                pass
+
+    for answer in (stubborn, very_stubborn, lambda _: time.sleep(60)):
+        start = time.monotonic()
+        report = anything(answer)
+        assert time.monotonic() - start < 5
+        assert report.details["expected"] == "an answer within 0.3 s"
+        assert report.details["given"] == "the inputs"
+    assert anything(lambda _: 1)
+
+
+def test_alarm_of_others_goes_on():
+    before = signal.setitimer(signal.ITIMER_REAL, 50)
+    try:
+        assert anything(lambda _: 1)
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 0 < left <= 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+def test_check_answers_in_another_thread():
+    reports = []
+    thread = threading.Thread(
+        target=lambda: reports.append(anything(lambda _: 1))
+    )
+    thread.start()
+    thread.join()
+    assert reports[0].state == "solved"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyboardInterrupt, SystemExit, RecursionError]
+)
+def test_error_of_the_answer_is_told_with_its_line(error):
+    def answer(_):
+        raise error("why")
+
+    report = anything(answer)
+    assert report.details["got"] == f"{error.__name__}: why"
+    assert '`raise error("why")`' in report.details["hint"]
+
+
+def test_error_outside_a_case_is_told_too():
+    @exercise("9.8 Broken")
+    def broken(answer: object):
+        return answer.nothing
+
+    details = broken(1).details
+    assert details["got"].startswith("AttributeError")
+    assert "comes from your code" in details["hint"]
+
+
+def test_answer_does_not_show_draw_or_warn(capfd):
+    def loud(_):
+        print("printed")
+        print("printed", file=sys.stderr)
+        warnings.warn("warned", stacklevel=1)
+        plt.plot([1, 2])
+        return 1
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert anything(loud)
+    assert caught == []
+    assert capfd.readouterr() == ("", "")
+    assert plt.get_fignums() == []
+
+
+def test_answer_may_change_settings_and_draw():
+    before = fingerprint(())
+
+    def changes(_):
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_grad_enabled(False)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.manual_seed(7)
+        random.seed(7)
+        np.random.seed(7)
+        return 1
+
+    assert anything(changes)
+    assert fingerprint(()) == before
+
+
+def test_answer_gets_copies():
+    mine = [torch.zeros(2), {"key": [1]}]
+
+    def changes(inputs):
+        inputs[0].add_(1)
+        inputs[1]["key"].append(2)
+        return 1
+
+    assert anything(changes, mine)
+    assert torch.equal(mine[0], torch.zeros(2))
+    assert mine[1] == {"key": [1]}
+
+
+def test_answer_has_a_graph_also_where_gradients_are_off():
+    def answer(_):
+        return (torch.ones(1, requires_grad=True) * 1).grad_fn is not None
+
+    @exercise("9.7 Graph")
+    def graph(answer: Callable):
+        equal(answer(None), True, "")
+
+    with torch.no_grad():
+        assert graph(answer)
+    with torch.inference_mode():
+        assert graph(answer)
+
+
+# Blank answers
+
+
+def blank_function(a, b=2):
+    """It says what it does."""
+    ...
+
+
+class BlankModule(nn.Module):
+    """It says what it does."""
+
+    def __init__(self):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (n,) -> (n,)
+        ...
+
+
+class HalfBlank(nn.Module):
+    def forward(self, X): ...
+
+    def extra_repr(self):
+        return "half"
+
+
+class NoMethod(nn.Module):
+    """It says what it does."""
+
+    ...
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ...,
+        {"a": ..., "b": 1},
+        {...},
+        (1, ...),
+        [{"a": {"b": ...}}],
+        blank_function,
+        BlankModule,
+        NoMethod,
+    ],
+)
+def test_starter_is_blank(answer):
+    assert is_blank(answer)
+
+
+class Inherits(BlankModule):
+    def __init__(self):
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        0,
+        {},
+        [],
+        int,
+        print,
+        lambda x: x,
+        HalfBlank,
+        Inherits,
+    ],
+)
+def test_answer_is_not_blank(answer):
+    assert not is_blank(answer)
+
+
+def test_generator_is_not_blank():
+    def nothing():
+        return
+        yield
+
+    assert not is_blank(nothing)
+
+
+# Reports
+
+
+def test_report_says_what_is_needed():
+    solved = Report("1.1 A", "solved", ("one is two",))
+    blank = Report("1.1 A", "not solved yet", ("one is two",))
+    wrong = Report("1.1 A", "not right yet", (), {"got": "x" * 3})
+    assert (bool(solved), bool(blank), bool(wrong)) == (True, False, False)
+    assert repr(solved).splitlines() == [
+        "✓ 1.1 A: solved",
+        "  It was verified that",
+        "  - one is two",
+    ]
+    assert repr(blank).splitlines()[1] == "  The check will look whether"
+    assert repr(wrong) == "✗ 1.1 A: not right yet\n  got       xxx"
+
+
+@CHECKS
+def test_reports_fit_a_terminal(name):
+    for *_, answers in [*RIGHT[name], *WRONG[name]]:
+        report = getattr(check, name)(*answers)
+        assert max(map(len, repr(report).splitlines())) <= 79
+
+
+def test_markdown_shows_code_as_it_is():
+    details = {"got": "a `b` c", "expected": "<b> *x*", "hint": "use `x`"}
+    text = Report("1.1 A", "not right yet", (), details)._repr_markdown_()
+    assert "- **Got:** `` a `b` c ``" in text
+    assert "- **Expected:** `<b> *x*`" in text
+    assert "- **Hint:** use `x`" in text
+
+
+def test_notebook_shows_markdown_and_a_terminal_text():
+    data, _ = DisplayFormatter().format(Report("1.1 A", "solved", ("b",)))
+    assert set(data) == {"text/plain", "text/markdown"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (torch.tensor([1.0, 2]), "tensor([1., 2.])"),
+        (torch.zeros(3, 5), "a tensor of shape (3, 5), float32"),
+        (torch.ones(2, requires_grad=True), "tensor([1., 1.])"),
+        (torch.Size([2, 3]), "(2, 3)"),
+        (nn.ReLU(), "ReLU()"),
+        (nn.ReLU, "ReLU"),
+        (ValueError("no\nway"), "ValueError: no way"),
+        ({"a": torch.zeros(1)}, "{'a': tensor([0.])}"),
+        ([torch.zeros(1)], "[tensor([0.])]"),
+        ((1,), "(1,)"),
+        (((2, 3), "a"), "((2, 3), 'a')"),
+        ({2, 1}, "{1, 2}"),
+        (set(), "set()"),
+        (RaisesWhenShown(), "a RaisesWhenShown"),
+    ],
+)
+def test_value_is_shown_in_a_line(value, text):
+    assert show(value) == text
+
+
+# Comparisons
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (torch.tensor([1.0]), torch.tensor([1.0 + 1e-6])),
+        (torch.tensor([1.0], dtype=torch.float64), torch.tensor([1.0])),
+        (torch.tensor([1]), torch.tensor([1.0])),
+        ([2, 3], torch.Size([2, 3])),
+        (torch.tensor([2, 3]), [2, 3]),
+        (torch.tensor(2.0), 2.0),
+        (np.float32(2), 2.0),
+        (np.True_, True),
+        (2.0, 2),
+        ("RuntimeError", "runtimeerror "),
+        (RuntimeError, "RuntimeError"),
+        ([3, 1, 3], {1, 3}),
+        ({"a": (1,)}, {"a": [1.0]}),
+        (None, None),
+        (torch.float32, torch.float32),
+    ],
+)
+def test_values_are_equal(got, expected):
+    equal(got, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (torch.tensor([1.0]), torch.tensor([1.01])),
+        (torch.tensor([1.0]), torch.tensor(1.0)),
+        (torch.tensor([1.0 + 0j]), torch.tensor([1.0])),
+        (torch.empty(1, device="meta"), torch.tensor([1.0])),
+        ([1.0], torch.tensor([1.0])),
+        (True, 1),
+        (1, True),
+        ("1", 1),
+        (None, 0),
+        ("ValueError", "RuntimeError"),
+        (int, "str"),
+        ("ab", {"a", "b"}),
+        ([1], [1, 2]),
+        ("ab", ["a", "b"]),
+        ({"a": 1}, {"a": 1, "b": 2}),
+        (float("nan"), 1.0),
+        (torch.float64, torch.float32),
+    ],
+)
+def test_values_differ(got, expected):
+    with pytest.raises(Wrong):
+        equal(got, expected, "")
+
+
+def test_known_mistake_has_its_hint():
+    with pytest.raises(Wrong, match="three"):
+        equal(3, 1, "another", known=[(2, "two"), (3, "three")])
+
+
+def test_raises_wants_the_error_and_its_words():
+    def fails(word):
+        raise ValueError(f"there is {word}")
+
+    raises(ValueError, fails, "relu", hint="", says=["relu"])
+    for kind, says in (
+        (KeyError, ()),
+        ((KeyError, ValueError), ["tanh"]),
+    ):
+        with pytest.raises(Wrong, match="why"):
+            raises(kind, fails, "x", hint="why", says=says)
+    with pytest.raises(Wrong, match="why"):
+        raises(ValueError, str, hint="why")
+
+
+def test_holds():
+    holds(True, "", "", "")
+    with pytest.raises(Wrong, match="why"):
+        holds([], "a", "b", "why")

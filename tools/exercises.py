@@ -90,7 +90,7 @@ def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
         checks = [
             i for i, c in enumerate(code) if c.source.startswith("check.")
         ]
-        if not marked or not statement or checks[:1] != [1]:
+        if not marked or not statement.strip() or checks[:1] != [1]:
             raise ValueError(
                 f"{name}: {number} needs a mark such as '*Code, 20 minutes.*' "
                 "with a link in the line after it, a statement, a code cell "

@@ -184,15 +184,20 @@ def is_blank(answer: object) -> bool:
 
 def _does_nothing(function: types.FunctionType) -> bool:
     """Whether a function has an empty body, but for its docstring."""
-    code = function.__code__
-    names = [i.opname for i in dis.get_instructions(code)]
-    return names == BLANK and code.co_flags == code.co_flags & ~GENERATOR
+    return (
+        function.__name__ != "<lambda>"
+        and not function.__code__.co_flags & GENERATOR
+        and _instructions(function) == _instructions(_blank)
+    )
+
+
+def _instructions(function: types.FunctionType) -> list[tuple]:
+    return [(i.opname, i.argval) for i in dis.get_instructions(function)]
 
 
 def _blank() -> None: ...
 
 
-BLANK = [i.opname for i in dis.get_instructions(_blank)]
 GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE
 
 
@@ -269,17 +274,32 @@ def _time_limit() -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise TimeUp
+    struck = False
+    tracing = sys.gettrace()
 
-    handler = signal.signal(signal.SIGALRM, stop)
-    # Again and again: a bare `except:` may catch the first.
-    before = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+    def stop(_: int, frame: types.FrameType | None) -> None:
+        nonlocal struck
+        if not struck:
+            struck = True
+            raise TimeUp
+        # A bare `except:` has caught it. Raise at the start of a line, which
+        # will be one outside of its `try` sooner or later.
+        sys.settrace(trace)
+        while frame and not frame.f_code.co_filename.startswith(PACKAGE):
+            frame.f_trace = trace
+            frame = frame.f_back
+
+    def trace(*_: object) -> None:
+        sys.settrace(tracing)
+        raise TimeUp
 
     def disarm() -> None:
         signal.setitimer(signal.ITIMER_REAL, *before)
         signal.signal(signal.SIGALRM, handler)
+        sys.settrace(tracing)
 
+    handler = signal.signal(signal.SIGALRM, stop)
+    before = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
     try:
         try:
             yield

@@ -104,9 +104,11 @@ def show(value: object) -> str:
         items = (f"{show(k)}: {show(v)}" for k, v in value.items())
         return f"{{{', '.join(items)}}}"
     if type(value) in (list, tuple, set) and 0 < len(value) <= SHOWN:
-        start, end = repr(type(value)(["x"])).split("'x'")
-        members = sorted(value, key=repr) if start == "{" else value
-        return f"{start}{', '.join(map(show, members))}{end.lstrip(',')}"
+        members = sorted(value, key=repr) if type(value) is set else value
+        text = ", ".join(map(show, members))
+        if type(value) is tuple:
+            return f"({text},)" if len(value) == 1 else f"({text})"
+        return f"[{text}]" if type(value) is list else f"{{{text}}}"
     return _line(value)
 
 
