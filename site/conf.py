@@ -24,6 +24,7 @@ extensions = [
     "marks",
     "mathml",
     "pages",
+    "solutions",
 ]
 nb_execution_mode = "off"
 # Sphinx and JupyterLab show both as they are stored; nothing is converted.

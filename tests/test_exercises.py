@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -104,7 +105,7 @@ def test_pages_link_to_each_other(chapter):
 @CHAPTERS
 def test_solution_says_its_idea(chapter):
     cells = markdown(book.solutions(chapter))
-    for cell, following in zip(cells, cells[1:], strict=False):
+    for cell, following in pairwise(cells):
         if exercises.HEADING.match(cell):
             assert following.startswith("**Idea.** ")
 

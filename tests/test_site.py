@@ -16,7 +16,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from tools import book, site
+from tools import book, exercises, site
 from tools.single import make_single
 from tools.site import Course
 
@@ -28,6 +28,7 @@ PUBLISHED = {
     "branch": "spring-1",
     "hub": "https://hub.example.edu",
     "leave_out": ["05"],
+    "solutions": False,
 }
 
 
@@ -79,24 +80,33 @@ def built(folder, **course):
     )
 
 
+def read(folder):
+    """The pages of a built site, by their names."""
+    files = [f.relative_to(folder) for f in folder.rglob("*.html")]
+    names = [
+        file.with_suffix("").as_posix()
+        for file in files
+        if not file.parts[0].startswith("_")
+    ]
+    return {name: Page(folder, name) for name in names}
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """The site as it is, by the names of its pages."""
     folder = tmp_path_factory.mktemp("site")
     done = built(folder, title="A course")
     assert done.returncode == 0, done.stderr
-    names = [path.stem for path in (folder / "html").glob("*.html")]
-    return {name: Page(folder / "html", name) for name in names}
+    return read(folder / "html")
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """The site of a course with addresses, and without chapter 05."""
+    """The site of a course with addresses, without 05 and solutions."""
     folder = tmp_path_factory.mktemp("published")
     done = built(folder, **PUBLISHED)
     assert done.returncode == 0, done.stderr
-    names = [path.stem for path in (folder / "html").glob("*.html")]
-    return {name: Page(folder / "html", name) for name in names}
+    return read(folder / "html")
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +118,18 @@ def chapters():
     return [source.stem for source in book.sources()]
 
 
+def documents():
+    """The chapters, and the pages of their solutions."""
+    return [book.name(page) for page in book.pages()]
+
+
 def notebook_of(name):
     return nbformat.read(book.CHAPTERS / f"{name}.ipynb", as_version=4)
 
 
 def test_pages_are_those_of_the_book(pages):
     assert set(pages) == {
-        *chapters(),
+        *documents(),
         *("index", "reference", "teach", "search", "404"),
     }
 
@@ -132,9 +147,11 @@ def test_every_page_leads_to_every_chapter(pages):
     for page in pages.values():
         links = page.soup.select("nav.bd-links a")
         found = [urlsplit(link["href"]).path for link in links]
-        for name in chapters():
+        here = (page.folder / page.name).parent
+        pointed = {(here / path.lstrip("/")).resolve() for path in found}
+        for name in documents():
             if page.name != name:
-                assert any(path.endswith(f"{name}.html") for path in found)
+                assert (page.folder / f"{name}.html").resolve() in pointed
 
 
 def test_nothing_is_loaded_from_another_host(pages):
@@ -175,10 +192,12 @@ def test_links_and_what_pages_load_are_there(pages, folder):
             path = unquote(parts.path)
             if page.name == "404":
                 path = path.removeprefix("/")
-            path = path or f"{page.name}.html"
-            assert (folder / path).is_file(), (page.name, url)
-            if parts.fragment and path.endswith(".html"):
-                ids = pages[path.removesuffix(".html")].ids
+            here = folder / f"{page.name}.html"
+            file = (here.parent / path).resolve() if path else here
+            assert file.is_file(), (page.name, url)
+            if parts.fragment and file.suffix == ".html":
+                name = file.relative_to(folder).with_suffix("").as_posix()
+                ids = pages[name].ids
                 assert unquote(parts.fragment) in ids, (page.name, url)
 
 
@@ -206,7 +225,7 @@ def test_each_page_has_a_title_and_a_description_of_its_own(pages):
     assert all(40 <= len(text) <= 161 for text in descriptions)
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", documents())
 def test_pictures_say_what_the_notebook_says_of_them(pages, name):
     wanted = [
         cell.metadata.mystnb.image.alt
@@ -216,10 +235,10 @@ def test_pictures_say_what_the_notebook_says_of_them(pages, name):
     ]
     images = pages[name].article.select("img")
     assert [image["alt"] for image in images] == wanted
-    assert wanted
+    assert wanted or name not in chapters()
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", documents())
 def test_formulas_are_mathml(pages, name):
     prose = "\n".join(
         cell.source
@@ -232,7 +251,7 @@ def test_formulas_are_mathml(pages, name):
     assert "\\(" not in pages[name].article.get_text()
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", documents())
 def test_code_and_outputs_are_those_stored(pages, name):
     cells = [c for c in notebook_of(name).cells if c.cell_type == "code"]
     shown = pages[name].article.select(".cell_input pre")
@@ -244,12 +263,16 @@ def test_code_and_outputs_are_those_stored(pages, name):
     )
     for cell in cells:
         for output in cell.outputs:
+            if "text/markdown" in output.get("data", {}):
+                report, *_ = output.data["text/plain"].splitlines()
+                assert report in text
+                continue
             said = output.get("text", output.get("data", {}).get("text/plain"))
             if said and "image/png" not in output.get("data", {}):
                 assert said.rstrip("\n") in text
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", documents())
 def test_pitfalls_stand_out(pages, name):
     quotes = sum(
         cell.source.count("> **Pitfall.**")
@@ -284,15 +307,61 @@ def test_chinese_is_marked_as_such(pages):
             assert languages[0] == "zh", (page.name, text)
 
 
-@pytest.mark.parametrize("name", chapters())
+@pytest.mark.parametrize("name", documents())
 def test_chapter_offers_its_own_files_and_no_unknown_place(pages, name):
     links = pages[name].soup.select(".chapter-actions a")
-    assert [link["href"] for link in links] == [f"{name}.ipynb", f"{name}.py"]
+    stem = name.split("/")[-1]
+    assert [link["href"] for link in links] == [f"{stem}.ipynb", f"{stem}.py"]
     for link in links:
-        offered = pages[name].folder / link["href"]
-        stored = book.CHAPTERS / link["href"]
+        offered = (pages[name].folder / name).with_name(link["href"])
+        stored = (book.CHAPTERS / name).with_name(link["href"])
         assert offered.read_bytes() == stored.read_bytes()
         assert link["download"] == link["href"]
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_solutions_are_folded_below_their_statements(pages, name):
+    page = pages[f"solutions/{name}"]
+    tasks = exercises.exercises(book.CHAPTERS / f"{name}.py")
+    sections = page.article.select("section section")
+    assert len(sections) == len(tasks)
+    for section, task in zip(sections, tasks, strict=True):
+        assert section.h2.contents[0] == f"{task.number} {task.title}"
+        (folded,) = section.find_all("details")
+        assert not folded.has_attr("open")
+        assert folded.summary.get_text() == f"Solution to {task.number}"
+        assert "Idea." in folded.get_text()
+        assert f"check.{task.check}(" in folded.get_text()
+        folded.extract()
+        assert "Idea." not in section.get_text()
+        words = re.sub(r"\W|\$[^$]*\$", "", task.statement)[:20]
+        assert words[:5] in re.sub(r"\W", "", section.get_text())
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_exercise_and_solution_lead_to_each_other(pages, name):
+    def places(page):
+        found = page.article.select("section:has(> h2, > h3)")
+        return {s.select_one("h2, h3").contents[0]: s["id"] for s in found}
+
+    chapter, solutions = pages[name], pages[f"solutions/{name}"]
+    for task in exercises.exercises(book.CHAPTERS / f"{name}.py"):
+        heading = f"{task.number} {task.title}"
+        there = f"solutions/{name}.html#{places(solutions)[heading]}"
+        assert chapter.article.select(f'a[href="{there}"]'), there
+        back = f"../{name}.html#{places(chapter)[heading]}"
+        assert solutions.article.select(f'a[href="{back}"]'), back
+
+
+def test_course_may_keep_its_solutions_to_itself(published):
+    folder = published["index"].folder
+    assert not (folder / "solutions").exists()
+    assert not (folder / "colab/solutions").exists()
+    for page in published.values():
+        if page.name != "teach":
+            assert "Solution" not in page.soup.get_text(), page.name
+    for file in folder.glob("colab/*.ipynb"):
+        assert "(solutions/" not in file.read_text("utf-8"), file.name
 
 
 def test_page_for_teachers_has_the_policy_that_is_tested(pages):
@@ -374,7 +443,7 @@ def test_second_build_keeps_nothing_of_the_first(tmp_path, folder):
     done = built(tmp_path, **PUBLISHED)
     assert done.returncode == 0, done.stderr
     assert not list(tmp_path.rglob("05_autograd*"))
-    for page in (tmp_path / "html").glob("*.html"):
+    for page in (tmp_path / "html").rglob("*.html"):
         assert "05_autograd" not in page.read_text("utf-8"), page.name
 
 
@@ -525,6 +594,7 @@ def test_chapter_that_was_not_run_is_not_published(
         ),
         ('title = "A"\nleave_out = "05"', "leave_out is '05', not a list"),
         ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
+        ('title = "A"\nsolutions = "no"', "solutions is 'no', not a boole"),
         ('title = "A', "course.toml: "),
     ],
 )

@@ -93,6 +93,12 @@ def pages(which: str = "", folder: Path = CHAPTERS) -> list[Path]:
     return [page for pair in found for page in pair if page.is_file()]
 
 
+def name(page: Path) -> str:
+    """What a page is called, below the folder of chapters."""
+    folder = f"{SOLUTIONS}/" if page.parent.name == SOLUTIONS else ""
+    return folder + page.stem
+
+
 def number(chapter: Path) -> int:
     """The number of a chapter, from the name of either of its files."""
     return int(chapter.stem.split("_")[0])
@@ -291,8 +297,7 @@ def _do(command: str, source: Path) -> bool:
 
 def _run_and_report(source: Path) -> bool:
     """Run a chapter with a line of progress; tell whether it ran through."""
-    of = f"{SOLUTIONS}/" if source.parent.name == SOLUTIONS else ""
-    print(f"{of}{source.stem} ... ", end="", flush=True)
+    print(f"{name(source)} ... ", end="", flush=True)
     start = time.perf_counter()
     try:
         notebook = run(source)

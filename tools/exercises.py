@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -22,7 +23,7 @@ from nbformat import NotebookNode
 from tools import book
 
 KINDS = ("Think", "Code", "Explore")
-HEADING = re.compile(r"### (\d+\.\d+) (.+)")
+HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
 MARK = re.compile(rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*\n\[.*\]\(.*\)")
 STATES = {"✓": "solved", "✗": "not right yet", "○": "not solved yet"}
 
@@ -81,7 +82,7 @@ def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
         for i, cell in enumerate(cells)
         if cell.cell_type == "markdown" and HEADING.match(cell.source)
     ]
-    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+    for start, end in pairwise([*starts, len(cells)]):
         text = cells[start].source
         number, title = HEADING.match(text).groups()
         _, mark, statement = [*text.split("\n\n", 2), "", ""][:3]
@@ -116,10 +117,17 @@ def in_folder_of_solutions(markdown: str) -> str:
     return re.sub(r"\]\((?=\d\d_\w+\.|index\.md)", "](../", markdown)
 
 
+def without_solutions(markdown: str) -> str:
+    """The Markdown of a chapter, without the links to solutions."""
+    link = rf"\[[^\]]*\]\({book.SOLUTIONS}/[^)]*\)"
+    markdown = re.sub(rf"\n{link}$", "", markdown, flags=re.MULTILINE)
+    return re.sub(rf"\s+[^.]*{link}\.", "", markdown)
+
+
 def heading_of_solution(task: Exercise, chapter: Path) -> str:
     """The first cell of a solution: heading, mark and statement."""
     return (
-        f"### {task.number} {task.title}\n\n"
+        f"## {task.number} {task.title}\n\n"
         f"*{task.kind}, {task.minutes} minutes.*\n"
         f"[Exercise](../{chapter.stem}.ipynb#{task.anchor})\n\n"
         f"{in_folder_of_solutions(task.statement)}"

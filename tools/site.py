@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import nbformat
 from nbformat import NotebookNode
 
-from tools import book
+from tools import book, exercises
 
 SITE = book.ROOT / "site"
 BUILD = book.ROOT / "_build"
@@ -57,6 +57,7 @@ class Course:
     branch: str = "main"
     hub: str = ""
     leave_out: list[str] = field(default_factory=list)
+    solutions: bool = True
 
     # The branch with the published site, and the notebooks for Colab.
     published = "gh-pages"
@@ -91,6 +92,8 @@ class Course:
                 book.sources(str(which) or "''")
             except LookupError as error:
                 raise ValueError(f"leave_out: {error.args[0]}") from None
+        if not isinstance(self.solutions, bool):
+            raise ValueError(f"solutions is {self.solutions!r}, not a boolean")
         if not self.chapters:
             raise ValueError("leave_out leaves no chapter")
         if self.hub and not self.repository:
@@ -101,6 +104,12 @@ class Course:
         """The ``.py`` files of the chapters that it has."""
         out = [p for which in self.leave_out for p in book.sources(str(which))]
         return [source for source in book.sources() if source not in out]
+
+    @property
+    def pages(self) -> list[Path]:
+        """The ``.py`` files of its chapters, then of their solutions."""
+        found = map(book.solutions, self.chapters if self.solutions else [])
+        return [*self.chapters, *(page for page in found if page.is_file())]
 
 
 def read_course(file: Path = SITE / "course.toml") -> Course:
@@ -124,15 +133,15 @@ def read_course(file: Path = SITE / "course.toml") -> Course:
 
 def stage(course: Course, folder: Path) -> None:
     """Write what Sphinx reads; leave alone what is there already."""
-    chapters = course.chapters
-    gone = [s.stem for s in book.sources() if s not in chapters]
+    gone = [s.stem for s in book.sources() if s not in course.chapters]
     wanted: dict[str, str] = {}
-    for source in chapters:
-        notebook = book.read_stored(source)
+    for page in course.pages:
+        notebook = book.read_stored(page)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = unlinked(cell.source, gone)
-        wanted[f"{source.stem}.ipynb"] = nbformat.v4.writes(notebook)
+                cell.source = for_site(cell.source, course, gone)
+        wanted[f"{book.name(page)}.ipynb"] = nbformat.v4.writes(notebook)
+    for source in course.chapters:
         wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
     for page in sorted((SITE / "pages").glob("*.md")):
         wanted[page.name] = page.read_text("utf-8")
@@ -147,7 +156,19 @@ def stage(course: Course, folder: Path) -> None:
             target.write_text(text, encoding="utf-8")
 
 
-LINK = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?:\./)?({})\.ipynb(#[^)]*)?\)"
+LINK = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.{{0,2}}/?({})\.ipynb(#[^)]*)?\)"
+ANCHOR = re.compile(r"(?<=\.ipynb#)[^)]+")
+
+
+def for_site(markdown: str, course: Course, gone: list[str]) -> str:
+    """The Markdown of a page, with links that lead somewhere on the site."""
+    if not course.solutions:
+        markdown = exercises.without_solutions(markdown)
+    # JupyterLab keeps dots and capitals in the anchor of a heading.
+    markdown = ANCHOR.sub(
+        lambda match: re.sub(r"[^\w-]", "", match[0]).lower(), markdown
+    )
+    return unlinked(markdown, gone)
 
 
 def unlinked(text: str, names: list[str]) -> str:
@@ -224,10 +245,22 @@ def front_page(course: Course, gone: list[str]) -> str:
     text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
     entries = [f"{name} <{source.stem}>" for source, name in names.items()]
     entries += sorted(page.stem for page in (SITE / "pages").glob("*.md"))
-    contents = "\n".join(entries)
-    return (
-        f"{unlinked(text, gone)}\n```{{toctree}}\n:hidden:\n{contents}\n```\n"
-    )
+    contents = toctree("", entries)
+    solutions = [
+        f"{names[source]} <{book.SOLUTIONS}/{source.stem}>"
+        for source in course.chapters
+        if book.solutions(source) in course.pages
+    ]
+    if solutions:
+        contents += toctree("Solutions", solutions)
+    return f"{unlinked(text, gone)}\n{contents}"
+
+
+def toctree(caption: str, entries: list[str]) -> str:
+    """The Markdown that puts pages into the navigation."""
+    head = [":hidden:", *[f":caption: {caption}"] * bool(caption)]
+    listed = "\n".join([*head, "", *entries])
+    return f"```{{toctree}}\n{listed}\n```\n"
 
 
 def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
@@ -236,6 +269,8 @@ def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
     gone = [s.stem for s in book.sources() if s not in course.chapters]
     for cell in copy.cells:
         if cell.cell_type == "markdown":
+            if not course.solutions:
+                cell.source = exercises.without_solutions(cell.source)
             cell.source = unlinked(cell.source, [*gone, "index"])
     repository = f"git+{course.repository}@{course.branch}"
     cell = nbformat.v4.new_code_cell(
@@ -251,9 +286,10 @@ def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
 
 def add_files(course: Course, out: Path) -> None:
     """Put the chapters' own files beside their pages."""
-    for source in course.chapters:
-        for file in (source, source.with_suffix(".ipynb")):
-            shutil.copyfile(file, out / file.name)
+    for page in course.pages:
+        for suffix in (".py", ".ipynb"):
+            target = out / (book.name(page) + suffix)
+            shutil.copyfile(page.with_suffix(suffix), target)
     if course.address:
         (out / "previews").mkdir(exist_ok=True)
         for source in course.chapters:
@@ -262,11 +298,11 @@ def add_files(course: Course, out: Path) -> None:
     if course.repository and host and not host.endswith(".github.io"):
         (out / "CNAME").write_text(f"{host}\n")  # GitHub reads it there
     if course.repository:
-        (out / "colab").mkdir(exist_ok=True)
-        for source in course.chapters:
-            name = f"{source.stem}.ipynb"
-            notebook = book.read_stored(source)
-            nbformat.write(for_colab(notebook, course), out / "colab" / name)
+        for page in course.pages:
+            target = out / "colab" / f"{book.name(page)}.ipynb"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            notebook = book.read_stored(page)
+            nbformat.write(for_colab(notebook, course), target)
 
 
 def build(course: Course, out: Path = BUILD / "html") -> int:
@@ -280,7 +316,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     # Beside Sphinx, on another core.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        pairs = pool.submit(problems, course.chapters)
+        pairs = pool.submit(problems, course.pages)
         try:
             status = _build(course, out)
         except Exception:
@@ -294,9 +330,9 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     return status
 
 
-def problems(chapters: list[Path]) -> list[str]:
-    """What keeps the pairs of some chapters from being published."""
-    return [line for source in chapters for line in book.problems(source)]
+def problems(pages: list[Path]) -> list[str]:
+    """What keeps the pairs of some pages from being published."""
+    return [line for source in pages for line in book.problems(source)]
 
 
 def _build(course: Course, out: Path) -> int:
@@ -335,9 +371,9 @@ def outline_of(course: Course, source: Path) -> str:
     for file in sorted(file for file in code if file.is_file()):
         if file.suffix != ".pyc":
             parts += [file.name, file.read_bytes().hex()]
-    for chapter in course.chapters:
-        text = (source / f"{chapter.stem}.ipynb").read_text("utf-8")
-        parts += [chapter.stem, *re.findall(r'"#+ .*"', text)]
+    for page in map(book.name, course.pages):
+        text = (source / f"{page}.ipynb").read_text("utf-8")
+        parts += [page, *re.findall(r'"#+ .*"', text)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -21,7 +21,6 @@
 # to one who has been stuck.
 
 # %%
-
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
@@ -34,7 +33,7 @@ from d2l_helpers import CenteredLayer, MyLinear, check, use_style
 use_style()
 
 # %% [markdown]
-# ### 3.1 A quadratic layer
+# ## 3.1 A quadratic layer
 #
 # *Code, 20 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.1-A-quadratic-layer)
@@ -96,7 +95,7 @@ with torch.no_grad():
 assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 
 # %% [markdown]
-# ### 3.2 Half of the spectrum
+# ## 3.2 Half of the spectrum
 #
 # *Code, 20 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.2-Half-of-the-spectrum)
@@ -149,7 +148,7 @@ assert_close(HalfSpectrum()(fastest).abs(), torch.zeros(1, 4))
 torch.fft.rfft(fastest).abs()
 
 # %% [markdown]
-# ### 3.3 Repair
+# ## 3.3 Repair
 #
 # *Think, 15 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.3-Repair)
@@ -201,7 +200,7 @@ w.detach().mul_(10)
 [*counts, w._version]
 
 # %% [markdown]
-# ### 3.4 A layer with a memory
+# ## 3.4 A layer with a memory
 #
 # *Code, 20 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.4-A-layer-with-a-memory)
@@ -268,7 +267,7 @@ theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 # refuses such a batch in training, by an error.
 
 # %% [markdown]
-# ### 3.5 A better start
+# ## 3.5 A better start
 #
 # *Explore, 15 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.5-A-better-start)
@@ -333,7 +332,7 @@ plt.show()
 # break the tie: with weights of 0 too, all units would stay alike for ever.
 
 # %% [markdown]
-# ### 3.6 Dropout
+# ## 3.6 Dropout
 #
 # *Code, 15 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.6-Dropout)
@@ -386,7 +385,7 @@ assert torch.equal(Dropout(0)(x), x)
 Dropout(1)(x), nn.Dropout(1)(x)
 
 # %% [markdown]
-# ### 3.7 Where to center
+# ## 3.7 Where to center
 #
 # *Think, 5 minutes.*
 # [Exercise](../03_custom_layers.ipynb#3.7-Where-to-center)

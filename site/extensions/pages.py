@@ -30,7 +30,7 @@ def meta(name: str, content: str) -> str:
 
 
 def add_actions(app, pagename, _template, context, _doctree):
-    if pagename in {source.stem for source in book.sources()}:
+    if pagename in map(book.name, book.pages()):
         context["actions"] = actions(app.config.course, pagename)
 
 
@@ -69,11 +69,12 @@ def preview(course, pagename) -> tuple[str, str] | None:
 
 def actions(course, pagename) -> list[dict]:
     """The links above a chapter: what to do with it elsewhere."""
+    file = pagename.split("/")[-1]
     found = [
         {
             "text": text,
-            "href": f"{pagename}{suffix}",
-            "file": f"{pagename}{suffix}",
+            "href": f"{file}{suffix}",
+            "file": f"{file}{suffix}",
         }
         for text, suffix in (
             ("Download .ipynb", ".ipynb"),
