@@ -59,9 +59,9 @@ test: $(READY) lint ## test the code, the pairs and every cell (CH=03: one)
 ifeq ($(CH),)
 	$(PY) -m pytest -n auto --maxprocesses=4
 else
-	@notebook=$$($(PY) -m tools.book list "$$CH") && set -x && \
-	$(PY) -m pytest tests/test_chapters.py "$$notebook" \
-	    -k "$$(basename "$$notebook" .ipynb)"
+	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
+	$(PY) -m pytest $(wildcard tests/test_chapters.py tests/test_ex*.py) \
+	    $$notebooks -k "$$(basename "$${notebooks##* }" .ipynb)"
 endif
 
 test-notebooks: $(READY) ## run every cell and compare its output (CH=03: one)
@@ -97,6 +97,9 @@ html: $(READY) ## build the site from the stored outputs: _build/html/index.html
 html-single: $(READY) ## one chapter as one HTML file (CH=03)
 	@$(PY) -m tools.site single "$$CH"
 
+handout: $(READY) ## a folder and a zip for students, without the solutions
+	@$(PY) -m tools.handout
+
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	@$(call install,browser)
 	@if command -v java && command -v npm; then \
@@ -122,5 +125,5 @@ constraints: ## write constraints.txt anew: the newest set, to be tested next
 	$(PYTHON) -m tools.constraints $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
-	@tools/setup "$(PYTHON)" "$(VENV)"
+	@sh tools/setup "$(PYTHON)" "$(VENV)"
 	@touch "$@"

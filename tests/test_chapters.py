@@ -182,7 +182,8 @@ for name, value in list(globals().items()):
             if not tensor.is_meta
         }
 import json
-print(json.dumps([device.type, sorted(stay)]))
+place = globals().get("device", torch.device("cpu")).type
+print(json.dumps([place, sorted(stay)]))
 """
 # The pitfalls that are about this.
 LEFT_BEHIND = {

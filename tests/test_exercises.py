@@ -161,6 +161,18 @@ def test_progress_counts_what_the_checks_have_said(copy, capsys):
     assert re.sub(" +", " ", total) == "all 2 of 7 solved"
 
 
+def test_progress_survives_what_a_reader_does(copy, capsys):
+    file = copy.with_suffix(".ipynb")
+    notebook = nbformat.read(file, 4)
+    cells = notebook.cells
+    at = [i for i, cell in enumerate(cells) if "check." in cell.source]
+    cells.insert(at[0], nbformat.v4.new_code_cell("1 + 1"))
+    del cells[at[-1] + 1]
+    nbformat.write(notebook, file)
+    assert exercises.main(["progress"]) == 0
+    assert "○○○○○○·" in capsys.readouterr().out
+
+
 def test_statement_is_copied_to_the_solutions(copy):
     text = copy.read_text("utf-8")
     changed = text.replace("Write a layer with a weight", "Make a layer with")

@@ -24,7 +24,9 @@ from tools import book
 
 KINDS = ("Think", "Code", "Explore")
 HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
-MARK = re.compile(rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*\n\[.*\]\(.*\)")
+MARK = re.compile(
+    rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*(\n\[.*\]\(.*\))?"
+)
 STATES = {"✓": "solved", "✗": "not right yet", "○": "not solved yet"}
 
 
@@ -75,7 +77,8 @@ def exercises(source: Path) -> list[Exercise]:
     return list(_parsed(book.read_stored(source), source.stem))
 
 
-def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
+def _sections(notebook: NotebookNode) -> Iterator[list[NotebookNode]]:
+    """The cells of each exercise, from its heading to the next one's."""
     cells = notebook.cells
     starts = [
         i
@@ -83,14 +86,16 @@ def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
         if cell.cell_type == "markdown" and HEADING.match(cell.source)
     ]
     for start, end in pairwise([*starts, len(cells)]):
-        text = cells[start].source
-        number, title = HEADING.match(text).groups()
-        _, mark, statement = [*text.split("\n\n", 2), "", ""][:3]
+        yield cells[start:end]
+
+
+def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
+    for first, *rest in _sections(notebook):
+        number, title = HEADING.match(first.source).groups()
+        _, mark, statement = [*first.source.split("\n\n", 2), "", ""][:3]
         marked = MARK.fullmatch(mark)
-        code = [c for c in cells[start:end] if c.cell_type == "code"]
-        checks = [
-            i for i, c in enumerate(code) if c.source.startswith("check.")
-        ]
+        code = [cell for cell in rest if cell.cell_type == "code"]
+        checks = [i for i, cell in enumerate(code) if _is_check(cell)]
         if not marked or not statement.strip() or checks[:1] != [1]:
             raise ValueError(
                 f"{name}: {number} needs a mark such as '*Code, 20 minutes.*' "
@@ -105,11 +110,18 @@ def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
             statement.strip(),
             code[0].source,
             re.match(r"check\.(\w+)", code[1].source)[1],
-            "".join(
-                output.get("data", {}).get("text/plain", "")
-                for output in code[1].get("outputs", [])
-            ),
+            _said(code[1]),
         )
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and cell.source.startswith("check.")
+
+
+def _said(cell: NotebookNode) -> str:
+    """What a check has said, as it is stored."""
+    data = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return "".join(d.get("text/plain", "") for d in data)
 
 
 def in_folder_of_solutions(markdown: str) -> str:
@@ -152,19 +164,23 @@ def progress() -> str:
     """What is solved in each chapter, by the outputs that are stored."""
     lines, solved, total = [], 0, 0
     for chapter in book.sources():
-        tasks = exercises(chapter)
-        done = [t for t in tasks if t.state == "solved"]
-        wrong = [t.number for t in tasks if t.state == "not right yet"]
-        bar = "".join(t.output[:1] or "·" for t in tasks)
-        line = f"{chapter.stem:<20} {bar:<10} {len(done)} of {len(tasks)}"
-        lines.append(
-            line + (f"; not right yet: {', '.join(wrong)}" * bool(wrong))
-        )
-        solved, total = solved + len(done), total + len(tasks)
-    lines.append(f"{'all':<20} {'':<10} {solved} of {total} solved")
-    lines.append(
-        "This is what the checks said when the notebooks were saved last."
-    )
+        # A reader may have added cells, or taken some away.
+        said = {
+            HEADING.match(first.source)[1]: "".join(
+                _said(cell)[:1] for cell in rest if _is_check(cell)
+            )
+            for first, *rest in _sections(book.read_stored(chapter))
+        }
+        done = sum(marks == "✓" for marks in said.values())
+        wrong = [number for number, marks in said.items() if "✗" in marks]
+        bar = "".join(marks[-1:] or "·" for marks in said.values())
+        line = f"{chapter.stem:<20} {bar:<10} {done} of {len(said)}"
+        if wrong:
+            line += f"; not right yet: {', '.join(wrong)}"
+        lines.append(line)
+        solved, total = solved + done, total + len(said)
+    lines.append(f"{'all':<31} {solved} of {total} solved")
+    lines.append("So said the checks when the notebooks were saved last.")
     return "\n".join(lines)
 
 

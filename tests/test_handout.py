@@ -1,0 +1,131 @@
+"""What students get: complete, and without a solution."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tools import book, handout
+from tools.site import Course
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("handout") / "course"
+    handout.make_handout(Course("A course"), target)
+    return target
+
+
+def run(folder, *command):
+    """Run a command there, with the folder's own packages."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment.pop("PYTEST_XDIST_WORKER", None)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def test_no_solution_is_in_it(folder):
+    assert (folder / "chapters/03_custom_layers.ipynb").is_file()
+    assert not list(folder.rglob("solutions"))
+    assert not list(folder.rglob("answers"))
+    for file in (folder / "chapters").iterdir():
+        text = file.read_text("utf-8")
+        assert "olution](" not in text
+        assert "solutions/" not in text
+        assert "worked solutions" not in text
+
+
+def test_exercises_are_as_they_were(folder):
+    for chapter in book.sources():
+        copy = folder / "chapters" / chapter.name
+        assert list(book.problems(copy)) == []
+        ours = book.read_source(chapter).cells
+        theirs = book.read_source(copy).cells
+        assert [c.source for c in theirs if c.cell_type == "code"] == [
+            c.source for c in ours if c.cell_type == "code"
+        ]
+        assert len(theirs) == len(ours)
+
+
+def test_zip_holds_the_same(folder):
+    with zipfile.ZipFile(folder.with_suffix(".zip")) as archive:
+        names = [n for n in archive.namelist() if not n.endswith("/")]
+    files = [f for f in folder.rglob("*") if f.is_file()]
+    expected = {f.relative_to(folder.parent).as_posix() for f in files}
+    assert set(names) >= {"course/Makefile", "course/README.md"}
+    assert {n for n in names if "__pycache__" not in n} <= expected
+
+
+def test_its_tests_are_those_of_its_files(folder):
+    done = run(folder, sys.executable, "-m", "pytest", "--collect-only", "-q")
+    assert done.returncode == 0, done.stdout
+    for chapter in book.sources():
+        assert f"chapters/{chapter.stem}.ipynb::" in done.stdout
+    assert "tests/test_chapters.py::" in done.stdout
+
+
+def test_a_chapter_passes_its_tests_there(folder):
+    done = run(
+        folder,
+        *(sys.executable, "-m", "pytest", "-q", "-k", "03_custom_layers"),
+        *("tests/test_chapters.py", "chapters/03_custom_layers.ipynb"),
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_progress_is_told_there(folder):
+    done = run(folder, sys.executable, "-m", "tools.exercises", "progress")
+    last, _ = done.stdout.splitlines()[-2:]
+    assert re.fullmatch(r"all +0 of \d+ solved", last)
+
+
+def test_makefile_offers_what_works_there(folder):
+    done = run(folder, "make")
+    listed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
+    assert set(listed) == set(handout.TARGETS)
+    ready = ["-o", ".venv/.ready", "VENV=.venv"]
+    for target in handout.TARGETS:
+        done = run(folder, "make", "-n", target, *ready)
+        assert done.returncode == 0, done.stderr
+
+
+def test_course_chooses_the_chapters_and_the_name(tmp_path):
+    course = Course("深度 course", leave_out=["05"])
+    handout.make_handout(course, tmp_path / "mine")
+    folder = tmp_path / "mine"
+    assert "# 深度 course" in (folder / "README.md").read_text("utf-8")
+    for file in folder.rglob("*.*"):
+        if file.is_file() and file.suffix in (".md", ".ipynb"):
+            assert "05_autograd" not in file.read_text("utf-8"), file
+    assert not (folder / "chapters/05_autograd.py").exists()
+
+
+def test_second_handout_keeps_nothing_of_the_first(tmp_path):
+    folder = tmp_path / "mine"
+    handout.make_handout(Course("A"), folder)
+    (folder / "chapters/99_old.py").write_text("")
+    handout.make_handout(Course("A"), folder)
+    assert not (folder / "chapters/99_old.py").exists()
+
+
+def test_command_writes_both_and_says_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(handout, "BUILD", tmp_path)
+    monkeypatch.setattr(handout, "shown", lambda path: path.name)
+    assert handout.main([]) == 0
+    told = capsys.readouterr().out
+    assert f"The zip is {handout.NAME}.zip" in told
+    assert handout.main(["what"]) == 2
+
+
+def test_course_that_makes_no_sense_is_told(monkeypatch, capsys):
+    def read_course():
+        raise ValueError("course.toml: why")
+
+    monkeypatch.setattr(handout, "read_course", read_course)
+    assert handout.main([]) == 2
+    assert capsys.readouterr().err == "course.toml: why\n"

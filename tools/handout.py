@@ -1,0 +1,165 @@
+"""What students get: the chapters and all that they need, no solutions.
+
+    python -m tools.handout     writes _build/handout/NAME, and NAME.zip
+
+The chapters are those of the course in site/course.toml. Links to solutions,
+and to chapters that the course leaves out, become text.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from tools import book, exercises
+from tools.site import BUILD, Course, read_course, unlinked
+
+NAME = "deep-learning-computation"
+README = Path(__file__).with_suffix(".md")
+# Files, and folders with all that is in them.
+TAKEN = [
+    ".gitattributes",
+    ".gitignore",
+    "Makefile",
+    "conftest.py",
+    "constraints.txt",
+    "d2l_helpers",
+    "environment.yml",
+    "jupytext.toml",
+    "postBuild",
+    "pyproject.toml",
+    "tests/__init__.py",
+    "tests/comparison.py",
+    "tests/strict_nbval.py",
+    "tests/test_chapters.py",
+    "tests/test_comparison.py",
+    "tests/test_d2l_door.py",
+    "tests/test_drawing.py",
+    "tests/test_graphs.py",
+    "tests/test_reference_modules.py",
+    "tests/test_strict_nbval.py",
+    "tests/test_warm_kernels.py",
+    "tools/__init__.py",
+    "tools/bars.py",
+    "tools/book.py",
+    "tools/exercises.py",
+    "tools/lab",
+    "tools/setup",
+    "tools/warm_kernels.py",
+]
+# Targets of the Makefile that make sense there.
+TARGETS = [
+    "help",
+    "setup",
+    "lab",
+    "progress",
+    "run",
+    "test",
+    "test-notebooks",
+    "pairs",
+    "lint",
+    "clean",
+]
+
+
+def make_handout(course: Course, folder: Path) -> Path:
+    """Write the folder, in the place of what was there, and a zip beside it.
+
+    Args:
+        course (Course): its title and its chapters.
+        folder (Path): where to write; its name is that of the zip.
+
+    Returns:
+        The zip file.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in TAKEN:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (book.ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(book.ROOT / name, target, ignore=ignored)
+        else:
+            shutil.copy2(book.ROOT / name, target)
+    gone = [s.stem for s in book.sources() if s not in course.chapters]
+    (folder / "chapters").mkdir()
+    for chapter in course.chapters:
+        _copy_chapter(chapter, gone, folder / "chapters")
+    front = (book.CHAPTERS / "index.md").read_text("utf-8")
+    (folder / "chapters/index.md").write_text(_front(front, gone), "utf-8")
+    makefile = (book.ROOT / "Makefile").read_text("utf-8")
+    (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
+    readme = README.read_text("utf-8").replace("TITLE", course.title, 1)
+    (folder / "README.md").write_text(readme, "utf-8")
+    return Path(shutil.make_archive(folder, "zip", folder.parent, folder.name))
+
+
+def _copy_chapter(chapter: Path, gone: list[str], folder: Path) -> None:
+    """Write both files of a chapter, without links to what isn't there."""
+    for notebook, write in (
+        (book.read_source(chapter), _write_script),
+        (book.read_stored(chapter), nbformat.write),
+    ):
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                text = exercises.without_solutions(cell.source)
+                cell.source = unlinked(text, gone)
+        suffix = ".py" if write is _write_script else ".ipynb"
+        write(notebook, folder / (chapter.stem + suffix))
+
+
+def _write_script(notebook: nbformat.NotebookNode, file: Path) -> None:
+    file.write_text(jupytext.writes(notebook, fmt="py:percent"), "utf-8")
+
+
+def _front(text: str, gone: list[str]) -> str:
+    """The front page, without the rows of chapters that aren't there."""
+    for name in gone:
+        text = re.sub(rf"^\|.*\({name}\.ipynb\).*\n", "", text, flags=re.M)
+    return unlinked(text, gone)
+
+
+def _with_targets(makefile: str) -> str:
+    """The Makefile with those of its targets that make sense there."""
+    phony = f".PHONY: {' '.join(TARGETS)}\n"
+    makefile = re.sub(
+        r"^\.PHONY: help(?:.*\\\n)*.*\n", phony, makefile, flags=re.MULTILINE
+    )
+    blocks = re.split(r"\n\n(?=[^\t\n#])", makefile)
+    kept = [
+        block
+        for block in blocks
+        if not (found := re.match(r"([a-z-]+):(?!=)", block))
+        or found[1] in TARGETS
+    ]
+    return "\n\n".join(kept)
+
+
+def shown(path: Path) -> str:
+    """A path as a reader finds it, from the root of the repository."""
+    return path.relative_to(book.ROOT).as_posix()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line of this module; return its exit status."""
+    if arguments:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        course = read_course()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    archive = make_handout(course, BUILD / "handout" / NAME)
+    print(f"The folder is {shown(archive.with_suffix(''))}")
+    print(f"The zip is {shown(archive)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
