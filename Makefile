@@ -33,8 +33,8 @@ install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab progress run test test-notebooks prove prove-outputs \
-    prove-mutants flakes bench pairs html html-single handout test-site \
-    publish lint clean constraints
+    prove-mutants flakes bench pairs html html-single handout assignment \
+    test-assignment test-site publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -99,6 +99,13 @@ html-single: $(READY) ## one chapter as one HTML file (CH=03)
 
 handout: $(READY) ## a folder and a zip for students, without the solutions
 	@$(PY) -m tools.handout
+
+assignment: $(READY) ## exercises as an assignment for nbgrader (CH=03)
+	@$(PY) -m tools.assignment "$$CH"
+
+test-assignment: $(READY) ## hand out an assignment, and grade it
+	@$(call install,grade)
+	$(PY) -m pytest tests/grading
 
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	@$(call install,browser)

@@ -37,7 +37,7 @@ def main(chosen: list[str]) -> None:
         def pip(*arguments: str) -> list[str]:
             return [str(python), "-m", "pip", *arguments]
 
-        project = f"{ROOT}[lab,dev,prove,bench,site,browser,publish]"
+        project = f"{ROOT}[lab,dev,prove,bench,site,browser,grade,publish]"
         # Torch first: a later step doesn't replace a version that fits.
         if chosen:
             subprocess.run(pip("install", *chosen), check=True)

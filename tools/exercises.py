@@ -41,7 +41,7 @@ class Exercise:
         minutes (int): about how long it takes.
         statement (str): Markdown, without heading and mark.
         answer (str): the code before the check: blank in a chapter.
-        check (str): the name of its function in ``d2l_helpers.check``.
+        call (str): the cell that calls the check.
         output (str): what the stored check says.
     """
 
@@ -51,8 +51,13 @@ class Exercise:
     minutes: int
     statement: str
     answer: str
-    check: str
+    call: str
     output: str
+
+    @property
+    def check(self) -> str:
+        """The name of its function in ``d2l_helpers.check``."""
+        return re.match(r"check\.(\w+)", self.call)[1]
 
     @property
     def anchor(self) -> str:
@@ -109,7 +114,7 @@ def _parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
             int(marked[2]),
             statement.strip(),
             code[0].source,
-            re.match(r"check\.(\w+)", code[1].source)[1],
+            code[1].source,
             _said(code[1]),
         )
 
