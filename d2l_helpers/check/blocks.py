@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from ._compare import call, case, equal, holds, predicted, raises
 from ._exercise import exercise
+from ._report import show
 
 
 @exercise(
@@ -22,7 +23,7 @@ from ._exercise import exercise
     "parameters, state dict, data type and printing reach its blocks",
     "it keeps the blocks in a plain list",
 )
-def chain_over_a_list(breaks: dict, ListSequential: type[nn.Module]) -> None:
+def chain_over_a_list(ListSequential: type[nn.Module], breaks: dict) -> None:
     predicted(
         breaks,
         _broken_by_a_plain_list(),
@@ -45,15 +46,16 @@ def chain_over_a_list(breaks: dict, ListSequential: type[nn.Module]) -> None:
     X = torch.tensor([[1.0, 2], [3, -4]])
     with case("ListSequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))"):
         blocks = parts()
+        first, expected = blocks[0](X), nn.Sequential(*blocks)(X)
         net = ListSequential(*blocks)
         equal(
             call(net, X),
-            nn.Sequential(*blocks)(X),
+            expected,
             "Each block takes what the one before it returns, in the order "
             "of the arguments.",
             known=[
                 (
-                    blocks[0](X),
+                    first,
                     "Only the first block has run: `return` stands inside "
                     "the loop.",
                 )
@@ -86,25 +88,26 @@ def chain_over_a_list(breaks: dict, ListSequential: type[nn.Module]) -> None:
     with case("the chain after double(), and X in double precision", hint):
         equal(call(net.double(), X.double()).dtype, torch.double, hint)
     with case("printing the chain"):
-        text = repr(ListSequential(*parts()))
+        text = show(ListSequential(*parts()))
         holds(
-            text.count("Linear") == 2,
-            "a text that names both Linear",
+            text.count("Linear") == 2 and "ReLU" in text,
+            "a text that names the three blocks",
             text,
-            "Printing shows registered modules. Register the blocks "
-            "themselves, not their parameters.",
+            "Printing shows registered modules. Register every block itself, "
+            "not only what has parameters.",
         )
     with case("layer, relu, layer, relu, layer"):
         layer, relu = nn.Linear(2, 2), nn.ReLU()
         blocks = [layer, relu, layer, relu, layer]
+        once, expected = relu(layer(X)), nn.Sequential(*blocks)(X)
         net = ListSequential(*blocks)
         equal(
             call(net, X),
-            nn.Sequential(*blocks)(X),
+            expected,
             "A block that stands there three times must run three times.",
             known=[
                 (
-                    relu(layer(X)),
+                    once,
                     "`children()` gives a repeated block once. The list has "
                     "it each time.",
                 )
@@ -147,7 +150,7 @@ def _broken_by_a_plain_list() -> dict[str, bool]:
 @exercise(
     "1.2 Two nets side by side",
     "the output is that of both nets, the first one's in front",
-    "the two are joined along the last dimension, whatever their number",
+    "the outputs are joined along the last dimension of two, and of three",
     "the parameters of both nets are found, and get gradients",
     "you know in what the two nets must agree",
 )
@@ -164,7 +167,10 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
                     torch.cat((F.relu(X), X), dim=-1),
                     "The output of `net1` comes first.",
                 ),
-                (X + F.relu(X), "The outputs are added here, not put in one."),
+                (
+                    X + F.relu(X),
+                    "The outputs are added here, not put side by side.",
+                ),
                 (
                     F.relu(X),
                     "One net's output is missing, or `net2` got the output "
@@ -175,10 +181,13 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
                     "These are joined along the first dimension: each sample "
                     "has become two. Give `dim=-1`.",
                 ),
-                (
-                    torch.stack((X, F.relu(X)), dim=-1),
-                    "`stack` makes a new dimension. `cat` joins along one "
-                    "that is there.",
+                *(
+                    (
+                        torch.stack((X, F.relu(X)), dim),
+                        "`stack` makes a new dimension. `cat` joins along "
+                        "one that is there.",
+                    )
+                    for dim in range(3)
                 ),
             ],
         )
@@ -366,7 +375,7 @@ def activation_by_name(
 ) -> None:
     W1, b1 = torch.tensor([[1.0], [-1]]), torch.zeros(2)
     W2, b2 = torch.tensor([[-10.0, 1]]), torch.tensor([0.5])
-    X = torch.ones(1, 1)
+    X = torch.tensor([[1.0], [-1]])
     names = {"relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
 
     def output(act: Callable) -> Tensor:
@@ -385,7 +394,7 @@ def activation_by_name(
                 for p in net.parameters():
                     p.copy_({W.shape: W for W in (W1, b1, W2, b2)}[p.shape])
         given = f"{name!r}, weights [[1], [-1]] and [[-10, 1]], "
-        with case(given + "biases 0 and 0.5, X = [[1]]"):
+        with case(given + "biases 0 and 0.5, X = [[1], [-1]]"):
             equal(
                 call(net, X),
                 output(act),
@@ -507,7 +516,7 @@ def _about(strange: list, truth: dict) -> tuple[str, str]:
             "In this place of the chain is a ReLU. It takes a number, as "
             "each module does, but it has no parameters."
         )
-    return name, hint
+    return repr(name), hint
 
 
 @exercise(
@@ -523,28 +532,37 @@ def hook_that_measures(measure: Callable) -> None:
     def pairs(*outputs: Tensor) -> list:
         return [(tuple(Y.shape), Y.abs().mean().item()) for Y in outputs]
 
-    pair = "Return a list of pairs: the shape as a tuple, and the mean of the "
-    pair += "absolute values as a number, in the order of the run."
-    with case("Sequential(Identity(), ReLU()), X = [[-1, 3]]", pair):
+    hint = (
+        "Return a list of pairs, in the order of the run: the shape as a "
+        "tuple, the mean of the absolute values as a number. The hook itself "
+        "returns nothing."
+    )
+    given = "Sequential(Hardtanh(), ReLU()), X = [[-1, 3]]; Hardtanh cuts "
+    with case(given + "each value to between -1 and 1", hint):
+        cut = X.clamp(-1, 1)
         equal(
-            measure(nn.Sequential(nn.Identity(), nn.ReLU()), X.clone()),
-            pairs(X, F.relu(X)),
-            pair,
+            measure(nn.Sequential(nn.Hardtanh(), nn.ReLU()), X.clone()),
+            pairs(cut, F.relu(cut)),
+            hint,
             known=[
                 ([], "Nothing was measured: run `net(X)`, which runs hooks."),
                 (
-                    [(s, X.mean().item()) for s, _ in pairs(X)]
-                    + pairs(F.relu(X)),
+                    [((1, 2), Y.mean().item()) for Y in (cut, F.relu(cut))],
                     "This is the mean. Values of both signs cancel in it: "
                     "take the absolute values first.",
                 ),
                 (
-                    pairs(X, F.relu(X), F.relu(X)),
+                    pairs(cut, F.relu(cut), F.relu(cut)),
                     "The last pair is that of the `Sequential`. It has "
                     "children: leave it out.",
                 ),
                 (
-                    pairs(X, X),
+                    pairs(X, cut),
+                    "These are the inputs. A forward hook gets the module, "
+                    "its inputs and its output, in this order.",
+                ),
+                (
+                    pairs(cut.abs(), cut.abs()),
                     "The hook has changed the net: what a hook returns takes "
                     "the place of the output. Let it return nothing.",
                 ),
@@ -567,11 +585,12 @@ def hook_that_measures(measure: Callable) -> None:
                 (pairs(X, F.relu(X)), down),
             ],
         )
-    with case("Sequential(relu, Tanh(), relu), one ReLU in two places"):
+    with case("Sequential(relu, Hardtanh(), relu), one ReLU in two places"):
         relu = nn.ReLU()
+        Y = relu(X)
         equal(
-            measure(nn.Sequential(relu, nn.Tanh(), relu), X.clone()),
-            pairs(*_outputs_of_three(X)),
+            measure(nn.Sequential(relu, nn.Hardtanh(), relu), X.clone()),
+            pairs(Y, Y.clamp(-1, 1), Y.clamp(-1, 1)),
             "A hook runs each time its module runs. Keep what it measures in "
             "a list, and register it once on each module.",
         )
@@ -580,7 +599,7 @@ def hook_that_measures(measure: Callable) -> None:
         equal(
             measure(net, X.clone()),
             pairs(X, F.relu(X)),
-            pair,
+            hint,
             known=[
                 (
                     pairs(F.relu(X), F.relu(X)),
@@ -610,10 +629,6 @@ def hook_that_measures(measure: Callable) -> None:
         _same_hooks(net, [0, 0, 0])
 
 
-def _outputs_of_three(X: Tensor) -> list[Tensor]:
-    return [F.relu(X), F.relu(X).tanh(), F.relu(X).tanh().relu()]
-
-
 def _hooks(net: nn.Module) -> list[int]:
     """How many hooks are on each module."""
     return [
@@ -623,18 +638,19 @@ def _hooks(net: nn.Module) -> list[int]:
 
 
 def _same_hooks(net: nn.Module, before: list[int]) -> None:
+    """Require that as many hooks are left as there were before."""
     after = _hooks(net)
     holds(
         sum(after) >= sum(before),
-        f"{sum(before)} hook on the net afterwards",
-        f"{sum(after)}",
+        f"hooks left on the net: {sum(before)}",
+        f"hooks left on the net: {sum(after)}",
         "This removes hooks of others too. Each `register_forward_hook` "
         "returns a handle: `handle.remove()` takes off that one hook.",
     )
     holds(
         after == before,
-        f"{sum(before)} hooks on the net afterwards",
-        f"{sum(after)}",
+        f"hooks left on the net: {sum(before)}",
+        f"hooks left on the net: {sum(after)}",
         "A hook that stays runs at every later call. Remove each by its "
         "handle, in a `finally`, which runs after an error too.",
     )
@@ -661,12 +677,12 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
                 "num_features to num_features, and a buffer of that size.",
             )
     for sign, x in ((1, -1), (1, 1), (1, 7), (1, 1), (-1, -1)):
-        total = getattr(net, "rounds", 0)
         X = torch.tensor([[float(x), x]])
         weight = sign * torch.eye(2)
         given = f"weight {weight.int().tolist()}, bias 0, "
         given += f"rand_weight the identity, X = [[{x}, {x}]]"
         with case(given):
+            total = getattr(net, "rounds", 0)
             for n in (net, reference):
                 with torch.no_grad():
                     for p in n.parameters():
