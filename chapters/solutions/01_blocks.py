@@ -42,7 +42,7 @@ from d2l_helpers import (
 use_style()
 
 # %% [markdown]
-# ### 1.1 A chain over a list
+# ## 1.1 A chain over a list
 #
 # *Code, 20 minutes.*
 # [Exercise](../01_blocks.ipynb#1.1-A-chain-over-a-list)
@@ -55,9 +55,9 @@ use_style()
 
 # %% [markdown]
 # **Idea.** A module enters the registry when it is assigned to an attribute,
-# or by `add_module`. A list is no module, so what goes through the registry
-# doesn't find the blocks; `forward` finds them, for it walks through the list.
-# The repair is to register each block as well.
+# or by `add_module`. A list is no module, so whatever goes through the
+# registry misses the blocks; `forward`, which walks through the list, has them
+# all. The repair is to register each block as well.
 
 
 # %%
@@ -82,7 +82,7 @@ class ListSequential(nn.Module):
 check.chain_over_a_list(ListSequential, breaks)
 
 # %% [markdown]
-# Before the repair, the chain computes, prints as an empty one, and has
+# Before the repair, the chain computes, but prints as an empty one, and has
 # nothing to train or to save.
 
 
@@ -107,11 +107,11 @@ broken.double()
 broken(torch.ones(1, 2).double())
 
 # %% [markdown]
-# **Another way.** `nn.ModuleList` is list and registry in one. It is the
-# better repair, since there is no second record to keep in step.
+# **Another way.** `nn.ModuleList` is list and registry in one. Outside of an
+# exercise it is the better repair.
 #
-# **Pitfall.** With two records, they can part. Here a layer is replaced by
-# name, as tools do that swap layers. Which of the two layers runs?
+# **Pitfall.** Two records can part. Here a layer is replaced by name, as tools
+# do that swap layers. Is the new layer in the list?
 
 # %%
 torch.manual_seed(0)
@@ -123,10 +123,10 @@ new = net.get_submodule("0")
 [block is new for block in net.blocks]
 
 # %% [markdown]
-# The old one. The new one is printed, trained and saved, and never used.
+# It isn't. The new layer is printed, trained and saved, and never runs.
 
 # %% [markdown]
-# ### 1.2 Two nets side by side
+# ## 1.2 Two nets side by side
 #
 # *Code, 10 minutes.*
 # [Exercise](../01_blocks.ipynb#1.2-Two-nets-side-by-side)
@@ -138,12 +138,10 @@ new = net.get_submodule("0")
 # three other nets `Parallel` works.
 
 # %% [markdown]
-# **Idea.** As attributes, both nets are registered. Both get the same input,
-# and `torch.cat` along `dim=-1` joins what they return.
-#
-# So both must take the input: its shape, its data type, its device. Their
-# outputs may differ in the last dimension alone: the same number of
-# dimensions, and the same size in each of the others.
+# **Idea.** Attributes register both nets, and `torch.cat` along `dim=-1` joins
+# what they return. Both must take the same input: its shape, data type and
+# device. Of their outputs, only the last dimension may differ; the number of
+# dimensions and the other sizes must be the same.
 
 
 # %%
@@ -179,13 +177,13 @@ both(torch.ones(4, 2, 6)).shape, len(list(both.parameters()))
 
 # %% [markdown]
 # **Pitfall.** A net that works in place changes the input of the other. The
-# second net below only passes on what it gets; -1 should be third.
+# second net below returns what it gets: its first number should be -1.
 
 # %%
 Parallel(nn.ReLU(inplace=True), nn.Identity())(torch.tensor([-1.0, 2]))
 
 # %% [markdown]
-# ### 1.3 A factory
+# ## 1.3 A factory
 #
 # *Code, 15 minutes.*
 # [Exercise](../01_blocks.ipynb#1.3-A-factory)
@@ -227,10 +225,10 @@ chain = repeat(lambda: nn.Linear(4, 4), 3)
 len(list(chain.parameters()))
 
 # %% [markdown]
-# A function that takes a block has one set of tensors to give. It can put the
-# block in all places, where one change is seen everywhere, or copy it. Copies
-# share nothing, but start alike. In a chain they get different gradients, and
-# part in the first step.
+# A function that takes a block has one layer to give. It can put it in every
+# place, which is one layer that runs three times, or copy it. Copies share
+# nothing, but start alike. In a chain their gradients differ, and one step
+# takes them apart.
 
 # %%
 block, X = nn.Linear(4, 4), torch.ones(1, 4)
@@ -248,15 +246,15 @@ assert not torch.allclose(copies[0].weight, copies[2].weight)
 len(list(repeat(lambda: block, 3).parameters()))
 
 # %% [markdown]
-# **At the edges.** A class is a function that makes objects. And no blocks
-# are a chain too: it returns its input.
+# **At the edges.** A class makes an object when it is called, so it serves as
+# `make_block` too. A chain of no blocks returns its input.
 
 # %%
 assert repeat(nn.ReLU, 0)(X) is X
 repeat(nn.ReLU, 2)
 
 # %% [markdown]
-# ### 1.4 An activation by name
+# ## 1.4 An activation by name
 #
 # *Code, 15 minutes.*
 # [Exercise](../01_blocks.ipynb#1.4-An-activation-by-name)
@@ -267,12 +265,11 @@ repeat(nn.ReLU, 2)
 # `nn.PReLU`?
 
 # %% [markdown]
-# **Idea.** A dictionary from names to functions holds what there is, for the
-# choice and for the message. The test stands in `__init__`, where the wrong
-# name was given.
+# **Idea.** A dictionary from names to functions serves the choice and the
+# message. The test stands in `__init__`, where the wrong name arrives.
 #
-# The three have no parameters and no buffers: nothing to train, save or move.
-# So they need no registry, and functions do. `nn.PReLU` learns the slope for
+# The three have no tensors to train, save or move, so they needn't be
+# registered, and plain functions will do. `nn.PReLU` learns the slope for
 # negative inputs, and must be registered.
 
 
@@ -314,12 +311,12 @@ modules = nn.ReLU(), nn.Tanh(), nn.GELU(), nn.PReLU()
 {type(m).__name__: dict(m.state_dict()) for m in modules}
 
 # %% [markdown]
-# **Another way.** Modules in place of functions, such as `nn.ReLU()`. They are
-# registered, and therefore printed, and hooks can watch them.
+# **Another way.** Modules such as `nn.ReLU()` in place of functions are printed
+# with the rest, and hooks can watch them.
 #
 # **Pitfall.** `getattr(F, activation)` is shorter, and takes the name of any
-# function in `F`. This one would drop half of the hidden values, in evaluation
-# too, without an error.
+# function in `F`. This one drops half of the values, in evaluation too, and
+# raises no error.
 
 # %%
 torch.manual_seed(0)
@@ -327,7 +324,7 @@ activation = "dropout"
 getattr(F, activation)(torch.ones(8))
 
 # %% [markdown]
-# ### 1.5 Read a tree
+# ## 1.5 Read a tree
 #
 # *Think, 15 minutes.*
 # [Exercise](../01_blocks.ipynb#1.5-Read-a-tree)
@@ -361,8 +358,8 @@ shapes = {
 check.read_a_tree(shapes)
 
 # %% [markdown]
-# The state dict agrees, in its order too. There are no buffers in this tree,
-# so it holds the parameters alone.
+# The state dict agrees, in its order too. This tree has no buffers, so it
+# holds the parameters alone.
 
 # %%
 net = MySequential(NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))
@@ -372,12 +369,12 @@ assert list(found.items()) == list(shapes.items())
 # %% [markdown]
 # In the picture, a name is read along the lines, from the left.
 
-# %% mystnb={"image": {"alt": "A tree of modules from left to right. ALT"}}
+# %% mystnb={"image": {"alt": "A tree of modules from left to right. The root MySequential, with 4,124 parameters, has the children 0, a NestMLP with 3,952, and 1, a MySequential with 172. NestMLP has net, a Sequential of Linear, ReLU, Linear and ReLU with the numbers 0 to 3, and linear. The MySequential has 0, an MLP with the layers hidden and out, and 1, a ReLU."}}
 draw_modules(net)
 plt.show()
 
 # %% [markdown]
-# ### 1.6 A hook that measures
+# ## 1.6 A hook that measures
 #
 # *Code, 20 minutes.*
 # [Exercise](../01_blocks.ipynb#1.6-A-hook-that-measures)
@@ -416,7 +413,7 @@ def measure(net, X):
 check.hook_that_measures(measure)
 
 # %% [markdown]
-# The classifier of the chapter. How do the values change from layer to layer?
+# For the classifier of the chapter: how do the values change on their way?
 
 # %%
 torch.manual_seed(0)
@@ -428,10 +425,10 @@ image = torch.rand(1, 28, 28)
 [(shape, round(mean, 2)) for shape, mean in measure(classifier, image)]
 
 # %% [markdown]
-# They shrink: PyTorch draws the weights of a linear layer with $d$ inputs
-# between $-1/\sqrt{d}$ and $1/\sqrt{d}$, and the sum of $d$ such products is
-# smaller than the inputs. Weights from $N(0, 2/d)$, made for ReLUs, keep the
-# size.
+# They shrink, up to the ten scores, which are too few to tell. PyTorch draws
+# the weights of a linear layer with $d$ inputs between $-1/\sqrt{d}$ and
+# $1/\sqrt{d}$: the mean square of $W x$ is then a third of that of $x$. Weights
+# from $N(0, 2/d)$, made for ReLUs, keep the size.
 
 # %%
 torch.manual_seed(0)
@@ -442,8 +439,8 @@ for layer in layers:
 
 # %% [markdown]
 # **Pitfall.** A hook that keeps the output, to measure it later, keeps no
-# copy. The ReLU below works in place, and writes into what `Identity` has
-# returned: -1 and 3 have the mean size 2.
+# copy. The ReLU below writes into what `Identity` has returned: -1 and 3, with
+# a mean of 2.
 
 # %%
 net = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
@@ -453,7 +450,7 @@ with net[0].register_forward_hook(lambda m, args, Y: kept.append(Y)):
 kept[0].abs().mean().item(), measure(net, torch.tensor([-1.0, 3]))[0][1]
 
 # %% [markdown]
-# ### 1.7 Count the rounds
+# ## 1.7 Count the rounds
 #
 # *Explore, 20 minutes.*
 # [Exercise](../01_blocks.ipynb#1.7-Count-the-rounds)
@@ -469,9 +466,9 @@ kept[0].abs().mean().item(), measure(net, torch.tensor([-1.0, 3]))[0][1]
 #
 # Each round halves the sum $S$ of the absolute values, so there are
 # $\lceil \log_2 S \rceil$ rounds if $S > 1$. For a large input, the biases and
-# the 1 hardly count, and $S$ grows with the scale: a factor of 2 adds one
-# round, 1024 adds ten. If the ReLU lets nothing pass, then `linear` returns
-# its bias for every input, and the number stays.
+# the 1 hardly count, and $S$ grows like the scale: a factor of 2 adds one
+# round, 1024 adds ten. If the ReLU lets nothing pass, `linear` returns its
+# bias whatever the input, and the number stays.
 
 
 # %%
@@ -507,10 +504,10 @@ for sign, name in ((1, "all values pass"), (-1, "none passes")):
 {name: counts[::5] for name, counts in rounds.items()}
 
 # %% [markdown]
-# Over a logarithmic axis, the rounds grow along a straight line: twenty
-# doublings, twenty rounds.
+# At first the biases count too. Then five doublings of the scale add five
+# rounds: a straight line over a logarithmic axis.
 
-# %% mystnb={"image": {"alt": "ALT"}}
+# %% mystnb={"image": {"alt": "Rounds over the scale of the input, on a logarithmic axis from 1 to 2 to the power of 20. Where all values pass, the rounds rise from 11 to 30, from the fourth point on along a straight line. Where none passes, they stay at 3."}}
 for name, counts in rounds.items():
     plt.plot(scales, counts, ".-", label=name)
 plt.xscale("log", base=2)
@@ -520,9 +517,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# **At the edges.** `nan > 1` is false, so a `nan` passes with 0 rounds. An
-# infinite value never ends the loop, as the chapter shows; the largest finite
-# float, about $2^{128}$, needs 128.
+# **At the edges.** With an infinite value the loop never ends, as the chapter
+# shows. `nan > 1` is false, so a `nan` ends it at once.
 
 # %%
 net(torch.full((1, 20), float("nan"))), net.rounds
