@@ -6,6 +6,16 @@ in a terminal. None raises, and none changes what it is given.
 """
 
 from ._report import Report
+from .autograd import (
+    function_of_your_own,
+    jacobian_by_products,
+    larger_graph_by_hand,
+    leaf_that_got_lost,
+    log_that_grows,
+    slopes_without_a_formula,
+    vector_through_control_flow,
+    what_second_derivatives_cost,
+)
 from .layers import (
     better_start,
     dropout,
@@ -20,9 +30,17 @@ __all__ = [
     "Report",
     "better_start",
     "dropout",
+    "function_of_your_own",
     "half_spectrum",
+    "jacobian_by_products",
+    "larger_graph_by_hand",
     "layer_with_a_memory",
+    "leaf_that_got_lost",
+    "log_that_grows",
     "quadratic_layer",
     "repair",
+    "slopes_without_a_formula",
+    "vector_through_control_flow",
+    "what_second_derivatives_cost",
     "where_to_center",
 ]
