@@ -811,10 +811,11 @@ check.what_second_derivatives_cost(count_nodes, added)
 # [Solution](solutions/05_autograd.ipynb#5.6-A-function-of-your-own)
 #
 # Write an `autograd.Function` that rounds in `forward` and passes the gradient
-# on unchanged in `backward`. What is the true slope of rounding, and what does
-# `gradcheck` say? Why does a network with integer weights need such a function
-# to learn? Predict for one weight, $w = 0.3$, and the loss
-# $(\mathrm{round}(w) - 3)^2$, with which rounding a step of training moves it.
+# on unchanged in `backward`. What is the true slope of rounding, wherever it
+# has one, which slope does your `backward` claim, and what does `gradcheck`
+# say? Why does a network with integer weights need such a function to learn?
+# Predict for one weight, $w = 0.3$, and the loss $(\mathrm{round}(w) - 3)^2$,
+# with which rounding a step of training moves it.
 
 
 # %%
@@ -832,13 +833,13 @@ class StraightRound(torch.autograd.Function):
         ...
 
 
-true_slope = ...  # of rounding, wherever it has one
+round_slopes = {"true": ..., "claimed": ...}  # numbers
 gradcheck_passes = ...  # True or False, for StraightRound.apply
 moves = {"torch.round": ..., "StraightRound.apply": ...}  # True or False
 
 # %%
 check.function_of_your_own(
-    StraightRound, true_slope, gradcheck_passes, moves
+    StraightRound, round_slopes, gradcheck_passes, moves
 )
 
 # %% [markdown]

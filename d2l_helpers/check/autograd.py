@@ -524,12 +524,12 @@ def _graphs(value: Tensor, u: Tensor) -> list:
     "5.6 A function of your own",
     "forward rounds, and leaves its input as it was",
     "backward passes the gradient on unchanged",
-    "you know the true slope, and what gradcheck says",
+    "you know both slopes, and what gradcheck says",
     "you know with which rounding a weight learns",
 )
 def function_of_your_own(
     StraightRound: type[torch.autograd.Function],
-    true_slope: object,
+    round_slopes: dict,
     gradcheck_passes: object,
     moves: dict,
 ) -> None:
@@ -589,16 +589,18 @@ def function_of_your_own(
                 ),
             ],
         )
-    with case("your answer for the true slope"):
-        numbers = X.clone().requires_grad_()
-        (slopes,) = grad(numbers.round().sum(), numbers)
-        (truth,) = slopes.unique().tolist()
-        equal(
-            true_slope,
-            truth,
-            "Plot `torch.round`: between two jumps it is flat.",
-            known=[(1, "1 is what `StraightRound` claims.")],
-        )
+    predicted(
+        round_slopes,
+        {
+            "true": _slope_at(torch.round),
+            "claimed": _slope_at(_StraightRound.apply),
+        },
+        {
+            "true": "Plot `torch.round`: between two jumps it is flat.",
+            "claimed": "`backward` multiplies the gradient that arrives by "
+            "the slope that it claims. By which number does yours?",
+        },
+    )
     with case("your answer for gradcheck"):
         numbers = X.double().requires_grad_()
         equal(
@@ -630,6 +632,12 @@ class _StraightRound(torch.autograd.Function):
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> Tensor:
         return gradient
+
+
+def _slope_at(rounding: Callable) -> float:
+    """What autograd says at 0.4."""
+    x = torch.tensor(0.4, requires_grad=True)
+    return grad(rounding(x), x)[0].item()
 
 
 def _moves(rounding: Callable) -> bool:
@@ -668,8 +676,8 @@ def leaf_that_got_lost(
             t.is_leaf,
             "t.is_leaf is True",
             "False",
-            "t keeps its gradient, but it is computed from another tensor, "
-            "and no optimizer takes it: `retain_grad` makes no leaf."
+            "t keeps a copy of its gradient, which goes on to the tensor "
+            "that t is computed from: `retain_grad` makes no leaf."
             if t.retains_grad
             else "t is computed from a tensor that requires a gradient. "
             "Convert first, and ask for the gradient last.",

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 05."""
 
 import math
+from math import inf
 
 import numpy as np
 import torch
@@ -484,11 +485,12 @@ class Straight(torch.autograd.Function):
         return grad
 
 
-FACTS = (0, False, {"torch.round": False, "StraightRound.apply": True})
+SLOPES = {"true": 0, "claimed": 1}
+FACTS = (SLOPES, False, {"torch.round": False, "StraightRound.apply": True})
 right("function_of_your_own", *FACTS)(Straight)
 
 
-@right("function_of_your_own", 0.0, *FACTS[1:])
+@right("function_of_your_own", {"true": 0.0, "claimed": 1.0}, *FACTS[1:])
 class StraightBySetup(torch.autograd.Function):
     @staticmethod
     def forward(X):
@@ -603,20 +605,29 @@ class StraightWithTwoGradients(Straight):
         return grad, grad
 
 
-wrong("function_of_your_own", "claims", 1, *FACTS[1:])(Straight)
-wrong("function_of_your_own", "flat", math.inf, *FACTS[1:])(Straight)
-wrong("function_of_your_own", "small changes", 0, True, FACTS[2])(Straight)
+wrong("function_of_your_own", "flat", {**SLOPES, "true": 1}, *FACTS[1:])(
+    Straight
+)
+wrong("function_of_your_own", "flat", {**SLOPES, "true": inf}, *FACTS[1:])(
+    Straight
+)
+wrong("function_of_your_own", "claims", {**SLOPES, "claimed": 0}, *FACTS[1:])(
+    Straight
+)
+wrong("function_of_your_own", "small changes", SLOPES, True, FACTS[2])(
+    Straight
+)
 wrong(
     "function_of_your_own",
     "Which gradient comes",
-    0,
+    SLOPES,
     False,
     {"torch.round": True, "StraightRound.apply": True},
 )(Straight)
 wrong(
     "function_of_your_own",
     "passed on to w",
-    0,
+    SLOPES,
     False,
     {"torch.round": False, "StraightRound.apply": False},
 )(Straight)
