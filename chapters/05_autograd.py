@@ -709,9 +709,9 @@ check.larger_graph_by_hand(path_products, two_operations)
 # Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
 # doubles until the *norm* is at least 500, and branches on the *sum*. If that
 # is above 0 it returns the vector as it is then, else 10 times as much. What
-# must you pass to `backward`, so that the gradient of an element is its slope?
-# Is the gradient still $f(a)/a$, element by element, and why? Check it for
-# vectors without a 0.
+# must you pass to `backward`, so that `a.grad` holds the slope of each
+# element? Is the gradient still $f(a)/a$, element by element, and why? Check
+# it for vectors without a 0.
 
 
 # %%
@@ -824,7 +824,7 @@ class StraightRound(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, X):
-        # any shape to the same
+        # any shape to the same; X itself stays as it is
         ...
 
     @staticmethod
@@ -885,7 +885,7 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 
 # %%
 def train(loss_of, steps):
-    """Train w by `loss = loss_of(w)`, and log without a graph."""
+    """Train w by `loss = loss_of(w)`, with a log that doesn't grow."""
     # -> w after the last step, and the mean of the losses
     ...
 

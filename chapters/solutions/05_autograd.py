@@ -83,8 +83,8 @@ two_operations = "1/x"
 check.larger_graph_by_hand(path_products, two_operations)
 
 # %% [markdown]
-# The sum is the gradient. At $x = 1$ the second term is 0, since $\log 1 = 0$:
-# a check there alone would miss a mistake in it.
+# The sum is the gradient. At $x = 1$ the second term is 0, so that a check
+# there alone would miss a mistake in it.
 
 # %%
 x = torch.tensor([1.0, 2, 3], requires_grad=True)
@@ -103,8 +103,7 @@ draw_graph((x1**2).log() * x1.sin() + 1 / x1, {"x": x1})
 plt.show()
 
 # %% [markdown]
-# That of $1/x$: PyTorch computes the reciprocal of $x$, then multiplies it by
-# 1.
+# That to $1/x$: PyTorch computes the reciprocal, then multiplies it by 1.
 #
 # **Another way.** `detach` closes a path. With all but one closed, autograd
 # gives the product along the one that is left.
@@ -125,17 +124,16 @@ assert_close(terms, path_products(2), rtol=1e-5, atol=0)
 # Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
 # doubles until the *norm* is at least 500, and branches on the *sum*. If that
 # is above 0 it returns the vector as it is then, else 10 times as much. What
-# must you pass to `backward`, so that the gradient of an element is its slope?
-# Is the gradient still $f(a)/a$, element by element, and why? Check it for
-# vectors without a 0.
+# must you pass to `backward`, so that `a.grad` holds the slope of each
+# element? Is the gradient still $f(a)/a$, element by element, and why? Check
+# it for vectors without a 0.
 
 # %% [markdown]
 # **Idea.** A condition needs one number: the norm in the loop, the sum in the
 # branch. Whatever way it takes, the function multiplies the vector by one
-# number $k$. Element $i$ of the result is $k a_i$: its slope is $k$ with
-# respect to $a_i$, and 0 with respect to the others. `backward` needs a weight
-# for each element; with ones, each slope comes as it is. And
-# $f(a)/a = ka/a = k$, so the gradient is still the quotient.
+# number $k$. Element $i$ of the result is $k a_i$: its slope is $k$ for $a_i$,
+# and 0 for the others. `backward` needs a weight for each element; with ones,
+# each slope comes as it is. The gradient is still the quotient, $ka/a = k$.
 
 
 # %%
@@ -174,8 +172,8 @@ jacrev(f_of_vector)(torch.tensor([20.0, 40]))
 
 # %% [markdown]
 # **At the edges.** Where the number of doublings changes, the function jumps,
-# and has no slope. Autograd doesn't notice: it knows the way that the call
-# took, and no other.
+# and has no slope. Autograd doesn't notice: it knows only the way that the
+# call took.
 
 # %%
 for value in (41.6, 41.7):
@@ -229,9 +227,8 @@ plt.figlegend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# **Pitfall.** Small changes give a slope without autograd, but not up to
-# rounding. The smaller the change, the fewer digits of the difference are
-# left.
+# **Pitfall.** Small changes give a slope, too, but not up to rounding: the
+# smaller the change, the fewer digits of the difference are left.
 
 # %%
 h = 1e-4
@@ -297,8 +294,8 @@ assert_close(J, jacrev(softmax)(logits.detach()))
 assert_close(J, p.diag() - p.outer(p))
 
 # %% [markdown]
-# **Pitfall.** This Jacobian is symmetric, so that a function that returns
-# columns in place of rows passes this test. Try one with $n \neq m$.
+# **Pitfall.** This Jacobian is symmetric: columns in place of rows would pass
+# such a test. Try a function with $n \neq m$.
 
 # %%
 assert_close(J, J.T)
@@ -385,10 +382,10 @@ kept = [kept_values(order) for order in range(4)]
 # %% [markdown]
 # Their number more than doubles as well. Here each is one number; in a network
 # each is as large as the outputs of a layer, and all of them stay until the
-# last derivative is done. This is why training rarely goes beyond the first.
+# last derivative is done.
 #
-# **At the edges.** Not every function grows. The derivatives of $e^u$ are one
-# product after another, of 1 and $e^u$, and none is added.
+# **At the edges.** Not every function grows. Each derivative of $e^u$ is
+# recorded as one product, of 1 and $e^u$.
 
 # %%
 _, *derivatives = count_nodes(u.exp(), u)
@@ -542,6 +539,7 @@ ones.double().is_leaf, ones.to("meta").is_leaf
 # of it: the gradient goes on, and piles up in `ones`, which nobody empties.
 
 # %%
+ones.grad = None
 t = ones.double()
 t.retain_grad()
 for _ in range(3):
@@ -559,9 +557,10 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# **Another way.** Ask for type and place where the tensor is made:
-# `torch.ones(2, dtype=torch.double, device=device, requires_grad=True)` is a
-# leaf on any machine.
+# **Another way.** Ask for all where the tensor is made, also for the device.
+
+# %%
+torch.ones(2, dtype=torch.double, device="meta", requires_grad=True).is_leaf
 
 # %% [markdown]
 # ## 5.8 A log that grows
@@ -603,7 +602,7 @@ log_nodes = {1: 4, 2: 7, 100: 301}
 check.log_that_grows(train, log_nodes)
 
 # %% [markdown]
-# It trains, and prints the mean.
+# After 100 steps `w` is at its goal.
 
 # %%
 w, mean = train(lambda w: (w - 3) ** 2, 100)
@@ -641,8 +640,8 @@ except RuntimeError as error:
 # around such a loop keeps any graph from being made.
 #
 # **Another way.** `loss.detach()` cuts the graph off as well. On a GPU, `item`
-# waits until the loss is computed, in each step; the sum of detached losses
-# stays there, and one `item` at the end does.
+# waits in each step until the loss is computed; a sum of detached losses
+# stays there, and needs one `item` at the end.
 
 # %%
 total = torch.zeros(())

@@ -466,9 +466,11 @@ def what_second_derivatives_cost(count_nodes: Callable, added: object) -> None:
                 int(n) if n.is_integer() else n
                 for n in _numbers(count_nodes(function(u), u))
             ]
+            # `backward` puts a copy into `u.grad`, which is a node more.
+            copies = [counts[0], *(n + 1 for n in counts[1:])]
             equal(
                 got,
-                counts,
+                copies if got == copies else counts,
                 "Take the derivative of the derivative before it, and count "
                 "the nodes of each by `len(graph_of(...))`.",
                 known=[
@@ -716,7 +718,7 @@ def leaf_that_got_lost(
 )
 def log_that_grows(train: Callable, log_nodes: dict) -> None:
     for steps in (1, 3, 20):
-        with case(f"train(lambda w: (w - 3) ** 2, {steps})"):
+        with case(f"train(lambda w: (w - 3) ** 2, {steps})", _NO_LEAF):
             loss_of = _Loss()
             answer = train(loss_of, steps)
             hint = "Return two values: w and the mean of the losses."
@@ -726,7 +728,6 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
                 _kind(answer),
                 hint,
             )
-            kept = isinstance(answer[1], Tensor) and answer[1].requires_grad
             w, mean = (_number(value, hint) for value in answer)
             ws, losses = _descent(steps)
             equal(
@@ -754,10 +755,10 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
                 ],
             )
             holds(
-                not kept,
-                "a mean without a graph",
-                "a mean with one",
-                _GROWS,
+                loss_of.nodes < 20,
+                "the w of a step without a history",
+                f"a w with {loss_of.nodes} nodes behind it",
+                _NO_LEAF,
             )
             holds(
                 loss_of.most <= 2,
@@ -769,10 +770,11 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
     w = torch.tensor(0.0, requires_grad=True)
     for step in range(1, 101):
         total = total + (w - 3) ** 2
-        truth[step] = len(graph_of(total))
+        if step in (1, 2, 100):
+            truth[step] = len(graph_of(total))
     predicted(
         log_nodes,
-        {step: truth[step] for step in (1, 2, 100)},
+        truth,
         {
             1: "The sum with 0, the square, the difference and the leaf: "
             "each operation is a node.",
@@ -787,17 +789,23 @@ _GROWS = (
     "Something keeps a loss with its graph, a sum or a list. What a log needs "
     "is the number."
 )
+_NO_LEAF = (
+    "A step edits w in place, under `no_grad`. A w that is computed from the "
+    "last one is no leaf, and has all steps before it in its graph."
+)
 
 
 class _Loss:
-    """(w - 3)², which counts how many of its own graphs are alive."""
+    """(w - 3)², which counts its own graphs that are alive, and w's nodes."""
 
     def __init__(self) -> None:
         self.alive = weakref.WeakSet()
         self.most = 0
+        self.nodes = 0
 
     def __call__(self, w: Tensor) -> Tensor:
         self.most = max(self.most, len(self.alive))
+        self.nodes = len(graph_of(w)) if w.grad_fn else 0
         return _Watched.apply(((w - 3) ** 2).sum(), self.alive)
 
 

@@ -405,6 +405,16 @@ def count_without_graph_of(value, u):
     return counts
 
 
+@right("what_second_derivatives_cost", "more and more")
+def count_by_backward(value, u):
+    counts = [len(graph_of(value))]
+    for _ in range(3):
+        value.backward(create_graph=True)
+        value, u.grad = u.grad, None
+        counts.append(len(graph_of(value)))
+    return tuple(counts)
+
+
 wrong("what_second_derivatives_cost", "product rule", "the same number")(
     count_recursively
 )
@@ -781,6 +791,42 @@ def train_with_a_list(loss_of, steps):
         return loss.item()
 
     return training(kept)(loss_of, steps)
+
+
+@right(GROWS, NODES)
+def train_a_network(loss_of, steps):
+    net = torch.nn.Linear(1, 1, bias=False, dtype=torch.double)
+    torch.nn.init.zeros_(net.weight)
+    total = torch.zeros((), dtype=torch.double)
+    for _ in range(steps):
+        loss = loss_of(net(torch.ones(1, dtype=torch.double)))
+        net.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            net.weight -= 0.1 * net.weight.grad
+            total = total + loss
+    return net.weight.detach(), total / steps
+
+
+@wrong(GROWS, "is no leaf", NODES)
+def train_with_a_lost_leaf(loss_of, steps):
+    w, total = torch.tensor(0.0, requires_grad=True), 0
+    for _ in range(steps):
+        loss = loss_of(w)
+        loss.backward()
+        w = w - 0.1 * w.grad
+        total += loss.item()
+    return w, total / steps
+
+
+@wrong(GROWS, "all steps before it", NODES)
+def train_with_a_history(loss_of, steps):
+    w, total = torch.tensor(0.0, requires_grad=True), 0
+    for _ in range(steps):
+        loss = loss_of(w)
+        w = w - 0.1 * torch.autograd.grad(loss, w, retain_graph=True)[0]
+        total += loss.item()
+    return w, total / steps
 
 
 @wrong(GROWS, "Return two values", NODES)
