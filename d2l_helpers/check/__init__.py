@@ -6,6 +6,16 @@ in a terminal. None raises, and none changes what it is given.
 """
 
 from ._report import Report
+from .autograd import (
+    function_of_your_own,
+    jacobian_by_products,
+    larger_graph_by_hand,
+    leaf_that_got_lost,
+    log_that_grows,
+    slopes_without_a_formula,
+    vector_through_control_flow,
+    what_second_derivatives_cost,
+)
 from .blocks import (
     activation_by_name,
     chain_over_a_list,
@@ -33,12 +43,20 @@ __all__ = [
     "count_the_rounds",
     "dropout",
     "factory",
+    "function_of_your_own",
     "half_spectrum",
     "hook_that_measures",
+    "jacobian_by_products",
+    "larger_graph_by_hand",
     "layer_with_a_memory",
+    "leaf_that_got_lost",
+    "log_that_grows",
     "quadratic_layer",
     "read_a_tree",
     "repair",
+    "slopes_without_a_formula",
     "two_nets_side_by_side",
+    "vector_through_control_flow",
+    "what_second_derivatives_cost",
     "where_to_center",
 ]
