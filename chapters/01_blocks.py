@@ -659,7 +659,7 @@ from d2l_helpers import check
 # ### 1.1 A chain over a list
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.1-A-chain-over-a-list)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-1)
 #
 # Change `MySequential` so that it keeps its blocks in a plain Python list,
 # and registers none. Before you run it, write down which of these break, that
@@ -696,7 +696,7 @@ check.chain_over_a_list(ListSequential, breaks)
 # ### 1.2 Two nets side by side
 #
 # *Code, 10 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.2-Two-nets-side-by-side)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-2)
 #
 # Write a module `Parallel(net1, net2)` whose output is that of both nets for
 # the same input, concatenated along the last dimension, with `net1` in front.
@@ -731,7 +731,7 @@ check.two_nets_side_by_side(Parallel, works)
 # ### 1.3 A factory
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.3-A-factory)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-3)
 #
 # Write a function `repeat(make_block, n)` that returns a chain of `n` blocks
 # that share no parameter, each from a call `make_block()` of its own. Show
@@ -762,7 +762,7 @@ check.factory(repeat, starts)
 # ### 1.4 An activation by name
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.4-An-activation-by-name)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-4)
 #
 # Write an `MLP` whose argument `activation` is `"relu"`, `"tanh"` or
 # `"gelu"`. Another name gives an error that lists the three, as soon as the
@@ -797,7 +797,7 @@ check.activation_by_name(ActivationMLP, must_register)
 # ### 1.5 Read a tree
 #
 # *Think, 15 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.5-Read-a-tree)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-5)
 #
 # Draw the tree of
 # `MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`
@@ -814,7 +814,7 @@ check.read_a_tree(shapes)
 # ### 1.6 A hook that measures
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.6-A-hook-that-measures)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
 # Write `measure(net, X)`. It registers one function as a forward hook on
 # every module of `net` that has no children, runs `net(X)`, and returns a
@@ -838,7 +838,7 @@ check.hook_that_measures(measure)
 # ### 1.7 Count the rounds
 #
 # *Explore, 20 minutes.*
-# [Solution](solutions/01_blocks.ipynb#1.7-Count-the-rounds)
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-7)
 #
 # Change `FixedHiddenMLP` so that it remembers, in an attribute `rounds`, how
 # often the last call halved its values. How does this number grow with the

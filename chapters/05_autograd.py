@@ -677,7 +677,7 @@ from d2l_helpers import check
 # ### 5.1 A larger graph by hand
 #
 # *Code, 25 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.1-A-larger-graph-by-hand)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
 # Draw the graph of $y = (\log x^2) \sin x + 1/x$ with the partial derivative
 # at each edge, as formulas in $x$. Write $dy/dx$ as a sum over the paths from
@@ -704,7 +704,7 @@ check.larger_graph_by_hand(path_products, two_operations)
 # ### 5.2 A vector through control flow
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.2-A-vector-through-control-flow)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
 #
 # Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
 # doubles until the *norm* is at least 500, and branches on the *sum*. If that
@@ -736,7 +736,7 @@ check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 # ### 5.3 Slopes without a formula
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.3-Slopes-without-a-formula)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
 #
 # Write a function that takes any smooth function of one number, such as
 # `torch.sin`, and gives its first and its second derivative by autograd, at
@@ -759,7 +759,7 @@ check.slopes_without_a_formula(two_slopes)
 # ### 5.4 A Jacobian by products
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.4-A-Jacobian-by-products)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
 #
 # For `torch.softmax` of a vector of shape $(4,)$, build the $(4, 4)$ Jacobian
 # from four calls of `torch.autograd.grad`, each with another weight vector.
@@ -783,7 +783,7 @@ check.jacobian_by_products(jacobian, calls)
 # ### 5.5 What second derivatives cost
 #
 # *Explore, 20 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.5-What-second-derivatives-cost)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
 #
 # For `u.sin().exp()`, count with `graph_of` the nodes of the value, of its
 # first, second and third derivative. Write the count for any value that is
@@ -808,7 +808,7 @@ check.what_second_derivatives_cost(count_nodes, added)
 # ### 5.6 A function of your own
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.6-A-function-of-your-own)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
 #
 # Write an `autograd.Function` that rounds in `forward` and passes the gradient
 # on unchanged in `backward`. What is the true slope of rounding, wherever it
@@ -846,7 +846,7 @@ check.function_of_your_own(
 # ### 5.7 The leaf that got lost
 #
 # *Think, 15 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.7-The-leaf-that-got-lost)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
 #
 # Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
 # gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
@@ -873,7 +873,7 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # ### 5.8 A log that grows
 #
 # *Explore, 20 minutes.*
-# [Solution](solutions/05_autograd.ipynb#5.8-A-log-that-grows)
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # Train one weight for 100 steps, with `total = total + loss` in each, to print
 # the mean in the end: `w` starts at 0, as does `total`, the loss is

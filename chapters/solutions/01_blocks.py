@@ -45,7 +45,7 @@ use_style()
 # ## 1.1 A chain over a list
 #
 # *Code, 20 minutes.*
-# [Exercise](../01_blocks.ipynb#1.1-A-chain-over-a-list)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-1)
 #
 # Change `MySequential` so that it keeps its blocks in a plain Python list,
 # and registers none. Before you run it, write down which of these break, that
@@ -129,7 +129,7 @@ new = net.get_submodule("0")
 # ## 1.2 Two nets side by side
 #
 # *Code, 10 minutes.*
-# [Exercise](../01_blocks.ipynb#1.2-Two-nets-side-by-side)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-2)
 #
 # Write a module `Parallel(net1, net2)` whose output is that of both nets for
 # the same input, concatenated along the last dimension, with `net1` in front.
@@ -186,7 +186,7 @@ Parallel(nn.ReLU(inplace=True), nn.Identity())(torch.tensor([-1.0, 2]))
 # ## 1.3 A factory
 #
 # *Code, 15 minutes.*
-# [Exercise](../01_blocks.ipynb#1.3-A-factory)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-3)
 #
 # Write a function `repeat(make_block, n)` that returns a chain of `n` blocks
 # that share no parameter, each from a call `make_block()` of its own. Show
@@ -257,7 +257,7 @@ repeat(nn.ReLU, 2)
 # ## 1.4 An activation by name
 #
 # *Code, 15 minutes.*
-# [Exercise](../01_blocks.ipynb#1.4-An-activation-by-name)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-4)
 #
 # Write an `MLP` whose argument `activation` is `"relu"`, `"tanh"` or
 # `"gelu"`. Another name gives an error that lists the three, as soon as the
@@ -327,7 +327,7 @@ getattr(F, activation)(torch.ones(8))
 # ## 1.5 Read a tree
 #
 # *Think, 15 minutes.*
-# [Exercise](../01_blocks.ipynb#1.5-Read-a-tree)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-5)
 #
 # Draw the tree of
 # `MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`
@@ -377,7 +377,7 @@ plt.show()
 # ## 1.6 A hook that measures
 #
 # *Code, 20 minutes.*
-# [Exercise](../01_blocks.ipynb#1.6-A-hook-that-measures)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-6)
 #
 # Write `measure(net, X)`. It registers one function as a forward hook on
 # every module of `net` that has no children, runs `net(X)`, and returns a
@@ -453,7 +453,7 @@ kept[0].abs().mean().item(), measure(net, torch.tensor([-1.0, 3]))[0][1]
 # ## 1.7 Count the rounds
 #
 # *Explore, 20 minutes.*
-# [Exercise](../01_blocks.ipynb#1.7-Count-the-rounds)
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-7)
 #
 # Change `FixedHiddenMLP` so that it remembers, in an attribute `rounds`, how
 # often the last call halved its values. How does this number grow with the

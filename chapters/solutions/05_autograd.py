@@ -39,7 +39,7 @@ use_style()
 # ## 5.1 A larger graph by hand
 #
 # *Code, 25 minutes.*
-# [Exercise](../05_autograd.ipynb#5.1-A-larger-graph-by-hand)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-1)
 #
 # Draw the graph of $y = (\log x^2) \sin x + 1/x$ with the partial derivative
 # at each edge, as formulas in $x$. Write $dy/dx$ as a sum over the paths from
@@ -119,7 +119,7 @@ assert_close(terms, path_products(2), rtol=1e-5, atol=0)
 # ## 5.2 A vector through control flow
 #
 # *Code, 15 minutes.*
-# [Exercise](../05_autograd.ipynb#5.2-A-vector-through-control-flow)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-2)
 #
 # Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
 # doubles until the *norm* is at least 500, and branches on the *sum*. If that
@@ -187,7 +187,7 @@ for value in (41.6, 41.7):
 # ## 5.3 Slopes without a formula
 #
 # *Code, 15 minutes.*
-# [Exercise](../05_autograd.ipynb#5.3-Slopes-without-a-formula)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-3)
 #
 # Write a function that takes any smooth function of one number, such as
 # `torch.sin`, and gives its first and its second derivative by autograd, at
@@ -249,7 +249,7 @@ flat.requires_grad
 # ## 5.4 A Jacobian by products
 #
 # *Code, 15 minutes.*
-# [Exercise](../05_autograd.ipynb#5.4-A-Jacobian-by-products)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-4)
 #
 # For `torch.softmax` of a vector of shape $(4,)$, build the $(4, 4)$ Jacobian
 # from four calls of `torch.autograd.grad`, each with another weight vector.
@@ -322,7 +322,7 @@ assert_close(of_sum, torch.zeros(4))
 # ## 5.5 What second derivatives cost
 #
 # *Explore, 20 minutes.*
-# [Exercise](../05_autograd.ipynb#5.5-What-second-derivatives-cost)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-5)
 #
 # For `u.sin().exp()`, count with `graph_of` the nodes of the value, of its
 # first, second and third derivative. Write the count for any value that is
@@ -395,7 +395,7 @@ assert len(set(derivatives)) == 1
 # ## 5.6 A function of your own
 #
 # *Code, 20 minutes.*
-# [Exercise](../05_autograd.ipynb#5.6-A-function-of-your-own)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-6)
 #
 # Write an `autograd.Function` that rounds in `forward` and passes the gradient
 # on unchanged in `backward`. What is the true slope of rounding, wherever it
@@ -486,7 +486,7 @@ w.item()
 # ## 5.7 The leaf that got lost
 #
 # *Think, 15 minutes.*
-# [Exercise](../05_autograd.ipynb#5.7-The-leaf-that-got-lost)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-7)
 #
 # Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
 # gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
@@ -566,7 +566,7 @@ torch.ones(2, dtype=torch.double, device="meta", requires_grad=True).is_leaf
 # ## 5.8 A log that grows
 #
 # *Explore, 20 minutes.*
-# [Exercise](../05_autograd.ipynb#5.8-A-log-that-grows)
+# [Exercise](../05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # Train one weight for 100 steps, with `total = total + loss` in each, to print
 # the mean in the end: `w` starts at 0, as does `total`, the loss is
