@@ -178,7 +178,8 @@ def is_blank(answer: object) -> bool:
         ]
         if functions:
             return all(map(_does_nothing, functions))
-        return issubclass(answer, nn.Module) and "__init__" not in own
+        forward = getattr(answer, "forward", None)
+        return forward is nn.Module.forward and "__init__" not in own
     return answer is ...
 
 

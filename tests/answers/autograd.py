@@ -373,6 +373,11 @@ def jacobian_that_is_square(function, x):
     return torch.stack(rows)
 
 
+@wrong("jacobian_by_products", "Stack the rows", "m")
+def jacobian_squeezed(function, x):
+    return jacobian_by_jacrev(function, x).squeeze()
+
+
 @wrong("jacobian_by_products", "a 1 in place i", "m")
 def jacobian_of_the_diagonal(function, x):
     return torch.diag(jacobian_by_one_call(function, x))
@@ -413,6 +418,12 @@ def count_by_backward(value, u):
         value, u.grad = u.grad, None
         counts.append(len(graph_of(value)))
     return tuple(counts)
+
+
+@wrong("what_second_derivatives_cost", "derivative before it", "more and more")
+def count_one_function(value, u):
+    v = u.detach().requires_grad_()
+    return count_recursively(v.sin().exp(), v)
 
 
 wrong("what_second_derivatives_cost", "product rule", "the same number")(
