@@ -781,7 +781,7 @@ check.another_distribution(init_mixture)
 # ReLU, doesn't count: the one that stays trainable is the last of `net[0]`,
 # `net[1]`, ... that has any. If it stands in another place too, it stays
 # trainable there. After a `backward`, an optimizer that holds all parameters
-# may take its next step: this, too, must move those that remain alone.
+# may take its next step: this must move those that remain, and no others.
 #
 # Show by an exact comparison that 10 steps of `torch.optim.Adam` move these
 # alone. What would a version do that takes `net[-1]`, if that is a ReLU?
