@@ -96,8 +96,8 @@ with torch.no_grad():
 third[0].item()
 
 # %% [markdown]
-# **Pitfall.** The entry of the state dict has the same memory, and sees the
-# write too. But it is another object, without a gradient.
+# **Pitfall.** The entry of the state dict sees the write too. But it is
+# another object on the same memory, which gets no gradient.
 
 # %%
 entry = nest.state_dict()["net.2.bias"]
@@ -174,13 +174,11 @@ axes[0].legend()
 plt.show()
 
 # %% [markdown]
-# The shared one. Its gradient, the sum of those from its two places, falls
-# fast at first and then wavers.
+# The shared one. The gradients fall fast at first, then waver.
 #
-# **What it gains, what it loses.** Sharing saves memory: 72 parameters fewer
-# to store and to train. It loses freedom: both places compute the same
-# function. Two layers may hold equal values too, so what the shared layer can
-# do, they can do as well, and more.
+# **What it gains, what it loses.** Sharing gains memory: 72 parameters fewer
+# to store and to train. It loses freedom, since both places compute the same
+# function. Two layers can do that too, with equal values, and more.
 
 # %%
 two = copy.deepcopy(net)
@@ -203,8 +201,8 @@ sizes[0] - sizes[1]
 
 # %% [markdown]
 # **Idea.** Two draws that don't depend on each other: first each weight from
-# $N(2, 1)$, then for each a uniform number between 0 and 1, which lies above
-# 1/3 with probability 2/3. There the weight becomes -1.
+# $N(2, 1)$, then a uniform number for each. It lies above 1/3 with probability
+# 2/3, and there the weight becomes -1.
 
 
 # %%
@@ -312,16 +310,14 @@ after = net.state_dict()
 
 # %% [markdown]
 # **A ReLU at the end.** A version that takes `net[-1]` freezes everything and
-# returns an empty list, since a ReLU has no parameters. Nobody notices before
-# the optimizer does.
+# returns an empty list. The optimizer is the first to notice.
 
 # %% tags=["raises-exception"]
 torch.optim.Adam(net[-1].parameters())
 
 # %% [markdown]
-# **Pitfall.** A gradient of zeros isn't enough. Adam remembers the gradients
-# of earlier steps, and a weight decay pulls at each parameter that has a
-# gradient, whatever its value.
+# **Pitfall.** A gradient of zeros isn't enough: Adam remembers the gradients of
+# earlier steps, and goes on moving.
 
 # %%
 w = nn.Parameter(torch.ones(1))
@@ -376,10 +372,10 @@ by_hand = {"tied": 484, "FixedHiddenMLP": 3280, "two names": 40}
 check.count_bytes(num_bytes, by_hand)
 
 # %% [markdown]
-# By hand: `tied` has $4 \cdot 8 + 8 = 40$ numbers in front, $8 \cdot 8 + 8 =
-# 72$ in the shared layer and $8 + 1 = 9$ at the end, 121 of 4 bytes.
-# `FixedHiddenMLP` has a buffer of $20 \cdot 20 = 400$ and a linear layer of
-# $420$, which it uses twice. The buffer with two names has 10 numbers.
+# By hand, with 4 bytes for each number: `tied` has $4 \cdot 8 + 8 = 40$ in
+# front, $8 \cdot 8 + 8$ or 72 in the shared layer and 9 at the end.
+# `FixedHiddenMLP` has a buffer of 400 and one linear layer of 420. The buffer
+# with two names has 10.
 
 # %%
 assert num_bytes(make_shared()) == 4 * (40 + 72 + 9)
@@ -390,8 +386,8 @@ module.register_buffer("second", module.first)
 num_bytes(module)
 
 # %% [markdown]
-# **Another way.** `nbytes` of each tensor, a sum in two lines. It is right as
-# long as no tensor is a view of another.
+# **Another way.** The sum of the tensors' own `nbytes` is right as long as none
+# is a view of another.
 
 
 # %%
@@ -427,9 +423,9 @@ before, num_bytes(small)
 
 # %% [markdown]
 # **Idea.** The first layer has both widths, and its values from the start. The
-# lazy one waits with its weight and with its bias, though 10 numbers would do
-# for that one. A batch of the wrong width fails in the first layer: it never
-# comes to the lazy one, which stays without a shape.
+# lazy one waits with its weight, and with its bias, whose 10 numbers it could
+# make. A batch of the wrong width fails in the first layer and never comes to
+# the lazy one, which stays without a shape.
 
 # %%
 with_values = {"0.weight", "0.bias"}
@@ -454,24 +450,25 @@ waiting(net)
 # Now the two batches.
 
 # %%
+tried = copy.deepcopy(net)
 for width in (30, 20):
     try:
-        net(torch.ones(2, width))
+        tried(torch.ones(2, width))
     except RuntimeError as error:
         print(f"width {width}:", type(error).__name__)
-    print(f"after {width}:", waiting(net))
+    print(f"after {width}:", waiting(tried))
 
 # %% [markdown]
-# **At the edges.** In the other order the wrong batch does harm: a lazy layer
-# in front takes any width, then the next one raises the error. The wrong
-# width stays, and the right one comes too late.
+# **At the edges.** In front, a lazy layer takes any width. There the wrong
+# batch raises no error and decides; the error comes with the right one.
 
 # %%
-net = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.Linear(10, 1))
+net = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.Linear(256, 10))
+net(torch.ones(2, 30))
 try:
-    net(torch.ones(2, 30))
-except RuntimeError:
-    print(tuple(net[0].weight.shape))
+    net(torch.ones(2, 20))
+except RuntimeError as error:
+    print(type(error).__name__, tuple(net[0].weight.shape))
 
 # %% [markdown]
 # ## 2.7 Other starts
@@ -560,9 +557,8 @@ round(uniform.abs().max().item(), 2)
 
 # %% [markdown]
 # **Idea.** The tie is one object with two names. What writes into the object
-# keeps it; what puts a new object under one of the names breaks it.
-# `deepcopy` of the network copies an object that occurs twice once, but two
-# calls know nothing of each other.
+# keeps it; what puts a new object under a name breaks it. One `deepcopy`
+# copies it once, but two calls know nothing of each other.
 
 # %%
 still_tied = {
@@ -697,4 +693,4 @@ Y.reshape(7, 3).mean(dim=0).allclose(net(X)[:, 0])
 
 # %%
 Y = net(torch.eye(2))
-torch.equal(Y[0], Y[1])
+assert_close(Y[0], Y[1])
