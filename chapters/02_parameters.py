@@ -688,7 +688,7 @@ from d2l_helpers import check
 # ### 2.1 Every way to a bias
 #
 # *Code, 10 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.1-Every-way-to-a-bias)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-1)
 #
 # Write `overview(net)`, which lists the name, the shape and the mean absolute
 # value of each parameter, and run it on a `NestMLP`. Then reach the bias of
@@ -716,7 +716,7 @@ check.every_way_to_a_bias(overview, bias_in_three_ways)
 # ### 2.2 Watch a shared layer learn
 #
 # *Explore, 25 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.2-Watch-a-shared-layer-learn)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-2)
 #
 # Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
 # two places. Train it for 20 steps, each on all samples, with `F.mse_loss` as
@@ -751,7 +751,7 @@ check.watch_a_shared_layer_learn(make_shared, train_shared)
 # ### 2.3 Another distribution
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.3-Another-distribution)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-3)
 #
 # Write a function for `apply` that draws each weight of a linear layer from
 # $N(2, 1)$ with probability 1/3, and sets it to -1 otherwise. It writes into
@@ -773,7 +773,7 @@ check.another_distribution(init_mixture)
 # ### 2.4 All but the last
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.4-All-but-the-last)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-4)
 #
 # Write `freeze_all_but_last(net)` for a `Sequential`. It freezes, in `net`
 # itself, each parameter that isn't in the last module, and returns a list of
@@ -803,7 +803,7 @@ check.all_but_the_last(freeze_all_but_last)
 # ### 2.5 Bytes
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.5-Bytes)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-5)
 #
 # Write `num_bytes(net)`, the bytes that the parameters and buffers of a
 # network take. Memory that two of them share counts once, also where one is a
@@ -828,7 +828,7 @@ check.count_bytes(num_bytes, by_hand)
 # ### 2.6 Only one width is given
 #
 # *Think, 10 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.6-Only-one-width-is-given)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-6)
 #
 # Build a `Sequential` of `Linear(20, 256)`, ReLU and `LazyLinear(10)`. Which
 # parameters have values before the first batch? Then give the network a batch
@@ -847,7 +847,7 @@ check.only_one_width_is_given(with_values, has_shape)
 # ### 2.7 Other starts
 #
 # *Explore, 20 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.7-Other-starts)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-7)
 #
 # Choose two functions of `nn.init` that this chapter doesn't use, and that
 # need no argument but the weight. Find in their documentation what they draw,
@@ -881,7 +881,7 @@ check.other_starts(first_start, is_first, second_start, is_second)
 # ### 2.8 A tie that breaks
 #
 # *Think, 15 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.8-A-tie-that-breaks)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-8)
 #
 # Tie two layers `Linear(4, 4)`, `a` and `b`, by `b.weight = a.weight`, in a
 # network `nn.Sequential(a, b)`. Which of these keep the tie: `copy.deepcopy`
@@ -906,7 +906,7 @@ check.tie_that_breaks(still_tied)
 # ### 2.9 Inputs of any width
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/02_parameters.ipynb#2.9-Inputs-of-any-width)
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-9)
 #
 # Write a module that takes $(n, d)$ to $(n, 1)$ for any $d$, with a number of
 # parameters that doesn't depend on $d$: put each feature through the same

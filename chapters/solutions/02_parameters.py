@@ -39,7 +39,7 @@ use_style()
 # ## 2.1 Every way to a bias
 #
 # *Code, 10 minutes.*
-# [Exercise](../02_parameters.ipynb#2.1-Every-way-to-a-bias)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-1)
 #
 # Write `overview(net)`, which lists the name, the shape and the mean absolute
 # value of each parameter, and run it on a `NestMLP`. Then reach the bias of
@@ -107,7 +107,7 @@ entry is first, entry[0].item()
 # ## 2.2 Watch a shared layer learn
 #
 # *Explore, 25 minutes.*
-# [Exercise](../02_parameters.ipynb#2.2-Watch-a-shared-layer-learn)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-2)
 #
 # Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
 # two places. Train it for 20 steps, each on all samples, with `F.mse_loss` as
@@ -191,7 +191,7 @@ sizes[0] - sizes[1]
 # ## 2.3 Another distribution
 #
 # *Code, 15 minutes.*
-# [Exercise](../02_parameters.ipynb#2.3-Another-distribution)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-3)
 #
 # Write a function for `apply` that draws each weight of a linear layer from
 # $N(2, 1)$ with probability 1/3, and sets it to -1 otherwise. It writes into
@@ -256,7 +256,7 @@ print("after assignment: ", (weight != -1).any().item())
 # ## 2.4 All but the last
 #
 # *Code, 20 minutes.*
-# [Exercise](../02_parameters.ipynb#2.4-All-but-the-last)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-4)
 #
 # Write `freeze_all_but_last(net)` for a `Sequential`. It freezes, in `net`
 # itself, each parameter that isn't in the last module, and returns a list of
@@ -342,7 +342,7 @@ moved.any().item(), torch.equal(norm.running_mean, moved)
 # ## 2.5 Bytes
 #
 # *Code, 20 minutes.*
-# [Exercise](../02_parameters.ipynb#2.5-Bytes)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-5)
 #
 # Write `num_bytes(net)`, the bytes that the parameters and buffers of a
 # network take. Memory that two of them share counts once, also where one is a
@@ -413,7 +413,7 @@ before, num_bytes(small)
 # ## 2.6 Only one width is given
 #
 # *Think, 10 minutes.*
-# [Exercise](../02_parameters.ipynb#2.6-Only-one-width-is-given)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-6)
 #
 # Build a `Sequential` of `Linear(20, 256)`, ReLU and `LazyLinear(10)`. Which
 # parameters have values before the first batch? Then give the network a batch
@@ -474,7 +474,7 @@ except RuntimeError as error:
 # ## 2.7 Other starts
 #
 # *Explore, 20 minutes.*
-# [Exercise](../02_parameters.ipynb#2.7-Other-starts)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-7)
 #
 # Choose two functions of `nn.init` that this chapter doesn't use, and that
 # need no argument but the weight. Find in their documentation what they draw,
@@ -546,7 +546,7 @@ round(uniform.abs().max().item(), 2)
 # ## 2.8 A tie that breaks
 #
 # *Think, 15 minutes.*
-# [Exercise](../02_parameters.ipynb#2.8-A-tie-that-breaks)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-8)
 #
 # Tie two layers `Linear(4, 4)`, `a` and `b`, by `b.weight = a.weight`, in a
 # network `nn.Sequential(a, b)`. Which of these keep the tie: `copy.deepcopy`
@@ -625,7 +625,7 @@ is_tied(assigned), is_tied(tie().to("meta"))
 # ## 2.9 Inputs of any width
 #
 # *Code, 20 minutes.*
-# [Exercise](../02_parameters.ipynb#2.9-Inputs-of-any-width)
+# [Exercise](../02_parameters.ipynb#cell-id=exercise-2-9)
 #
 # Write a module that takes $(n, d)$ to $(n, 1)$ for any $d$, with a number of
 # parameters that doesn't depend on $d$: put each feature through the same
