@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import types
 import typing
@@ -286,14 +287,16 @@ def _time_limit() -> Iterator[None]:
         return
 
     left, struck = SECONDS, False
+    last = time.monotonic()
     tracing = sys.gettrace()
 
     def stop(_: int, frame: types.FrameType | None) -> None:
-        nonlocal left, struck
+        nonlocal left, last, struck
         # The first optimizer imports much of torch. That isn't the answer's
         # time, and no half of a module may stay behind.
-        if not _is_importing(frame):
-            left -= TICK
+        now = time.monotonic()
+        left -= 0 if _is_importing(frame) else now - last
+        last = now
         if left > 0:
             return
         if not struck:
