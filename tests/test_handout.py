@@ -36,7 +36,7 @@ def test_no_solution_is_in_it(folder):
         text = file.read_text("utf-8")
         assert "olution](" not in text
         assert "solutions/" not in text
-        assert "worked solutions" not in text
+        assert "worked solution" not in text
 
 
 def test_exercises_are_as_they_were(folder):

@@ -121,7 +121,7 @@ def _front(text: str, gone: list[str]) -> str:
     """The front page, without the rows of chapters that aren't there."""
     for name in gone:
         text = re.sub(rf"^\|.*\({name}\.ipynb\).*\n", "", text, flags=re.M)
-    return unlinked(text, gone)
+    return unlinked(exercises.without_solutions(text), gone)
 
 
 def _with_targets(makefile: str) -> str:

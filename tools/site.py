@@ -156,7 +156,10 @@ def stage(course: Course, folder: Path) -> None:
             target.write_text(text, encoding="utf-8")
 
 
-LINK = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.{{0,2}}/?({})\.ipynb(#[^)]*)?\)"
+LINK = (
+    r"\[((?:[^\[\]]|\[[^\]]*\])*)\]"
+    r"\(\.{{0,2}}/?(?:solutions/)?({})\.ipynb(#[^)]*)?\)"
+)
 ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
 
 
@@ -227,6 +230,8 @@ def front_page(course: Course, gone: list[str]) -> str:
         LookupError: if a chapter has no row there, or no picture.
     """
     text = (book.CHAPTERS / "index.md").read_text("utf-8")
+    if not course.solutions:
+        text = exercises.without_solutions(text)
     title = re.sub(r"([\\`*_<>&$\[\]])", r"\\\1", course.title)
     text = re.sub("^# .*", lambda _: f"# {title}", text, count=1)
     rows = [r for r in text.splitlines(keepends=True) if r.startswith("| ")]

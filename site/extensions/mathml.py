@@ -13,7 +13,11 @@ from sphinx.util import logging
 TEXT = re.compile(r"\\text{[^}]*}")
 # A minus after a bracket or a comma.
 SIGN = re.compile(r"(&#x000(?:28|2C);</mo>)<mo>&#x02212;</mo>")
-FUNCTION = re.compile(r"(<mi>(?:sin|cos|log|exp)</mi>)(?!<mo|<mrow><mo)(?=<)")
+FUNCTION = re.compile(
+    r"(<msub><mi>log</mi><mn>\d+</mn></msub>"
+    r"|(?<!<msub>)(?<!<msup>)<mi>(?:sin|cos|log|exp)</mi>)"
+    r"(?!<mo|<mrow><mo)(?=<)"
+)
 logger = logging.getLogger(__name__)
 
 

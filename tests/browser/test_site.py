@@ -23,6 +23,7 @@ SCREENS = {
 }
 COURSE = read_course()
 CHAPTERS = [source.stem for source in COURSE.chapters]
+SOLUTIONS = [book.name(page) for page in COURSE.pages[len(CHAPTERS) :]]
 PAGES = ["index", *CHAPTERS, "reference", "teach", "search", "404"]
 KB = 1000
 
@@ -40,11 +41,28 @@ def needs(*names):
 def test_page_is_sound(visit, name, screen, theme):
     page = visit(f"{name}.html", viewport=SCREENS[screen], color_scheme=theme)
     assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert_sound(page, f"{name}-{screen}-{theme}")
+
+
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_unfolded_solutions_are_sound(visit, name):
+    for screen, theme in (("phone", "dark"), ("desktop", "light")):
+        page = visit(
+            f"{name}.html", viewport=SCREENS[screen], color_scheme=theme
+        )
+        folded = page.locator("details.solution")
+        assert not folded.locator("div.cell").filter(visible=True).count()
+        for summary in folded.locator("summary").all():
+            summary.click()
+        assert folded.locator("div.cell").filter(visible=True).count()
+        assert_sound(page, f"{name.replace('/', '-')}-{screen}-{theme}")
+
+
+def assert_sound(page, name):
+    """Take a screenshot, and look for what no page may have."""
     folder = BUILD / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(
-        path=folder / f"{name}-{screen}-{theme}.png", full_page=True
-    )
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
     scrolled = "document.scrollingElement.scrollWidth - innerWidth"
     assert page.evaluate(scrolled) <= 0
     broken = "[...document.images].filter(i => !i.naturalWidth).length"
@@ -54,7 +72,10 @@ def test_page_is_sound(visit, name, screen, theme):
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("name", PAGES[:-1])  # a server alone shows 404
+@pytest.mark.parametrize(
+    "name",
+    [*PAGES[:-1], *SOLUTIONS],  # a server alone shows 404
+)
 def test_page_works_from_the_file_system(visit, site, name):
     page = visit((site.folder / f"{name}.html").as_uri())
     assert page.locator("h1").count() == 1
@@ -95,6 +116,20 @@ def test_search_finds(visit, words):
     page = visit(f"search.html?q={words}")
     results = page.locator("#search-results li", has_text=words)
     results.first.wait_for(timeout=10_000)
+
+
+@pytest.mark.skipif(not SOLUTIONS, reason="site/course.toml: no solutions")
+@needs("03_custom_layers")
+def test_exercise_leads_to_its_solution_and_unfolds_it(visit):
+    page = visit("03_custom_layers.html", java_script_enabled=False)
+    page.locator("section#repair").get_by_role("link", name="Solution").click()
+    section = page.locator("section#repair")
+    assert page.url.endswith("solutions/03_custom_layers.html#repair")
+    assert not section.get_by_text("Idea.").is_visible()
+    section.locator("summary").click()
+    assert section.get_by_text("Idea.").is_visible()
+    section.get_by_role("link", name="Exercise").click()
+    assert page.url.endswith("/03_custom_layers.html#repair")
 
 
 @needs("03_custom_layers")
@@ -218,6 +253,7 @@ def test_html_is_valid(site):
     if not jar.is_file() and "CI" not in os.environ:
         pytest.skip("`make test-site` found no java or no npm")
     pages = sorted(site.folder.glob("*.html"))
+    pages += sorted(site.folder.glob("solutions/*.html"))
     command = ["java", "-jar", jar, "--errors-only", *pages]
     done = subprocess.run(command, capture_output=True, text=True)
     assert pages
