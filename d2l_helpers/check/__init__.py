@@ -6,6 +6,14 @@ in a terminal. None raises, and none changes what it is given.
 """
 
 from ._report import Report
+from .files import (
+    after_a_failed_load,
+    find_the_corrupt_file,
+    keep_the_last_three,
+    resume_with_more_state,
+    reuse_two_layers,
+    save_the_architecture_too,
+)
 from .layers import (
     better_start,
     dropout,
@@ -18,11 +26,17 @@ from .layers import (
 
 __all__ = [
     "Report",
+    "after_a_failed_load",
     "better_start",
     "dropout",
+    "find_the_corrupt_file",
     "half_spectrum",
+    "keep_the_last_three",
     "layer_with_a_memory",
     "quadratic_layer",
     "repair",
+    "resume_with_more_state",
+    "reuse_two_layers",
+    "save_the_architecture_too",
     "where_to_center",
 ]
