@@ -696,8 +696,9 @@ from d2l_helpers import check
 # nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
 # loads its first two linear layers from the file into a net that continues,
 # after the second ReLU, with two linear layers of your own, (64, 16) and
-# (16, 3), with a ReLU between them. It returns the net and the names of its
-# missing keys. Show that the outputs after the second ReLU are exactly equal.
+# (16, 3), with a ReLU between them. It returns the net and the list of the
+# missing keys: the names of the parameters that the file doesn't fill. Show
+# that the outputs after the second ReLU are exactly equal.
 
 
 # %%
@@ -722,10 +723,10 @@ check.reuse_two_layers(reuse)
 # `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
 # `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
 # `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
-# exactly like the saved one. For a kind that it doesn't know, `load_net`
-# raises an error whose message names the kinds that it knows. For a chain with
-# another layer, such as `nn.Tanh`, one of the two functions raises an error
-# that names `Linear` and `ReLU`.
+# exactly like the saved one. No text in a file is run as code. For a kind that
+# it doesn't know, `load_net` raises an error whose message names the kinds
+# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
+# two functions raises an error that names `Linear` and `ReLU`.
 
 
 # %%

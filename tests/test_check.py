@@ -214,6 +214,22 @@ def test_answer_is_stopped(monkeypatch):
     assert anything(lambda _: 1)
 
 
+def test_import_is_not_cut_in_half(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time; time.sleep(0.4); whole = 1"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(_exercise, "SECONDS", 0.2)
+
+    def answer(_):
+        import slow_to_import
+
+        return slow_to_import.whole
+
+    report = anything(answer)
+    assert report, report
+
+
 def test_alarm_of_others_goes_on():
     before = signal.setitimer(signal.ITIMER_REAL, 50)
     try:

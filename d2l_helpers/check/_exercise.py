@@ -279,6 +279,10 @@ def _time_limit() -> Iterator[None]:
 
     def stop(_: int, frame: types.FrameType | None) -> None:
         nonlocal struck
+        if _is_import(frame):
+            # A module that is imported by half stays broken for good.
+            signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+            return
         if not struck:
             struck = True
             raise TimeUp
@@ -307,3 +311,12 @@ def _time_limit() -> Iterator[None]:
             disarm()
     finally:
         disarm()  # the alarm may have struck just before the first did it
+
+
+def _is_import(frame: types.FrameType | None) -> bool:
+    """Whether a check is in the middle of an import."""
+    while frame and frame.f_code is not _report.__code__:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

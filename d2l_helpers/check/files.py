@@ -245,6 +245,19 @@ def save_the_architecture_too(save_net: Callable, load_net: Callable) -> None:
             "pass: say which layers can be described.",
         )
     marker = Path.cwd() / "was_here"
+    code = f"__import__('os').mkdir({str(marker)!r})"
+    for kind in (file["kind"], code):
+        with case("load_net, for a file in which each string is code"):
+            torch.save({**_with_strings(file, code), "kind": kind}, path)
+            with contextlib.suppress(Exception):
+                load_net(path)
+            holds(
+                not marker.exists(),
+                "no code that runs",
+                "the directory that the code makes",
+                "`eval` runs any text that a file has. Look a name up in a "
+                "dictionary of those that are known.",
+            )
     with case("load_net, for a file that makes a directory when unpickled"):
         torch.save({**file, "extra": _Hostile(marker)}, path)
         try:
@@ -265,6 +278,15 @@ def save_the_architecture_too(save_net: Callable, load_net: Callable) -> None:
             "Let the error of `torch.load` pass: who loads this file must "
             "learn that it was refused.",
         )
+
+
+def _with_strings(value: object, text: str) -> object:
+    """The value with each string in it replaced."""
+    if isinstance(value, dict):
+        return {k: _with_strings(v, text) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_strings(v, text) for v in value]
+    return text if isinstance(value, str) else value
 
 
 class _Hostile:
@@ -296,7 +318,10 @@ def _read(path: Path) -> object:
 def resume_with_more_state(
     checkpoint_of: Callable, restore: Callable, needed: dict
 ) -> None:
-    straight, stopped = _straight_and_stopped()
+    straight = _Run(seed=0)
+    straight.train(10)
+    stopped = _Run(seed=0)
+    stopped.train(4)
     truth = stopped.state()
     hint = (
         "The dictionary must go through a file: state dicts, numbers and "
@@ -328,7 +353,7 @@ def resume_with_more_state(
         )
     predicted(
         needed,
-        _needed(),
+        _needed(straight, truth),
         {
             "parameters": "The parameters are what was learned.",
             "gradients": "`zero_grad` drops the old gradients before any is "
@@ -420,19 +445,8 @@ def _what_differs(run: _Run, got: dict, truth: dict) -> str:
     )
 
 
-def _straight_and_stopped() -> tuple[_Run, _Run]:
-    """A run of ten epochs, and one that stops now, after its fourth."""
-    straight = _Run(seed=0)
-    straight.train(10)
-    stopped = _Run(seed=0)
-    stopped.train(4)
-    return straight, stopped
-
-
-def _needed() -> dict[str, bool]:
+def _needed(straight: _Run, state: dict) -> dict[str, bool]:
     """By part, whether a run that resumes without it ends elsewhere."""
-    straight, stopped = _straight_and_stopped()
-    state = stopped.state()
     needed = {}
     for part in (*state, "epoch"):
         run = _Run(seed=1)
@@ -572,7 +586,8 @@ def _load_notices(data: bytes) -> bool:
 def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
     torch.manual_seed(0)
     file, three = MLP().state_dict(), MLP(20, 256, 3)
-    _load(three, file)
+    with contextlib.suppress(RuntimeError):
+        three.load_state_dict(file)
     truth = {k: same(v, file[k], 0, 0) for k, v in three.state_dict().items()}
     fits = (
         "Its shape in the file is that in the net. `load_state_dict` copies "
@@ -603,6 +618,10 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
     misfits = {
         "MLP(4, 3, 1), and the state of MLP(4, 3, 2)": (MLP(4, 3, 1), file),
         "MLP(4, 3, 2), and a state without out.bias": (net, missing),
+        "MLP(4, 3, 2), and a state with a key too many": (
+            MLP(4, 3, 2),
+            {**file, "more": torch.zeros(1)},
+        ),
         "MySequential(BatchNorm1d(2), Linear(2, 1)), and the state of such "
         "a chain with Linear(2, 3)": (small, large.state_dict()),
     }
@@ -628,12 +647,6 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
                 ],
             )
             equal(answer, False, "The load has failed: return False.")
-
-
-def _load(net: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load a state into a net that it doesn't fit."""
-    with contextlib.suppress(RuntimeError):
-        net.load_state_dict(state)
 
 
 @exercise(
