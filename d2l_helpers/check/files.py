@@ -64,8 +64,8 @@ def reuse_two_layers(reuse: Callable) -> None:
             if not _is_among(v, first_two.values())
         }
         equal(
-            sorted(tuple(v.shape) for v in new.values()),
-            [(3,), (3, 16), (16,), (16, 64)],
+            sorted(v.shape for v in new.values()),
+            [torch.Size(s) for s in ((3,), (3, 16), (16,), (16, 64))],
             "Besides the two layers of the file, the net has two linear "
             "layers: `nn.Linear(64, 16)` and `nn.Linear(16, 3)`.",
         )
@@ -676,8 +676,8 @@ def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
     with case("save_in_turn, epoch 8"):
         save(8)
         equal(
-            set(_checkpoints(folder)),
-            {8},
+            sorted(_checkpoints(folder)),
+            [8],
             "Write the state itself by `torch.save`, to a file in `folder`.",
         )
         equal(
@@ -689,26 +689,26 @@ def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
         for epoch in (9, 10, 11):
             save(epoch)
         equal(
-            set(_checkpoints(folder)),
-            {9, 10, 11},
+            sorted(_checkpoints(folder)),
+            [9, 10, 11],
             "After a save, only the three highest epochs are to be there.",
             known=[
                 (
-                    {8, 9, 10, 11},
+                    [8, 9, 10, 11],
                     "Four are there: when a new one is written, the oldest "
                     "must go.",
                 ),
                 (
-                    {8, 9, 11},
+                    [8, 9, 11],
                     "Epoch 10 was taken for the oldest. As text, "
                     '"epoch10" comes before "epoch8": compare numbers.',
                 ),
                 (
-                    {8, 10, 11},
+                    [8, 10, 11],
                     "Epoch 9 was taken for the oldest, by the time of its "
                     "file. A copy may change it: go by the epoch.",
                 ),
-                ({11}, "Only the last is there: each save writes the same."),
+                ([11], "Only the last is there: each save writes the same."),
             ],
         )
     with case("load_latest(folder), the epochs 9, 10 and 11 are there"):
@@ -753,13 +753,13 @@ def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
             with contextlib.suppress(Exception):
                 save(epoch, extra=_Unwritable())
             equal(
-                set(_checkpoints(folder)),
-                {9, 10, 11},
+                sorted(_checkpoints(folder)),
+                [9, 10, 11],
                 "Write under another name first, then `os.replace`: a save "
                 "that fails must not touch the file of the same epoch.",
                 known=[
                     (
-                        {10, 11},
+                        [10, 11],
                         "The oldest was deleted, and the new one never "
                         "written. Delete when the new one is complete.",
                     )
