@@ -55,15 +55,15 @@ folder = Path(scratch.name)
 # nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
 # loads its first two linear layers from the file into a net that continues,
 # after the second ReLU, with two linear layers of your own, (64, 16) and
-# (16, 3), with a ReLU between them. It returns the net and the names of its
-# missing keys. Show that the outputs after the second ReLU are exactly equal.
+# (16, 3), with a ReLU between them. It returns the net and the list of the
+# missing keys: the names of the parameters that the file doesn't fill. Show
+# that the outputs after the second ReLU are exactly equal.
 
 # %% [markdown]
 # **Idea.** A chain names its blocks by their place, ReLUs included: the two
 # linear layers are `0` and `2`, in the file and in the new net. The file's `4`
-# must stay out. The net has a `4` too, of another shape, which
-# `strict=False` doesn't forgive. The keys that the file doesn't fill are the
-# new layers', `4` and `6`.
+# must stay out: the net has a `4` of another shape, which `strict=False`
+# doesn't forgive. Missing are the keys of the new layers, `4` and `6`.
 
 
 # %%
@@ -107,8 +107,8 @@ missing_keys
 
 # %% [markdown]
 # **Another way.** Load the whole file, strictly, into the net that it belongs
-# to, and build on that net's layers. Nothing can be missed unseen, for the
-# slice carries its values along.
+# to, and build on a slice of it, which carries its values along. No key can be
+# missed unseen.
 
 # %%
 chain.load_state_dict(torch.load(folder / "chain.pt"))
@@ -118,8 +118,8 @@ assert longer[0][2] is chain[2]
 longer(X).shape
 
 # %% [markdown]
-# **Pitfall.** The new net and the old one then share two layers, and training
-# one changes the other. Where both are needed, take a deep copy.
+# **Pitfall.** The two nets share these layers: training one changes the other.
+# Where both are needed, take a deep copy.
 
 # %% [markdown]
 # ### 4.2 Save the architecture too
@@ -133,10 +133,10 @@ longer(X).shape
 # `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
 # `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
 # `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
-# exactly like the saved one. For a kind that it doesn't know, `load_net`
-# raises an error whose message names the kinds that it knows. For a chain with
-# another layer, such as `nn.Tanh`, one of the two functions raises an error
-# that names `Linear` and `ReLU`.
+# exactly like the saved one. No text in a file is run as code. For a kind that
+# it doesn't know, `load_net` raises an error whose message names the kinds
+# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
+# two functions raises an error that names `Linear` and `ReLU`.
 
 # %% [markdown]
 # **Idea.** Describe each layer by what its class is called with: three values
@@ -198,7 +198,7 @@ twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
 
 # %% [markdown]
 # **At the edges.** A linear layer that stands there twice comes back as two
-# layers with the same values. The answers are the same. But what was trained
+# layers with the same values. The answers are the same, but what was trained
 # as one layer would now be trained as two.
 
 # %%
@@ -211,8 +211,8 @@ one_layer
 
 # %% [markdown]
 # **Pitfall.** `getattr(nn, name)(*sizes)` would build any layer, without a
-# list of those that are known. Then the file chooses what is called, with
-# which arguments: what `weights_only=True` is there to prevent.
+# list of those that are known, and `eval` of a description any object. Then
+# the file chooses what is called: what `weights_only=True` is to prevent.
 
 # %% [markdown]
 # ### 4.3 Resume with more state
@@ -310,9 +310,8 @@ state = checkpoint_of(stopped, its_optimizer, 4, its_order)
 torch.save(state, folder / "epoch4.pt")
 
 # %% [markdown]
-# A part that is left out stays what the new run has by itself. So take a
-# checkpoint of the new run as well, and put that part of it in the place of
-# the saved one.
+# A part that is left out stays what the new run has by itself. So put that
+# part of the new run's checkpoint in the place of the saved one.
 
 
 # %%
@@ -406,14 +405,15 @@ def changed(paths, digests):
 check.find_the_corrupt_file(noticed, corrupt, changed)
 
 # %% [markdown]
-# Here are five copies, with their digests. Any file that `torch.save` has
-# written will do.
+# Here are five copies, with their digests. Any large file of `torch.save` will
+# do.
 
 # %%
+torch.save(MLP(20, 1024, 1).state_dict(), folder / "model.pt")
 paths = [folder / f"copy{i}.pt" for i in range(1, 6)]
 digests = {}
 for path in paths:
-    shutil.copy(folder / "epoch4.pt", path)
+    shutil.copy(folder / "model.pt", path)
     digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
 corrupt(paths), changed(paths, digests)
 
@@ -421,7 +421,7 @@ corrupt(paths), changed(paths, digests)
 # Cut one of them in half, and flip a bit of another.
 
 # %%
-data = bytearray((folder / "epoch4.pt").read_bytes())
+data = bytearray((folder / "model.pt").read_bytes())
 half = data[: len(data) // 2]
 data[len(half)] ^= 1
 for path, content in ((paths[1], half), (paths[3], data)):
@@ -437,23 +437,32 @@ corrupt(paths)
 # %% [markdown]
 # **On purpose.** Anyone can compute a checksum. Who writes other weights with
 # `torch.save` gets a good archive, and `corrupt` finds nothing in it. The
-# digest tells. It must be kept where someone who can change the file can't
-# change the digest: in another place, or signed. Beside the file, both would
-# be replaced together.
+# digest tells. Keep it where who can change the file can't change it: in
+# another place, or signed. Beside the file, both would be replaced together.
 
 # %%
-other = torch.load(folder / "epoch4.pt")
-other["model"]["3.bias"] += 1
+other = torch.load(folder / "model.pt")
+other["out.bias"] += 1
 torch.save(other, paths[2])
 corrupt([paths[2]]), changed([paths[2]], digests)
 
 # %% [markdown]
-# **At the edges.** `BadZipFile` alone isn't enough. Flip a bit of each byte in
-# turn, in the last entry of the archive's list, and errors of other kinds come
-# up.
+# **At the edges.** In front of each tensor, `torch.save` fills up with the
+# letter Z. No checksum covers that: a flip there changes nothing that is read,
+# and only the digest tells.
 
 # %%
-kinds, data = set(), (folder / "epoch4.pt").read_bytes()
+data = bytearray((folder / "model.pt").read_bytes())
+data[data.index(b"ZZZZ")] ^= 1
+paths[4].write_bytes(data)
+corrupt([paths[4]]), changed([paths[4]], digests)
+
+# %% [markdown]
+# **Pitfall.** To catch `BadZipFile` alone isn't enough. Flip a bit of each byte
+# of the last entry in the archive's list, and errors of other kinds come up.
+
+# %%
+kinds, data = set(), (folder / "model.pt").read_bytes()
 last = data.rindex(b"PK\x01\x02")  # so each entry begins
 for i in range(last, last + 46):
     flipped = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
@@ -477,10 +486,10 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 # and buffer of the net as it was.
 
 # %% [markdown]
-# **Idea.** `load_state_dict` goes through the names, copies what fits, collects
-# what doesn't, and raises at the end. So the first layer is the file's by
-# then, and the last one is as it was. To leave the net alone, keep a copy of
-# its state. It must be a deep one: a state dict changes with the net.
+# **Idea.** `load_state_dict` goes through the names, copies what fits, notes
+# what doesn't, and raises at the end. By then the first layer is the file's,
+# and the last one is as it was. To leave the net alone, keep a copy of its
+# state. It must be a deep one: a state dict changes with the net.
 
 # %%
 from_file = {
