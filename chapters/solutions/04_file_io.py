@@ -46,7 +46,7 @@ scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)
 
 # %% [markdown]
-# ### 4.1 Reuse two layers
+# ## 4.1 Reuse two layers
 #
 # *Code, 15 minutes.*
 # [Exercise](../04_file_io.ipynb#4.1-Reuse-two-layers)
@@ -122,7 +122,7 @@ longer(X).shape
 # Where both are needed, take a deep copy.
 
 # %% [markdown]
-# ### 4.2 Save the architecture too
+# ## 4.2 Save the architecture too
 #
 # *Code, 30 minutes.*
 # [Exercise](../04_file_io.ipynb#4.2-Save-the-architecture-too)
@@ -215,7 +215,7 @@ one_layer
 # the file chooses what is called: what `weights_only=True` is to prevent.
 
 # %% [markdown]
-# ### 4.3 Resume with more state
+# ## 4.3 Resume with more state
 #
 # *Explore, 25 minutes.*
 # [Exercise](../04_file_io.ipynb#4.3-Resume-with-more-state)
@@ -358,7 +358,7 @@ except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# ### 4.4 Find the corrupt file
+# ## 4.4 Find the corrupt file
 #
 # *Code, 25 minutes.*
 # [Exercise](../04_file_io.ipynb#4.4-Find-the-corrupt-file)
@@ -458,8 +458,9 @@ paths[4].write_bytes(data)
 corrupt([paths[4]]), changed([paths[4]], digests)
 
 # %% [markdown]
-# **Pitfall.** To catch `BadZipFile` alone isn't enough. Flip a bit of each byte
-# of the last entry in the archive's list, and errors of other kinds come up.
+# **Pitfall.** To catch `BadZipFile` alone isn't enough. Flip a bit of each
+# byte of the last entry in the archive's list, and errors of other kinds come
+# up.
 
 # %%
 kinds, data = set(), (folder / "model.pt").read_bytes()
@@ -473,7 +474,7 @@ for i in range(last, last + 46):
 assert kinds > {zipfile.BadZipFile, NotImplementedError}
 
 # %% [markdown]
-# ### 4.5 After a failed load
+# ## 4.5 After a failed load
 #
 # *Think, 15 minutes.*
 # [Exercise](../04_file_io.ipynb#4.5-After-a-failed-load)
@@ -550,7 +551,7 @@ def look_and_load(net, state):
 check.after_a_failed_load(from_file, look_and_load)
 
 # %% [markdown]
-# ### 4.6 Keep the last three
+# ## 4.6 Keep the last three
 #
 # *Code, 30 minutes.*
 # [Exercise](../04_file_io.ipynb#4.6-Keep-the-last-three)
