@@ -169,7 +169,8 @@ def _require_values_of_file(net: nn.Module, file: dict[str, Tensor]) -> None:
     "each net that is loaded answers like the one that was saved",
     "the error for an unknown kind names the known ones",
     "the error for an unknown layer does too",
-    "a file that wants to run code is refused, and runs none",
+    "no text in a file is run as code",
+    "a pickle that wants to call a function is refused, before the call",
 )
 def save_the_architecture_too(save_net: Callable, load_net: Callable) -> None:
     path = Path.cwd() / "net.pt"
