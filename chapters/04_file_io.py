@@ -690,7 +690,7 @@ from d2l_helpers import check
 # ### 4.1 Reuse two layers
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.1-Reuse-two-layers)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-1)
 #
 # Save the state dict of `MySequential(nn.Linear(20, 64), nn.ReLU(),
 # nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
@@ -715,7 +715,7 @@ check.reuse_two_layers(reuse)
 # ### 4.2 Save the architecture too
 #
 # *Code, 30 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.2-Save-the-architecture-too)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-2)
 #
 # Save a net with a description made of numbers, strings, lists and
 # dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
@@ -747,7 +747,7 @@ check.save_the_architecture_too(save_net, load_net)
 # ### 4.3 Resume with more state
 #
 # *Explore, 25 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.3-Resume-with-more-state)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-3)
 #
 # Put `nn.Dropout(0.2)` behind the ReLU of the model, and draw the order of the
 # samples from a `torch.Generator` of its own, `order`: `torch.randperm(n,
@@ -786,7 +786,7 @@ check.resume_with_more_state(checkpoint_of, restore, needed)
 # ### 4.4 Find the corrupt file
 #
 # *Code, 25 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.4-Find-the-corrupt-file)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-4)
 #
 # Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
 # bit in the middle. Which of the two does `torch.load` notice? Predict it,
@@ -819,7 +819,7 @@ check.find_the_corrupt_file(noticed, corrupt, changed)
 # ### 4.5 After a failed load
 #
 # *Think, 15 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.5-After-a-failed-load)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-5)
 #
 # Build `three` anew, load `mlp.pt` into it and catch the size mismatch. Which
 # of its parameters have the file's values now? Predict it, with True or False,
@@ -849,7 +849,7 @@ check.after_a_failed_load(from_file, load_or_leave)
 # ### 4.6 Keep the last three
 #
 # *Code, 30 minutes.*
-# [Solution](solutions/04_file_io.ipynb#4.6-Keep-the-last-three)
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-6)
 #
 # Extend `save_checkpoint` to keep the last three checkpoints:
 # `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,

@@ -49,7 +49,7 @@ folder = Path(scratch.name)
 # ## 4.1 Reuse two layers
 #
 # *Code, 15 minutes.*
-# [Exercise](../04_file_io.ipynb#4.1-Reuse-two-layers)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-1)
 #
 # Save the state dict of `MySequential(nn.Linear(20, 64), nn.ReLU(),
 # nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
@@ -125,7 +125,7 @@ longer(X).shape
 # ## 4.2 Save the architecture too
 #
 # *Code, 30 minutes.*
-# [Exercise](../04_file_io.ipynb#4.2-Save-the-architecture-too)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-2)
 #
 # Save a net with a description made of numbers, strings, lists and
 # dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
@@ -218,7 +218,7 @@ one_layer
 # ## 4.3 Resume with more state
 #
 # *Explore, 25 minutes.*
-# [Exercise](../04_file_io.ipynb#4.3-Resume-with-more-state)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-3)
 #
 # Put `nn.Dropout(0.2)` behind the ReLU of the model, and draw the order of the
 # samples from a `torch.Generator` of its own, `order`: `torch.randperm(n,
@@ -361,7 +361,7 @@ except pickle.UnpicklingError as error:
 # ## 4.4 Find the corrupt file
 #
 # *Code, 25 minutes.*
-# [Exercise](../04_file_io.ipynb#4.4-Find-the-corrupt-file)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-4)
 #
 # Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
 # bit in the middle. Which of the two does `torch.load` notice? Predict it,
@@ -477,7 +477,7 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 # ## 4.5 After a failed load
 #
 # *Think, 15 minutes.*
-# [Exercise](../04_file_io.ipynb#4.5-After-a-failed-load)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-5)
 #
 # Build `three` anew, load `mlp.pt` into it and catch the size mismatch. Which
 # of its parameters have the file's values now? Predict it, with True or False,
@@ -554,7 +554,7 @@ check.after_a_failed_load(from_file, look_and_load)
 # ## 4.6 Keep the last three
 #
 # *Code, 30 minutes.*
-# [Exercise](../04_file_io.ipynb#4.6-Keep-the-last-three)
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-6)
 #
 # Extend `save_checkpoint` to keep the last three checkpoints:
 # `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,
