@@ -678,40 +678,202 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # %% [markdown]
 # ## Exercises
 #
-# **4.1 Reuse two layers.** Save `MySequential(nn.Linear(20, 64), nn.ReLU(),
-# nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Load its first two linear
-# layers into a net that continues with two linear layers of your own, (64, 16)
-# and (16, 3), with a ReLU between them. Show that the outputs after the second
-# ReLU are exactly equal, and list the missing keys.
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/04_file_io.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 4.1 Reuse two layers
 #
-# **4.2 Save the architecture too.** Save a net with a description made of
-# numbers, strings, lists and dictionaries. Write `load_net(path)` that builds
-# any `MLP`, and any chain of linear layers and ReLUs, from such a file, with
-# `weights_only=True`. The loaded net answers exactly like the saved one. For a
-# description that it doesn't know, it raises an error that names what it
-# knows.
+# *Code, 15 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-1)
 #
-# **4.3 Resume with more state.** Put `nn.Dropout(0.2)` behind the ReLU of the
-# model, and draw the order of the samples from a `torch.Generator` of its own.
-# Stop after epoch 4 of 10. Which parts must the checkpoint have, so that the
-# end is equal with `rtol=0, atol=0`? Show for each part that the end differs
-# without it.
+# Save the state dict of `MySequential(nn.Linear(20, 64), nn.ReLU(),
+# nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
+# loads its first two linear layers from the file into a net that continues,
+# after the second ReLU, with two linear layers of your own, (64, 16) and
+# (16, 3), with a ReLU between them. It returns the net and the list of the
+# missing keys: the names of the parameters that the file doesn't fill. Show
+# that the outputs after the second ReLU are exactly equal.
+
+
+# %%
+def reuse(path):
+    """A net with the first two layers from the file, and its missing keys."""
+    # net: (n, 20) -> (n, 3)
+    ...
+
+
+# %%
+check.reuse_two_layers(reuse)
+
+# %% [markdown]
+# ### 4.2 Save the architecture too
 #
-# **4.4 Find the corrupt file.** Make five copies of `epoch15.pt`. Cut one in
-# half, and in another flip one bit in the middle. Which of the two does
-# `torch.load` notice? Write `corrupt(paths)` that returns both names: the file
-# is a zip archive with checksums, which `zipfile.ZipFile(path).testzip()`
-# compares. Why don't they help against someone who changes a file on purpose?
-# Use `hashlib` for that case, and say where its results must be kept.
+# *Code, 30 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-2)
 #
-# **4.5 After a failed load.** Build `three` anew, load `mlp.pt` into it and
-# catch the size mismatch. Compare its `hidden.weight` with the file's, before
-# and after. What follows for a program that catches this error and goes on?
+# Save a net with a description made of numbers, strings, lists and
+# dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
+# that has the name of the net's class under the key `"kind"`, `"MLP"` or
+# `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
+# `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
+# `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
+# exactly like the saved one. No text in a file is run as code. For a kind that
+# it doesn't know, `load_net` raises an error whose message names the kinds
+# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
+# two functions raises an error that names `Linear` and `ReLU`.
+
+
+# %%
+def save_net(net, path):
+    """Write the net's kind, its description and its values."""
+    ...
+
+
+def load_net(path):
+    """Build the net that the file describes, and fill it."""
+    ...
+
+
+# %%
+check.save_the_architecture_too(save_net, load_net)
+
+# %% [markdown]
+# ### 4.3 Resume with more state
 #
-# **4.6 Keep the last three.** Extend `save_checkpoint` to keep the last three
-# checkpoints, and write `load_latest(folder)` that returns the newest readable
-# one. Cut the newest after 10%, 50% and 90% of its bytes: each time, the one
-# before it must come back.
+# *Explore, 25 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-3)
+#
+# Put `nn.Dropout(0.2)` behind the ReLU of the model, and draw the order of the
+# samples from a `torch.Generator` of its own, `order`: `torch.randperm(n,
+# generator=order)`. Stop after epoch 4 of 10. Which parts must the checkpoint
+# have, so that the end is equal with `rtol=0, atol=0`? Predict it, with True
+# or False for each. Then write `checkpoint_of`, which returns the dictionary
+# that is saved, and `restore`, which brings what was loaded into objects built
+# anew, and returns the epoch. Show for each part that the end differs without
+# it.
+
+
+# %%
+def checkpoint_of(net, optimizer, epoch, order):
+    """What the run needs to go on, as a dictionary for `torch.save`."""
+    ...
+
+
+def restore(state, net, optimizer, order):
+    """Give all of them their state back, and return the epoch."""
+    ...
+
+
+needed = {
+    "parameters": ...,
+    "gradients": ...,
+    "optimizer": ...,
+    "epoch": ...,
+    "own generator": ...,
+    "global generator": ...,
+}
+
+# %%
+check.resume_with_more_state(checkpoint_of, restore, needed)
+
+# %% [markdown]
+# ### 4.4 Find the corrupt file
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-4)
+#
+# Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
+# bit in the middle. Which of the two does `torch.load` notice? Predict it,
+# with True or False. Write `corrupt(paths)` that returns both names, such as
+# `"copy2.pt"`: the file is a zip archive with checksums, which
+# `zipfile.ZipFile(path).testzip()` compares. Why don't they help against
+# someone who changes a file on purpose? Use `hashlib` for that case:
+# `changed(paths, digests)` returns the names of the files whose SHA-256 digest
+# differs from the one in `digests`, a dictionary from names to digests in
+# hexadecimal. Where must `digests` be kept?
+
+# %%
+noticed = {"cut": ..., "flipped": ...}
+
+
+def corrupt(paths):
+    """The names of the files that are damaged."""
+    ...
+
+
+def changed(paths, digests):
+    """The names of the files whose digest isn't the one in `digests`."""
+    ...
+
+
+# %%
+check.find_the_corrupt_file(noticed, corrupt, changed)
+
+# %% [markdown]
+# ### 4.5 After a failed load
+#
+# *Think, 15 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-5)
+#
+# Build `three` anew, load `mlp.pt` into it and catch the size mismatch. Which
+# of its parameters have the file's values now? Predict it, with True or False,
+# then compare. What follows for a program that catches this error and goes on?
+# Write `load_or_leave(net, state)` for it: it loads a state dict strictly and
+# returns True, or, where that fails, returns False and leaves each parameter
+# and buffer of the net as it was.
+
+# %%
+from_file = {
+    "hidden.weight": ...,
+    "hidden.bias": ...,
+    "out.weight": ...,
+    "out.bias": ...,
+}
+
+
+def load_or_leave(net, state):
+    """Load all of the state and return True, or nothing and return False."""
+    ...
+
+
+# %%
+check.after_a_failed_load(from_file, load_or_leave)
+
+# %% [markdown]
+# ### 4.6 Keep the last three
+#
+# *Code, 30 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-6)
+#
+# Extend `save_checkpoint` to keep the last three checkpoints:
+# `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,
+# by `torch.save` to a file of its own in `folder`, and keeps those of the
+# three highest epochs. If writing fails, the old checkpoints are all still
+# there. `load_latest(folder)` returns the newest readable state, the one of
+# the highest epoch (when a file was written doesn't count: a copy may change
+# it), or None if there is none. Cut the newest after 10%, 50% and 90% of its
+# bytes: each time, the one before it must come back.
+
+
+# %%
+def save_in_turn(state, folder):
+    """Save the state in the folder, where three states are kept."""
+    ...
+
+
+def load_latest(folder):
+    """The readable state of the highest epoch, or None."""
+    ...
+
+
+# %%
+check.keep_the_last_three(save_in_turn, load_latest)
 
 # %% [markdown]
 # ## Where to go next

@@ -25,6 +25,14 @@ from .blocks import (
     read_a_tree,
     two_nets_side_by_side,
 )
+from .files import (
+    after_a_failed_load,
+    find_the_corrupt_file,
+    keep_the_last_three,
+    resume_with_more_state,
+    reuse_two_layers,
+    save_the_architecture_too,
+)
 from .layers import (
     better_start,
     dropout,
@@ -49,6 +57,7 @@ from .parameters import (
 __all__ = [
     "Report",
     "activation_by_name",
+    "after_a_failed_load",
     "all_but_the_last",
     "another_distribution",
     "better_start",
@@ -58,11 +67,13 @@ __all__ = [
     "dropout",
     "every_way_to_a_bias",
     "factory",
+    "find_the_corrupt_file",
     "function_of_your_own",
     "half_spectrum",
     "hook_that_measures",
     "inputs_of_any_width",
     "jacobian_by_products",
+    "keep_the_last_three",
     "larger_graph_by_hand",
     "layer_with_a_memory",
     "leaf_that_got_lost",
@@ -72,6 +83,9 @@ __all__ = [
     "quadratic_layer",
     "read_a_tree",
     "repair",
+    "resume_with_more_state",
+    "reuse_two_layers",
+    "save_the_architecture_too",
     "slopes_without_a_formula",
     "tie_that_breaks",
     "two_nets_side_by_side",

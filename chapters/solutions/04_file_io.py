@@ -1,0 +1,638 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Solutions to chapter 04
+#
+# To the exercises of [Save and load tensors and models](../04_file_io.ipynb).
+# Each begins with its statement. Try it there first: a solution teaches most
+# to one who has been stuck.
+
+# %%
+import copy
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from d2l_helpers import MLP, MySequential, check
+
+# %% [markdown]
+# All files go into a temporary directory.
+
+# %%
+scratch = tempfile.TemporaryDirectory()
+folder = Path(scratch.name)
+
+# %% [markdown]
+# ## 4.1 Reuse two layers
+#
+# *Code, 15 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-1)
+#
+# Save the state dict of `MySequential(nn.Linear(20, 64), nn.ReLU(),
+# nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`. Write `reuse(path)`, which
+# loads its first two linear layers from the file into a net that continues,
+# after the second ReLU, with two linear layers of your own, (64, 16) and
+# (16, 3), with a ReLU between them. It returns the net and the list of the
+# missing keys: the names of the parameters that the file doesn't fill. Show
+# that the outputs after the second ReLU are exactly equal.
+
+# %% [markdown]
+# **Idea.** A chain names its blocks by their place, ReLUs included: the two
+# linear layers are `0` and `2`, in the file and in the new net. The file's `4`
+# must stay out: the net has a `4` of another shape, which `strict=False`
+# doesn't forgive. Missing are the keys of the new layers, `4` and `6`.
+
+
+# %%
+def reuse(path):
+    net = MySequential(
+        nn.Linear(20, 64),
+        nn.ReLU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Linear(64, 16),
+        nn.ReLU(),
+        nn.Linear(16, 3),
+    )
+    state = torch.load(path)
+    first_two = {k: v for k, v in state.items() if k[:2] in ("0.", "2.")}
+    result = net.load_state_dict(first_two, strict=False)
+    return net, result.missing_keys
+
+
+# %%
+check.reuse_two_layers(reuse)
+
+# %% [markdown]
+# This is the chain of the exercise, saved.
+
+# %%
+torch.manual_seed(0)
+layers = [nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
+chain = MySequential(*layers, nn.Linear(64, 10))
+torch.save(chain.state_dict(), folder / "chain.pt")
+
+# %% [markdown]
+# Slices of both nets end after the second ReLU. Their outputs are equal to the
+# last bit.
+
+# %%
+net, missing_keys = reuse(folder / "chain.pt")
+X = torch.rand(5, 20)
+assert_close(net[:4](X), chain[:4](X), rtol=0, atol=0)
+missing_keys
+
+# %% [markdown]
+# **Another way.** Load the whole file, strictly, into the net that it belongs
+# to, and build on a slice of it, which carries its values along. No key can be
+# missed unseen.
+
+# %%
+chain.load_state_dict(torch.load(folder / "chain.pt"))
+end = MySequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 3))
+longer = MySequential(chain[:4], end)
+assert longer[0][2] is chain[2]
+longer(X).shape
+
+# %% [markdown]
+# **Pitfall.** The two nets share these layers: training one changes the other.
+# Where both are needed, take a deep copy.
+
+# %% [markdown]
+# ## 4.2 Save the architecture too
+#
+# *Code, 30 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-2)
+#
+# Save a net with a description made of numbers, strings, lists and
+# dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
+# that has the name of the net's class under the key `"kind"`, `"MLP"` or
+# `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
+# `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
+# `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
+# exactly like the saved one. No text in a file is run as code. For a kind that
+# it doesn't know, `load_net` raises an error whose message names the kinds
+# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
+# two functions raises an error that names `Linear` and `ReLU`.
+
+# %% [markdown]
+# **Idea.** Describe each layer by what its class is called with: three values
+# for a linear layer, an empty list for a ReLU. An `MLP` has two linear layers
+# under other names, so that one dictionary, from names to sizes, serves both
+# kinds. `load_net` starts with any net of the kind and sets its layers. It
+# calls only what its own code names, whatever the file says.
+
+
+# %%
+def save_net(net, path):
+    layers = {name: [] for name in net._modules}
+    for name, f in net._modules.items():
+        if isinstance(f, nn.Linear):
+            layers[name] = [*f.weight.T.shape, f.bias is not None]
+        elif not isinstance(f, nn.ReLU):
+            raise ValueError(f"{f} is neither a Linear nor a ReLU")
+    file = {"kind": type(net).__name__, "layers": layers}
+    torch.save({**file, "state": net.state_dict()}, path)
+
+
+def load_net(path):
+    file = torch.load(path, weights_only=True)
+    if file["kind"] not in ("MLP", "MySequential"):
+        raise ValueError(f"{file['kind']} isn't an MLP or a MySequential")
+    net = MLP() if file["kind"] == "MLP" else MySequential()
+    for name, sizes in file["layers"].items():
+        net.add_module(name, nn.Linear(*sizes) if sizes else nn.ReLU())
+    net.load_state_dict(file["state"])
+    return net
+
+
+# %%
+check.save_the_architecture_too(save_net, load_net)
+
+# %% [markdown]
+# A description can be read, and compared between files.
+
+# %%
+save_net(longer[1], folder / "end.pt")
+torch.load(folder / "end.pt")["layers"]
+
+# %% [markdown]
+# A kind from a later version of the program is refused, by a message that
+# helps.
+
+# %% tags=["raises-exception"]
+torch.save({"kind": "Transformer"}, folder / "later.pt")
+load_net(folder / "later.pt")
+
+# %% [markdown]
+# Why `_modules`? A layer may stand in a chain twice, and `named_children`
+# leaves out one that it has seen before.
+
+# %%
+relu = nn.ReLU()
+twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
+[name for name, _ in twice.named_children()], list(twice._modules)
+
+# %% [markdown]
+# **At the edges.** A linear layer that stands there twice comes back as two
+# layers with the same values. The answers are the same, but what was trained
+# as one layer would now be trained as two.
+
+# %%
+f = nn.Linear(20, 20)
+save_net(MySequential(f, relu, f), folder / "tied.pt")
+back = load_net(folder / "tied.pt")
+assert_close(back(X), f(relu(f(X))), rtol=0, atol=0)
+one_layer = back[0] is back[2]
+one_layer
+
+# %% [markdown]
+# **Pitfall.** `getattr(nn, name)(*sizes)` would build any layer, without a
+# list of those that are known, and `eval` of a description any object. Then
+# the file chooses what is called: what `weights_only=True` is to prevent.
+
+# %% [markdown]
+# ## 4.3 Resume with more state
+#
+# *Explore, 25 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-3)
+#
+# Put `nn.Dropout(0.2)` behind the ReLU of the model, and draw the order of the
+# samples from a `torch.Generator` of its own, `order`: `torch.randperm(n,
+# generator=order)`. Stop after epoch 4 of 10. Which parts must the checkpoint
+# have, so that the end is equal with `rtol=0, atol=0`? Predict it, with True
+# or False for each. Then write `checkpoint_of`, which returns the dictionary
+# that is saved, and `restore`, which brings what was loaded into objects built
+# anew, and returns the epoch. Show for each part that the end differs without
+# it.
+
+# %% [markdown]
+# **Idea.** Go through what a step reads: the parameters, the averages of Adam,
+# the order of the samples, the zeros of the dropout. The order comes from
+# `order`, the zeros from PyTorch's global generator: two states. The epoch
+# tells how many steps are left. The gradients are dropped by `zero_grad`
+# before anything reads them.
+
+
+# %%
+def checkpoint_of(net, optimizer, epoch, order):
+    return {
+        "model": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "epoch": epoch,
+        "order": order.get_state(),
+        "global": torch.get_rng_state(),
+    }
+
+
+def restore(state, net, optimizer, order):
+    net.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    order.set_state(state["order"])
+    torch.set_rng_state(state["global"])
+    return state["epoch"]
+
+
+needed = dict.fromkeys(["parameters", "optimizer", "epoch"], True)
+needed |= {"own generator": True, "global generator": True, "gradients": False}
+
+# %%
+check.resume_with_more_state(checkpoint_of, restore, needed)
+
+# %% [markdown]
+# To see it for each part, here is a run. `start` builds all of its objects.
+
+
+# %%
+def start(seed):
+    torch.manual_seed(seed)
+    layers = nn.Linear(20, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 1)
+    net = MySequential(*layers)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.005)
+    return net, optimizer, torch.Generator().manual_seed(seed)
+
+
+# %% [markdown]
+# `train` goes on with them, on samples without noise.
+
+# %%
+torch.manual_seed(0)
+inputs = torch.rand(256, 20)
+targets = inputs.square().sum(dim=1, keepdim=True)  # (256, 1)
+
+
+def train(net, optimizer, order, num_epochs):
+    for _ in range(num_epochs):
+        for rows in torch.randperm(256, generator=order).split(64):
+            loss = F.mse_loss(net(inputs[rows]), targets[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+# %% [markdown]
+# One run trains for 10 epochs.
+
+# %%
+net, optimizer, order = start(seed=0)
+train(net, optimizer, order, 10)
+
+# %% [markdown]
+# Another stops after 4 and is saved.
+
+# %%
+stopped, its_optimizer, its_order = start(seed=0)
+train(stopped, its_optimizer, its_order, 4)
+state = checkpoint_of(stopped, its_optimizer, 4, its_order)
+torch.save(state, folder / "epoch4.pt")
+
+# %% [markdown]
+# A part that is left out stays what the new run has by itself. So put that
+# part of the new run's checkpoint in the place of the saved one.
+
+
+# %%
+def end_without(part=None):
+    run = start(seed=1)
+    state = torch.load(folder / "epoch4.pt")
+    if part:
+        state[part] = checkpoint_of(*run[:2], 0, run[2])[part]
+    train(*run, 10 - restore(state, *run))
+    return run[0].state_dict()
+
+
+assert_close(end_without(), net.state_dict(), rtol=0, atol=0)
+
+# %% [markdown]
+# With all five parts, the end is equal to the last bit, though no gradient was
+# saved. Without any one of them it isn't.
+
+# %%
+for part in state:
+    end = end_without(part)["0.weight"]
+    same = torch.equal(end, net.state_dict()["0.weight"])
+    print(f"without {part}: {'the same' if same else 'another'} end")
+
+# %% [markdown]
+# **Pitfall.** The seed isn't the state. It tells where a generator began, and
+# stays the same whatever is drawn.
+
+# %%
+order = torch.Generator().manual_seed(5)
+before = order.get_state()
+torch.randperm(256, generator=order)
+order.initial_seed(), torch.equal(order.get_state(), before)
+
+# %% [markdown]
+# **Pitfall.** The generator itself doesn't belong into the file: it is an
+# object, and `weights_only=True` refuses it.
+
+# %%
+torch.save({"order": order}, folder / "object.pt")
+try:
+    torch.load(folder / "object.pt")
+except pickle.UnpicklingError as error:
+    print(type(error).__name__)
+
+# %% [markdown]
+# ## 4.4 Find the corrupt file
+#
+# *Code, 25 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-4)
+#
+# Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
+# bit in the middle. Which of the two does `torch.load` notice? Predict it,
+# with True or False. Write `corrupt(paths)` that returns both names, such as
+# `"copy2.pt"`: the file is a zip archive with checksums, which
+# `zipfile.ZipFile(path).testzip()` compares. Why don't they help against
+# someone who changes a file on purpose? Use `hashlib` for that case:
+# `changed(paths, digests)` returns the names of the files whose SHA-256 digest
+# differs from the one in `digests`, a dictionary from names to digests in
+# hexadecimal. Where must `digests` be kept?
+
+# %% [markdown]
+# **Idea.** A file that is cut lacks the list at the end of a zip archive, so
+# `torch.load` and `ZipFile` both raise. A flipped bit is another number and
+# nothing more; `torch.load` doesn't compute the checksum again. `testzip`
+# does, and returns the name of the first bad entry.
+
+
+# %%
+noticed = {"cut": True, "flipped": False}
+
+
+def is_corrupt(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is not None
+    except Exception:  # damage to the archive's own notes raises many kinds
+        return True
+
+
+def corrupt(paths):
+    return [path.name for path in paths if is_corrupt(path)]
+
+
+def changed(paths, digests):
+    now = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+    return [name for name, digest in now.items() if digest != digests[name]]
+
+
+# %%
+check.find_the_corrupt_file(noticed, corrupt, changed)
+
+# %% [markdown]
+# Here are five copies, with their digests. Any large file of `torch.save` will
+# do.
+
+# %%
+torch.save(MLP(20, 1024, 1).state_dict(), folder / "model.pt")
+paths = [folder / f"copy{i}.pt" for i in range(1, 6)]
+digests = {}
+for path in paths:
+    shutil.copy(folder / "model.pt", path)
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+corrupt(paths), changed(paths, digests)
+
+# %% [markdown]
+# Cut one of them in half, and flip a bit of another.
+
+# %%
+data = bytearray((folder / "model.pt").read_bytes())
+half = data[: len(data) // 2]
+data[len(half)] ^= 1
+for path, content in ((paths[1], half), (paths[3], data)):
+    path.write_bytes(content)
+
+# %% [markdown]
+# `torch.load` reads the one with the flipped bit without a word.
+
+# %%
+torch.load(paths[3])
+corrupt(paths)
+
+# %% [markdown]
+# **On purpose.** Anyone can compute a checksum. Who writes other weights with
+# `torch.save` gets a good archive, and `corrupt` finds nothing in it. The
+# digest tells. Keep it where who can change the file can't change it: in
+# another place, or signed. Beside the file, both would be replaced together.
+
+# %%
+other = torch.load(folder / "model.pt")
+other["out.bias"] += 1
+torch.save(other, paths[2])
+corrupt([paths[2]]), changed([paths[2]], digests)
+
+# %% [markdown]
+# **At the edges.** In front of each tensor, `torch.save` fills up with the
+# letter Z. No checksum covers that: a flip there changes nothing that is read,
+# and only the digest tells.
+
+# %%
+data = bytearray((folder / "model.pt").read_bytes())
+data[data.index(b"ZZZZ")] ^= 1
+paths[4].write_bytes(data)
+corrupt([paths[4]]), changed([paths[4]], digests)
+
+# %% [markdown]
+# **Pitfall.** To catch `BadZipFile` alone isn't enough. Flip a bit of each
+# byte of the last entry in the archive's list, and errors of other kinds come
+# up.
+
+# %%
+kinds, data = set(), (folder / "model.pt").read_bytes()
+last = data.rindex(b"PK\x01\x02")  # so each entry begins
+for i in range(last, last + 46):
+    flipped = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+    try:
+        zipfile.ZipFile(io.BytesIO(flipped)).testzip()
+    except Exception as error:
+        kinds.add(type(error))
+assert kinds > {zipfile.BadZipFile, NotImplementedError}
+
+# %% [markdown]
+# ## 4.5 After a failed load
+#
+# *Think, 15 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-5)
+#
+# Build `three` anew, load `mlp.pt` into it and catch the size mismatch. Which
+# of its parameters have the file's values now? Predict it, with True or False,
+# then compare. What follows for a program that catches this error and goes on?
+# Write `load_or_leave(net, state)` for it: it loads a state dict strictly and
+# returns True, or, where that fails, returns False and leaves each parameter
+# and buffer of the net as it was.
+
+# %% [markdown]
+# **Idea.** `load_state_dict` goes through the names, copies what fits, notes
+# what doesn't, and raises at the end. By then the first layer is the file's,
+# and the last one is as it was. To leave the net alone, keep a copy of its
+# state. It must be a deep one: a state dict changes with the net.
+
+# %%
+from_file = {
+    "hidden.weight": True,
+    "hidden.bias": True,
+    "out.weight": False,
+    "out.bias": False,
+}
+
+
+def load_or_leave(net, state):
+    before = copy.deepcopy(net.state_dict())
+    try:
+        net.load_state_dict(state)
+    except RuntimeError:
+        net.load_state_dict(before)
+        return False
+    return True
+
+
+# %%
+check.after_a_failed_load(from_file, load_or_leave)
+
+# %% [markdown]
+# Before the load, the weight of the first layer isn't the file's.
+
+# %%
+state, three = MLP().state_dict(), MLP(20, 256, 3)
+torch.equal(three.hidden.weight, state["hidden.weight"])
+
+# %% [markdown]
+# After it, though it failed, it is.
+
+# %%
+try:
+    three.load_state_dict(state)
+except RuntimeError:
+    print(torch.equal(three.hidden.weight, state["hidden.weight"]))
+
+# %% [markdown]
+# **What follows.** A program that catches the error and goes on has neither
+# the old net nor the saved one, but the first layer of the one and the last
+# layer of the other. Nothing in its answers tells.
+#
+# **Another way.** Compare names and shapes first, and load only what fits as a
+# whole. This needs no second copy of the net in memory.
+
+
+# %%
+def look_and_load(net, state):
+    mine = {name: value.shape for name, value in net.state_dict().items()}
+    fits = mine == {name: value.shape for name, value in state.items()}
+    if fits:
+        net.load_state_dict(state)
+    return fits
+
+
+check.after_a_failed_load(from_file, look_and_load)
+
+# %% [markdown]
+# ## 4.6 Keep the last three
+#
+# *Code, 30 minutes.*
+# [Exercise](../04_file_io.ipynb#cell-id=exercise-4-6)
+#
+# Extend `save_checkpoint` to keep the last three checkpoints:
+# `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,
+# by `torch.save` to a file of its own in `folder`, and keeps those of the
+# three highest epochs. If writing fails, the old checkpoints are all still
+# there. `load_latest(folder)` returns the newest readable state, the one of
+# the highest epoch (when a file was written doesn't count: a copy may change
+# it), or None if there is none. Cut the newest after 10%, 50% and 90% of its
+# bytes: each time, the one before it must come back.
+
+# %% [markdown]
+# **Idea.** Put the epoch into the name, with zeros in front, so that names
+# sort like numbers. Write as `save_checkpoint` does, and delete only when the
+# new file is complete: at each moment, three complete files are there.
+# `load_latest` goes through them from the newest on. The suffix `.part` keeps
+# a half-written one out of both.
+
+
+# %%
+def save_in_turn(state, folder):
+    path = folder / f"{state['epoch']:06}.pt"
+    part = path.with_suffix(".part")
+    with open(part, "wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    for old in sorted(folder.glob("*.pt"))[:-3]:
+        old.unlink()
+
+
+def load_latest(folder):
+    for path in sorted(folder.glob("*.pt"), reverse=True):
+        try:
+            return torch.load(path, map_location="cpu")
+        except (RuntimeError, OSError, EOFError):
+            continue
+    return None
+
+
+# %%
+check.keep_the_last_three(save_in_turn, load_latest)
+
+# %% [markdown]
+# Twelve epochs are saved, three are left.
+
+# %%
+run = folder / "run"
+run.mkdir(exist_ok=True)
+for epoch in range(1, 13):
+    save_in_turn({"epoch": epoch, "weight": torch.rand(1000)}, run)
+names = sorted(path.name for path in run.iterdir())
+names
+
+# %% [markdown]
+# Cut the newest. Each time, epoch 11 comes back.
+
+# %%
+data = (run / names[-1]).read_bytes()
+for share in (0.1, 0.5, 0.9):
+    (run / names[-1]).write_bytes(data[: int(share * len(data))])
+    print(f"cut after {share:.0%}: epoch {load_latest(run)['epoch']}")
+
+# %% [markdown]
+# **Pitfall.** Without the zeros, the names sort as text. Epoch 10 is then
+# taken for older than epoch 9, and deleted.
+
+# %%
+sorted(["8.pt", "9.pt", "10.pt"])
+
+# %% [markdown]
+# **At the edges.** What a cut file raises depends on where it is cut: mostly a
+# RuntimeError, at some lengths an OSError, and an EOFError if nothing is left.
+# To catch the first alone would lose the run in the other cases.
+
+# %%
+(run / names[-1]).write_bytes(b"")
+try:
+    torch.load(run / names[-1])
+except EOFError as error:
+    print(type(error).__name__)

@@ -1,0 +1,1155 @@
+"""Answers to the exercises of chapter 04."""
+
+import copy
+import functools
+import hashlib
+import io
+import json
+import os
+import random
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from d2l_helpers import MLP, MySequential
+from tests.answers import right, wrong
+
+# 4.1 Reuse two layers
+
+
+def fresh():
+    return nn.Sequential(
+        nn.Linear(20, 64),
+        nn.ReLU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Linear(64, 16),
+        nn.ReLU(),
+        nn.Linear(16, 3),
+    )
+
+
+class Continued(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.start = nn.ModuleList([nn.Linear(20, 64), nn.Linear(64, 64)])
+        self.end = nn.ModuleList([nn.Linear(64, 16), nn.Linear(16, 3)])
+
+    def forward(self, X):
+        for layer in [*self.start, self.end[0]]:
+            X = layer(X).clamp(min=0)
+        return self.end[1](X)
+
+
+@right("reuse_two_layers")
+def reuse_under_other_names(path):
+    net = Continued()
+    state = torch.load(path)
+    names = {"0": "start.0", "2": "start.1"}
+    kept = {names[k[0]] + k[1:]: v for k, v in state.items() if k[0] in names}
+    return net, tuple(net.load_state_dict(kept, strict=False).missing_keys)
+
+
+@right("reuse_two_layers")
+def reuse_by_a_whole_net(path):
+    old = fresh()[:4]
+    old.append(nn.Linear(64, 10))
+    old.load_state_dict(torch.load(path))
+    net = nn.Sequential(old[:4], fresh()[4:])
+    return [net, {k for k in net.state_dict() if k.startswith("1")}]
+
+
+@right("reuse_two_layers")
+def reuse_what_fits(path):
+    net = fresh()
+    with torch.no_grad():
+        for p in net[:4].parameters():
+            p.requires_grad_(False)
+    mine = net.state_dict()
+    state = {
+        k: v for k, v in torch.load(path).items() if mine[k].shape == v.shape
+    }
+    return net, net.load_state_dict(state, strict=False)[0]
+
+
+def reuse_with(prefixes, net=fresh):
+    def reuse(path):
+        chain = net()
+        state = {
+            k: v for k, v in torch.load(path).items() if k.startswith(prefixes)
+        }
+        result = chain.load_state_dict(state, strict=False)
+        return chain, result.missing_keys
+
+    return reuse
+
+
+wrong("reuse_two_layers", "Only the first linear layer")(
+    reuse_with(("0", "1"))
+)
+wrong("reuse_two_layers", "and no wrong shape")(reuse_with(""))
+wrong("reuse_two_layers", "Compare the names")(reuse_with("2"))
+wrong("reuse_two_layers", "no more than one linear layer")(
+    reuse_with(("0", "2"), lambda: nn.Sequential(*fresh()[:5], fresh()[6]))
+)
+wrong("reuse_two_layers", "The second ReLU is missing")(
+    reuse_with(
+        ("0", "2"),
+        lambda: nn.Sequential(*fresh()[:3], nn.Identity(), *fresh()[4:]),
+    )
+)
+wrong("reuse_two_layers", "ReLU too many")(
+    reuse_with(("0", "2"), lambda: nn.Sequential(*fresh(), nn.ReLU()))
+)
+wrong("reuse_two_layers", "The order is")(
+    reuse_with(
+        ("0", "2"),
+        lambda: nn.Sequential(*fresh()[:5], nn.Tanh(), fresh()[6]),
+    )
+)
+wrong("reuse_two_layers", "has two linear layers")(
+    reuse_with(("0", "2"), lambda: fresh()[:5])
+)
+
+
+@wrong("reuse_two_layers", "Only the weights")
+def reuse_the_weights(path):
+    net = fresh()
+    state = torch.load(path)
+    with torch.no_grad():
+        net[0].weight.copy_(state["0.weight"])
+        net[2].weight.copy_(state["2.weight"])
+    return net, ["4.weight", "4.bias", "6.weight", "6.bias"]
+
+
+@wrong("reuse_two_layers", "Nothing of the file")
+def reuse_nothing(path):
+    state = {f"module.{k}": v for k, v in torch.load(path).items()}
+    net = fresh()
+    return net, net.load_state_dict(state, strict=False).missing_keys
+
+
+@wrong("reuse_two_layers", "Return both")
+def reuse_the_net_alone(path):
+    return reuse_what_fits(path)[0]
+
+
+@wrong("reuse_two_layers", "Return both")
+def reuse_the_result_alone(path):
+    state = torch.load(path)
+    state = {k: v for k, v in state.items() if k[0] != "4"}
+    return fresh().load_state_dict(state, strict=False)
+
+
+@wrong("reuse_two_layers", "`missing_keys` alone")
+def reuse_with_the_result(path):
+    state = torch.load(path)
+    state = {k: v for k, v in state.items() if k[0] != "4"}
+    net = fresh()
+    return net, net.load_state_dict(state, strict=False)
+
+
+@wrong("reuse_two_layers", "unexpected keys")
+def reuse_with_unexpected(path):
+    return reuse_what_fits(path)[0], []
+
+
+@wrong("reuse_two_layers", "left out")
+def reuse_with_keys_of_the_file(path):
+    return reuse_what_fits(path)[0], ["4.weight", "4.bias"]
+
+
+@wrong("reuse_two_layers", "parameters of your own two")
+def reuse_with_layers(path):
+    return reuse_what_fits(path)[0], ["4", "6"]
+
+
+@wrong("reuse_two_layers", "names of parameters, in a list")
+def reuse_with_a_count(path):
+    return reuse_what_fits(path)[0], 4
+
+
+# 4.2 Save the architecture too
+
+
+def json_save(net, path):
+    if isinstance(net, MLP):
+        kind = "MLP"
+        hidden, out = net.children()
+        shape = [*hidden.weight.T.shape, out.out_features]
+    else:
+        kind, shape = "MySequential", []
+        for block in net:
+            match block:
+                case nn.Linear():
+                    n, m = block.in_features, block.out_features
+                    shape.append({"n": n, "m": m, "b": block.bias is not None})
+                case nn.ReLU():
+                    shape.append("ReLU")
+                case _:
+                    raise TypeError(f"{block} is neither Linear nor ReLU")
+    values = list(net.state_dict().values())
+    content = {"kind": kind, "json": json.dumps(shape), "values": values}
+    torch.save(content, str(path))
+
+
+def json_load(path):
+    content = torch.load(str(path), weights_only=True, map_location="cpu")
+    shape = json.loads(content["json"])
+    if content["kind"] == "MLP":
+        net = MLP(*shape)
+    elif content["kind"] == "MySequential":
+        net = nn.Sequential(
+            *(
+                nn.ReLU()
+                if block == "ReLU"
+                else nn.Linear(block["n"], block["m"], block["b"])
+                for block in shape
+            )
+        )
+    else:
+        raise KeyError("only MLP and MySequential are known")
+    with torch.no_grad():
+        for p, value in zip(net.parameters(), content["values"], strict=True):
+            p.copy_(value)
+    return net.eval()
+
+
+right("save_the_architecture_too", json_load)(json_save)
+
+
+def list_save(net, path):
+    """Read back, an unknown layer is refused."""
+    if type(net) is MLP:
+        args = [net.hidden.in_features, net.hidden.out_features]
+        args.append(net.out.out_features)
+    else:
+        args = [
+            [type(b).__name__]
+            + (
+                [b.in_features, b.out_features, b.bias is not None]
+                if hasattr(b, "in_features")
+                else []
+            )
+            for b in net
+        ]
+    torch.save(
+        {"kind": type(net).__name__, "args": args, "net": net.state_dict()},
+        path,
+    )
+
+
+KINDS = {
+    "MLP": lambda args: MLP(*args),
+    "MySequential": lambda args: MySequential(*map(list_layer, args)),
+}
+
+
+def list_layer(args):
+    layers = {"Linear": nn.Linear, "ReLU": nn.ReLU}
+    name, *args = args
+    if name not in layers:
+        raise ValueError(f"{name} isn't one of {sorted(layers)}")
+    return layers[name](*args)
+
+
+def list_load(path, **options):
+    file = torch.load(path, **options)
+    if file["kind"] not in KINDS:
+        raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
+    net = KINDS[file["kind"]](file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+right("save_the_architecture_too", list_load)(list_save)
+
+
+def trusting_load(path):
+    return list_load(path, weights_only=False)
+
+
+def trusting_after_all(path):
+    try:
+        return list_load(path)
+    except Exception:
+        return list_load(path, weights_only=False)
+
+
+def silent_load(path):
+    try:
+        return list_load(path)
+    except ValueError:
+        raise
+    except Exception:
+        return None
+
+
+def load_without_names(path):
+    file = torch.load(path)
+    return KINDS[file["kind"]](file["args"])
+
+
+def load_or_key_error(path):
+    file = torch.load(path)
+    net = KINDS[file["kind"]](file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+def load_or_chain(path):
+    file = torch.load(path)
+    kind = file["kind"] if file["kind"] in KINDS else "MySequential"
+    net = KINDS[kind](file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+def reversed_load(path):
+    net = list_load(path)
+    if isinstance(net, MLP):
+        net.out.bias.data.zero_()
+    return net
+
+
+def load_the_file(path):
+    list_load(path)
+    return torch.load(path)
+
+
+def source_save(net, path):
+    list_save(net, path)
+    file = torch.load(path)
+    if type(net) is MLP:
+        args = file["args"]
+        source = f"MLP(*{args})"
+    else:
+        layers = [f"nn.{name}(*{args})" for name, *args in file["args"]]
+        source = f"MySequential({', '.join(layers)})"
+    if "Tanh" in source:
+        raise ValueError("Linear or ReLU, please")
+    torch.save({**file, "args": source}, path)
+
+
+def source_load(path):
+    file = torch.load(path)
+    if file["kind"] not in KINDS:
+        raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
+    net = eval(file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+def kind_load(path):
+    """Runs the kind, and so the code that stands in its place."""
+    file = torch.load(path)
+    try:
+        kind = eval(file["kind"])
+    except NameError:
+        raise ValueError(f"unknown, and not of {list(KINDS)}") from None
+    net = KINDS[kind.__name__](file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+def load_any_layer(path):
+    file = torch.load(path)
+    if file["kind"] == "MySequential":
+        net = MySequential(*(getattr(nn, n)(*a) for n, *a in file["args"]))
+        net.load_state_dict(file["net"])
+        return net
+    return list_load(path)
+
+
+wrong("save_the_architecture_too", "code was run", trusting_load)(list_save)
+wrong("save_the_architecture_too", "code was run", trusting_after_all)(
+    list_save
+)
+wrong("save_the_architecture_too", "must learn", silent_load)(list_save)
+wrong("save_the_architecture_too", "other numbers", load_without_names)(
+    list_save
+)
+wrong("save_the_architecture_too", "which kinds", load_or_key_error)(list_save)
+wrong("save_the_architecture_too", "which kinds", load_or_chain)(list_save)
+wrong("save_the_architecture_too", "other numbers", reversed_load)(list_save)
+wrong("save_the_architecture_too", "returns the net", load_the_file)(list_save)
+wrong("save_the_architecture_too", "`eval` runs", source_load)(source_save)
+wrong("save_the_architecture_too", "`eval` runs", kind_load)(list_save)
+wrong("save_the_architecture_too", "must not pass", load_any_layer)(list_save)
+
+
+@wrong("save_the_architecture_too", "to be a dictionary", trusting_load)
+def save_the_object(net, path):
+    torch.save({"kind": type(net).__name__, "net": net}, path)
+
+
+class Description:
+    """A class of one's own, that each program would have to allow."""
+
+    def __init__(self, args):
+        self.args = args
+
+
+def load_a_class_that_is_allowed(path):
+    file = torch.load(path)
+    if file["kind"] not in KINDS:
+        raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
+    net = KINDS[file["kind"]](file["args"].args)
+    net.load_state_dict(file["net"])
+    return net
+
+
+@wrong(
+    "save_the_architecture_too",
+    "to be a dictionary",
+    load_a_class_that_is_allowed,
+)
+def save_with_a_class_that_is_allowed(net, path):
+    torch.serialization.add_safe_globals([Description])
+    list_save(net, path)
+    file = torch.load(path)
+    torch.save({**file, "args": Description(file["args"])}, path)
+
+
+@wrong("save_the_architecture_too", "to be a dictionary", list_load)
+def save_elsewhere(net, path):
+    list_save(net, path.with_suffix(".net"))
+
+
+@wrong("save_the_architecture_too", "to be a dictionary", list_load)
+def save_a_list(net, path):
+    torch.save([type(net).__name__, net.state_dict()], path)
+
+
+@wrong("save_the_architecture_too", 'under the key `"kind"`', list_load)
+def save_the_class_as_text(net, path):
+    torch.save({"kind": str(type(net)), "net": net.state_dict()}, path)
+
+
+@wrong("save_the_architecture_too", 'under the key `"kind"`', list_load)
+def save_without_kind(net, path):
+    torch.save({"name": "MLP", "net": net.state_dict()}, path)
+
+
+@wrong("save_the_architecture_too", "whether there is a bias", list_load)
+def save_without_bias(net, path):
+    list_save(net, path)
+    file = torch.load(path)
+    if type(net) is MySequential:
+        file["args"] = [args[:3] for args in file["args"]]
+    torch.save(file, path)
+
+
+@wrong("save_the_architecture_too", "the order of the layers", list_load)
+def save_linear_layers_alone(net, path):
+    list_save(net, path)
+    file = torch.load(path)
+    if type(net) is MySequential:
+        file["args"] = [args for args in file["args"] if args != ["ReLU"]]
+    torch.save(file, path)
+
+
+@wrong("save_the_architecture_too", "from its description", list_load)
+def save_without_description(net, path):
+    torch.save({"kind": type(net).__name__, "net": net.state_dict()}, path)
+
+
+# 4.3 Resume with more state
+
+NEEDED = {
+    "parameters": True,
+    "gradients": False,
+    "optimizer": True,
+    "epoch": True,
+    "own generator": True,
+    "global generator": True,
+}
+
+
+def parts_of(net, optimizer, epoch, order):
+    return {
+        "w": [p.detach().clone() for p in net.parameters()],
+        "o": optimizer.state_dict(),
+        "e": torch.tensor(epoch),
+        "g": [order.get_state(), torch.random.get_rng_state()],
+    }
+
+
+def put_back(state, net, optimizer, order, without="", **options):
+    if without != "w":
+        with torch.no_grad():
+            for p, value in zip(net.parameters(), state["w"], strict=True):
+                p.copy_(value)
+    if without != "o":
+        optimizer.load_state_dict(state["o"])
+    if without != "g0":
+        order.set_state(state["g"][0])
+    if without != "g1":
+        torch.random.set_rng_state(state["g"][1])
+    return state["e"].item()
+
+
+right("resume_with_more_state", put_back, NEEDED)(parts_of)
+
+
+def flat_parts_of(net, optimizer, epoch, order):
+    return {
+        **{f"net.{k}": v for k, v in net.state_dict().items()},
+        "optimizer": optimizer.state_dict(),
+        "epoch": epoch,
+        "order": order.get_state().tolist(),
+        "global": torch.get_rng_state(),
+        "grads": [p.grad for p in net.parameters()],
+        "python": random.getstate(),
+    }
+
+
+def put_flat_back(state, net, optimizer, order):
+    torch.set_rng_state(state.pop("global"))
+    order.set_state(torch.tensor(state.pop("order"), dtype=torch.uint8))
+    optimizer.load_state_dict(state.pop("optimizer"))
+    random.setstate(state.pop("python"))
+    state.pop("grads")
+    epoch = state.pop("epoch")
+    net.load_state_dict({k.removeprefix("net."): v for k, v in state.items()})
+    return epoch
+
+
+right("resume_with_more_state", put_flat_back, NEEDED)(flat_parts_of)
+
+
+def put_back_without(part):
+    return functools.partial(put_back, without=part)
+
+
+for part, hint in {
+    "w": "hasn't the parameters",
+    "o": "hasn't the averages",
+    "g0": "`order` isn't where it was",
+    "g1": "global generator isn't where",
+}.items():
+    wrong("resume_with_more_state", hint, put_back_without(part), NEEDED)(
+        parts_of
+    )
+
+
+def put_back_nothing_returned(state, net, optimizer, order):
+    put_back(state, net, optimizer, order)
+
+
+def put_back_the_next_epoch(state, net, optimizer, order):
+    return put_back(state, net, optimizer, order) + 1
+
+
+def put_back_in_evaluation(state, net, optimizer, order):
+    net.eval()
+    return put_back(state, net, optimizer, order)
+
+
+def put_back_by_assignment(state, net, optimizer, order):
+    names = list(net.state_dict())
+    values = dict(zip(names, state["w"], strict=True))
+    net.load_state_dict(values, assign=True)
+    return put_back(state, net, optimizer, order)
+
+
+def put_back_the_wrong_way_round(state, net, optimizer, order):
+    state["g"].reverse()
+    return put_back(state, net, optimizer, order)
+
+
+for restore, hint in {
+    put_back_nothing_returned: "returns the epoch",
+    put_back_the_next_epoch: "returns the epoch",
+    put_back_in_evaluation: "evaluation mode",
+    put_back_by_assignment: "replaced by new ones",
+    put_back_the_wrong_way_round: "`order` isn't where it was",
+}.items():
+    wrong("resume_with_more_state", hint, restore, NEEDED)(parts_of)
+
+
+def seeds_of(net, optimizer, epoch, order):
+    state = parts_of(net, optimizer, epoch, order)
+    return {**state, "g": [order.initial_seed(), torch.initial_seed()]}
+
+
+def put_seeds_back(state, net, optimizer, order):
+    state["g"] = [
+        torch.Generator().manual_seed(seed).get_state() for seed in state["g"]
+    ]
+    return put_back(state, net, optimizer, order)
+
+
+wrong("resume_with_more_state", "only where it began", put_seeds_back, NEEDED)(
+    seeds_of
+)
+
+
+@wrong("resume_with_more_state", "through a file", put_back, NEEDED)
+def parts_with_the_generator(net, optimizer, epoch, order):
+    return {**parts_of(net, optimizer, epoch, order), "order": order}
+
+
+@wrong("resume_with_more_state", "through a file", put_back, NEEDED)
+def parts_with_the_net(net, optimizer, epoch, order):
+    return {"net": net, "optimizer": optimizer, "epoch": epoch}
+
+
+@wrong("resume_with_more_state", "through a file", put_back, NEEDED)
+def parts_in_a_tuple(net, optimizer, epoch, order):
+    return net.state_dict(), optimizer.state_dict(), epoch
+
+
+for part, hint in {
+    "parameters": "what was learned",
+    "gradients": "`zero_grad` drops",
+    "optimizer": "averages over all",
+    "epoch": "how many are left",
+    "own generator": "draws next depends",
+    "global generator": "says nothing about",
+}.items():
+    needed = {**NEEDED, part: not NEEDED[part]}
+    wrong("resume_with_more_state", hint, put_back, needed)(parts_of)
+
+
+# 4.4 Find the corrupt file
+
+NOTICED = {"cut": True, "flipped": False}
+
+
+def corrupt_by_crc(paths):
+    for path in paths:
+        try:
+            with zipfile.ZipFile(path) as file:
+                for entry in file.infolist():
+                    file.read(entry)
+        except (zipfile.BadZipFile, zlib.error):
+            yield path
+
+
+def changed_in_blocks(paths, digests):
+    found = []
+    for path in paths:
+        digest = hashlib.new("sha256")
+        with path.open("rb") as file:
+            while block := file.read(512):
+                digest.update(block)
+        if digest.hexdigest() != digests[path.name]:
+            found.append(str(path))
+    return tuple(found)
+
+
+def is_corrupt(path):
+    try:
+        return bool(zipfile.ZipFile(path).testzip())
+    except zipfile.BadZipFile:
+        return True
+
+
+def corrupt_names(paths):
+    return {path.name for path in paths if is_corrupt(path)}
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def changed_names(paths, digests):
+    return [p.name for p in paths if sha256(p) != digests[p.name]]
+
+
+right("find_the_corrupt_file", corrupt_by_crc, changed_in_blocks)(NOTICED)
+right("find_the_corrupt_file", corrupt_names, changed_names)(NOTICED)
+
+
+def refuse(
+    words, noticed=NOTICED, corrupt=corrupt_names, changed=changed_names
+):
+    wrong("find_the_corrupt_file", words, corrupt, changed)(noticed)
+
+
+refuse("the list of what it holds", {"cut": False, "flipped": False})
+refuse("leaves it out", {"cut": True, "flipped": True})
+
+
+def corrupt_by_load(paths):
+    found = []
+    for path in paths:
+        try:
+            torch.load(path)
+        except Exception:
+            found.append(path.name)
+    return found
+
+
+def corrupt_without_catching(paths):
+    return [p.name for p in paths if zipfile.ZipFile(p).testzip() is not None]
+
+
+def corrupt_turned_round(paths):
+    return [p.name for p in paths if not is_corrupt(p)]
+
+
+def corrupt_entries(paths):
+    found = []
+    for path in paths:
+        try:
+            bad = zipfile.ZipFile(path).testzip()
+            if bad:
+                found.append(bad)
+        except zipfile.BadZipFile:
+            found.append(path.name)
+    return found
+
+
+def corrupt_by_size(paths):
+    sizes = [path.stat().st_size for path in paths]
+    return [p.name for p in paths if p.stat().st_size < max(sizes)]
+
+
+def corrupt_first(paths):
+    for path in paths:
+        if is_corrupt(path):
+            return [path.name]
+    return []
+
+
+def corrupt_that_ignores_a_cut(paths):
+    found = []
+    for path in paths:
+        with suppress(zipfile.BadZipFile):
+            if zipfile.ZipFile(path).testzip():
+                found.append(path.name)
+    return found
+
+
+def corrupt_one_name(paths):
+    return next(iter(corrupt_names(paths)), "none")
+
+
+refuse("Only the checksums tell", corrupt=corrupt_by_load)
+refuse("`ZipFile` raises before", corrupt=corrupt_without_catching)
+refuse("`ZipFile` raises before", corrupt=corrupt_that_ignores_a_cut)
+refuse("None for a good archive", corrupt=corrupt_turned_round)
+refuse("entry of the archive", corrupt=corrupt_entries)
+refuse("Only the checksums tell", corrupt=corrupt_by_size)
+refuse("Go on after the first", corrupt=corrupt_first)
+refuse("in a list or in a set", corrupt=corrupt_one_name)
+refuse("None of these files", corrupt=lambda paths: [paths[0].name])
+refuse("in a list or in a set", corrupt=print)
+
+
+def changed_by(digest):
+    def changed(paths, digests):
+        return [p.name for p in paths if digest(p) != digests[p.name]]
+
+    return changed
+
+
+refuse(
+    "in hexadecimal",
+    changed=changed_by(lambda p: hashlib.md5(p.read_bytes()).hexdigest()),
+)
+refuse(
+    "in hexadecimal",
+    changed=changed_by(lambda p: hashlib.sha256(p.read_bytes()).digest()),
+)
+refuse(
+    "in hexadecimal",
+    changed=changed_by(lambda p: hashlib.sha256(p.name.encode()).hexdigest()),
+)
+refuse("complete archive", changed=lambda paths, digests: corrupt_names(paths))
+
+
+def changed_turned_round(paths, digests):
+    names = changed_names(paths, digests)
+    return [p.name for p in paths if p.name not in names] if names else []
+
+
+def changed_for_its_content(paths, digests):
+    """Looks at the numbers that are read back, not at the bytes."""
+    names = changed_names(paths, digests)
+    return [
+        p.name
+        for p in paths
+        if p.name in names and not torch.load(p)["weight"].any()
+    ]
+
+
+refuse("that are good", changed=changed_turned_round)
+refuse("one bit is enough", changed=changed_for_its_content)
+
+# 4.5 After a failed load
+
+FROM_FILE = {
+    "hidden.weight": True,
+    "hidden.bias": True,
+    "out.weight": False,
+    "out.bias": False,
+}
+
+
+def look_before_you_load(net, state):
+    mine = net.state_dict()
+    if mine.keys() != state.keys():
+        return False
+    if any(mine[name].shape != state[name].shape for name in mine):
+        return False
+    net.load_state_dict(state)
+    return True
+
+
+def try_on_a_copy(net, state):
+    try:
+        copy.deepcopy(net).load_state_dict(state)
+    except RuntimeError:
+        return False
+    return net.load_state_dict(state) is not None
+
+
+def restore_from_bytes(net, state):
+    buffer = io.BytesIO()
+    torch.save(net.state_dict(), buffer)
+    buffer.seek(0)
+    try:
+        net.load_state_dict(state, strict=True)
+    except Exception:
+        net.load_state_dict(torch.load(buffer))
+        return False
+    else:
+        return True
+
+
+for load in (look_before_you_load, try_on_a_copy, restore_from_bytes):
+    right("after_a_failed_load", load)(FROM_FILE)
+
+
+def fail(words, load, **prediction):
+    wrong("after_a_failed_load", words, load)({**FROM_FILE, **prediction})
+
+
+fail("only when it is through", try_on_a_copy, **{"hidden.weight": False})
+fail("only when it is through", try_on_a_copy, **{"hidden.bias": False})
+fail("nothing could be copied", try_on_a_copy, **{"out.bias": True})
+
+
+def load_and_catch(net, state):
+    try:
+        net.load_state_dict(state)
+    except RuntimeError:
+        return False
+    return True
+
+
+def restore_from_the_state_itself(net, state):
+    before = net.state_dict()
+    if load_and_catch(net, state):
+        return True
+    net.load_state_dict(before)
+    return False
+
+
+def restore_from_a_flat_copy(net, state):
+    before = copy.copy(net.state_dict())
+    if load_and_catch(net, state):
+        return True
+    net.load_state_dict(before)
+    return False
+
+
+def restore_the_parameters(net, state):
+    before = [p.detach().clone() for p in net.parameters()]
+    if load_and_catch(net, state):
+        return True
+    with torch.no_grad():
+        for p, value in zip(net.parameters(), before, strict=True):
+            p.copy_(value)
+    return False
+
+
+def load_loosely(net, state):
+    mine = net.state_dict()
+    fits = {
+        k: v
+        for k, v in state.items()
+        if k in mine and mine[k].shape == v.shape
+    }
+    net.load_state_dict(fits, strict=False)
+    return len(fits) == len(mine)
+
+
+def load_without_catching(net, state):
+    net.load_state_dict(state)
+    return True
+
+
+def load_without_an_answer(net, state):
+    before = copy.deepcopy(net.state_dict())
+    if not load_and_catch(net, state):
+        net.load_state_dict(before)
+
+
+def load_that_says_yes(net, state):
+    load_without_an_answer(net, state)
+    return True
+
+
+def load_never(net, state):
+    return net is state
+
+
+def load_what_is_there(net, state):
+    """Compares the shapes, and doesn't mind a key too many."""
+    for name, value in net.state_dict().items():
+        if name not in state or state[name].shape != value.shape:
+            return False
+    net.load_state_dict(state, strict=False)
+    return True
+
+
+def load_what_is_in_the_file(net, state):
+    """Compares the shapes, and doesn't mind a missing key."""
+    mine = net.state_dict()
+    for name, value in state.items():
+        if name not in mine or mine[name].shape != value.shape:
+            return False
+    net.load_state_dict(state, strict=False)
+    return True
+
+
+def load_into_a_copy(net, state):
+    net = copy.deepcopy(net)
+    return load_and_catch(net, state)
+
+
+fail("from a copy of its own", load_and_catch)
+fail("from a copy of its own", restore_from_the_state_itself)
+fail("from a copy of its own", restore_from_a_flat_copy)
+fail("from a copy of its own", load_loosely)
+fail("from a copy of its own", load_what_is_there)
+fail("from a copy of its own", load_what_is_in_the_file)
+fail("The buffers", restore_the_parameters)
+fail("Catch the error", load_without_catching)
+fail("return True", load_without_an_answer)
+fail("return False", load_that_says_yes)
+fail("This state fits", load_never)
+fail("This state fits", load_into_a_copy)
+
+# 4.6 Keep the last three
+
+
+def numbers(folder):
+    return sorted(int(path.stem) for path in folder.glob("*.ckpt"))
+
+
+def save_by_number(state, folder):
+    part = folder / "part"
+    torch.save(state, part)
+    part.replace(folder / f"{state['epoch']}.ckpt")
+    for number in numbers(folder)[:-3]:
+        (folder / f"{number}.ckpt").unlink()
+
+
+def load_by_number(folder):
+    for number in numbers(folder)[::-1]:
+        with suppress(Exception):
+            return torch.load(folder / f"{number}.ckpt")
+    return None
+
+
+right("keep_the_last_three", load_by_number)(save_by_number)
+
+
+def save_by_turning(state, folder):
+    """Renames the old ones, from the last on: a.pt, b.pt, c.pt."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    c, b, a = (folder / f"{name}.pt" for name in "cba")
+    if a.exists() and epoch_in(a) == state["epoch"]:
+        a.write_bytes(buffer.getvalue())
+        return
+    for newer, older in ((b, c), (a, b)):
+        if newer.exists():
+            os.replace(newer, older)
+    a.write_bytes(buffer.getvalue())
+
+
+def epoch_in(path):
+    with suppress(Exception):
+        return torch.load(path)["epoch"]
+    return -1
+
+
+def load_by_epoch(folder):
+    states = []
+    for path in os.listdir(folder):
+        with suppress(RuntimeError, OSError, EOFError):
+            states.append(torch.load(os.path.join(folder, path)))
+    return max(states, key=lambda state: state["epoch"], default=None)
+
+
+right("keep_the_last_three", load_by_epoch)(save_by_turning)
+
+
+def save_padded(state, folder):
+    path = folder / f"run_{state['epoch']:06d}.pt"
+    partial = path.with_suffix(".tmp")
+    try:
+        torch.save(state, partial)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    os.replace(partial, path)
+    for old in sorted(folder.glob("run_*.pt"))[:-3]:
+        old.unlink()
+
+
+right("keep_the_last_three", load_by_epoch)(save_padded)
+
+
+def keep(words, save=save_by_number, load=load_by_number):
+    wrong("keep_the_last_three", words, load)(save)
+
+
+def save_text(state, folder):
+    part = folder / "part"
+    torch.save(state, part)
+    part.replace(folder / f"{state['epoch']}.ckpt")
+    for path in sorted(folder.glob("*.ckpt"))[:-3]:
+        path.unlink()
+
+
+def save_by_time(state, folder):
+    part = folder / "part"
+    torch.save(state, part)
+    part.replace(folder / f"{state['epoch']}.ckpt")
+    by_time = sorted(folder.glob("*.ckpt"), key=os.path.getmtime)
+    for path in by_time[:-3]:
+        path.unlink()
+
+
+def save_all(state, folder):
+    torch.save(state, folder / f"{state['epoch']}.ckpt")
+
+
+def save_over(state, folder):
+    torch.save(state, folder / "0.ckpt")
+
+
+def save_two(state, folder):
+    save_by_number(state, folder)
+    for number in numbers(folder)[:-2]:
+        (folder / f"{number}.ckpt").unlink()
+
+
+def save_directly(state, folder):
+    torch.save(state, folder / f"{state['epoch']}.ckpt")
+    for number in numbers(folder)[:-3]:
+        (folder / f"{number}.ckpt").unlink()
+
+
+def save_after_deleting(state, folder):
+    others = {*numbers(folder), state["epoch"]}
+    for number in sorted(others)[:-3]:
+        (folder / f"{number}.ckpt").unlink()
+    save_by_number(state, folder)
+
+
+def save_wrapped(state, folder):
+    save_by_number({"epoch": state["epoch"], "state": state}, folder)
+    path = folder / f"{state['epoch']}.ckpt"
+    torch.save([torch.load(path)], path)
+
+
+def save_by_looking(state, folder):
+    """Reads each file to know its epoch, also one that can't be read."""
+    part = folder / f"{state['epoch']}.part"
+    torch.save(state, part)
+    part.replace(folder / f"{state['epoch']}.ckpt")
+    paths = list(folder.glob("*.ckpt"))
+    paths.sort(key=lambda path: torch.load(path)["epoch"])
+    for path in paths[:-3]:
+        path.unlink()
+
+
+keep('"epoch10" comes before', save_text)
+keep("by the time of its file", save_by_time)
+keep("the oldest must go", save_all)
+keep("each save writes the same", save_over)
+keep("three highest epochs", save_two)
+keep("Write under another name", save_directly)
+keep("Delete when the new one", save_after_deleting)
+keep("the state itself", save_wrapped)
+keep("must not keep the run", save_by_looking)
+keep("the state itself", lambda state, folder: save_by_number(state, Path()))
+
+
+def load_text(folder):
+    for path in sorted(folder.glob("*.ckpt"))[::-1]:
+        with suppress(Exception):
+            return torch.load(path)
+    return None
+
+
+def load_by_time(folder):
+    paths = sorted(folder.glob("*.ckpt"), key=os.path.getmtime)
+    for path in paths[::-1]:
+        with suppress(Exception):
+            return torch.load(path)
+    return None
+
+
+def load_newest(folder):
+    if numbers(folder):
+        return torch.load(folder / f"{numbers(folder)[-1]}.ckpt")
+    return None
+
+
+def load_one_of_two(folder):
+    for number in numbers(folder)[:-3:-1]:
+        with suppress(Exception):
+            return torch.load(folder / f"{number}.ckpt")
+    return None
+
+
+def load_that_raises(folder):
+    for number in numbers(folder)[::-1]:
+        with suppress(Exception):
+            return torch.load(folder / f"{number}.ckpt")
+    raise FileNotFoundError(folder)
+
+
+def load_path(folder):
+    for number in numbers(folder)[::-1]:
+        with suppress(Exception):
+            torch.load(folder / f"{number}.ckpt")
+            return folder / f"{number}.ckpt"
+    return None
+
+
+def load_runtime_errors_only(folder):
+    for number in numbers(folder)[::-1]:
+        with suppress(RuntimeError):
+            return torch.load(folder / f"{number}.ckpt")
+    return None
+
+
+def load_oldest(folder):
+    for number in numbers(folder):
+        with suppress(Exception):
+            return torch.load(folder / f"{number}.ckpt")
+    return None
+
+
+keep('"epoch9" comes after', load=load_text)
+keep("times of the files", load=load_by_time)
+keep("to be passed over", load=load_newest)
+keep("to be passed over", load=load_one_of_two)
+keep("Nothing was saved yet", load=load_that_raises)
+keep("returns what was saved", load=load_path)
+keep("RuntimeError, OSError or EOFError", load=load_runtime_errors_only)
+keep("highest epoch", load=load_oldest)
