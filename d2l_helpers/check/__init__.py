@@ -15,14 +15,34 @@ from .layers import (
     repair,
     where_to_center,
 )
+from .training import (
+    another_rule_for_stopping,
+    layers_of_your_own,
+    lose_less,
+    new_hands,
+    resume_from_the_best,
+    schedule,
+    stop_button,
+    two_runs_at_once,
+    who_confuses_whom,
+)
 
 __all__ = [
     "Report",
+    "another_rule_for_stopping",
     "better_start",
     "dropout",
     "half_spectrum",
     "layer_with_a_memory",
+    "layers_of_your_own",
+    "lose_less",
+    "new_hands",
     "quadratic_layer",
     "repair",
+    "resume_from_the_best",
+    "schedule",
+    "stop_button",
+    "two_runs_at_once",
     "where_to_center",
+    "who_confuses_whom",
 ]
