@@ -451,6 +451,28 @@ wrong("lose_less", "nothing is begun", save_nothing_between, resume_inside)(
 )
 
 
+@wrong("lose_less", "not of its rest", save_inside, resume_inside)
+def epoch_that_counts_from_the_rest(run, X, y, path, size):
+    before = run.begun.get("done", 0)
+
+    def save_less(run, path):
+        begun = {**run.begun, "done": run.begun["done"] - before}
+        torch.save({**state_of(run), "begun": begun}, path)
+
+    return epoch_inside(run, X, y, path, size, save=save_less)
+
+
+@wrong("lose_less", "rest of a rest", save_inside, resume_inside)
+def epoch_that_sums_from_the_rest(run, X, y, path, size):
+    before = run.begun.get("total", 0)
+
+    def save_less(run, path):
+        begun = {**run.begun, "total": run.begun["total"] - before}
+        torch.save({**state_of(run), "begun": begun}, path)
+
+    return epoch_inside(run, X, y, path, size, save=save_less)
+
+
 @wrong(
     "lose_less", "draw the order as `train_epoch`", save_inside, resume_inside
 )
