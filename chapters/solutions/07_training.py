@@ -211,7 +211,7 @@ temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 
 # %% [markdown]
-# ### 7.1 Another rule for stopping
+# ## 7.1 Another rule for stopping
 #
 # *Explore, 30 minutes.*
 # [Exercise](../07_training.ipynb#7.1-Another-rule-for-stopping)
@@ -228,8 +228,8 @@ folder = Path(temporary.name)
 # %% [markdown]
 # **Idea.** Go through the history as the run does, and remember the best epoch
 # so far. A pair (accuracy, minus loss) compares first by the accuracy and then
-# by the loss. Whoever looks for the maximum of the whole history takes epochs
-# into account that never come, since the run has stopped.
+# by the loss. The maximum of the whole history would be wrong: what comes after
+# the stop never happens.
 
 
 # %%
@@ -291,8 +291,8 @@ for rule in (stop_by_loss, stop_by_accuracy):
 # seed 1 the loss did. Five seeds of one split don't tell which is better.
 #
 # **Equal ones.** The accuracy takes steps of 1/297. Losses are sums of many
-# numbers, and hardly ever equal. Each history has fewer accuracies than
-# epochs, and as many losses.
+# numbers, and hardly ever equal: each history has as many losses as epochs,
+# and fewer accuracies.
 
 # %%
 for history in histories:
@@ -312,7 +312,7 @@ assert abs(shares.mean() - 0.1) < 0.01 and shares.max() > 0.13
 print(f"mean {shares.mean():.0%}, best {shares.max():.0%}")
 
 # %% [markdown]
-# ### 7.2 Resume from the best
+# ## 7.2 Resume from the best
 #
 # *Explore, 20 minutes.*
 # [Exercise](../07_training.ipynb#7.2-Resume-from-the-best)
@@ -374,22 +374,22 @@ for _ in range(5):
 # %% [markdown]
 # Is the lowest validation loss lower now?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 lowest, now = (
     min(loss for _, loss, _ in run.history) for run in (final, more)
 )
-assert now < lowest
-f"before {lowest:.3f}, now {now:.3f}"
+now < lowest
 
 # %% [markdown]
-# It is, here by a tenth: near the minimum the old steps were too long. But the
-# same 297 digits have chosen once more, so a part of the gain may be luck.
+# It is: 0.062 after 0.069 on the machine that made this page. Near the minimum
+# the old steps were too long. But the same 297 digits have chosen once more,
+# so a part of the gain may be luck.
 #
 # **At the edges.** Without the history the weights are the same, but early
 # stopping, and `assert_same_end`, need it.
 
 # %% [markdown]
-# ### 7.3 A schedule
+# ## 7.3 A schedule
 #
 # *Code, 25 minutes.*
 # [Exercise](../07_training.ipynb#7.3-A-schedule)
@@ -481,7 +481,7 @@ last_rates
 # the two leaves a checkpoint without a scheduler. Write one state, once.
 
 # %% [markdown]
-# ### 7.4 Lose less
+# ## 7.4 Lose less
 #
 # *Code, 40 minutes.*
 # [Exercise](../07_training.ipynb#7.4-Lose-less)
@@ -582,7 +582,7 @@ resumed = new_run(seed=1)
 resume_inside(resumed, path)
 seen = watch(resumed)
 while len(resumed.history) < 10:
-    one_epoch_inside(resumed, path)
+    one_epoch_inside(resumed, folder / "resumed.pt")
 len(seen)
 
 # %% [markdown]
@@ -597,12 +597,12 @@ assert_same_end(whole, resumed)
 # **Another way.** Save the state that the generator had before the order was
 # drawn, and draw it again. The file is smaller by 1,200 numbers.
 #
-# **Pitfall.** The sum of `loss.item()` is in double precision: the training
-# loss would differ in its last digits from that of `whole`. On a GPU, it would
-# also wait for each batch.
+# **Pitfall.** A sum of `loss.item()` is in double precision, and its last
+# digits may differ from those of `whole`. On a GPU it also waits for each
+# batch.
 
 # %% [markdown]
-# ### 7.5 The stop button
+# ## 7.5 The stop button
 #
 # *Code, 15 minutes.*
 # [Exercise](../07_training.ipynb#7.5-The-stop-button)
@@ -674,7 +674,7 @@ assert not issubclass(KeyboardInterrupt, Exception)
 KeyboardInterrupt.__mro__[1].__name__
 
 # %% [markdown]
-# ### 7.6 Who confuses whom
+# ## 7.6 Who confuses whom
 #
 # *Code, 20 minutes.*
 # [Exercise](../07_training.ipynb#7.6-Who-confuses-whom)
@@ -750,7 +750,7 @@ C[torch.tensor([3, 3]), torch.tensor([8, 8])] += 1
 C[3, 8].item()
 
 # %% [markdown]
-# ### 7.7 New hands
+# ## 7.7 New hands
 #
 # *Explore, 25 minutes.*
 # [Exercise](../07_training.ipynb#7.7-New-hands)
@@ -821,11 +821,11 @@ assert share > 0.5
 f"{share:.0%}"
 
 # %% [markdown]
-# Four times as often as by chance. But 300 digits are of two or three hands:
-# the next may be easier to read, or harder.
+# Four times as often as by chance. But 300 digits are, on average, of only two
+# or three hands: the next may be easier to read, or harder.
 
 # %% [markdown]
-# ### 7.8 Layers of your own
+# ## 7.8 Layers of your own
 #
 # *Code, 25 minutes.*
 # [Exercise](../07_training.ipynb#7.8-Layers-of-your-own)
@@ -892,9 +892,10 @@ assert all(abs(loss - math.log(10)) < 0.1 for loss in after)
 [round(loss, 1) for loss in after]
 
 # %% [markdown]
-# **What a ReLU at the end costs.** No logit is negative, and a class whose sum
-# is negative for every digit gets no gradient: its weights never move again.
-# How many classes does such a model never name, after five epochs?
+# **What a ReLU at the end costs.** No logit is negative. A class whose sum is
+# negative for every digit has the logit 0 everywhere, and gets no gradient:
+# only a change in the layer before can open it again. How many classes does
+# such a model never name, after five epochs?
 
 
 # %%
@@ -908,23 +909,22 @@ def never_named(last, seed):
 
 
 # %% [markdown]
-# For four seeds, with each layer at the end.
+# For four seeds, with each layer at the end: is any class lost?
 
-# %% tags=["nbval-ignore-output"]
-counts = {
+# %%
+lost = {
     last.__name__: [never_named(last, seed) for seed in range(4)]
     for last in (nn.Linear, MyLinear)
 }
-assert sum(counts["Linear"]) == 0 < sum(counts["MyLinear"])
-counts
+{name: max(numbers) > 0 for name, numbers in lost.items()}
 
 # %% [markdown]
-# Of each model with `MyLinear` last some classes are lost, here two to four of
-# ten: it reads all their digits wrong. Logits must be free to be negative,
-# which is why the `MLP` of the chapter ends without a ReLU.
+# With `MyLinear` last, two to four of the ten classes on the machine that made
+# this page: all their digits are read wrong. Logits must be free to be
+# negative, which is why the `MLP` of the chapter ends without a ReLU.
 
 # %% [markdown]
-# ### 7.9 Two runs at once
+# ## 7.9 Two runs at once
 #
 # *Code, 20 minutes.*
 # [Exercise](../07_training.ipynb#7.9-Two-runs-at-once)
@@ -938,8 +938,8 @@ counts
 
 # %% [markdown]
 # **Idea.** Each run has a generator that shuffles, but dropout draws from
-# PyTorch's own, which both share. So each run gets a random state: the one
-# that `new_run` leaves. It is set before each epoch of the run, and taken
+# PyTorch's own, which both share. So each run gets a random state, the one
+# that `new_run` leaves: it is set before each epoch of the run, and taken
 # again after it.
 
 
@@ -963,12 +963,12 @@ shared = "random"
 check.two_runs_at_once(in_turns, shared)
 
 # %% [markdown]
-# With the chapter's digits: both end as each other, and as `whole`.
+# With the chapter's digits, both end as `whole`.
 
 # %%
 first, second = in_turns((0, 0), 10, new_run, one_epoch)
-assert_same_end(first, second)
 assert_same_end(first, whole)
+assert_same_end(second, whole)
 
 # %% [markdown]
 # Without the repair, the second run goes on where the first has left the
@@ -981,5 +981,5 @@ assert first.history != second.history
 
 # %% [markdown]
 # **Another way.** `torch.random.fork_rng()` is a context that puts the state
-# back at its end. It protects what comes after, but gives no run a state of
-# its own.
+# back at its end. It protects what comes after, but the state of each run must
+# still be kept.
