@@ -473,6 +473,28 @@ def epoch_that_sums_from_the_rest(run, X, y, path, size):
     return epoch_inside(run, X, y, path, size, save=save_less)
 
 
+def save_place(run, path):
+    torch.save({**state_of(run), "begun": run.place}, path)
+
+
+def resume_place(run, path):
+    resume_inside(run, path)
+    run.place, run.begun = run.begun, {}
+
+
+@wrong("lose_less", "next epoch is a whole one", save_place, resume_place)
+def epoch_whose_place_stays(run, X, y, path, size):
+    run.begun = vars(run).get("place", {})
+    loss = epoch_inside(run, X, y, path, size, wrongs=("begun",), save=_place)
+    run.place, run.begun = run.begun, {}
+    return loss
+
+
+def _place(run, path):
+    run.place = run.begun
+    save_place(run, path)
+
+
 @wrong(
     "lose_less", "draw the order as `train_epoch`", save_inside, resume_inside
 )
