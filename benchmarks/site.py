@@ -70,7 +70,7 @@ def theirs_in(checkout: Path) -> Path:
     for page in folder.glob("*.md"):
         text = CONTENTS.sub("", page.read_text("utf-8"))
         page.write_text(text, encoding="utf-8")
-    names = [source.stem for source in book.sources()]
+    names = [book.name(page) for page in book.pages()]
     contents = {"format": "jb-book", "root": "index"}
     contents["chapters"] = [{"file": name} for name in [*names, "teach"]]
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents))

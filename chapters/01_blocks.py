@@ -647,35 +647,219 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # %% [markdown]
 # ## Exercises
 #
-# **1.1 A chain over a list.** Change `MySequential` so that it keeps its
-# blocks in a plain Python list. Before you run it, write down which of these
-# break: the output, `parameters()`, `state_dict()`, `double()`, printing.
-# Then repair it, and keep the plain list.
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/01_blocks.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 1.1 A chain over a list
 #
-# **1.2 Two nets side by side.** Write a module `Parallel(net1, net2)` whose
-# output is that of both nets, concatenated along the last dimension. What
-# must the two agree on, in what they take and in what they return?
+# *Code, 20 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-1)
 #
-# **1.3 A factory.** Write a function `repeat(make_block, n)` that returns a
-# chain of `n` blocks that share no parameter. Show that they share none. What
-# changes if the function takes a block instead of a function that makes one?
+# Change `MySequential` so that it keeps its blocks in a plain Python list,
+# and registers none. Before you run it, write down which of these break, that
+# is, do less than for `MySequential`: the output, `parameters()`,
+# `state_dict()`, `double()`, printing. Then repair it, and keep the plain
+# list: all five must work again, also for a block that stands there twice.
+
+# %%
+breaks = {
+    "output": ...,
+    "parameters()": ...,
+    "state_dict()": ...,
+    "double()": ...,
+    "printing": ...,
+}  # before the repair: True for what breaks, False for what works
+
+
+class ListSequential(nn.Module):
+    """The repaired chain, which keeps its blocks in a plain list."""
+
+    def __init__(self, *blocks):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # what the first block takes -> what the last one returns
+        ...
+
+
+# %%
+check.chain_over_a_list(ListSequential, breaks)
+
+# %% [markdown]
+# ### 1.2 Two nets side by side
 #
-# **1.4 An activation by name.** Write an MLP whose argument `activation` is
-# `"relu"`, `"tanh"` or `"gelu"`. Another name gives an error that lists the
-# three. Must the activations be registered?
+# *Code, 10 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-2)
 #
-# **1.5 Read a tree.** Draw the tree of
+# Write a module `Parallel(net1, net2)` whose output is that of both nets for
+# the same input, concatenated along the last dimension, with `net1` in front.
+# What must the two agree on, in what they take and in what they return? For
+# `net1 = nn.Linear(6, 3)` and `X` of shape $(4, 2, 6)$, predict with which of
+# three other nets `Parallel` works.
+
+
+# %%
+class Parallel(nn.Module):
+    """The outputs of two nets, side by side."""
+
+    def __init__(self, net1, net2):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, d) -> (*, m1 + m2), if the nets return (*, m1) and (*, m2)
+        ...
+
+
+works = {
+    "nn.Linear(6, 5)": ...,
+    "nn.Linear(5, 3)": ...,
+    "nn.Flatten()": ...,
+}  # by net2: True or False
+
+# %%
+check.two_nets_side_by_side(Parallel, works)
+
+# %% [markdown]
+# ### 1.3 A factory
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-3)
+#
+# Write a function `repeat(make_block, n)` that returns a chain of `n` blocks
+# that share no parameter, each from a call `make_block()` of its own. Show
+# that they share none. What changes if the function takes a block instead of
+# a function that makes one? Predict it for chains of three `nn.Linear(4, 4)`
+# from three calls, from one block in all three places, and from three deep
+# copies of one block: how many tensors `parameters()` gives, and how many
+# different weight matrices the three places start with.
+
+
+# %%
+def repeat(make_block, n):
+    """A chain of n blocks, each made by a call of `make_block`."""
+    # returns a module
+    ...
+
+
+starts = {
+    "three calls": (..., ...),
+    "one block": (..., ...),
+    "three deep copies": (..., ...),
+}  # how many parameter tensors, how many different weight matrices
+
+# %%
+check.factory(repeat, starts)
+
+# %% [markdown]
+# ### 1.4 An activation by name
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-4)
+#
+# Write an `MLP` whose argument `activation` is `"relu"`, `"tanh"` or
+# `"gelu"`. Another name gives an error that lists the three, as soon as the
+# module is made. Must the activations be registered? And must an
+# `nn.PReLU`?
+
+
+# %%
+class ActivationMLP(nn.Module):
+    """An MLP with one hidden layer, and an activation given by its name."""
+
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (n, num_inputs) -> (n, num_outputs)
+        ...
+
+
+must_register = {
+    "nn.ReLU": ...,
+    "nn.Tanh": ...,
+    "nn.GELU": ...,
+    "nn.PReLU": ...,
+}  # True or False
+
+# %%
+check.activation_by_name(ActivationMLP, must_register)
+
+# %% [markdown]
+# ### 1.5 Read a tree
+#
+# *Think, 15 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-5)
+#
+# Draw the tree of
 # `MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`
-# on paper, with the name of every parameter. Check it with `draw_modules` and
-# `state_dict`.
+# on paper, with the name and the shape of every parameter. Check it with
+# `draw_modules` and `state_dict`.
+
+# %%
+shapes = {...: ...}  # `chain` would have "0.weight": (256, 20), and so on
+
+# %%
+check.read_a_tree(shapes)
+
+# %% [markdown]
+# ### 1.6 A hook that measures
 #
-# **1.6 A hook that measures.** With one function, registered as a forward hook
-# on every module of `classifier` that has no children, print each layer's
-# output shape and the mean of its absolute values. Remove the hooks again.
+# *Code, 20 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# **1.7 Count the rounds.** Change `FixedHiddenMLP` so that it remembers how
+# Write `measure(net, X)`. It registers one function as a forward hook on
+# every module of `net` that has no children, runs `net(X)`, and returns a
+# pair for each time that such a layer runs, in order: the shape of its output,
+# and the mean of the output's absolute values, as the hook sees it. Remove the
+# hooks again, and no others, even if the run raises an error. What does it
+# say about `classifier` and `image`?
+
+
+# %%
+def measure(net, X):
+    """What each layer returns when `net` runs on `X`: shape and size."""
+    # a list of pairs, such as [((1, 784), 0.5), ((1, 512), 0.24)]
+    ...
+
+
+# %%
+check.hook_that_measures(measure)
+
+# %% [markdown]
+# ### 1.7 Count the rounds
+#
+# *Explore, 20 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-7)
+#
+# Change `FixedHiddenMLP` so that it remembers, in an attribute `rounds`, how
 # often the last call halved its values. How does this number grow with the
-# scale of the input, and why?
+# scale of the input, and why? Predict what is added to the rounds of a large
+# input if it is multiplied by 2 or by 1024, and the ReLU lets some of its
+# values pass; then for 1024 if the ReLU returns zeros alone.
+
+
+# %%
+class CountingMLP(FixedHiddenMLP):
+    """FixedHiddenMLP with the number of its last halvings in `rounds`."""
+
+    def forward(self, X):
+        # (n, num_features) -> (), and sets self.rounds
+        ...
+
+
+added = {2: ..., 1024: ..., "1024, all zero": ...}  # numbers of rounds
+
+# %%
+check.count_the_rounds(CountingMLP, added)
 
 # %% [markdown]
 # ## Where to go next

@@ -676,54 +676,262 @@ ready.apply(init_42)
 # %% [markdown]
 # ## Exercises
 #
-# **2.1 Every way to a bias.** For `NestMLP`, list the name, the shape and the
-# mean absolute value of each parameter. Then reach the bias of the second
-# linear layer in its block `net` in three ways, and show that they give one
-# object.
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/02_parameters.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 2.1 Every way to a bias
 #
-# **2.2 Watch a shared layer learn.** Train a network that takes $(n, 4)$ to
-# $(n, 1)$, with one `Linear(8, 8)` in two places, for 20 steps. The data are
-# 64 random samples; $y = x_1 x_2$ is the product of the first two features.
-# After each step print the norm of each parameter and of its gradient. Assert
-# at the end that both places still hold the same values. Name one thing that
-# sharing gains, and one that it loses.
+# *Code, 10 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-1)
 #
-# **2.3 Another distribution.** Write an initialization that draws each weight
-# from $N(2, 1)$ with probability 1/3, and sets it to -1 otherwise. On at least
-# 10,000 weights, check the frequencies to within 0.02, and mean and standard
-# deviation of the weights that were drawn to within 0.1.
+# Write `overview(net)`, which lists the name, the shape and the mean absolute
+# value of each parameter, and run it on a `NestMLP`. Then reach the bias of
+# the second linear layer in its block `net` in three ways, and show that they
+# give one object.
+
+
+# %%
+def overview(net):
+    """A list of (name, shape, mean absolute value), one per parameter."""
+    # the name as in named_parameters, the shape a tuple, the mean a number
+    ...
+
+
+def bias_in_three_ways(nest):
+    """The bias of the second linear layer in nest.net, three times."""
+    # a list of three: each the parameter itself, reached in its own way
+    ...
+
+
+# %%
+check.every_way_to_a_bias(overview, bias_in_three_ways)
+
+# %% [markdown]
+# ### 2.2 Watch a shared layer learn
 #
-# **2.4 All but the last.** Write `freeze_all_but_last(net)` for a
-# `Sequential`. It returns the parameters that remain to be trained. Show by an
-# exact comparison that 10 steps of `torch.optim.Adam` move these alone. What
-# does it do if the last module is a ReLU, and what should it do?
+# *Explore, 25 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-2)
 #
-# **2.5 Bytes.** Write `num_bytes(net)`, which counts parameters and buffers,
-# shared ones once. Compare it with your count by hand for `tied`, for
-# `FixedHiddenMLP` of this companion, and for a module with one buffer that is
-# registered under two names.
+# Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
+# two places. Train it for 20 steps, each on all samples, with `F.mse_loss` as
+# the loss and an optimizer of your choice. The data are 64 random samples;
+# $y = x_1 x_2$ is the product of the first two features, in the shape
+# $(64, 1)$. After each step log the norm of each parameter, and of the
+# gradient that moved it. Assert at the end that both places still hold the
+# same values. Name one thing that sharing gains, and one that it loses.
+
+
+# %%
+def make_shared():
+    """A network with one Linear(8, 8) in two places."""
+    # (n, 4) -> (n, 1)
+    ...
+
+
+def train_shared(net, X, y, num_steps=20):
+    """Train net in place; return a list with an entry for each step.
+
+    An entry is a dict from the name of each parameter to a pair of numbers:
+    the norm of the parameter after the step, and that of its gradient.
+    """
+    # X: (n, 4), y: (n, 1), both where net is
+    ...
+
+
+# %%
+check.watch_a_shared_layer_learn(make_shared, train_shared)
+
+# %% [markdown]
+# ### 2.3 Another distribution
 #
-# **2.6 Only one width is given.** Build `Linear(20, 256)`, ReLU,
-# `LazyLinear(10)`. Which parameters have values before the first batch? Then
-# give the network a batch of the wrong width. Does the lazy layer have a shape
-# afterwards?
+# *Code, 15 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-3)
 #
-# **2.7 Other starts.** Choose two functions of `nn.init` that this chapter
-# doesn't use. Find in their documentation what they draw, and check it on a
-# weight of shape $(200, 100)$: a standard deviation, or columns that are
-# orthogonal.
+# Write a function for `apply` that draws each weight of a linear layer from
+# $N(2, 1)$ with probability 1/3, and sets it to -1 otherwise. It writes into
+# the weights that are there; biases and modules of other kinds stay as they
+# are. On at least 10,000 weights, check the frequencies to within 0.02, and
+# mean and standard deviation of the weights that were drawn to within 0.1.
+
+
+# %%
+def init_mixture(module):
+    """For `net.apply`: N(2, 1) with probability 1/3, else -1."""
+    ...
+
+
+# %%
+check.another_distribution(init_mixture)
+
+# %% [markdown]
+# ### 2.4 All but the last
 #
-# **2.8 A tie that breaks.** Tie two layers `Linear(4, 4)`, `a` and `b`, by
-# `b.weight = a.weight`. Which of these keep the tie: `copy.deepcopy` of a
-# network that holds both, `load_state_dict`, `double()`,
-# `b.weight = nn.Parameter(...)`, deep copies of `a` and `b` one by one?
-# Predict, then test with `is`.
+# *Code, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-4)
 #
-# **2.9 Inputs of any width.** Write a module that takes $(n, d)$ to $(n, 1)$
-# for any $d$, with a number of parameters that doesn't depend on $d$: put each
-# feature through the same small network, from 1 number to 1, and average. Run
-# it with $d = 5$ and $d = 7$. What happens to the output if the features
-# change places?
+# Write `freeze_all_but_last(net)` for a `Sequential`. It freezes, in `net`
+# itself, each parameter that isn't in the last module, and returns a list of
+# those that remain to be trained. A last module without parameters, such as a
+# ReLU, doesn't count: the one that stays trainable is the last of `net[0]`,
+# `net[1]`, ... that has any. If it stands in another place too, it stays
+# trainable there. After a `backward`, an optimizer that holds all parameters
+# may take its next step: this must move those that remain, and no others.
+#
+# Show by an exact comparison that 10 steps of `torch.optim.Adam` move these
+# alone. What would a version do that takes `net[-1]`, if that is a ReLU?
+
+
+# %%
+def freeze_all_but_last(net):
+    """Freeze what isn't in the last module that has parameters.
+
+    Return a list of the parameters that remain to be trained.
+    """
+    ...
+
+
+# %%
+check.all_but_the_last(freeze_all_but_last)
+
+# %% [markdown]
+# ### 2.5 Bytes
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-5)
+#
+# Write `num_bytes(net)`, the bytes that the parameters and buffers of a
+# network take. Memory that two of them share counts once, also where one is a
+# view of the other: `untyped_storage()` of a tensor is the memory behind it.
+# Compare it with your count by hand for `tied` of this chapter, for
+# `FixedHiddenMLP()` of this companion, and for a module whose one buffer, 10
+# numbers in `float32`, is registered under two names.
+
+
+# %%
+def num_bytes(net):
+    """The bytes of parameters and buffers, shared memory once."""
+    ...
+
+
+by_hand = {"tied": ..., "FixedHiddenMLP": ..., "two names": ...}  # bytes
+
+# %%
+check.count_bytes(num_bytes, by_hand)
+
+# %% [markdown]
+# ### 2.6 Only one width is given
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-6)
+#
+# Build a `Sequential` of `Linear(20, 256)`, ReLU and `LazyLinear(10)`. Which
+# parameters have values before the first batch? Then give the network a batch
+# of the wrong width, $(2, 30)$, and after its error one of the right width,
+# $(2, 20)$. Does the weight of the lazy layer have a shape after each of the
+# two? Predict, then try.
+
+# %%
+with_values = {...}  # the names, such as "0.weight"
+has_shape = {"after (2, 30)": ..., "after (2, 20)": ...}  # True or False
+
+# %%
+check.only_one_width_is_given(with_values, has_shape)
+
+# %% [markdown]
+# ### 2.7 Other starts
+#
+# *Explore, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-7)
+#
+# Choose two functions of `nn.init` that this chapter doesn't use, and that
+# need no argument but the weight. Find in their documentation what they draw,
+# and write a test of each, for a weight of shape $(200, 100)$: of its standard
+# deviation, or whether its columns are orthogonal. A test accepts what its
+# function drew. It refuses the same weight times 2 or divided by 2, and the
+# weight that `nn.Linear(100, 200)` has at its start.
+
+
+# %%
+first_start = ...  # a function of nn.init
+second_start = ...  # another one
+
+
+def is_first(weight):
+    """Whether first_start may have drawn the weight, True or False."""
+    # weight: (200, 100)
+    ...
+
+
+def is_second(weight):
+    """Whether second_start may have drawn the weight, True or False."""
+    # weight: (200, 100)
+    ...
+
+
+# %%
+check.other_starts(first_start, is_first, second_start, is_second)
+
+# %% [markdown]
+# ### 2.8 A tie that breaks
+#
+# *Think, 15 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-8)
+#
+# Tie two layers `Linear(4, 4)`, `a` and `b`, by `b.weight = a.weight`, in a
+# network `nn.Sequential(a, b)`. Which of these keep the tie: `copy.deepcopy`
+# of the network, its `load_state_dict` with the state dict of another such
+# network, its `double()`, `b.weight = nn.Parameter(...)`, deep copies of `a`
+# and `b` one by one? Predict, with True where the two weights are still one
+# object, then test with `is`.
+
+# %%
+still_tied = {
+    "deepcopy of the network": ...,
+    "load_state_dict": ...,
+    "double": ...,
+    "new nn.Parameter": ...,
+    "deep copies one by one": ...,
+}
+
+# %%
+check.tie_that_breaks(still_tied)
+
+# %% [markdown]
+# ### 2.9 Inputs of any width
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-9)
+#
+# Write a module that takes $(n, d)$ to $(n, 1)$ for any $d$, with a number of
+# parameters that doesn't depend on $d$: put each feature through the same
+# small network, from 1 number to 1 and with a hidden layer, and average. Run
+# it with $d = 5$ and $d = 7$. Does the output change if the features of a
+# sample change places?
+
+
+# %%
+class AnyWidth(nn.Module):
+    """The average of f(x_1), ..., f(x_d), with one small network f."""
+
+    def __init__(self, num_hiddens=8):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (n, d) -> (n, 1)
+        ...
+
+
+output_changes = ...  # True or False
+
+# %%
+check.inputs_of_any_width(AnyWidth, output_changes)
 
 # %% [markdown]
 # ## Where to go next

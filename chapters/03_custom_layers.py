@@ -528,7 +528,7 @@ from d2l_helpers import check
 # ### 3.1 A quadratic layer
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.1-A-quadratic-layer)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
@@ -557,7 +557,7 @@ check.quadratic_layer(QuadraticLayer)
 # ### 3.2 Half of the spectrum
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.2-Half-of-the-spectrum)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-2)
 #
 # Write a layer that returns the leading half of the Fourier coefficients of
 # its input: from $(n, d)$ with even $d$ to $(n, d/2)$ complex numbers
@@ -585,7 +585,7 @@ check.half_spectrum(HalfSpectrum, repeated)
 # ### 3.3 Repair
 #
 # *Think, 15 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.3-Repair)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
 # `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
 # layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
@@ -620,7 +620,7 @@ check.repair(RepairedLinear, moved, after_edit)
 # ### 3.4 A layer with a memory
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.4-A-layer-with-a-memory)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-4)
 #
 # Write `RunningNorm`: `RunningCenter` without its shift, and with a running
 # variance that starts at 1. In training, divide by the root of the batch's
@@ -650,7 +650,7 @@ check.layer_with_a_memory(RunningNorm)
 # ### 3.5 A better start
 #
 # *Explore, 15 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.5-A-better-start)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-5)
 #
 # For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
 # chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
@@ -674,7 +674,7 @@ check.better_start(init_better, can_learn)
 # ### 3.6 Dropout
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.6-Dropout)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-6)
 #
 # Write a layer that, in training, sets each input to 0 with probability
 # $p < 1$ and divides the others by $1 - p$; in evaluation it changes nothing.
@@ -702,7 +702,7 @@ check.dropout(Dropout)
 # ### 3.7 Where to center
 #
 # *Think, 5 minutes.*
-# [Solution](solutions/03_custom_layers.ipynb#3.7-Where-to-center)
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-7)
 #
 # Put `CenteredLayer` behind `nn.Flatten` and in front of it, for a batch of
 # images of shape $(n, c, h, w)$. Do the two orders give the same numbers? And

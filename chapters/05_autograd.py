@@ -665,45 +665,235 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # %% [markdown]
 # ## Exercises
 #
-# **5.1 A larger graph by hand.** Draw the graph of
-# $y = (\log x^2) \sin x + 1/x$ with the partial derivative at each edge, as
-# formulas in $x$. Write $dy/dx$ as a sum over the paths from $x$ to $y$. Check
-# it at $x = 1, 2, 3$ against autograd, and compare your graph with that of
-# `draw_graph`: which of your edges is two operations there?
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/05_autograd.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 5.1 A larger graph by hand
 #
-# **5.2 A vector through control flow.** Change `f` so that it takes a vector
-# of shape $(n,)$: it doubles until the *norm* is at least 500, and branches on
-# the *sum*. The output has shape $(n,)$. What must you pass to `backward`? Is
-# the gradient still $f(a)/a$, element by element, and why? Check it for
-# vectors without a 0.
+# *Code, 25 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
-# **5.3 Slopes without a formula.** Plot $\sin x$, its first and its second
-# derivative from $-2\pi$ to $2\pi$, without writing `cos`. The second must
-# agree with $-\sin x$ up to rounding.
+# Draw the graph of $y = (\log x^2) \sin x + 1/x$ with the partial derivative
+# at each edge, as formulas in $x$. Write $dy/dx$ as a sum over the paths from
+# $x$ to $y$: a function that returns the terms of this sum, one for each path.
+# Check it at $x = 1, 2, 3$ against autograd, and compare your graph with that
+# of `draw_graph`: which of your edges is two operations there?
+
+
+# %%
+def path_products(x):
+    """The terms of dy/dx: for each path, the product of its slopes."""
+    # a number x > 0 -> a list of numbers
+    ...
+
+
+# The value at the end of the edge: "x^2", "log", "sin", "product", "1/x" or
+# "y".
+two_operations = ...
+
+# %%
+check.larger_graph_by_hand(path_products, two_operations)
+
+# %% [markdown]
+# ### 5.2 A vector through control flow
 #
-# **5.4 A Jacobian by products.** For `torch.softmax` of a vector of shape
-# $(4,)$, build the $(4, 4)$ Jacobian from four calls of `torch.autograd.grad`,
-# each with another weight vector. Compare with `jacrev`. How many calls would
-# a function from $(n,)$ to $(m,)$ take?
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
 #
-# **5.5 What second derivatives cost.** For `u.sin().exp()`, count with
-# `graph_of` the nodes of the value, of its first, second and third derivative.
-# Explain the growth, and what it means for memory.
+# Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
+# doubles until the *norm* is at least 500, and branches on the *sum*. If that
+# is above 0 it returns the vector as it is then, else 10 times as much. What
+# must you pass to `backward`, so that `a.grad` holds the slope of each
+# element? Is the gradient still $f(a)/a$, element by element, and why? Check
+# it for vectors without a 0.
+
+
+# %%
+def f_of_vector(a):
+    """Double until the norm is at least 500, then branch on the sum."""
+    # (n,) -> (n,)
+    ...
+
+
+def weights_for(result):
+    """What to pass: `result.backward(weights_for(result))`."""
+    # (n,) -> (n,)
+    ...
+
+
+still_quotient = ...  # True or False
+
+# %%
+check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
+
+# %% [markdown]
+# ### 5.3 Slopes without a formula
 #
-# **5.6 A function of your own.** Write an `autograd.Function` that rounds in
-# `forward` and passes the gradient on unchanged in `backward`. What is the
-# true slope of rounding, and what does `gradcheck` say? Why does a network
-# with integer weights need such a function to learn?
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
 #
-# **5.7 The leaf that got lost.** Is `t = torch.ones(2,
-# requires_grad=True).double()` a leaf? Where is the gradient after
-# `t.sum().backward()`? Make `t` a leaf. Why does the same mistake with
-# `.to(device)` show only on a GPU?
+# Write a function that takes any smooth function of one number, such as
+# `torch.sin`, and gives its first and its second derivative by autograd, at
+# many points in one call. With it, plot $\sin x$ and both derivatives from
+# $-2\pi$ to $2\pi$, without writing `cos`. The second must agree with
+# $-\sin x$ up to rounding.
+
+
+# %%
+def two_slopes(function, x):
+    """The first and the second derivative of a function, at each x."""
+    # (n,), which requires a gradient -> (n,), (n,)
+    ...
+
+
+# %%
+check.slopes_without_a_formula(two_slopes)
+
+# %% [markdown]
+# ### 5.4 A Jacobian by products
 #
-# **5.8 A log that grows.** Train one weight for 100 steps, with
-# `total = total + loss` in each, to print the mean in the end. Count the nodes
-# of `total` with `graph_of` after each step. What stays in memory, and which
-# call on `loss` repairs it?
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
+#
+# For `torch.softmax` of a vector of shape $(4,)$, build the $(4, 4)$ Jacobian
+# from four calls of `torch.autograd.grad`, each with another weight vector.
+# Compare with `jacrev`. Write it for any function of a vector. How many calls
+# does one from $(n,)$ to $(m,)$ take?
+
+
+# %%
+def jacobian(function, x):
+    """Row i: the gradient of the output's element i."""
+    # (n,), which requires a gradient -> (m, n)
+    ...
+
+
+calls = ...  # "n", "m", "n + m" or "n * m"
+
+# %%
+check.jacobian_by_products(jacobian, calls)
+
+# %% [markdown]
+# ### 5.5 What second derivatives cost
+#
+# *Explore, 20 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
+#
+# For `u.sin().exp()`, count with `graph_of` the nodes of the value, of its
+# first, second and third derivative. Write the count for any value that is
+# computed from a `u`. Explain the growth, and what it means for memory.
+
+
+# %%
+def count_nodes(value, u):
+    """The nodes of the value and of its first three derivatives."""
+    # two tensors of one number -> a list of four numbers
+    ...
+
+
+# From one derivative to the next, how many nodes are added: "fewer and fewer",
+# "the same number" or "more and more"?
+added = ...
+
+# %%
+check.what_second_derivatives_cost(count_nodes, added)
+
+# %% [markdown]
+# ### 5.6 A function of your own
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
+#
+# Write an `autograd.Function` that rounds in `forward` and passes the gradient
+# on unchanged in `backward`. What is the true slope of rounding, wherever it
+# has one, which slope does your `backward` claim, and what does `gradcheck`
+# say? Why does a network with integer weights need such a function to learn?
+# Predict for one weight, $w = 0.3$, and the loss $(\mathrm{round}(w) - 3)^2$,
+# with which rounding a step of training moves it.
+
+
+# %%
+class StraightRound(torch.autograd.Function):
+    """Round; on the way back, do as if nothing had been done."""
+
+    @staticmethod
+    def forward(ctx, X):
+        # any shape to the same; X itself stays as it is
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # the shape of X to the same
+        ...
+
+
+round_slopes = {"true": ..., "claimed": ...}  # numbers
+gradcheck_passes = ...  # True or False, for StraightRound.apply
+moves = {"torch.round": ..., "StraightRound.apply": ...}  # True or False
+
+# %%
+check.function_of_your_own(
+    StraightRound, round_slopes, gradcheck_passes, moves
+)
+
+# %% [markdown]
+# ### 5.7 The leaf that got lost
+#
+# *Think, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
+#
+# Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
+# gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
+# mistake with `.to(device)` show only on a GPU? Give the tensor that
+# `torch.ones` makes, in single precision on the CPU, the name `ones`, and
+# predict which of `ones.double()`, `ones.float()`, `ones.to("cpu")` and
+# `ones.to("cuda")` are leaves.
+
+
+# %%
+def make_t():
+    """Two ones in double precision: a leaf that gets a gradient."""
+    # -> (2,)
+    ...
+
+
+gradient_in = ...  # "t" or "ones"
+is_leaf = {"double": ..., "float": ..., "cpu": ..., "cuda": ...}  # True, False
+
+# %%
+check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
+
+# %% [markdown]
+# ### 5.8 A log that grows
+#
+# *Explore, 20 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
+#
+# Train one weight for 100 steps, with `total = total + loss` in each, to print
+# the mean in the end: `w` starts at 0, as does `total`, the loss is
+# `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
+# nodes of `total` with `graph_of` after each step. What stays in memory, and
+# which call on `loss` repairs it? Write the repaired loop as a function that
+# is given the loss.
+
+
+# %%
+def train(loss_of, steps):
+    """Train w by `loss = loss_of(w)`, with a log that doesn't grow."""
+    # -> w after the last step, and the mean of the losses
+    ...
+
+
+log_nodes = {1: ..., 2: ..., 100: ...}  # of `total`, after so many steps
+
+# %%
+check.log_that_grows(train, log_nodes)
 
 # %% [markdown]
 # ## Where to go next

@@ -728,7 +728,7 @@ from d2l_helpers import check
 # ### 7.1 Another rule for stopping
 #
 # *Explore, 30 minutes.*
-# [Solution](solutions/07_training.ipynb#7.1-Another-rule-for-stopping)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-1)
 #
 # Stop early by the validation accuracy in place of the loss. Some epochs have
 # equal accuracies: of these, the one with the lower loss counts as better.
@@ -754,7 +754,7 @@ check.another_rule_for_stopping(stop_by_accuracy)
 # ### 7.2 Resume from the best
 #
 # *Explore, 20 minutes.*
-# [Solution](solutions/07_training.ipynb#7.2-Resume-from-the-best)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-2)
 #
 # Write a function that loads a file such as `best.pt` into a new run, and sets
 # the learning rate of its optimizer. Train five epochs more from `best.pt`
@@ -781,7 +781,7 @@ check.resume_from_the_best(start_from, needed)
 # ### 7.3 A schedule
 #
 # *Code, 25 minutes.*
-# [Solution](solutions/07_training.ipynb#7.3-A-schedule)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
 # `torch.optim.lr_scheduler.StepLR`. `add_schedule` gives a run of `new_run` a
@@ -818,7 +818,7 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # ### 7.4 Lose less
 #
 # *Code, 40 minutes.*
-# [Solution](solutions/07_training.ipynb#7.4-Lose-less)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop loses
 # at most ten. What else must it hold? Give each run an entry more,
@@ -854,7 +854,7 @@ check.lose_less(train_epoch_inside, save_inside, resume_inside)
 # ### 7.5 The stop button
 #
 # *Code, 15 minutes.*
-# [Solution](solutions/07_training.ipynb#7.5-The-stop-button)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-5)
 #
 # Interrupt a long run with the stop button of the notebook, which raises
 # `KeyboardInterrupt`. Write the loop so that it then prints the epoch of the
@@ -878,7 +878,7 @@ check.stop_button(train_until_stopped)
 # ### 7.6 Who confuses whom
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/07_training.ipynb#7.6-Who-confuses-whom)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-6)
 #
 # Compute the matrix of shape (10, 10) whose entry $(i, j)$ counts the digits
 # $i$ that are read as $j$. Which pair is confused most often? `most_confused`
@@ -910,7 +910,7 @@ check.who_confuses_whom(confusion, most_confused, sums)
 # ### 7.7 New hands
 #
 # *Explore, 25 minutes.*
-# [Solution](solutions/07_training.ipynb#7.7-New-hands)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-7)
 #
 # 13 people wrote these digits (`digits.DESCR`), and the permutation mixes
 # their hands. Make a split whose test digits are the last 300 of the file, and
@@ -935,7 +935,7 @@ check.new_hands(split_new_hands, lower)
 # ### 7.8 Layers of your own
 #
 # *Code, 25 minutes.*
-# [Solution](solutions/07_training.ipynb#7.8-Layers-of-your-own)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-8)
 #
 # Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers`
 # ([chapter 03](03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without
@@ -965,7 +965,7 @@ check.layers_of_your_own(init_small, mylinear_last)
 # ### 7.9 Two runs at once
 #
 # *Code, 20 minutes.*
-# [Solution](solutions/07_training.ipynb#7.9-Two-runs-at-once)
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-9)
 #
 # Make two runs with the same seed, and train them in turns, an epoch each.
 # Their ends differ. Which generator do they share? Repair it with

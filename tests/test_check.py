@@ -1,7 +1,10 @@
 """The checks of the exercises: what they accept, refuse and leave alone."""
 
+import ast
 import contextlib
+import importlib
 import os
+import pkgutil
 import random
 import signal
 import sys
@@ -9,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +63,46 @@ def test_answers_of_each_kind_are_tried(name):
 
 def test_all_answers_are_for_a_check():
     assert set(RIGHT) == set(WRONG) == set(NAMES)
+
+
+def texts(module):
+    """What a module of checks may say about a wrong answer."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    elsewhere = set()  # docstrings, and what the check looks at
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
+            if ast.get_docstring(node) is not None:
+                elsewhere.add(node.body[0].value)
+            for decorator in getattr(node, "decorator_list", []):
+                elsewhere.update(ast.walk(decorator))
+    return {
+        node.value.strip()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and len(node.value) > 25  # a sentence, not a name
+        and node not in elsewhere
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        module.name
+        for module in pkgutil.iter_modules(check.__path__)
+        if not module.name.startswith("_")
+    ],
+)
+def test_each_hint_is_for_some_wrong_answer(name):
+    module = importlib.import_module(f"d2l_helpers.check.{name}")
+    said = [
+        text
+        for function, tried in WRONG.items()
+        if getattr(check, function).__module__ == module.__name__
+        for *_, answers in tried
+        for text in getattr(check, function)(*answers).details.values()
+    ]
+    assert {t for t in texts(module) if t not in "\n".join(said)} == set()
 
 
 # What no check may do, whatever it is given
@@ -214,6 +258,28 @@ def test_answer_is_stopped(monkeypatch):
     assert anything(lambda _: 1)
 
 
+def test_import_is_not_stopped(monkeypatch, tmp_path):
+    monkeypatch.setattr(_exercise, "SECONDS", 0.1)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_module.py").write_text("import time; time.sleep(0.3)")
+
+    def imports(_):
+        import slow_module
+
+        return len([slow_module])
+
+    def imports_and_never_ends(_):
+        import slow_module
+
+        while slow_module:
+            pass
+
+    assert anything(imports)
+    monkeypatch.delitem(sys.modules, "slow_module")
+    report = anything(imports_and_never_ends)
+    assert report.details["expected"] == "an answer within 0.1 s"
+
+
 def test_alarm_of_others_goes_on():
     before = signal.setitimer(signal.ITIMER_REAL, 50)
     try:
@@ -366,9 +432,13 @@ def test_starter_is_blank(answer):
     assert is_blank(answer)
 
 
-class Inherits(BlankModule):
+class InheritsAndBuilds(BlankModule):
     def __init__(self):
         super().__init__()
+
+
+class InheritsAll(nn.ReLU):
+    pass
 
 
 @pytest.mark.parametrize(
@@ -382,7 +452,8 @@ class Inherits(BlankModule):
         print,
         lambda x: x,
         HalfBlank,
-        Inherits,
+        InheritsAndBuilds,
+        InheritsAll,
     ],
 )
 def test_answer_is_not_blank(answer):

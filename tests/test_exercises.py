@@ -111,9 +111,11 @@ def test_solution_says_its_idea(chapter):
 
 
 @CHAPTERS
-def test_anchor_is_as_jupyterlab_makes_it(chapter):
-    for task in exercises.exercises(chapter):
-        assert re.fullmatch(r"\d\.\d+(-[\w'-]+[,.:]?)+", task.anchor)
+def test_anchor_is_the_id_of_the_cell(chapter):
+    for page in (chapter, book.solutions(chapter)):
+        ids = [cell.id for cell in book.read_stored(page).cells]
+        for task in exercises.exercises(page):
+            assert ids.count(task.anchor.removeprefix("cell-id=")) == 1
 
 
 # A reader's copy

@@ -60,7 +60,7 @@ def test_last_digit_of_a_float_differs_by_more_than_one_or_not_at_all():
 
 
 def stored():
-    for source in book.sources():
+    for source in book.pages():
         notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
         yield from (c for c in notebook.cells if c.cell_type == "code")
 

@@ -155,7 +155,7 @@ def run(source: Path) -> NotebookNode:
     notebook.metadata.language_info.pop("version")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        digest = cell_name(cell.source)
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest + (f"-{seen[digest]}" if seen[digest] > 1 else "")
         for output in cell.get("outputs", []):
@@ -167,6 +167,13 @@ def run(source: Path) -> NotebookNode:
         nbformat.write(notebook, Path(folder) / target.name)
         os.replace(Path(folder) / target.name, target)
     return notebook
+
+
+def cell_name(source: str) -> str:
+    """The id of a cell: that of an exercise if it begins one, or a digest."""
+    if exercise := re.match(r"##+ (\d+)\.(\d+) ", source):
+        return f"exercise-{exercise[1]}-{exercise[2]}"
+    return hashlib.sha256(source.encode()).hexdigest()[:8]
 
 
 def _jupytext_filters() -> dict[str, str]:

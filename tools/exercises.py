@@ -61,8 +61,11 @@ class Exercise:
 
     @property
     def anchor(self) -> str:
-        """Where its heading is, as JupyterLab names it."""
-        return f"{self.number} {self.title}".replace(" ", "-").replace("`", "")
+        """Where its heading is, for JupyterLab.
+
+        A heading's own anchor isn't found there before it was in view.
+        """
+        return f"cell-id={book.cell_name(f'## {self.number} ')}"
 
     @property
     def state(self) -> str:

@@ -58,7 +58,7 @@ def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
     """
     chapters = [
         str(source.with_suffix(".ipynb").relative_to(book.ROOT))
-        for source in book.sources()
+        for source in book.pages()
     ]
     random.shuffle(chapters)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]

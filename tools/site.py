@@ -157,23 +157,33 @@ def stage(course: Course, folder: Path) -> None:
 
 
 LINK = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.{{0,2}}/?({})\.ipynb(#[^)]*)?\)"
-ANCHOR = re.compile(r"(?<=\.ipynb#)[^)]+")
+ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
 
 
 def for_site(markdown: str, course: Course, gone: list[str]) -> str:
     """The Markdown of a page, with links that lead somewhere on the site."""
     if not course.solutions:
         markdown = exercises.without_solutions(markdown)
-    # JupyterLab keeps dots and capitals in the anchor of a heading.
-    markdown = ANCHOR.sub(
-        lambda match: re.sub(r"[^\w-]", "", match[0]).lower(), markdown
-    )
+    markdown = ANCHOR.sub(lambda match: anchors()[match[1]], markdown)
     return unlinked(markdown, gone)
 
 
 def unlinked(text: str, names: list[str]) -> str:
     """The Markdown with the links to some chapters replaced by their text."""
     return re.sub(LINK.format("|".join(names)), r"\1", text) if names else text
+
+
+@cache
+def anchors() -> dict[str, str]:
+    """On the site, the anchors of the exercises, by the names of the cells."""
+    return {
+        cell.id: re.sub(r"[^\w -]", "", " ".join(heading.groups()))
+        .lower()
+        .replace(" ", "-")
+        for page in book.pages()
+        for cell in book.read_stored(page).cells
+        if (heading := exercises.HEADING.match(cell.source))
+    }
 
 
 class Picture(NamedTuple):

@@ -36,7 +36,7 @@ use_style()
 # ## 3.1 A quadratic layer
 #
 # *Code, 20 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.1-A-quadratic-layer)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
@@ -98,7 +98,7 @@ assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 # ## 3.2 Half of the spectrum
 #
 # *Code, 20 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.2-Half-of-the-spectrum)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-2)
 #
 # Write a layer that returns the leading half of the Fourier coefficients of
 # its input: from $(n, d)$ with even $d$ to $(n, d/2)$ complex numbers
@@ -151,7 +151,7 @@ torch.fft.rfft(fastest).abs()
 # ## 3.3 Repair
 #
 # *Think, 15 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.3-Repair)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
 # `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
 # layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
@@ -203,7 +203,7 @@ w.detach().mul_(10)
 # ## 3.4 A layer with a memory
 #
 # *Code, 20 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.4-A-layer-with-a-memory)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-4)
 #
 # Write `RunningNorm`: `RunningCenter` without its shift, and with a running
 # variance that starts at 1. In training, divide by the root of the batch's
@@ -270,7 +270,7 @@ theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 # ## 3.5 A better start
 #
 # *Explore, 15 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.5-A-better-start)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-5)
 #
 # For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
 # chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
@@ -335,7 +335,7 @@ plt.show()
 # ## 3.6 Dropout
 #
 # *Code, 15 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.6-Dropout)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-6)
 #
 # Write a layer that, in training, sets each input to 0 with probability
 # $p < 1$ and divides the others by $1 - p$; in evaluation it changes nothing.
@@ -388,7 +388,7 @@ Dropout(1)(x), nn.Dropout(1)(x)
 # ## 3.7 Where to center
 #
 # *Think, 5 minutes.*
-# [Exercise](../03_custom_layers.ipynb#3.7-Where-to-center)
+# [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-7)
 #
 # Put `CenteredLayer` behind `nn.Flatten` and in front of it, for a batch of
 # images of shape $(n, c, h, w)$. Do the two orders give the same numbers? And

@@ -214,7 +214,7 @@ folder = Path(temporary.name)
 # ## 7.1 Another rule for stopping
 #
 # *Explore, 30 minutes.*
-# [Exercise](../07_training.ipynb#7.1-Another-rule-for-stopping)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-1)
 #
 # Stop early by the validation accuracy in place of the loss. Some epochs have
 # equal accuracies: of these, the one with the lower loss counts as better.
@@ -315,7 +315,7 @@ print(f"mean {shares.mean():.0%}, best {shares.max():.0%}")
 # ## 7.2 Resume from the best
 #
 # *Explore, 20 minutes.*
-# [Exercise](../07_training.ipynb#7.2-Resume-from-the-best)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-2)
 #
 # Write a function that loads a file such as `best.pt` into a new run, and sets
 # the learning rate of its optimizer. Train five epochs more from `best.pt`
@@ -392,7 +392,7 @@ assert now < lowest
 # ## 7.3 A schedule
 #
 # *Code, 25 minutes.*
-# [Exercise](../07_training.ipynb#7.3-A-schedule)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
 # `torch.optim.lr_scheduler.StepLR`. `add_schedule` gives a run of `new_run` a
@@ -484,7 +484,7 @@ last_rates
 # ## 7.4 Lose less
 #
 # *Code, 40 minutes.*
-# [Exercise](../07_training.ipynb#7.4-Lose-less)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop loses
 # at most ten. What else must it hold? Give each run an entry more,
@@ -605,7 +605,7 @@ assert_same_end(whole, resumed)
 # ## 7.5 The stop button
 #
 # *Code, 15 minutes.*
-# [Exercise](../07_training.ipynb#7.5-The-stop-button)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-5)
 #
 # Interrupt a long run with the stop button of the notebook, which raises
 # `KeyboardInterrupt`. Write the loop so that it then prints the epoch of the
@@ -677,7 +677,7 @@ KeyboardInterrupt.__mro__[1].__name__
 # ## 7.6 Who confuses whom
 #
 # *Code, 20 minutes.*
-# [Exercise](../07_training.ipynb#7.6-Who-confuses-whom)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-6)
 #
 # Compute the matrix of shape (10, 10) whose entry $(i, j)$ counts the digits
 # $i$ that are read as $j$. Which pair is confused most often? `most_confused`
@@ -753,7 +753,7 @@ C[3, 8].item()
 # ## 7.7 New hands
 #
 # *Explore, 25 minutes.*
-# [Exercise](../07_training.ipynb#7.7-New-hands)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-7)
 #
 # 13 people wrote these digits (`digits.DESCR`), and the permutation mixes
 # their hands. Make a split whose test digits are the last 300 of the file, and
@@ -828,7 +828,7 @@ f"{share:.0%}"
 # ## 7.8 Layers of your own
 #
 # *Code, 25 minutes.*
-# [Exercise](../07_training.ipynb#7.8-Layers-of-your-own)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-8)
 #
 # Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers`
 # ([chapter 03](../03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without
@@ -927,7 +927,7 @@ lost = {
 # ## 7.9 Two runs at once
 #
 # *Code, 20 minutes.*
-# [Exercise](../07_training.ipynb#7.9-Two-runs-at-once)
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-9)
 #
 # Make two runs with the same seed, and train them in turns, an epoch each.
 # Their ends differ. Which generator do they share? Repair it with

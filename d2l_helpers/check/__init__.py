@@ -6,6 +6,25 @@ in a terminal. None raises, and none changes what it is given.
 """
 
 from ._report import Report
+from .autograd import (
+    function_of_your_own,
+    jacobian_by_products,
+    larger_graph_by_hand,
+    leaf_that_got_lost,
+    log_that_grows,
+    slopes_without_a_formula,
+    vector_through_control_flow,
+    what_second_derivatives_cost,
+)
+from .blocks import (
+    activation_by_name,
+    chain_over_a_list,
+    count_the_rounds,
+    factory,
+    hook_that_measures,
+    read_a_tree,
+    two_nets_side_by_side,
+)
 from .layers import (
     better_start,
     dropout,
@@ -14,6 +33,17 @@ from .layers import (
     quadratic_layer,
     repair,
     where_to_center,
+)
+from .parameters import (
+    all_but_the_last,
+    another_distribution,
+    count_bytes,
+    every_way_to_a_bias,
+    inputs_of_any_width,
+    only_one_width_is_given,
+    other_starts,
+    tie_that_breaks,
+    watch_a_shared_layer_learn,
 )
 from .training import (
     another_rule_for_stopping,
@@ -29,20 +59,44 @@ from .training import (
 
 __all__ = [
     "Report",
+    "activation_by_name",
+    "all_but_the_last",
+    "another_distribution",
     "another_rule_for_stopping",
     "better_start",
+    "chain_over_a_list",
+    "count_bytes",
+    "count_the_rounds",
     "dropout",
+    "every_way_to_a_bias",
+    "factory",
+    "function_of_your_own",
     "half_spectrum",
+    "hook_that_measures",
+    "inputs_of_any_width",
+    "jacobian_by_products",
+    "larger_graph_by_hand",
     "layer_with_a_memory",
     "layers_of_your_own",
+    "leaf_that_got_lost",
+    "log_that_grows",
     "lose_less",
     "new_hands",
+    "only_one_width_is_given",
+    "other_starts",
     "quadratic_layer",
+    "read_a_tree",
     "repair",
     "resume_from_the_best",
     "schedule",
+    "slopes_without_a_formula",
     "stop_button",
+    "tie_that_breaks",
+    "two_nets_side_by_side",
     "two_runs_at_once",
+    "vector_through_control_flow",
+    "watch_a_shared_layer_learn",
+    "what_second_derivatives_cost",
     "where_to_center",
     "who_confuses_whom",
 ]

@@ -505,6 +505,18 @@ class DropScaledByP(Drop):
         return X
 
 
+@wrong("dropout", "`torch.rand_like(X) < p` draws which")
+class DropHalf(Drop):
+    def forward(self, X):
+        return F.dropout(X, 0.5, self.training)
+
+
+@wrong("dropout", "Divide those that stay by 1 - p.")
+class DropScaledTooMuch(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p, self.training) * (1 + self.training)
+
+
 @wrong("dropout", "same inputs for ever")
 class DropWithOneMask(Drop):
     def __init__(self, p=0.5):

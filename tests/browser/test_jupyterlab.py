@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from tools import book, flakes
+from tools.site import BUILD
 
 TOKEN = "reader"
 OPEN = """async ({path, factory}) => {
@@ -126,3 +127,95 @@ def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, source, kind):
         assert "stderr" not in streams, (where, cell["outputs"])
         if any("image/png" in o.get("data", {}) for o in wanted.outputs):
             assert lab.evaluate(LOOK, cell["index"]), f"{where}: no picture"
+
+
+EDIT = """async (index) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  await notebook.scrollToItem(index, "center");
+  notebook.activeCellIndex = index;
+  notebook.mode = "edit";
+  notebook.widgets[index].editor.focus();
+}"""
+FIND = """(start) => window.jupyterapp.shell.currentWidget.content.widgets
+  .findIndex(w => w.model.type === "code"
+    && w.model.sharedModel.source.includes(start))"""
+# JupyterLab renders what is in view, and that a little later.
+SHOWN = """async ({index, words}) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  await notebook.scrollToItem(index, "center");
+  const area = notebook.widgets[index].outputArea.node;
+  for (let i = 0; i < 200 && !area.innerText.includes(words); i++)
+    await new Promise(resolve => setTimeout(resolve, 50));
+  return area.innerText;
+}"""
+WRONG = """class QuadraticLayer(nn.Module):
+    def __init__(self, d, m):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d, d, m))
+
+    def forward(self, X):
+        return torch.einsum("...i,iik->...k", X**2, self.weight)
+"""
+RIGHT = WRONG.replace(
+    '"...i,iik->...k", X**2, self.weight',
+    '"...i,ijk,...j->...k", X, self.weight, X',
+)
+
+
+@pytest.mark.timeout(180)
+def test_exercise_answers_back(lab):
+    (source,) = book.sources("03")
+    path = f"chapters/{source.stem}.ipynb"
+    lab.evaluate(OPEN, {"path": path, "factory": "Notebook"})
+    lab.locator(".jp-Dialog button", has_text="Restart").click()
+    lab.wait_for_function(DONE)
+    starter = lab.evaluate(FIND, "class QuadraticLayer")
+    check = lab.evaluate(FIND, "check.quadratic_layer")
+    shots = BUILD / "screenshots"
+    shots.mkdir(parents=True, exist_ok=True)
+    for answer, name, words in (
+        ("", "blank", "3.1 A quadratic layer: not solved yet"),
+        (WRONG, "wrong", "This sums only the squares x_i x_i."),
+        (RIGHT, "right", "3.1 A quadratic layer: solved"),
+    ):
+        if answer:
+            lab.evaluate(EDIT, starter)
+            lab.keyboard.press("Control+a")
+            # In one go: the editor would indent each line once more.
+            lab.keyboard.insert_text(answer)
+            lab.keyboard.press("Shift+Enter")  # and on to the check
+            lab.keyboard.press("Shift+Enter")
+        shown = lab.evaluate(SHOWN, {"index": check, "words": words})
+        assert words in shown
+        assert "**" not in shown  # rendered, not Markdown's source
+        lab.screenshot(path=shots / f"exercise-{name}.png")
+
+
+SCROLL = """async ({path, start}) => {
+  const {commands} = window.jupyterapp;
+  const panel = await commands.execute("docmanager:open", {path});
+  await panel.context.ready;
+  const index = panel.content.widgets.findIndex(
+    w => w.model.sharedModel.source.includes(start));
+  await panel.content.scrollToItem(index, "center");
+}"""
+OPENED = """(path) =>
+  window.jupyterapp.shell.currentWidget.context.path === path"""
+
+
+@pytest.mark.timeout(180)
+def test_exercise_leads_to_its_solution_and_back(lab):
+    chapter, solutions = (
+        f"chapters/{book.name(page)}.ipynb" for page in book.pages("03")
+    )
+    title = "3.7 Where to center"  # the last, out of sight from the top
+    lab.evaluate(SCROLL, {"path": chapter, "start": f"### {title}"})
+    cell = lab.locator(".jp-MarkdownOutput:visible", has_text=title)
+    for link, path in (("Solution", solutions), ("Exercise", chapter)):
+        cell.get_by_role("link", name=link, exact=True).click()
+        lab.wait_for_function(OPENED, arg=path)
+        cell.locator("h2, h3").wait_for()
+        deadline = time.monotonic() + 15
+        while not 0 <= cell.locator("h2, h3").bounding_box()["y"] < 1000:
+            assert time.monotonic() < deadline, f"{link} leads to the top"
+            time.sleep(0.1)

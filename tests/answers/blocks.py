@@ -1,0 +1,1001 @@
+"""Answers to the exercises of chapter 01."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from d2l_helpers import MLP, FixedHiddenMLP, MySequential, NestMLP
+from tests.answers import right, wrong
+
+# 1.1 A chain over a list
+
+BREAKS = {
+    "output": False,
+    "parameters()": True,
+    "state_dict()": True,
+    "double()": True,
+    "printing": True,
+}
+
+
+class OverList(nn.Module):
+    def __init__(self, *blocks):
+        super().__init__()
+        self.parts = list(blocks)
+        self.register(blocks)
+
+    def register(self, blocks):
+        pass
+
+    def forward(self, X):
+        for part in self.parts:
+            X = part(X)
+        return X
+
+
+@right("chain_over_a_list", BREAKS)
+class OverListAndModuleList(OverList):
+    def register(self, blocks):
+        self.known = nn.ModuleList(blocks)
+
+
+@right("chain_over_a_list", BREAKS)
+class OverListAndNames(OverList):
+    def register(self, blocks):
+        for i, block in enumerate(blocks):
+            setattr(self, f"block{i}", block)
+
+
+@right("chain_over_a_list", BREAKS)
+class OverTuple(nn.Sequential):
+    def __init__(self, *blocks):
+        super().__init__(*blocks)
+        self.kept = blocks
+
+
+@right("chain_over_a_list", BREAKS)
+class OverListOfChain(OverList):
+    def register(self, blocks):
+        self.chain = MySequential(*blocks)
+
+    def forward(self, X):
+        return self.chain(X)
+
+
+wrong("chain_over_a_list", "In a plain list it sees nothing", BREAKS)(OverList)
+
+
+@wrong("chain_over_a_list", "A name holds one block", BREAKS)
+class OverListUnderOneName(OverList):
+    def register(self, blocks):
+        for block in blocks:
+            self.add_module("block", block)
+
+
+@wrong("chain_over_a_list", "must be registered, in order", BREAKS)
+class OverListWithoutLast(OverList):
+    def register(self, blocks):
+        for i in range(len(blocks) - 1):
+            self.add_module(str(i), blocks[i])
+
+
+@wrong("chain_over_a_list", "`return` stands inside", BREAKS)
+class OverListThatReturnsEarly(OverListAndModuleList):
+    def forward(self, X):
+        for part in self.parts:
+            X = part(X)
+            return X
+        return X
+
+
+@wrong("chain_over_a_list", "in the order of the arguments", BREAKS)
+class OverListWithoutRelu(OverListAndModuleList):
+    def forward(self, X):
+        for part in self.parts:
+            if list(part.parameters()):
+                X = part(X)
+        return X
+
+
+@wrong("chain_over_a_list", "ones that run", BREAKS)
+class OverListOfCopies(OverList):
+    def __init__(self, *blocks):
+        super().__init__(*blocks)
+        self.known = nn.ModuleList(copy.deepcopy(self.parts))
+
+
+@wrong("chain_over_a_list", "ones that run", BREAKS)
+class OverListThatIsNotInTheStateDict(OverList):
+    def parameters(self, recurse=True):
+        for part in self.parts:
+            yield from part.parameters()
+
+
+@wrong("chain_over_a_list", "ones that run", BREAKS)
+class OverListThatIsNotCast(OverListAndModuleList):
+    def double(self):
+        return self
+
+
+@wrong("chain_over_a_list", "Register every block itself", BREAKS)
+class OverListOfParameters(OverList):
+    def register(self, blocks):
+        self.known = nn.ParameterList(
+            p for block in blocks for p in block.parameters()
+        )
+
+
+@wrong("chain_over_a_list", "Register every block itself", BREAKS)
+class OverListOfLayers(OverList):
+    def register(self, blocks):
+        self.layers = nn.ModuleList(b for b in blocks if [*b.parameters()])
+
+
+@wrong("chain_over_a_list", "`children()` gives a repeated block once", BREAKS)
+class OverListByChildren(OverListAndNames):
+    def forward(self, X):
+        for block in self.children():
+            X = block(X)
+        return X
+
+
+@wrong("chain_over_a_list", "must run three times", BREAKS)
+class OverListWithoutRepeats(OverListAndNames):
+    def forward(self, X):
+        for i, part in enumerate(self.parts):
+            if part not in self.parts[i + 1 :]:
+                X = part(X)
+        return X
+
+
+@wrong("chain_over_a_list", "keeps the plain list", BREAKS)
+class OverModuleList(OverList):
+    def __init__(self, *blocks):
+        nn.Module.__init__(self)
+        self.parts = nn.ModuleList(blocks)
+
+
+wrong("chain_over_a_list", "keeps the plain list", BREAKS)(MySequential)
+
+for key, hint in (
+    ("output", "walks through the list itself"),
+    ("parameters()", "holds a list isn't one"),
+    ("state_dict()", "the registry is empty"),
+    ("double()", "Which data type"),
+    ("printing", "what is in the registry"),
+):
+    changed = {**BREAKS, key: not BREAKS[key]}
+    wrong("chain_over_a_list", hint, changed)(OverTuple)
+
+
+# 1.2 Two nets side by side
+
+WORKS = {
+    "nn.Linear(6, 5)": True,
+    "nn.Linear(5, 3)": False,
+    "nn.Flatten()": False,
+}
+
+
+@right("two_nets_side_by_side", WORKS)
+class ParallelByModuleList(nn.Module):
+    def __init__(self, *nets):
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, X):
+        return torch.concat([net(X) for net in self.nets], -1)
+
+
+class Two(nn.Module):
+    def __init__(self, net1, net2):
+        super().__init__()
+        self.a, self.b = net1, net2
+
+
+@right("two_nets_side_by_side", WORKS)
+class ParallelByHand(Two):
+    def forward(self, X):
+        left, right = self.a(X), self.b(X)
+        m = left.shape[-1]
+        Y = left.new_empty(*left.shape[:-1], m + right.shape[-1])
+        Y[..., :m] = left
+        Y[..., m:] = right
+        return Y
+
+
+@right("two_nets_side_by_side", WORKS)
+class ParallelInDouble(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X)), X.dim() - 1).double()
+
+
+@wrong("two_nets_side_by_side", "only for an input of two", WORKS)
+class ParallelAlongOne(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X)), dim=1)
+
+
+@wrong("two_nets_side_by_side", "each sample has become two", WORKS)
+class ParallelAlongTheBatch(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X)))
+
+
+@wrong("two_nets_side_by_side", "are added", WORKS)
+class ParallelSum(Two):
+    def forward(self, X):
+        return self.a(X) + self.b(X)
+
+
+@wrong("two_nets_side_by_side", "comes first", WORKS)
+class ParallelSwapped(Two):
+    def forward(self, X):
+        return torch.cat((self.b(X), self.a(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "side by side", WORKS)
+class ParallelInARow(Two):
+    def forward(self, X):
+        return self.b(self.a(X))
+
+
+@wrong("two_nets_side_by_side", "one row", WORKS)
+class ParallelOfChained(Two):
+    def forward(self, X):
+        X = self.b(self.a(X))
+        return torch.cat((X, X), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "a new dimension", WORKS)
+class ParallelStacked(Two):
+    def forward(self, X):
+        return torch.stack((self.a(X), self.b(X)))
+
+
+@wrong("two_nets_side_by_side", "a new dimension", WORKS)
+class ParallelStackedLast(Two):
+    def forward(self, X):
+        return torch.stack((self.a(X), self.b(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "one row", WORKS)
+class ParallelPair(Two):
+    def forward(self, X):
+        return self.a(X), self.b(X)
+
+
+@wrong("two_nets_side_by_side", "attributes of their own", WORKS)
+class ParallelInAList(nn.Module):
+    def __init__(self, net1, net2):
+        super().__init__()
+        self.nets = [net1, net2]
+
+    def forward(self, X):
+        return torch.cat([net(X) for net in self.nets], dim=-1)
+
+
+@wrong("two_nets_side_by_side", "cuts the graph", WORKS)
+class ParallelOfValues(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X).data, self.b(X).data), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "cuts the graph", WORKS)
+class ParallelWithoutSecondGraph(Two):
+    def forward(self, X):
+        with torch.no_grad():
+            right = self.b(X)
+        return torch.cat((self.a(X), right), dim=-1)
+
+
+for key, hint in (
+    ("nn.Linear(6, 5)", "may they differ"),
+    ("nn.Linear(5, 3)", "take the same `X`"),
+    ("nn.Flatten()", "differ in one dimension"),
+):
+    changed = {**WORKS, key: not WORKS[key]}
+    wrong("two_nets_side_by_side", hint, changed)(ParallelByModuleList)
+
+
+# 1.3 A factory
+
+STARTS = {
+    "three calls": (6, 3),
+    "one block": (2, 1),
+    "three deep copies": (6, 1),
+}
+
+
+@right("factory", STARTS)
+def repeat_by_loop(make_block, n):
+    chain = MySequential()
+    for i in range(n):
+        chain.add_module(f"block{i}", make_block())
+    return chain
+
+
+@right("factory", {key: list(pair) for key, pair in STARTS.items()})
+def repeat_from_behind(make_block, n):
+    if n == 0:
+        return nn.Identity()
+    rest = repeat_from_behind(make_block, n - 1)
+    return nn.Sequential(make_block(), rest)
+
+
+@right("factory", STARTS)
+def repeat_with_a_class(make, times):
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(make() for _ in range(times))
+
+        def forward(self, X):
+            for block in self.blocks:
+                X = block(X)
+            return X
+
+    return Chain()
+
+
+@wrong("factory", "one block n times", STARTS)
+def repeat_one(make_block, n):
+    return nn.Sequential(*[make_block()] * n)
+
+
+@wrong("factory", "copies of one block", STARTS)
+def repeat_copies(make_block, n):
+    block = make_block()
+    return nn.Sequential(*(copy.deepcopy(block) for _ in range(n)))
+
+
+@wrong("factory", "the function itself is no module", STARTS)
+def repeat_function(make_block, n):
+    return nn.Sequential(*[make_block] * n)
+
+
+@wrong("factory", "no forward computation and no parameters", STARTS)
+def repeat_in_a_list(make_block, n):
+    return [make_block() for _ in range(n)]
+
+
+@wrong("factory", "only holds modules", STARTS)
+def repeat_in_a_module_list(make_block, n):
+    return nn.ModuleList(make_block() for _ in range(n))
+
+
+@wrong("factory", "count the blocks", STARTS)
+def repeat_from_one(make_block, n):
+    return nn.Sequential(
+        make_block(), *(make_block() for _ in range(1, n - 1))
+    )
+
+
+@wrong("factory", "count the blocks", STARTS)
+def repeat_once_too_often(make_block, n):
+    return nn.Sequential(*(make_block() for _ in range(n + 1)))
+
+
+@wrong("factory", "aren't registered", STARTS)
+def repeat_over_a_list(make_block, n):
+    return OverList(*(make_block() for _ in range(n)))
+
+
+@wrong("factory", "takes what the one before it returns", STARTS)
+def repeat_in_parallel(make_block, n):
+    net = nn.ModuleList(make_block() for _ in range(n))
+
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, X):
+            return sum(block(X) for block in self.net)
+
+    return Sum()
+
+
+for key, hint in (
+    ("three calls", "drawn anew"),
+    ("one block", "each tensor once"),
+    ("three deep copies", "tensors of its own"),
+):
+    wrong("factory", hint, {**STARTS, key: (6, 2)})(repeat_by_loop)
+wrong("factory", "with the values", {**STARTS, "three deep copies": (6, 3)})(
+    repeat_by_loop
+)
+
+
+# 1.4 An activation by name
+
+MUST = {"nn.ReLU": False, "nn.Tanh": False, "nn.GELU": False, "nn.PReLU": True}
+THREE = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+
+class Named(nn.Module):
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        super().__init__()
+        self.out = nn.Linear(num_hiddens, num_outputs)
+        self.first = nn.Linear(num_inputs, num_hiddens)
+        self.act = self.choose(activation)
+
+    def choose(self, name):
+        if name not in THREE:
+            raise ValueError(f"choose from {sorted(THREE)}")
+        return THREE[name]()
+
+    def forward(self, X):
+        return self.out(self.act(self.first(X)))
+
+
+right("activation_by_name", MUST)(Named)
+
+
+@right("activation_by_name", MUST)
+class NamedByMatch(Named):
+    def choose(self, name):
+        match name:
+            case "relu":
+                return lambda X: X.clamp(min=0)
+            case "tanh":
+                return torch.tanh
+            case "gelu":
+                return nn.GELU(approximate="tanh")
+        raise KeyError("relu, tanh, gelu")
+
+
+@right("activation_by_name", MUST)
+class NamedWithAll(Named):
+    def choose(self, name):
+        self.all = nn.ModuleDict({k: act() for k, act in THREE.items()})
+        assert name in self.all, f"{name} isn't in {list(self.all)}"
+        return self.all[name]
+
+
+@right("activation_by_name", MUST)
+class NamedSequential(nn.Sequential):
+    def __init__(self, n, h, m, activation="relu"):
+        if activation not in THREE:
+            raise TypeError("'relu' or 'tanh' or 'gelu'")
+        super().__init__(nn.Linear(n, h), THREE[activation](), nn.Linear(h, m))
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedByDictionary(Named):
+    def choose(self, name):
+        return THREE[name]()
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedByGetattr(Named):
+    def choose(self, name):
+        return getattr(torch.nn.functional, name)
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedWithDefault(Named):
+    def choose(self, name):
+        return THREE.get(name, nn.ReLU)()
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedThatPrints(Named):
+    def choose(self, name):
+        if name not in THREE:
+            print("choose relu, tanh or gelu")
+            return None
+        return THREE[name]()
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedThatRaisesLate(Named):
+    def choose(self, name):
+        return name
+
+    def forward(self, X):
+        return self.out(super().choose(self.act)(self.first(X)))
+
+
+@wrong("activation_by_name", "behind the last layer too", MUST)
+class NamedAlsoAtTheEnd(Named):
+    def forward(self, X):
+        return self.act(super().forward(X))
+
+
+@wrong("activation_by_name", "between the two", MUST)
+class NamedAtTheEnd(Named):
+    def forward(self, X):
+        return self.act(self.out(self.first(X)))
+
+
+@wrong("activation_by_name", "one linear map", MUST)
+class NamedWithoutActivation(Named):
+    def forward(self, X):
+        return self.out(self.first(X))
+
+
+@wrong("activation_by_name", "the output with `'relu'`", MUST)
+class NamedAlwaysRelu(Named):
+    def forward(self, X):
+        return self.out(F.relu(self.first(X)))
+
+
+@wrong("activation_by_name", "stands between", MUST)
+class NamedSigmoid(Named):
+    def forward(self, X):
+        return self.out(self.first(X).sigmoid())
+
+
+@wrong("activation_by_name", "assigns them to attributes", MUST)
+class NamedInAList(Named):
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        nn.Module.__init__(self)
+        self.layers = [
+            nn.Linear(num_inputs, num_hiddens),
+            self.choose(activation),
+            nn.Linear(num_hiddens, num_outputs),
+        ]
+
+
+wrong(
+    "activation_by_name", "state dict of this one", dict.fromkeys(MUST, True)
+)(Named)
+wrong("activation_by_name", "the slope", dict.fromkeys(MUST, False))(Named)
+
+
+# 1.5 Read a tree
+
+TREE = {
+    name: tuple(p.shape)
+    for name, p in MySequential(
+        NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU())
+    ).named_parameters()
+}
+
+
+def tree_with(changes):
+    return {changes.get(name, name): shape for name, shape in TREE.items()}
+
+
+right("read_a_tree")({k: list(s) for k, s in reversed(TREE.items())})
+right("read_a_tree")({k: torch.Size(s) for k, s in TREE.items()})
+wrong("read_a_tree", "it has no parameters")(
+    tree_with({"0.net.2.weight": "0.net.1.weight"})
+)
+wrong("read_a_tree", "more modules in front")(
+    {name[2:]: shape for name, shape in TREE.items()}
+)
+wrong("read_a_tree", "more modules in front")(
+    tree_with({"1.0.hidden.weight": "hidden.weight"})
+)
+wrong("read_a_tree", "path from the root")(
+    tree_with({"1.0.hidden.weight": "1.hidden.weight"})
+)
+wrong("read_a_tree", "path from the root")(
+    {name.replace(".", "/"): shape for name, shape in TREE.items()}
+)
+wrong("read_a_tree", "Every linear layer has")(
+    {k: s for k, s in TREE.items() if k.endswith("weight")}
+)
+wrong("read_a_tree", "one row for each output")(
+    {k: s[::-1] for k, s in TREE.items()}
+)
+wrong("read_a_tree", "don't make a tuple")(
+    {k: s[0] if len(s) == 1 else s for k, s in TREE.items()}
+)
+wrong("read_a_tree", "one number for each output")(
+    {**TREE, "0.linear.bias": (32,)}
+)
+
+
+# 1.6 A hook that measures
+
+
+def layers_of(net):
+    return [m for m in net.modules() if not list(m.children())]
+
+
+def measure_with(net, X, hook, modules=layers_of):
+    handles = [m.register_forward_hook(hook) for m in modules(net)]
+    try:
+        net(X)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def pair(Y):
+    return tuple(Y.shape), Y.abs().mean().item()
+
+
+@right("hook_that_measures")
+def measure_by_norm(net, X):
+    sizes = []
+
+    class Note:
+        def __call__(self, module, args, output):
+            size = output.detach().norm(p=1) / output.numel()
+            sizes.append([output.shape, size])
+
+    measure_with(net, X, Note())
+    return tuple(sizes)
+
+
+@right("hook_that_measures")
+def measure_by_recursion(net, X, run=True):
+    handles, pairs = {}, []
+
+    def add(module):
+        for child in module.children():
+            add(child)
+        if not any(True for _ in module.children()) and module not in handles:
+            handles[module] = module.register_forward_hook(
+                lambda m, a, Y: pairs.append((list(Y.shape), pair(Y)[1]))
+            )
+
+    add(net)
+    try:
+        with torch.no_grad():
+            net(X)
+    except RuntimeError:
+        pairs = None
+    for handle in handles.values():
+        handle.remove()
+    return pairs
+
+
+@wrong("hook_that_measures", "take the absolute values first")
+def measure_means(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append((Y.shape, Y.mean().item()))
+    )
+    return found
+
+
+@wrong("hook_that_measures", "Values of both signs cancel")
+def measure_abs_of_mean(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append((Y.shape, Y.mean().abs().item()))
+    )
+    return found
+
+
+@wrong("hook_that_measures", "It has children")
+def measure_all(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append(pair(Y)), nn.Module.modules
+    )
+    return found
+
+
+@wrong("hook_that_measures", "one level down")
+def measure_children(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append(pair(Y)), nn.Module.children
+    )
+    return found
+
+
+@wrong("hook_that_measures", "one level down")
+def measure_childless_children(net, X):
+    found = []
+
+    def modules(net):
+        return [m for m in net.children() if not list(m.children())]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
+@wrong("hook_that_measures", "takes the place of the output")
+def measure_and_change(net, X):
+    found = []
+
+    def hook(module, args, Y):
+        Y = Y.abs()
+        found.append(pair(Y))
+        return Y
+
+    measure_with(net, X, hook)
+    return found
+
+
+@wrong("hook_that_measures", "which runs hooks")
+def measure_without_run(net, X):
+    found = []
+    for module in layers_of(net):
+        handle = module.register_forward_hook(
+            lambda m, a, Y: found.append(pair(Y))
+        )
+        handle.remove()
+    return found
+
+
+@wrong("hook_that_measures", "Return a list of pairs")
+def measure_and_print(net, X):
+    measure_with(net, X, lambda m, a, Y: print(*pair(Y)))
+
+
+@wrong("hook_that_measures", "Keep what it measures in a list")
+def measure_by_module(net, X):
+    found = {}
+
+    def hook(module, args, Y):
+        found[module] = pair(Y)
+
+    measure_with(net, X, hook)
+    return list(found.values())
+
+
+@wrong("hook_that_measures", "register it once")
+def measure_twice(net, X):
+    found = []
+
+    def modules(module):
+        parts = module._modules.values()
+        return [m for p in parts for m in modules(p)] or [module]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
+@wrong("hook_that_measures", "Take the mean in the hook")
+def measure_afterwards(net, X):
+    outputs = []
+    measure_with(net, X, lambda m, a, Y: outputs.append(Y))
+    return [pair(Y) for Y in outputs]
+
+
+@wrong("hook_that_measures", "begins with the net itself")
+def measure_below(net, X):
+    found = []
+
+    def modules(net):
+        return [m for m in list(net.modules())[1:] if not list(m.children())]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
+@wrong("hook_that_measures", "Remove each by its handle")
+def measure_and_leave(net, X):
+    found = []
+    for module in layers_of(net):
+        module.register_forward_hook(lambda m, a, Y: found.append(pair(Y)))
+    net(X)
+    return list(found)
+
+
+@wrong("hook_that_measures", "Remove each by its handle")
+def measure_and_remove_the_last(net, X):
+    found = []
+    for module in layers_of(net):
+        handle = module.register_forward_hook(
+            lambda m, a, Y: found.append(pair(Y))
+        )
+    net(X)
+    handle.remove()
+    return found
+
+
+@wrong("hook_that_measures", "runs after an error too")
+def measure_if_all_goes_well(net, X):
+    found = []
+    handles = [
+        m.register_forward_hook(lambda m, a, Y: found.append(pair(Y)))
+        for m in layers_of(net)
+    ]
+    net(X)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+@wrong("hook_that_measures", "removes hooks of others")
+def measure_and_clear(net, X):
+    found = []
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    for module in net.modules():
+        module._forward_hooks.clear()
+    return found
+
+
+@wrong("hook_that_measures", "Measure every module")
+def measure_two_levels(net, X):
+    found = []
+
+    def modules(net):
+        return [m for m in net.modules() if type(m) is not type(net)] + [
+            m for m in net.children() if list(m.children())
+        ]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
+@wrong("hook_that_measures", "These are the inputs")
+def measure_inputs(net, X):
+    found = []
+    measure_with(net, X, lambda m, args, Y: found.append(pair(args[0])))
+    return found
+
+
+@wrong("hook_that_measures", "The hook itself returns nothing")
+def measure_and_return(net, X):
+    found = []
+
+    def hook(module, args, Y):
+        found.append(pair(Y))
+        return pair(Y)
+
+    measure_with(net, X, hook)
+    return found
+
+
+# 1.7 Count the rounds
+
+ADDED = {2: 1, 1024: 10, "1024, all zero": 0}
+
+
+class Counting(FixedHiddenMLP):
+    def hidden(self, X):
+        return self.linear(F.relu(self.linear(X) @ self.rand_weight + 1))
+
+
+@right("count_the_rounds", ADDED)
+class CountingByLogarithm(Counting):
+    def forward(self, X):
+        X = self.hidden(X)
+        total = X.detach().abs().sum()
+        self.rounds = max(0, total.log2().ceil().int().item())
+        return X.sum() / 2**self.rounds
+
+
+@right("count_the_rounds", ADDED)
+class CountingInABuffer(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.register_buffer("R", torch.rand(num_features, num_features))
+        self.register_buffer("rounds", torch.tensor(0))
+        self.f = nn.Linear(num_features, num_features)
+
+    def forward(self, X):
+        X = self.f(F.relu(self.f(X) @ self.R + 1))
+        self.rounds.zero_()
+        while X.abs().sum() > 1:
+            X = X * 0.5
+            self.rounds += 1
+        return X.sum()
+
+
+@right("count_the_rounds", ADDED)
+class CountingInAProperty(Counting):
+    history = ()
+
+    @property
+    def rounds(self):
+        return len(self.history)
+
+    def forward(self, X):
+        X = self.hidden(X)
+        self.history = []
+        while X.abs().sum() > 1:
+            X = X / 2
+            self.history.append(X.detach())
+        return X.sum()
+
+
+class CountingInALoop(Counting):
+    def __init__(self, num_features=20, start=0, step=1, most=1):
+        super().__init__(num_features)
+        self.start, self.step, self.most = start, step, most
+
+    def size(self, X):
+        return X.abs().sum()
+
+    def forward(self, X):
+        X = self.hidden(X)
+        self.rounds = self.start
+        while self.size(X) > self.most:
+            X = X / 2
+            self.rounds += self.step
+        return X.sum()
+
+
+@wrong("count_the_rounds", "must begin at 0", ADDED)
+class CountingOn(CountingInALoop):
+    rounds = 0
+
+    def forward(self, X):
+        self.start = self.rounds
+        return super().forward(X)
+
+
+@wrong("count_the_rounds", "one too many", ADDED)
+class CountingTests(CountingInALoop):
+    def __init__(self, num_features=20):
+        super().__init__(num_features, start=1)
+
+
+@wrong("count_the_rounds", "at no other time", ADDED)
+class CountingByTwo(CountingInALoop):
+    def __init__(self, num_features=20):
+        super().__init__(num_features, step=2)
+
+
+@wrong("count_the_rounds", "at no other time", ADDED)
+class CountingWhetherAny(CountingInALoop):
+    def forward(self, X):
+        Y = super().forward(X)
+        self.rounds = min(self.rounds, 1)
+        return Y
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingWithoutAbs(CountingInALoop):
+    def size(self, X):
+        return X.sum()
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingInsteadOfOutput(CountingInALoop):
+    def forward(self, X):
+        super().forward(X)
+        return self.rounds
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingOnceTooOften(CountingInALoop):
+    def __init__(self, num_features=20):
+        super().__init__(num_features, most=0.5)
+
+
+@wrong("count_the_rounds", "ends with the call", ADDED)
+class CountingLocally(Counting):
+    def forward(self, X):
+        X, rounds = self.hidden(X), 0
+        while X.abs().sum() > 1:
+            X, rounds = X / 2, rounds + 1
+        return X.sum()
+
+
+@wrong("count_the_rounds", "leaves the graph", ADDED)
+class CountingWithoutGraph(CountingInALoop):
+    @torch.no_grad()
+    def forward(self, X):
+        return super().forward(X)
+
+
+@wrong("count_the_rounds", "Keep the parts", ADDED)
+class CountingWithTwoLayers(CountingInALoop):
+    def __init__(self, num_features=20):
+        super().__init__(num_features)
+        self.second = nn.Linear(num_features, 1)
+
+
+@wrong("count_the_rounds", "Keep the parts", ADDED)
+class CountingWithAttribute(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.rand_weight = torch.rand(num_features, num_features)
+        self.linear = nn.Linear(num_features, num_features)
+
+    forward = FixedHiddenMLP.forward
+
+
+wrong("count_the_rounds", "undoes one doubling", {**ADDED, 2: 2})(
+    CountingByLogarithm
+)
+wrong("count_the_rounds", "to be halved until", {**ADDED, 1024: 512})(
+    CountingByLogarithm
+)
+wrong("count_the_rounds", "returns zeros", {**ADDED, "1024, all zero": 10})(
+    CountingByLogarithm
+)
