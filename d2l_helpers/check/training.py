@@ -658,11 +658,12 @@ def stop_button(train_until_stopped: Callable) -> None:
             repr(printed),
             "Print the epoch of the last checkpoint when the run is stopped.",
         )
+    hint = "The button can be pressed at any moment, also in `save_run`."
     with case("5 epochs, stopped in save_run after epoch 4", hint):
         equal(
             trial(save=4)[0],
             3,
-            "The button can be pressed at any moment, also in `save_run`.",
+            hint,
             known=[
                 (
                     4,

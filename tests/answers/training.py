@@ -76,6 +76,11 @@ def rule_without_a_stop(history, patience):
     return max(range(len(history)), key=lambda i: history[i][2]), None
 
 
+@wrong("another_rule_for_stopping", "two epochs after its best")
+def rule_without_patience(history, patience):
+    return _waits(history, 1, _by_both)
+
+
 @wrong("another_rule_for_stopping", "an epoch too long")
 def rule_that_waits_too_long(history, patience):
     if patience == 1:
@@ -577,6 +582,18 @@ def loop_that_catches_exceptions(*arguments):
 @wrong("stop_button", "goes by in silence")
 def loop_that_catches_everything(*arguments):
     return _loop(*arguments, BaseException)
+
+
+@wrong("stop_button", "also in `save_run`")
+def loop_that_expects_the_button_in_an_epoch(run, path, n, one_epoch, save):
+    while len(run.history) < n:
+        try:
+            one_epoch(run)
+        except KeyboardInterrupt:
+            print("last checkpoint:", len(run.history))
+            break
+        save(run, path)
+    return len(run.history)
 
 
 @wrong("stop_button", "Print the epoch")
