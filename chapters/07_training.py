@@ -715,54 +715,278 @@ for batch_size in (50, 200, 1200):
 # %% [markdown]
 # ## Exercises
 #
-# **7.1 Another rule for stopping.** Stop early by the validation accuracy in
-# place of the loss. What do you do about epochs of equal accuracy? Done when a
-# table shows, for seeds 0 to 4, at which epoch each rule stops, and the
-# validation loss of the weights that it keeps. Why not use the test digits?
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/07_training.ipynb). The checks try your
+# functions on small runs of their own, whose tensors are on the CPU.
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 7.1 Another rule for stopping
 #
-# **7.2 Resume from the best.** Load `best.pt` into a new run, and train five
-# epochs more with a learning rate of 0.01. Does the validation loss fall below
-# the lowest so far? What else would `best.pt` have to hold to continue the run
-# exactly from there, at the old learning rate?
+# *Explore, 30 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-1)
 #
-# **7.3 A schedule.** Halve the learning rate every three epochs with
-# `torch.optim.lr_scheduler.StepLR`. Extend `new_run`, `save_run` and `resume`.
-# Stop in epoch 8 and resume: done when `assert_same_end` passes against a run
-# with the schedule that wasn't stopped, after 10 epochs. Then leave the
-# scheduler out of the checkpoint. Which learning rate does each epoch use now?
+# Stop early by the validation accuracy in place of the loss. Some epochs have
+# equal accuracies: of these, the one with the lower loss counts as better.
+# Write the rule as a function of a history. It returns the epoch whose weights
+# are kept, and the epoch after which the run stops: the first whose best epoch
+# so far is `patience` epochs old, or the last of the history if there is none.
+# Then make a table that shows, for seeds 0 to 4 and a patience of 5, at which
+# epoch each rule stops, and the validation loss of the weights that it keeps.
+# Why does the loss need no rule for equal ones? Why not use the test digits?
+
+
+# %%
+def stop_by_accuracy(history, patience):
+    """The epoch that is kept, and the epoch after which the run stops."""
+    # [(train_loss, valid_loss, accuracy), ...] -> (kept, stopped), from 1
+    ...
+
+
+# %%
+check.another_rule_for_stopping(stop_by_accuracy)
+
+# %% [markdown]
+# ### 7.2 Resume from the best
 #
-# **7.4 Lose less.** Write a checkpoint after every ten batches, so that a stop
-# loses at most ten. What else must it hold? Done when a run that was cut at
-# batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes
-# against `whole`.
+# *Explore, 20 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-2)
 #
-# **7.5 The stop button.** Interrupt a long run with the stop button of the
-# notebook, which raises `KeyboardInterrupt`. Change the loop so that it then
-# prints the epoch of the last checkpoint and ends without a traceback.
+# Write a function that loads a file such as `best.pt` into a new run, and sets
+# the learning rate of its optimizer. Train five epochs more from `best.pt`
+# with a learning rate of 0.01. Does the validation loss fall below the lowest
+# so far? Then suppose that the old run shall be continued from its best epoch,
+# at the old learning rate. Which other entries of a checkpoint would `best.pt`
+# have to hold, so that five epochs later the weights are exactly those of the
+# old run? Predict it for each, with True or False.
+
+
+# %%
+def start_from(run, path, lr):
+    """Load weights into a new run, and set its learning rate."""
+    # changes run, and returns nothing
+    ...
+
+
+needed = {"optimizer": ..., "generator": ..., "random": ..., "history": ...}
+
+# %%
+check.resume_from_the_best(start_from, needed)
+
+# %% [markdown]
+# ### 7.3 A schedule
 #
-# **7.6 Who confuses whom.** Compute the matrix of shape (10, 10) whose entry
-# $(i, j)$ counts the validation digits $i$ that `ready` reads as $j$. What
-# must all entries sum to, and what does the sum of the diagonal tell? Check
-# both. Which pair is confused most often?
+# *Code, 25 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
-# **7.7 New hands.** 13 people wrote these digits (`digits.DESCR`), and the
-# permutation mixes their hands. Make a split whose test digits are the last
-# 300 of the file, and permute only the others. Compare the test accuracies of
-# both splits for seeds 0 to 4. Which of them would you promise to a new
-# writer?
+# Halve the learning rate every three epochs with
+# `torch.optim.lr_scheduler.StepLR`. `add_schedule` gives a run of `new_run` a
+# scheduler, `run.scheduler`; each epoch ends with `run.scheduler.step()`. The
+# other two functions do for such a run what `save_run` and `resume` do. Stop
+# in epoch 8 and resume: done when `assert_same_end` passes against a run with
+# the schedule that wasn't stopped, after 10 epochs. Then leave the scheduler
+# out of the checkpoint, and nothing else. Which learning rate does the resumed
+# run use in each of the epochs 8 to 11?
+
+
+# %%
+def add_schedule(run):
+    """Give a run `run.scheduler`, which halves its rate every 3 epochs."""
+    ...
+
+
+def save_with_schedule(run, path):
+    """Write a checkpoint of a run that has a scheduler."""
+    ...
+
+
+def resume_with_schedule(run, path):
+    """Load it into a new run, which has a new scheduler already."""
+    ...
+
+
+rates = {8: ..., 9: ..., 10: ..., 11: ...}  # without the scheduler's state
+
+# %%
+check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
+
+# %% [markdown]
+# ### 7.4 Lose less
 #
-# **7.8 Layers of your own.** Replace `MLP` by `MyLinear(64, 128)` of
-# `d2l_helpers` ([chapter 03](03_custom_layers.ipynb)) and
-# `nn.Linear(128, 10)`, and look at the loss before the first step. Why is it
-# so far from $\log 10$? Repair it with `apply`
-# ([chapter 02](02_parameters.ipynb)): done when the loss is within
-# 0.1 of $\log 10$. Then put `MyLinear` last as well. Which logits can this
-# model never give, and what does that cost?
+# *Code, 40 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
-# **7.9 Two runs at once.** Make two runs with the same seed, and train them in
-# turns, an epoch each. Their ends differ. Which generator do they share?
-# Repair it with `get_random_state` and `set_random_state`: done when
-# `assert_same_end` passes.
+# Write a checkpoint after every ten batches of an epoch, so that a stop loses
+# at most ten. What else must it hold? Give each run an entry more,
+# `run.begun`: a dict that is empty between two epochs, and in which you keep
+# what a resumed epoch needs. `train_epoch_inside` ends the epoch that is in
+# `run.begun`, or begins one, as `train_epoch` does, and returns the mean loss
+# of the whole epoch. After each epoch, when its results are in the history,
+# `save_inside` is called too. Done when a run that was cut at batch 16 of
+# epoch 8 resumes with batch 11, and `assert_same_end` passes against `whole`.
+
+
+# %%
+def train_epoch_inside(run, X, y, path, batch_size=50):
+    """Train for an epoch, or its rest, and save after every 10 batches."""
+    # X: (n, 8, 8), y: (n,), on the device of run.net; returns the mean loss
+    ...
+
+
+def save_inside(run, path):
+    """Write a checkpoint, between two epochs or in one."""
+    ...
+
+
+def resume_inside(run, path):
+    """Load it into a new run, whose `begun` is empty."""
+    ...
+
+
+# %%
+check.lose_less(train_epoch_inside, save_inside, resume_inside)
+
+# %% [markdown]
+# ### 7.5 The stop button
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-5)
+#
+# Interrupt a long run with the stop button of the notebook, which raises
+# `KeyboardInterrupt`. Write the loop so that it then prints the epoch of the
+# last checkpoint and ends without a traceback. It returns this epoch, stopped
+# or not, and 0 if there is no checkpoint yet. The button can be pressed at any
+# moment, also while a checkpoint is written, and the run may be one that was
+# resumed from `path`. Any other error is still raised.
+
+
+# %%
+def train_until_stopped(run, path, num_epochs, one_epoch, save_run):
+    """Train until the history has num_epochs entries, or the button."""
+    # one_epoch(run) and save_run(run, path) are those of the chapter
+    ...
+
+
+# %%
+check.stop_button(train_until_stopped)
+
+# %% [markdown]
+# ### 7.6 Who confuses whom
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-6)
+#
+# Compute the matrix of shape (10, 10) whose entry $(i, j)$ counts the digits
+# $i$ that are read as $j$. Which pair is confused most often? `most_confused`
+# returns it as `(i, j)` with $i < j$, where $i$ read as $j$ and $j$ read as
+# $i$ count together. Try both on the validation digits and `ready`. What must
+# all entries sum to, and what does the sum of the diagonal tell? Give both for
+# 297 digits, of which 290 are read right.
+
+
+# %%
+def confusion(y, answers):
+    """Count, for each pair of digits, how often one was read as the other."""
+    # labels (n,) and what was read (n,) -> (10, 10)
+    ...
+
+
+def most_confused(C):
+    """The pair of digits that is confused most often."""
+    # (10, 10) -> two digits, the smaller one first
+    ...
+
+
+sums = {"all entries": ..., "diagonal": ...}
+
+# %%
+check.who_confuses_whom(confusion, most_confused, sums)
+
+# %% [markdown]
+# ### 7.7 New hands
+#
+# *Explore, 25 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-7)
+#
+# 13 people wrote these digits (`digits.DESCR`), and the permutation mixes
+# their hands. Make a split whose test digits are the last 300 of the file, and
+# permute only the others, by a seed. Compare the test accuracies of both
+# splits for seeds 0 to 4. Which is lower, that of the mixed split or that of
+# the new hands? Which of them would you promise to a new writer?
+
+
+# %%
+def split_new_hands(seed):
+    """The positions of the training, the validation and the test digits."""
+    # three tensors, (1200,), (297,) and (300,)
+    ...
+
+
+lower = ...  # "mixed" or "new hands"
+
+# %%
+check.new_hands(split_new_hands, lower)
+
+# %% [markdown]
+# ### 7.8 Layers of your own
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-8)
+#
+# Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers`
+# ([chapter 03](03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without
+# dropout, and look at the loss before the first step. Why is it so far from
+# $\log 10$? Repair it with `apply` ([chapter 02](02_parameters.ipynb)): done
+# when the loss is within 0.1 of $\log 10$, for each of the seeds 0 to 4, and
+# the model still learns. Then put `MyLinear` last as well. Which logits can
+# this model never give? Suppose that one of its outputs is 0 for all digits:
+# what gradient do the weights of this output get, and what does that cost?
+
+
+# %%
+def init_small(module):
+    """For `net.apply`: parameters from which a MyLinear starts well."""
+    ...
+
+
+mylinear_last = {
+    "never": ...,  # "negative", "zero" or "positive"
+    "gradient": ...,  # "zero" or "not zero"
+}
+
+# %%
+check.layers_of_your_own(init_small, mylinear_last)
+
+# %% [markdown]
+# ### 7.9 Two runs at once
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-9)
+#
+# Make two runs with the same seed, and train them in turns, an epoch each.
+# Their ends differ. Which generator do they share? Repair it with
+# `get_random_state` and `set_random_state`, in a function that makes a run for
+# each seed and trains them in turns, so that each ends as if it were alone:
+# done when `assert_same_end` passes for the seeds 0 and 0. The seeds may also
+# differ.
+
+
+# %%
+def in_turns(seeds, num_epochs, new_run, one_epoch):
+    """Train a run for each seed, in turns, as if each were alone."""
+    # new_run(seed) and one_epoch(run) are those of the chapter
+    # returns the list of the runs
+    ...
+
+
+shared = ...  # "generator" or "random", as a checkpoint calls it
+
+# %%
+check.two_runs_at_once(in_turns, shared)
 
 # %% [markdown]
 # ## Where to go next
