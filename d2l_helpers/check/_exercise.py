@@ -270,8 +270,8 @@ def _figures_closed() -> Iterator[None]:
 
 
 def _is_importing(frame: types.FrameType | None) -> bool:
-    """Whether a frame belongs to an import."""
-    while frame:
+    """Whether a frame of an answer belongs to an import."""
+    while frame and not frame.f_code.co_filename.startswith(PACKAGE):
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
