@@ -39,7 +39,7 @@ def wrong(check: str, hint: str, *more: Any) -> Callable[[Any], Any]:
 
 
 def _name(answer: Any) -> str:
-    return getattr(answer, "__name__", repr(answer))
+    return getattr(answer, "__name__", type(answer).__name__)
 
 
 for _module in pkgutil.iter_modules(__path__):
