@@ -6,6 +6,15 @@ in a terminal. None raises, and none changes what it is given.
 """
 
 from ._report import Report
+from .devices import (
+    fewer_places,
+    parameters_across_devices,
+    readers_in_disguise,
+    small_and_large,
+    thousand_norms,
+    two_at_once,
+    what_stays_behind,
+)
 from .layers import (
     better_start,
     dropout,
@@ -20,9 +29,16 @@ __all__ = [
     "Report",
     "better_start",
     "dropout",
+    "fewer_places",
     "half_spectrum",
     "layer_with_a_memory",
+    "parameters_across_devices",
     "quadratic_layer",
+    "readers_in_disguise",
     "repair",
+    "small_and_large",
+    "thousand_norms",
+    "two_at_once",
+    "what_stays_behind",
     "where_to_center",
 ]

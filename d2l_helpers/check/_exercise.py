@@ -75,6 +75,8 @@ def _report(function, title, points, answers, named) -> Report:
         if len(bound) > 1:
             details = {"blank": ", ".join(f"`{name}`" for name in blank)}
         return Report(title, "not solved yet", points, details)
+    import torch._dynamo  # torch does at some first calls, and takes seconds
+
     try:
         with safely():
             kinds = typing.get_type_hints(function)
