@@ -719,13 +719,13 @@ from d2l_helpers import check
 # [Solution](solutions/06_devices.ipynb#6.1-Small-and-large)
 #
 # Write `time_sum(n, device)`, which returns the seconds that the sum of two
-# vectors of $n$ numbers takes on a device, measured as in this chapter: the
-# vectors are there before the clock starts, one run or more comes before it,
-# and the result is the median of five runs or more. Time sums of $10^2$ to
-# $10^7$ numbers on each of your devices, and draw time against size. From
-# which size on does the time grow with the size? Say why it isn't that of the
-# products: how many operations, additions and multiplications together, does
-# one number of the result take, if $n$ is 1,000?
+# vectors of $n$ numbers takes on a device, measured as in this chapter: before
+# the clock starts, the vectors are made and a first sum is done; the result is
+# the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
+# each of your devices, and draw time against size. From which size on does the
+# time grow with the size? Say why it isn't that of the products: how many
+# operations, additions and multiplications together, does one number of the
+# result take, if $n$ is 1,000?
 
 
 # %%

@@ -40,8 +40,8 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 places = [torch.device("cpu"), *d2l.try_all_gpus()]
 
 # %% [markdown]
-# These two and, further down, `multiply` and `ScaledLinear` are those of the
-# chapter.
+# `seconds` and `CountReads` are the chapter's, as are `multiply` and
+# `ScaledLinear` below.
 
 
 # %%
@@ -73,19 +73,19 @@ class CountReads(TorchDispatchMode):
 # [Exercise](../06_devices.ipynb#6.1-Small-and-large)
 #
 # Write `time_sum(n, device)`, which returns the seconds that the sum of two
-# vectors of $n$ numbers takes on a device, measured as in this chapter: the
-# vectors are there before the clock starts, one run or more comes before it,
-# and the result is the median of five runs or more. Time sums of $10^2$ to
-# $10^7$ numbers on each of your devices, and draw time against size. From
-# which size on does the time grow with the size? Say why it isn't that of the
-# products: how many operations, additions and multiplications together, does
-# one number of the result take, if $n$ is 1,000?
+# vectors of $n$ numbers takes on a device, measured as in this chapter: before
+# the clock starts, the vectors are made and a first sum is done; the result is
+# the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
+# each of your devices, and draw time against size. From which size on does the
+# time grow with the size? Say why it isn't that of the products: how many
+# operations, additions and multiplications together, does one number of the
+# result take, if $n$ is 1,000?
 
 # %% [markdown]
-# **Idea.** `seconds` of the chapter warms up, waits and takes the median; what
-# is left is to make the vectors first. One number of a sum takes one addition.
-# One number of a product takes 1,000 multiplications and 999 additions: the
-# work for it grows with $n$, and outgrows the cost of the call sooner.
+# **Idea.** `seconds` warms up, waits and takes the median; what is left is to
+# make the vectors first. One number of a sum takes one addition. One number of
+# a product takes 1,000 multiplications and 999 additions: this work grows with
+# $n$, and outgrows the cost of the call sooner.
 
 
 # %%
@@ -119,13 +119,13 @@ plt.show()
 
 # %% [markdown]
 # Up to a thousand numbers, one sees little but the call; from about ten
-# thousand on, the time grows with the size. A product begins at $n = 32$: that
-# is 1,024 numbers too, but each takes 63 operations. On a GPU expect both
-# later, since a call costs more, and more work is done at once.
+# thousand on, the time grows with the size. That of a product grows from about
+# $n = 32$ on: that is 1,024 numbers, but each takes 63 operations. On a GPU
+# expect both later: a call costs more, and more work is done at once.
 #
-# **At the edges.** The last point lies far above the line: these vectors no
-# longer fit into the caches, and a sum does so little with each number that it
-# waits for the memory. A product of large matrices uses each number $n$ times.
+# **At the edges.** The last point lies far above the line. Such vectors no
+# longer fit into the caches, and the system hands out new memory for each
+# result, 40 MB. `torch.add(a, b, out=c)` writes into the same memory again.
 
 # %% [markdown]
 # ### 6.2 Parameters across devices
@@ -162,9 +162,8 @@ def get_bias(net, name):
 check.parameters_across_devices(set_bias, get_bias)
 
 # %% [markdown]
-# **Pitfall.** A new `nn.Parameter` with the same values looks as good. But an
-# optimizer that was created before holds the old one: the step doesn't reach
-# the network.
+# **Pitfall.** A new `nn.Parameter` with these values looks as good. But the
+# optimizer holds the old one: its step doesn't reach the new.
 
 # %%
 net = nn.Linear(2, 3).to(device)
@@ -175,8 +174,8 @@ optimizer.step()
 get_bias(net, "bias")
 
 # %% [markdown]
-# **At the edges.** `copy_` repeats a list of one number for the whole bias,
-# without a word. If you want an error there, compare the lengths first.
+# **At the edges.** `copy_` repeats a single number for the whole bias, without
+# a word. If you want an error there, compare the lengths.
 
 # %%
 set_bias(net, "bias", [7.0])
@@ -198,10 +197,10 @@ get_bias(net, "bias")
 # reads, time both.
 
 # %% [markdown]
-# **Idea.** The two differ in one line: what is put into the list. A list of
-# tensors costs no read, and `torch.stack` makes one tensor of it where they
-# are. Each row of $A$ keeps its length if $B$ is orthogonal, and with the rows
-# the norm of $A$; `torch.linalg.qr` makes such a $B$.
+# **Idea.** The two differ in what goes into the list. A list of tensors costs
+# no read, and `torch.stack` makes one tensor of it, where they are. If $B$ is
+# orthogonal, each row of $A$ keeps its length, and $A$ its norm;
+# `torch.linalg.qr` makes such a $B$.
 
 
 # %%
@@ -240,8 +239,8 @@ assert_close(log_read, log_kept.tolist(), rtol=1e-5, atol=0)
 reads_read.count, reads_kept.count
 
 # %% [markdown]
-# On a CPU the two times differ by chance. On a GPU, each read waits until the
-# product before it is done, and the queue is empty after it.
+# On a CPU the two times differ by chance. On a GPU, each read waits for its
+# product, and leaves an empty queue.
 
 # %% tags=["nbval-ignore-output"]
 for norms in (norms_read, norms_kept):
@@ -250,9 +249,8 @@ for norms in (norms_read, norms_kept):
     print(f"{norms.__name__}: {1e3 * t:.0f} ms")
 
 # %% [markdown]
-# **Pitfall.** A random matrix makes the norm grow by a factor of about 10 in
-# each step, the root of 100. How many products does float32 last, which ends
-# near $10^{38}$?
+# **Pitfall.** With a random matrix, the norm grows about tenfold in each step.
+# Float32 ends near $10^{38}$. After how many products does the norm?
 
 # %%
 torch.manual_seed(0)
@@ -260,8 +258,7 @@ wild = torch.randn(100, 100).to(device)
 norms_kept(A, wild).isfinite().sum().item()
 
 # %% [markdown]
-# Half as many as one might think: the norm adds up squares, and these pass the
-# end first.
+# Fewer than half of 38: a norm adds up squares, and these pass the end first.
 
 # %% [markdown]
 # ### 6.4 Two at once
@@ -277,9 +274,9 @@ norms_kept(A, wild).isfinite().sum().item()
 # the time come?
 
 # %% [markdown]
-# **Idea.** `map` of the pool gives each thread one call, at once, and then the
-# results in the order of the arguments. `submit` for both, and after that
-# `result` of both, is the same.
+# **Idea.** The pool's `map` begins both calls before it waits for one, and
+# gives the results in the order of the arguments. `submit` for both and then
+# `result` of both is the same.
 
 
 # %%
@@ -292,8 +289,8 @@ def at_once(f, S, T):
 check.two_at_once(at_once)
 
 # %% [markdown]
-# This times the chapter's `multiply`, one after the other and at once. With
-# two GPUs, each thread fills the queue of its own.
+# With two GPUs, each gets a matrix; without, both are on `device`. Are the
+# results right?
 
 
 # %%
@@ -312,7 +309,7 @@ S, T = (torch.ones(768, 768, device=place) for place in two)
 assert_close([R.cpu(), Q.cpu()], [S.cpu(), T.cpu()])
 
 # %% [markdown]
-# Half of the time would be 0.5. Run it a few times.
+# Half of the time would be 0.5. Run the cell a few times.
 
 # %% tags=["nbval-ignore-output"]
 one_by_one = seconds(multiply, S, S, repeats=3)
@@ -321,15 +318,15 @@ assert one_by_one > 0 and together > 0
 print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 
 # %% [markdown]
-# With two idle cores it comes near to 0.5: torch lets go of Python's lock while
-# it computes. For that, a product must take one thread, or the first
-# `multiply` keeps all cores busy by itself; and it must be large. Matrices of
-# 64 x 64 are slower at once, since a thread takes longer to start than they to
-# multiply. One GPU gains little from two threads, which fill one queue.
+# With two idle cores it comes near to 0.5, since torch lets go of Python's
+# lock while it computes. A product must take one thread, or the first keeps
+# all cores busy. And it must be large: matrices of 64 x 64 are slower at once,
+# for to start a thread takes longer than their products. One GPU gains little
+# from two threads, which fill one queue.
 #
-# **Pitfall.** `pool.submit(f(S))` calls `f` first, in the thread that writes
-# it, and gives the pool the result as if it were a function. The error shows
-# only when the result is asked for.
+# **Pitfall.** `pool.submit(f(S))` calls `f` at once, in the thread that
+# submits, and gives the pool the result in place of a function. The error
+# waits until somebody asks for the result.
 
 # %%
 with ThreadPoolExecutor(max_workers=2) as pool:
@@ -350,9 +347,9 @@ work.exception()
 
 # %% [markdown]
 # **Idea.** Parameters and buffers are in dictionaries of their own,
-# `_parameters` and `_buffers`; a tensor that is directly in `vars(module)` is
-# in none of them, and `to` doesn't know it. `named_modules` goes through all
-# modules at any depth, the outermost included, whose path is empty.
+# `_parameters` and `_buffers`. `to` doesn't know a tensor that is directly in
+# `vars(module)`. `named_modules` visits all modules at any depth, and the
+# outermost, whose path is empty.
 
 
 # %%
@@ -383,9 +380,9 @@ examples = nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(5, 3)
 [stays_behind(net) for net in (*examples, FixedHiddenMLP())]
 
 # %% [markdown]
-# **At the edges.** A tensor in a plain list stays behind too, as does one that
-# belongs to the class. Neither is an attribute of the module, and the function
-# doesn't see them.
+# **At the edges.** A tensor in a list stays behind too, and one that belongs
+# to the class. Neither is directly in `vars(module)`: the function misses
+# them.
 
 
 # %%
@@ -413,10 +410,9 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # `v[v > 0]` waits too: why? Is it counted?
 
 # %% [markdown]
-# **Idea.** Who asks for a number, or for yes or no, reads. Python's `max`
-# compares each of five tensors but the first with the largest so far, and each
-# comparison ends in an `if`: 4 reads. The method is one operation on the
-# device.
+# **Idea.** Who needs a number, or a yes or no, reads. Python's `max` compares
+# each of five tensors but the first with the largest so far, and each time
+# asks which it is: 4 reads. The method is one operation on the device.
 
 # %%
 number_of_reads = {
@@ -445,10 +441,10 @@ for code in number_of_reads:
 assert counted == number_of_reads
 
 # %% [markdown]
-# **Why `v[v > 0]` waits.** The shape of the result is the number of elements
-# above 0, which only the GPU knows. Python must have it before it can go on.
-# The copy is made inside the operation, where `CountReads` doesn't look, so it
-# isn't counted. `meta`, which has no data, can't tell the shape.
+# **Why `v[v > 0]` waits.** The length of the result is the number of elements
+# above 0. The GPU counts them, and Python needs the count to go on. It isn't
+# counted as a read: it is copied inside the operation, where `CountReads`
+# doesn't look. `meta` has no data, and can't tell the shape.
 
 # %%
 w = torch.ones(5, device="meta")
@@ -458,7 +454,7 @@ except NotImplementedError:
     print("no shape without the data")
 
 # %% [markdown]
-# `torch.where` keeps the shape: it needs no number, and doesn't wait.
+# `torch.where` keeps the shape, and doesn't wait.
 
 # %%
 torch.where(w > 0, w, 0).shape
@@ -480,7 +476,7 @@ torch.where(w > 0, w, 0).shape
 # %% [markdown]
 # **Idea.** `.to(dtype)` rounds, `.double()` goes on with all places. The error
 # of bfloat16 is about eight times that of float16. Each place less doubles it,
-# and eight is two to the third: $10 - 3 = 7$ places.
+# and $8 = 2^3$: bfloat16 has $10 - 3 = 7$ places.
 
 
 # %%
@@ -503,7 +499,7 @@ guess = 7
 check.fewer_places(rounding_error, binary_places, guess)
 
 # %% [markdown]
-# The matrices of the chapter, and the ratio of the two errors.
+# With the matrices of the chapter:
 
 # %%
 torch.manual_seed(0)
@@ -520,4 +516,4 @@ print(f"ratio {errors[1] / errors[0]:.0f}")
 for dtype in (torch.half, torch.bfloat16, torch.float, torch.double):
     info = torch.finfo(dtype)
     assert info.eps == 2 ** -binary_places(dtype)
-    print(f"{dtype}: {binary_places(dtype)} places, up to {info.max:.0e}")
+    print(f"{dtype}: {binary_places(dtype)} places, up to {info.max:.1e}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import importlib
 import inspect
 import linecache
 import random
@@ -75,8 +76,8 @@ def _report(function, title, points, answers, named) -> Report:
         if len(bound) > 1:
             details = {"blank": ", ".join(f"`{name}`" for name in blank)}
         return Report(title, "not solved yet", points, details)
-    import torch._dynamo  # torch does at some first calls, and takes seconds
-
+    # Torch does it at some first calls, and takes seconds of the answer's.
+    importlib.import_module("torch._dynamo")
     try:
         with safely():
             kinds = typing.get_type_hints(function)
