@@ -747,12 +747,12 @@ check.small_and_large(time_sum, operations)
 # [Solution](solutions/06_devices.ipynb#6.2-Parameters-across-devices)
 #
 # Write `set_bias(net, name, values)`, which writes a list of numbers into one
-# bias of a network on any device ([chapter 02](02_parameters.ipynb) shows how
-# to write), and `get_bias(net, name)`, which returns a list of numbers. The
-# name is one of those that `net.named_parameters()` gives. You are done when
-# the bias is the same object as before, is where it was, and still gets a
-# gradient. Another name raises, in both, an error whose message names what is
-# missing.
+# bias of a network on any device
+# ([chapter 02](02_parameters.ipynb) shows how to write), and
+# `get_bias(net, name)`, which returns a list of numbers. The name is one of
+# those that `net.named_parameters()` gives. You are done when the bias is the
+# same object as before, is where it was, and still gets a gradient. Another
+# name raises, in both, an error whose message names what is missing.
 
 
 # %%

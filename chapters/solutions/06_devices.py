@@ -134,12 +134,12 @@ plt.show()
 # [Exercise](../06_devices.ipynb#6.2-Parameters-across-devices)
 #
 # Write `set_bias(net, name, values)`, which writes a list of numbers into one
-# bias of a network on any device ([chapter 02](../02_parameters.ipynb) shows how
-# to write), and `get_bias(net, name)`, which returns a list of numbers. The
-# name is one of those that `net.named_parameters()` gives. You are done when
-# the bias is the same object as before, is where it was, and still gets a
-# gradient. Another name raises, in both, an error whose message names what is
-# missing.
+# bias of a network on any device
+# ([chapter 02](../02_parameters.ipynb) shows how to write), and
+# `get_bias(net, name)`, which returns a list of numbers. The name is one of
+# those that `net.named_parameters()` gives. You are done when the bias is the
+# same object as before, is where it was, and still gets a gradient. Another
+# name raises, in both, an error whose message names what is missing.
 
 # %% [markdown]
 # **Idea.** `get_parameter` follows a dotted name, and raises an error where
@@ -312,8 +312,8 @@ assert_close([R.cpu(), Q.cpu()], [S.cpu(), T.cpu()])
 # Half of the time would be 0.5. Run the cell a few times.
 
 # %% tags=["nbval-ignore-output"]
-one_by_one = seconds(multiply, S, S, repeats=3)
-together = seconds(at_once, multiply, S, T, repeats=3)
+one_by_one = seconds(multiply, S, S, warm_up=1, repeats=3)
+together = seconds(at_once, multiply, S, T, warm_up=1, repeats=3)
 assert one_by_one > 0 and together > 0
 print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 
@@ -366,7 +366,7 @@ def stays_behind(net):
 check.what_stays_behind(stays_behind)
 
 # %% [markdown]
-# The examples of the statement:
+# This is the layer of the chapter that leaves its constants behind.
 
 
 # %%
@@ -376,6 +376,10 @@ class ScaledLinear(MyLinear):
         self.scale = torch.full((units,), 0.5)
 
 
+# %% [markdown]
+# The examples of the statement: inside, alone, and with a buffer.
+
+# %%
 examples = nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(5, 3)
 [stays_behind(net) for net in (*examples, FixedHiddenMLP())]
 
