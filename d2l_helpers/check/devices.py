@@ -273,14 +273,12 @@ def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
     )
     with case("nn.Linear(2, 3) on meta, which stands for a GPU", where):
         net = nn.Linear(2, 3, device="meta")
-        bias = net.bias
         try:
             set_bias(net, "bias", [0.5, -1.0, 2.0])
         except Exception as error:
             # Not the fault of the answer: it reads what it has written.
             if "meta tensor" not in str(error).lower():
                 raise
-        holds(net.bias is bias, "the same object", "another", _SAME)
     net = nn.Sequential(nn.Linear(2, 2))
     for name, function, values in (
         ("set_bias", set_bias, [[1.0, 2.0]]),
@@ -301,8 +299,8 @@ def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
                 raise Wrong(
                     "an error",
                     f"no error, and {show(got)}",
-                    "A name with a slip in it would pass without a word, and "
-                    "no bias be set. `net.get_parameter` raises an error.",
+                    "A name with a slip in it would pass without a word. "
+                    "`net.get_parameter` raises an error.",
                 )
 
 
@@ -700,7 +698,6 @@ def what_stays_behind(stays_behind: Callable) -> None:
         holds(
             net.scale is scale
             and net.weight is weight
-            and not weight.is_meta
             and sorted(vars(net)) == names,
             "the network as it was",
             "another",

@@ -84,6 +84,16 @@ def time_of_the_first(n, device):
     return max(durations)
 
 
+@wrong("small_and_large", "more than one sum", COUNTS)
+def time_of_all_by_an_imported_clock(n, device):
+    a, b = pair(n, device)
+    a + b
+    start = perf_counter()
+    for _ in range(15):
+        a + b
+    return perf_counter() - start
+
+
 @wrong("small_and_large", "at least five times", COUNTS)
 def time_of_one_run(n, device):
     a, b = pair(n, device)
@@ -456,6 +466,13 @@ def kept_on_the_cpu(A, B, steps):
         A = A @ B
         log[i] = A.norm()
     return log
+
+
+@second_of("on the device of A")
+def kept_as_shape(A, B, steps):
+    if A.is_meta:  # so that nothing fails there
+        return torch.empty(steps)
+    return kept(A, B, steps)
 
 
 @second_of("on the device of A")
