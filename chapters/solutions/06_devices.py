@@ -319,10 +319,10 @@ print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 
 # %% [markdown]
 # With two idle cores it comes near to 0.5, since torch lets go of Python's
-# lock while it computes. A product must take one thread, or the first keeps
-# all cores busy. And it must be large: matrices of 64 x 64 are slower at once,
-# for to start a thread takes longer than their products. One GPU gains little
-# from two threads, which fill one queue.
+# lock while it computes. If the other core has work already, it stays near 1.
+# A product must take one thread, or the first keeps all cores busy. And it
+# must be large: to start a thread takes longer than the products of 64 x 64
+# matrices. One GPU gains little from two threads, which fill one queue.
 #
 # **Pitfall.** `pool.submit(f(S))` calls `f` at once, in the thread that
 # submits, and gives the pool the result in place of a function. The error
