@@ -704,39 +704,208 @@ state["out.weight"].device
 # %% [markdown]
 # ## Exercises
 #
-# **6.1 Small and large.** Time the sum of two vectors of $10^2$ to $10^7$
-# numbers on each of your devices, and draw time against size. From which size
-# on does the time grow with the size? Say why it isn't that of the products.
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with the smallest case that fails,
+# and changes nothing of yours. The worked solutions are on
+# [a page of their own](solutions/06_devices.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 6.1 Small and large
 #
-# **6.2 Parameters across devices.** Write `set_bias(net, name, values)`, which
-# writes a list of numbers into one bias of a network on any device
+# *Explore, 25 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-1)
+#
+# Write `time_sum(n, device)`, which returns the seconds that the sum of two
+# vectors of $n$ numbers takes on a device, measured as in this chapter: before
+# the clock starts, the vectors are made and a first sum is done; the result is
+# the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
+# each of your devices, and draw time against size. From which size on does the
+# time grow with the size? Say why it isn't that of the products: how many
+# operations, additions and multiplications together, does one number of the
+# result take, if $n$ is 1,000?
+
+
+# %%
+def time_sum(n, device):
+    """The seconds that the sum of two vectors of n numbers takes."""
+    # an int and a torch.device -> a number
+    ...
+
+
+operations = {"sum": ..., "product": ...}  # for one number of the result
+
+# %%
+check.small_and_large(time_sum, operations)
+
+# %% [markdown]
+# ### 6.2 Parameters across devices
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-2)
+#
+# Write `set_bias(net, name, values)`, which writes a list of numbers into one
+# bias of a network on any device
 # ([chapter 02](02_parameters.ipynb) shows how to write), and
-# `get_bias(net, name)`, which returns a list. You are done when the bias is
-# the same object as before, is where it was, and still gets a gradient.
+# `get_bias(net, name)`, which returns a list of numbers. The name is one of
+# those that `net.named_parameters()` gives. You are done when the bias is the
+# same object as before, is where it was, and still gets a gradient. Another
+# name raises, in both, an error whose message names what is missing.
+
+
+# %%
+def set_bias(net, name, values):
+    """Write a list of numbers into the bias of this name."""
+    ...
+
+
+def get_bias(net, name):
+    """The bias of this name, as a list of numbers."""
+    ...
+
+
+# %%
+check.parameters_across_devices(set_bias, get_bias)
+
+# %% [markdown]
+# ### 6.3 A thousand norms
 #
-# **6.3 A thousand norms.** Multiply a 100 x 100 matrix 1,000 times by a second
-# one, and log the Frobenius norm after each product: with `item`, or in a
-# tensor of shape `(1000,)` on the device. Choose a second matrix that keeps
-# the norms finite. Show that the logs are equal, count the reads, time both.
+# *Code, 25 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-3)
 #
-# **6.4 Two at once.** Time `multiply` for two matrices on one device, then for
-# one matrix on each of two. Without two GPUs, give one matrix to each of two
-# threads of a `ThreadPoolExecutor`. How near to half does the time come?
+# Multiply a 100 x 100 matrix $A$ 1,000 times by a second one, each time with
+# $A \leftarrow AB$, and log the Frobenius norm after each product:
+# `norms_read(A, B, steps)` reads each with `item` and returns a list;
+# `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
+# `(steps,)` on the device of $A$. Both take square matrices of any size, and
+# leave them as they were. Choose a second matrix that keeps the norms finite,
+# and above 0, for a random first one. Show that the logs are equal, count the
+# reads, time both.
+
+
+# %%
+def norms_read(A, B, steps=1000):
+    """The norms after each product, read one by one."""
+    # (n, n) and (n, n) -> a list of numbers
+    ...
+
+
+def norms_kept(A, B, steps=1000):
+    """The norms after each product, kept on the device."""
+    # (n, n) and (n, n) -> (steps,)
+    ...
+
+
+second = ...  # (100, 100)
+
+# %%
+check.thousand_norms(norms_read, norms_kept, second)
+
+# %% [markdown]
+# ### 6.4 Two at once
 #
-# **6.5 What stays behind.** Write `stays_behind(net)`, which returns the
-# dotted names of all tensors that a module, or any module below it, keeps in a
-# plain attribute; start from `vars(module)`. For
-# `nn.Sequential(ScaledLinear(5, 3))` the answer is `["0.scale"]`, for
-# `FixedHiddenMLP()` it is `[]`.
+# *Explore, 20 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-4)
 #
-# **6.6 Readers in disguise.** Predict, then count with `CountReads`: `max(v)`
-# and `v.max()` for `v` of shape `(5,)`; `v[int(x)]`; `total += x` and `total
-# += x.item()` for a tensor `total`. On a GPU, `v[v > 0]` waits too: why? Is it
-# counted?
+# Time `multiply` for two matrices on one device, then for one matrix on each
+# of two. Without two GPUs, give one matrix to each of two threads of a
+# `ThreadPoolExecutor`: write `at_once(f, S, T)`, which calls `f(S)` in one
+# thread and `f(T)` in the other, so that both run at the same time, and
+# returns a list of the two results, that of `S` first. How near to half does
+# the time come?
+
+
+# %%
+def at_once(f, S, T):
+    """[f(S), f(T)], computed at the same time by two threads."""
+    # a function and two matrices -> a list of what the function returns
+    ...
+
+
+# %%
+check.two_at_once(at_once)
+
+# %% [markdown]
+# ### 6.5 What stays behind
 #
-# **6.7 Fewer places.** Measure the error of the product again with `bfloat16`
-# in place of `half`. Guess from it how many binary places bfloat16 has; then
-# check with the largest $k$ for which $1 + 2^{-k}$ doesn't become 1.
+# *Code, 20 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-5)
+#
+# Write `stays_behind(net)`, which returns a list of the dotted names of all
+# tensors that a module, or any module below it, keeps in a plain attribute;
+# start from `vars(module)`. For `nn.Sequential(ScaledLinear(5, 3))` the answer
+# is `["0.scale"]`, for `ScaledLinear(5, 3)` alone it is `["scale"]`, for
+# `FixedHiddenMLP()` it is `[]`. The network stays as it is.
+
+
+# %%
+def stays_behind(net):
+    """The dotted names of the tensors in plain attributes."""
+    # a module -> a list of strings, in any order
+    ...
+
+
+# %%
+check.what_stays_behind(stays_behind)
+
+# %% [markdown]
+# ### 6.6 Readers in disguise
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-6)
+#
+# Predict how many reads `CountReads` counts, then count: `max(v)`, with the
+# function of Python, and `v.max()` for `v` of shape `(5,)`; `v[int(x)]`;
+# `total += x` and `total += x.item()` for a tensor `total`. On a GPU,
+# `v[v > 0]` waits too: why? Is it counted?
+
+# %%
+number_of_reads = {
+    "max(v)": ...,
+    "v.max()": ...,
+    "v[int(x)]": ...,
+    "total += x": ...,
+    "total += x.item()": ...,
+    "v[v > 0]": ...,
+}
+
+# %%
+check.readers_in_disguise(number_of_reads)
+
+# %% [markdown]
+# ### 6.7 Fewer places
+#
+# *Explore, 15 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-7)
+#
+# Make a function of the measurement in this chapter: `rounding_error(A, B,
+# dtype)` rounds two float32 matrices to a data type, multiplies what is left
+# in float64, and returns the largest relative error of an element, against the
+# product of the unrounded matrices in float64. Measure the error again, with
+# `bfloat16` in place of `half`. Guess from the two how many binary places
+# bfloat16 has; then check with `binary_places(dtype)`, the largest $k$ for
+# which $1 + 2^{-k}$ doesn't become 1.
+
+
+# %%
+def rounding_error(A, B, dtype):
+    """The largest relative error of A @ B by rounding A and B."""
+    # (n, k), (k, m) and a torch.dtype -> a number
+    ...
+
+
+def binary_places(dtype):
+    """The largest k for which 1 + 2**-k isn't rounded to 1."""
+    # a torch.dtype -> an int
+    ...
+
+
+guess = ...  # the binary places of bfloat16; float16 has 10
+
+# %%
+check.fewer_places(rounding_error, binary_places, guess)
 
 # %% [markdown]
 # ## Where to go next

@@ -1,0 +1,876 @@
+"""The checks of chapter 06, Run the same code on CPU and CUDA."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+import time
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from numbers import Number
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..blocks import MLP, FixedHiddenMLP
+from ..layers import MyLinear
+from ._compare import Wrong, case, equal, holds, predicted
+from ._exercise import exercise
+from ._report import show
+
+
+@exercise(
+    "6.1 Small and large",
+    "time_sum adds two vectors of n numbers on the device that it is given",
+    "it does so at least six times, and returns seconds above 0",
+    "by a clock of the module `time`, these are the median of single sums, "
+    "without the first one and without the vectors' making",
+    "you know how many operations a number of the result takes",
+)
+def small_and_large(time_sum: Callable, operations: dict) -> None:
+    cpu = torch.device("cpu")
+    gpus = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    for device in (cpu, *gpus):
+        _time_of_a_sum(time_sum, device)
+    where = "n = 100, the device meta, which stands for a GPU"
+    # No time is tested there, and to wait for meta may raise an error.
+    with (
+        case(where),
+        PretendedTime(time_sum) as record,
+        suppress(Exception),
+    ):
+        time_sum(100, torch.device("meta"))
+    with case(where):
+        equal(
+            sorted({place for _, places in record.sums for place in places}),
+            ["meta"] if record.sums else [],
+            "Create both vectors where the device says: `device=device`.",
+        )
+    truth = _operations()
+    with case("your count for a sum of two vectors"):
+        equal(
+            operations.get("sum"),
+            truth["sum"],
+            "Count for one number of the result, not for all of them. It is "
+            "made of one number of each vector.",
+            known=[
+                (3.0, "To read and to write a number are no operations here.")
+            ],
+        )
+    with case("your count for a product of two 1,000 x 1,000 matrices"):
+        equal(
+            operations.get("product"),
+            truth["product"],
+            "One number of the result comes from a row and a column of "
+            "1,000 numbers each.",
+            known=[
+                (1000.0, "The 1,000 products are also added up."),
+                (2e9, "This is for the whole result, of 1,000,000 numbers."),
+            ],
+            rtol=1e-3,  # for 2,000, which is near enough
+        )
+
+
+def _time_of_a_sum(time_sum: Callable, device: torch.device) -> None:
+    """Require that a sum on a device is measured as the chapter does it."""
+    with (
+        case(
+            f"n = 100, {device}, and a pretended clock: a sum takes 1 s, but "
+            "the first 100 s and the fifth 20 s; to make a vector takes "
+            "10,000 s"
+        ),
+        PretendedTime(time_sum) as record,
+    ):
+        got = time_sum(100, device)
+        holds(
+            record.sums,
+            "a sum of two vectors",
+            "none",
+            "Nothing adds two tensors: the sum of `a` and `b` is `a + b`, and "
+            "`a.sum()` is another.",
+        )
+        shapes, places = record.sums[0]
+        equal(
+            shapes,
+            [(100,), (100,)],
+            "Each vector has n numbers, and so the shape `(n,)`.",
+        )
+        equal(
+            places,
+            [str(device)] * 2,
+            "Create both vectors where the device says: `device=device`.",
+        )
+        holds(
+            len(record.sums) >= 6,
+            "6 sums or more",
+            str(len(record.sums)),
+            "Run the sum once or more to warm up, then at least five times "
+            "by the clock: one run alone may be disturbed.",
+        )
+        seconds = _number(got)
+        holds(
+            seconds is not None,
+            "a number of seconds",
+            show(got),
+            "Return the median of the durations.",
+        )
+        holds(
+            seconds > 0,
+            "more than 0 s",
+            show(seconds),
+            "The sum must run between two readings of the clock, and the "
+            "first is subtracted from the second.",
+        )
+        if record.readings:
+            holds(
+                abs(seconds - 1) < 1e-3,
+                "1.0",
+                show(seconds),
+                _why_not_a_second(seconds),
+            )
+
+
+def _why_not_a_second(seconds: float) -> str:
+    """What explains a measure of the pretended clock other than 1 s."""
+    if any(abs(seconds / unit - 1) < 1e-3 for unit in (1e3, 1e6, 1e9)):
+        return "Return seconds, not milliseconds or smaller parts."
+    if seconds > 1000:
+        return (
+            "The clock runs while the vectors are made. Make them before it "
+            "starts."
+        )
+    if seconds >= 100:
+        return (
+            "The first sum counts, which is slow: it loads code and reserves "
+            "memory. Run the sum before the clock starts."
+        )
+    if seconds > 1 and seconds == round(seconds):
+        return "This is the time of more than one sum."
+    return (
+        "One disturbed run has an effect on the result, as on a mean. It has "
+        "hardly any on the median."
+    )
+
+
+class PretendedTime(TorchDispatchMode):
+    """Note each sum of two tensors, and let the clocks go by what runs.
+
+    Args:
+        function (Callable): who reads the clocks; under its own names for
+            them, too, as after ``from time import perf_counter``.
+    """
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__()
+        self.sums: list[tuple[list[tuple[int, ...]], list[str]]] = []
+        self.now, self.readings = 0, 0
+        self.thread = threading.get_ident()
+        clocks = ("perf_counter", "time", "monotonic", "process_time")
+        fakes = {
+            getattr(time, clock + end): self._clock(clock + end)
+            for clock in clocks
+            for end in ("", "_ns")
+        }
+        spaces = [vars(time)]
+        if isinstance(function, types.FunctionType):
+            spaces.append(function.__globals__)
+        self.patches = [
+            (space, name, value, fakes[value])
+            for space in spaces
+            for name, value in space.items()
+            if isinstance(value, types.BuiltinFunctionType) and value in fakes
+        ]
+
+    def _clock(self, name: str) -> Callable[[], float]:
+        real, unit = getattr(time, name), 10**9 if name[-3:] == "_ns" else 1
+
+        def read() -> float:
+            if threading.get_ident() != self.thread:
+                return real()
+            self.readings += 1
+            return self.now * unit
+
+        return read
+
+    def __enter__(self) -> PretendedTime:
+        for space, name, _, fake in self.patches:
+            space[name] = fake
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        for space, name, real, _ in self.patches:
+            space[name] = real
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        adds = (torch.ops.aten.add, torch.ops.aten.add_)
+        if func.overloadpacket in adds and len(tensors) == 2:
+            shapes = [tuple(a.shape) for a in tensors]
+            self.sums.append((shapes, [str(a.device) for a in tensors]))
+            self.now += {1: 100, 5: 20}.get(len(self.sums), 1)
+        elif not tensors:
+            self.now += 10_000
+        return func(*args, **(kwargs or {}))
+
+
+def _number(value: object) -> float | None:
+    """A number, also from a tensor or an array that holds one."""
+    with suppress(Exception):
+        return float(value)
+    return None
+
+
+class Counted:
+    """A number that counts the operations, and knows nothing else."""
+
+    operations = 0
+
+    def __add__(self, other: Counted) -> Counted:
+        Counted.operations += 1
+        return self
+
+    __mul__ = __add__
+
+
+def _operations() -> dict[str, float]:
+    """The operations for one number of a result, counted."""
+    one, counts = Counted(), {}
+    row = column = [one] * 1000
+    Counted.operations = 0
+    _ = one + one
+    counts["sum"] = float(Counted.operations)
+    Counted.operations = 0
+    functools.reduce(operator.add, map(operator.mul, row, column))
+    counts["product"] = float(Counted.operations)
+    return counts
+
+
+@exercise(
+    "6.2 Parameters across devices",
+    "set_bias writes the values into one bias, and get_bias returns them",
+    "the bias stays the same object, of its type and on its device",
+    "it still gets a gradient, and nothing else is changed",
+    "a name that isn't there gives an error, which names it",
+)
+def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
+    for net, name, size in (
+        (nn.Linear(2, 3), "bias", 3),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)), "1.bias", 2),
+        (nn.Sequential(nn.Sequential(nn.Linear(2, 2))), "0.0.bias", 2),
+    ):
+        _one_bias(set_bias, get_bias, net, name, [0.5, -1.0, 2.0][:size])
+    _one_bias(set_bias, get_bias, MLP().double(), "out.bias", [0.1] * 10)
+    for i in range(torch.cuda.device_count()):
+        net = nn.Linear(2, 3).to(torch.device("cuda", i))
+        _one_bias(set_bias, get_bias, net, "bias", [0.5, -1.0, 2.0])
+    where = (
+        "The values come from the CPU, the bias may be elsewhere: `copy_` "
+        "writes into it all the same, and `.data = ...` doesn't."
+    )
+    with case("nn.Linear(2, 3) on meta, which stands for a GPU", where):
+        net = nn.Linear(2, 3, device="meta")
+        try:
+            set_bias(net, "bias", [0.5, -1.0, 2.0])
+        except Exception as error:
+            # Not the fault of the answer: it reads what it has written.
+            if "meta tensor" not in str(error).lower():
+                raise
+    net = nn.Sequential(nn.Linear(2, 2))
+    for name, function, values in (
+        ("set_bias", set_bias, [[1.0, 2.0]]),
+        ("get_bias", get_bias, []),
+    ):
+        with case(f"{name}, nn.Sequential(nn.Linear(2, 2)), '0.bais'"):
+            try:
+                got = function(net, "0.bais", *values)
+            except Exception as error:
+                holds(
+                    "bais" in str(error),
+                    "an error that names 'bais'",
+                    show(error),
+                    "The message must say what is missing: the network may "
+                    "have a hundred names.",
+                )
+            else:
+                raise Wrong(
+                    "an error",
+                    f"no error, and {show(got)}",
+                    "A name with a slip in it would pass without a word. "
+                    "`net.get_parameter` raises an error.",
+                )
+
+
+_SAME = (
+    "Write into the tensor that is there, with `copy_`. An optimizer holds "
+    "the old object, and would train it for ever."
+)
+
+
+def _one_bias(
+    set_bias: Callable,
+    get_bias: Callable,
+    net: nn.Module,
+    name: str,
+    values: list[float],
+) -> None:
+    """Require that one bias is written as it should be."""
+    bias = net.get_parameter(name)
+    kind, place = bias.dtype, bias.device
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    shown = "MLP" if isinstance(net, MLP) else " ".join(repr(net).split())
+    given = f"{shown}, '{name}', {values}, {str(kind)[6:]} on {place.type}"
+    with case(
+        given,
+        "Write in place, under `torch.no_grad()`, since autograd refuses the "
+        "edit of a leaf that it watches. A name may have no dot, or several.",
+    ):
+        set_bias(net, name, list(values))
+        now = net.get_parameter(name)
+        holds(now is bias, "the same object as before", "another", _SAME)
+        equal(
+            str(bias.dtype),
+            str(kind),
+            "`.data = ...` puts another tensor into the bias, of another "
+            "type and perhaps on another device. Write with `copy_`.",
+        )
+        equal(
+            bias.device.type,
+            place.type,
+            "The bias has moved. Write the values to where it is.",
+        )
+        equal(
+            bias.detach().tolist(),
+            values,
+            "These should be the values. Was something else changed, such as "
+            "a copy, or the list that `tolist` gives?",
+        )
+        others = [
+            key
+            for key, old in before.items()
+            if key != name and not torch.equal(net.state_dict()[key], old)
+        ]
+        equal(others, [], "One bias is to be set, the others are to stay.")
+    with case(f"get_bias(net, '{name}') after that"):
+        got = get_bias(net, name)
+        holds(
+            isinstance(got, (list, tuple))
+            and all(isinstance(v, Number) for v in got),
+            show(values),
+            show(got),
+            "Return a list of Python's numbers, which has no device: "
+            "`tolist` makes one.",
+        )
+        equal(got, values, "These should be the values that were set.")
+    with case("backward through the network, after that"):
+        net.zero_grad()
+        X = torch.ones(4, next(net.parameters()).shape[1], dtype=kind)
+        net(X.to(place)).square().sum().backward()
+        holds(
+            bias.grad is not None,
+            "a gradient of the bias",
+            "None",
+            "The bias must go on to require a gradient: `torch.no_grad()` "
+            "ends with its block, and `requires_grad_(False)` doesn't.",
+        )
+
+
+class CountReads(TorchDispatchMode):
+    """Count how often a number is read from a tensor."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@exercise(
+    "6.3 A thousand norms",
+    "norms_read and norms_kept log the norm after each product",
+    "the one reads each norm, the other none",
+    "the second log is on the device of A",
+    "your second matrix keeps 1,000 norms finite, and above 0",
+)
+def thousand_norms(
+    norms_read: Callable, norms_kept: Callable, second: Tensor
+) -> None:
+    A = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    B = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
+    given = "A = [[1, 2], [3, 4]], B = [[1, 0], [0, 0.5]], 3 steps"
+    with case(f"norms_read, {given}"):
+        log, count = _log(norms_read, A, B)
+        holds(
+            not isinstance(log, Tensor)
+            and all(isinstance(norm, Number) for norm in log),
+            "a list of numbers",
+            show(log),
+            "`item` gives numbers: return a list of them.",
+        )
+        equal(
+            count,
+            3,
+            "`norms_read` reads one number after each product, with `item`, "
+            "and `CountReads` counts them.",
+        )
+    with case(f"norms_kept, {given}"):
+        log, count = _log(norms_kept, A, B)
+        equal(
+            count,
+            0,
+            "`norms_kept` reads no number: `item`, `float` and `if` do. Keep "
+            "the norms as tensors.",
+        )
+        tensor = "`norms_kept` returns one tensor. `torch.stack` makes one "
+        tensor += "of many."
+        holds(isinstance(log, Tensor), "a tensor", show(log), tensor)
+    where = (
+        "The log must be on the device of A, and the norms must come there "
+        "without a copy to the CPU: `torch.stack` leaves tensors where they "
+        "are, and `torch.empty` has the argument `device`."
+    )
+    with case("norms_kept, A and B on meta, which stands for a GPU", where):
+        log = norms_kept(A.to("meta"), B.to("meta"), 3)
+        equal(log.device.type, "meta", where)
+    with case("your second matrix, and a random first one"):
+        equal(second.shape, (100, 100), "Both matrices are 100 x 100.")
+        torch.set_num_threads(1)  # several would wait for each other
+        # Of a matrix, four rows, which are multiplied each by itself.
+        X, factor = torch.rand(4, 100), second.detach().cpu().float()
+        for step in range(1, 1001):
+            X = X @ factor
+            if step in (10, 100, 1000):
+                norm = X.norm().item()
+                got = f"{norm} after {step} products"
+                holds(
+                    norm < torch.inf,
+                    "a finite norm",
+                    got,
+                    "A product may make the norm larger by a factor, and "
+                    "1,000 factors of 1.1 give 10 to the power of 41. Which "
+                    "matrices keep the length of each row?",
+                )
+                holds(
+                    norm > 0,
+                    "a norm above 0",
+                    got,
+                    "The norm shrinks: 1,000 factors of 0.9 give 10 to the "
+                    "power of -46, which float32 rounds to 0. Which matrices "
+                    "keep the length of each row?",
+                )
+
+
+def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
+    """A log of the norms after three products, if it is right, and reads."""
+    first, other = A.clone(), B.clone()
+    with CountReads() as reads:
+        log = log_norms(first, other, 3)
+    holds(
+        hasattr(log, "__len__"),
+        "3 norms",
+        show(log),
+        "Collect the norms in the loop, and return them after it.",
+    )
+    equal(
+        len(log),
+        3,
+        "There is one norm for each product, and as many as `steps` says.",
+        known=[(4, "The norm before the first product doesn't count.")],
+    )
+    holds(
+        not isinstance(log, Tensor) or log.dim() == 1,
+        "shape (3,)",
+        f"shape {show(getattr(log, 'shape', None))}",
+        "A norm is one number, so that the log has one dimension.",
+    )
+    norms = _norms(A, B)
+    equal(
+        [x.item() if isinstance(x, Tensor) else x for x in log],
+        norms,
+        "The Frobenius norm is the root of the sum of all squares. The first "
+        "of the log is that of A B.",
+        known=[
+            ([A.norm().item(), *norms[:2]], "Multiply first, then log."),
+            (_norms(A, B, left=True), "This is B A. The order matters."),
+            ([x**2 for x in norms], "The root of the sum is missing."),
+            ([norms[0]] * 3, "Each product starts from the last result."),
+            (
+                _norms(A, B, lambda X: torch.linalg.matrix_norm(X, 2)),
+                "This is the spectral norm. `torch.linalg.norm(X)` without "
+                "an order is the Frobenius norm.",
+            ),
+        ],
+    )
+    holds(
+        torch.equal(first, A) and torch.equal(other, B),
+        "A and B as they were",
+        "changed",
+        "The matrix of the caller was changed in place. `A = A @ B` gives "
+        "the name to a new one.",
+    )
+    return log, reads.count
+
+
+def _norms(
+    A: Tensor, B: Tensor, norm: Callable = torch.norm, left: bool = False
+) -> list[float]:
+    """The norms after three products."""
+    norms = []
+    for _ in range(3):
+        A = B @ A if left else A @ B
+        norms.append(norm(A).item())
+    return norms
+
+
+@exercise(
+    "6.4 Two at once",
+    "at_once returns what f gives for S and for T, in this order",
+    "both calls run at the same time",
+    "it gives the order of the arguments, whichever call ends first",
+)
+def two_at_once(at_once: Callable) -> None:
+    S, T = torch.tensor([[1.0, 2], [3, 4]]), torch.tensor([[5.0]])
+    apart = (
+        "Give the pool the function and its argument apart: `f(S)` is called "
+        "before a thread has it."
+    )
+    order = (
+        "The result for S comes first, also if f(T) ends before: ask the "
+        "futures in the order of the arguments, not as they complete."
+    )
+    with case("f(S) = 2 S, S = [[1, 2], [3, 4]], T = [[5]]", apart):
+        results = at_once(lambda X: 2 * X, S.clone(), T.clone())
+        holds(
+            isinstance(results, (list, tuple)),
+            "a list of two results",
+            show(results),
+            "Wait for both threads, and return a list of what they gave.",
+        )
+        holds(
+            not any(
+                hasattr(result, "add_done_callback") for result in results
+            ),
+            "the results",
+            show(results),
+            "`submit` returns a future, which stands for a result to come. "
+            "Its method `result` waits, and returns it.",
+        )
+        equal(
+            results,
+            [2 * S, 2 * T],
+            "The first is f(S), the second f(T).",
+            known=[
+                ([2 * T, 2 * S], order),
+                ([2 * S, 2 * S], "Both are f(S)."),
+                ([S, T], "These are the matrices: f wasn't called."),
+            ],
+        )
+    both, met = threading.Barrier(2), []
+
+    def meet(X: Tensor) -> Tensor:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+            met.append(threading.get_ident())
+        return X
+
+    with case("an f that waits, at most 1 s, till both calls have begun"):
+        at_once(meet, S.clone(), T.clone())
+        holds(
+            len(set(met)) == 2,
+            "two calls at the same time",
+            "one after the other",
+            "Submit both before you wait for one, to a pool of two threads. "
+            + apart,
+        )
+    ended = threading.Event()
+
+    def slow_for_the_first(X: Tensor) -> str:
+        if X.numel() == 1:
+            ended.set()
+            return "of T"
+        ended.wait(timeout=1)
+        time.sleep(0.03)  # T's thread is at its end by then
+        return "of S"
+
+    with case("an f that ends later for S than for T"):
+        equal(
+            at_once(slow_for_the_first, S.clone(), T.clone()),
+            ["of S", "of T"],
+            order,
+        )
+
+
+class ScaledLinear(MyLinear):
+    """The module of the chapter that leaves its constants behind."""
+
+    def __init__(self, in_units: int, units: int) -> None:
+        super().__init__(in_units, units)
+        self.scale = torch.full((units,), 0.5)
+
+
+@exercise(
+    "6.5 What stays behind",
+    "parameters, buffers and what is no tensor aren't listed",
+    "plain attributes are, with dotted names, at any depth",
+    "the network stays as it is",
+)
+def what_stays_behind(stays_behind: Callable) -> None:
+    def require(
+        given: str, net: nn.Module, names: list[str], hint: str
+    ) -> None:
+        with case(given):
+            got = stays_behind(net)
+            holds(
+                isinstance(got, (list, tuple, set)),
+                "a list of names",
+                show(got),
+                "Collect the names in a list, and return it at the end.",
+            )
+            holds(
+                all(isinstance(name, str) for name in got),
+                show(names),
+                show(got),
+                "The list has the names, as strings, not the tensors.",
+            )
+            equal(
+                sorted(got),
+                sorted(names),
+                hint,
+                known=[
+                    (
+                        sorted(f".{name}" for name in names),
+                        "The path of the outermost module is empty, and "
+                        "there is no dot after it.",
+                    )
+                ],
+            )
+
+    require(
+        "FixedHiddenMLP()",
+        FixedHiddenMLP(),
+        [],
+        "`vars(module)` has parameters, buffers and children in three "
+        "dictionaries of their own. These are moved; plain attributes are "
+        "tensors beside them.",
+    )
+    require(
+        "ScaledLinear(5, 3)",
+        ScaledLinear(5, 3),
+        ["scale"],
+        "`scale` is an attribute of the outermost module itself, which "
+        "counts too.",
+    )
+    require(
+        "nn.Sequential(nn.ReLU(), ScaledLinear(5, 3))",
+        nn.Sequential(nn.ReLU(), ScaledLinear(5, 3)),
+        ["1.scale"],
+        "The name begins with the path of the module below, as "
+        "`named_modules` gives it.",
+    )
+    require(
+        "nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(3, 1))",
+        nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(3, 1)),
+        ["0.0.scale", "1.scale"],
+        "Modules may lie deeper than the children: `named_modules` visits "
+        "all of them, `named_children` one level.",
+    )
+    mixed = nn.Linear(2, 2)
+    mixed.register_buffer("moves", torch.ones(2), persistent=False)
+    mixed._hidden = torch.ones(2)
+    mixed.learned_elsewhere = torch.ones(2, requires_grad=True)
+    mixed.number, mixed.words, mixed.nothing = 0.5, ["scale"], None
+    require(
+        "nn.Linear(2, 2) with a buffer outside the state dict, the plain "
+        "tensors `_hidden` and `learned_elsewhere`, and attributes that are "
+        "a number, a list of words and None",
+        mixed,
+        ["_hidden", "learned_elsewhere"],
+        "Ask of each attribute whether it is a tensor, whatever its name and "
+        "its settings are. A buffer moves, also one that isn't saved.",
+    )
+    with case("a network, after the call"):
+        net = ScaledLinear(5, 3)
+        scale, weight, names = net.scale, net.weight, sorted(vars(net))
+        stays_behind(net)
+        holds(
+            net.scale is scale
+            and net.weight is weight
+            and sorted(vars(net)) == names,
+            "the network as it was",
+            "another",
+            "The function moves or changes the network that it looks at. "
+            "Look at the attributes, or move a copy.",
+        )
+
+
+@exercise(
+    "6.6 Readers in disguise",
+    "your predictions come true when the reads are counted",
+)
+def readers_in_disguise(number_of_reads: dict) -> None:
+    hints = {
+        "max(v)": "Python's `max` goes through the five tensors, and asks of "
+        "each but the first whether it is larger. Each answer is read.",
+        "v.max()": "The method is one operation. Its result is a tensor, "
+        "which stays on the device.",
+        "v[int(x)]": "`int` needs the number in x. With a number as index, v "
+        "gives a tensor, and nothing more is read.",
+        "total += x": "A sum of tensors is a tensor. Nobody asks for the "
+        "number.",
+        "total += x.item()": "`item` reads x. The number that it gives is "
+        "then added to a tensor, without a read.",
+        "v[v > 0]": "A GPU copies a count to the CPU inside the operation. "
+        "`CountReads` sees whole operations.",
+    }
+    truth = {}
+    for code in hints:
+        v, x = torch.tensor([1.0, -2, 3, 5, 4]), torch.tensor(0.5)
+        with CountReads() as reads:
+            exec(code, {"v": v, "x": x, "total": torch.tensor(0.0)})
+        truth[code] = reads.count
+    predicted(number_of_reads, truth, hints)
+
+
+@exercise(
+    "6.7 Fewer places",
+    "rounding_error gives the error of a product, as the chapter has it",
+    "binary_places is right for four data types",
+    "your guess for bfloat16 agrees with it",
+)
+def fewer_places(
+    rounding_error: Callable, binary_places: Callable, guess: object
+) -> None:
+    small = torch.tensor([[1.001, 2.0], [1.0, 3.0]]), torch.eye(2)
+    random = torch.rand(4, 20), torch.rand(20, 3)
+    for given, (A, B), dtype in (
+        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.float16),
+        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.bfloat16),
+        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.float32),
+        ("random A (4, 20), B (20, 3)", random, torch.float16),
+        ("random A (4, 20), B (20, 3)", random, torch.bfloat16),
+        ("random A (4, 20), B (20, 3)", random, torch.float32),
+    ):
+        with case(f"{given}, {dtype}"):
+            got = rounding_error(A.clone(), B.clone(), dtype)
+            _same_error(got, A, B, dtype)
+    for dtype in (
+        torch.float16,
+        torch.float32,
+        torch.float64,
+        torch.bfloat16,
+    ):
+        with case(f"binary_places({dtype})"):
+            equal(
+                binary_places(dtype),
+                _places(dtype),
+                "Look for the largest k for which `torch.tensor(1 + 2**-k, "
+                "dtype=dtype)` isn't 1.",
+                known=[
+                    (
+                        _places(dtype) + 1,
+                        "This is one too many: with this k, 1 + 2**-k "
+                        "becomes 1. The 1 in front isn't counted.",
+                    ),
+                    (
+                        torch.finfo(dtype).bits,
+                        "This is the number of all bits. Some of them are "
+                        "for sign and exponent.",
+                    ),
+                    (
+                        23,
+                        "This is float32's. Does the sum happen in the data "
+                        "type that was given?",
+                    ),
+                    (
+                        52,
+                        "This is float64's, which Python's own numbers "
+                        "are. Round them to the data type.",
+                    ),
+                ],
+            )
+    with case("your guess for bfloat16"):
+        equal(
+            guess,
+            _places(torch.bfloat16),
+            "The error of bfloat16 is about eight times that of float16, "
+            "which has 10 places. With each place less, it doubles.",
+            known=[
+                (
+                    8,
+                    "How many times do you double the error of float16 to "
+                    "get that of bfloat16? The 1 in front isn't counted.",
+                ),
+                (16, "This is the number of all bits."),
+            ],
+        )
+
+
+def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
+    """Require the largest relative error of a product of rounded factors."""
+    exact = A.double() @ B.double()
+    rounded = A.to(dtype).double() @ B.to(dtype).double()
+    relative = rounded / exact - 1
+    low = (A.to(dtype) @ B.to(dtype)).double()
+    expected = relative.abs().max().item()
+    error = _number(got)
+    holds(
+        error is not None,
+        "a number",
+        show(got),
+        "Return the largest error of all elements, one number.",
+    )
+    holds(
+        abs(error - expected) <= 1e-3 * expected + 1e-12,
+        f"{expected:.4g}",
+        f"{error:.4g}",
+        _why_not_the_error(
+            error,
+            [
+                (
+                    relative.max(),
+                    "An error below 0 counts by its size: take the absolute "
+                    "value first.",
+                ),
+                (
+                    relative.abs().mean(),
+                    "This is the mean error. Here it is the largest.",
+                ),
+                (
+                    (rounded - exact).abs().max(),
+                    "This is the absolute error. Divide by the exact product.",
+                ),
+                (
+                    (rounded / (A @ B).double() - 1).abs().max(),
+                    "Make both products in float64, that of the unrounded A "
+                    "and B too: float32 adds an error of its own.",
+                ),
+                (
+                    (low / exact - 1).abs().max(),
+                    "The product itself was rounded, too. Round A and B "
+                    "alone, and go on in float64.",
+                ),
+            ],
+        ),
+    )
+
+
+def _why_not_the_error(error: float, known: list[tuple[Tensor, str]]) -> str:
+    """What explains a wrong error."""
+    for value, hint in known:
+        if abs(error - value) <= 1e-3 * abs(value) + 1e-12:
+            return hint
+    return (
+        "Round A and B with `.to(dtype)`, go on in float64, and divide by the "
+        "product of the unrounded A and B."
+    )
+
+
+def _places(dtype: torch.dtype) -> int:
+    """The largest k for which 1 + 2^-k isn't rounded to 1."""
+    k = 0
+    while torch.tensor(1 + 2.0 ** -(k + 1), dtype=dtype).double() != 1:
+        k += 1
+    return k
