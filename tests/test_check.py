@@ -196,9 +196,10 @@ def fingerprint(answers):
     tensors = []
     for answer in answers:
         if isinstance(answer, nn.Module):
-            tensors += [v.clone() for v in answer.state_dict().values()]
+            state = answer.state_dict()
+            tensors += [(name, v.tolist()) for name, v in state.items()]
         elif isinstance(answer, torch.Tensor):
-            tensors.append(answer.clone())
+            tensors.append(answer.tolist())
         else:
             tensors.append(repr(answer))
     return (

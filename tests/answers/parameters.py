@@ -521,6 +521,13 @@ def last_with_parameters(net):
     return [m for m in net if list(m.parameters())][-1]
 
 
+@wrong("all_but_the_last", "counts as a whole")
+def freeze_but_the_last_with_a_weight(net):
+    net.requires_grad_(False)
+    last = [m for m in net if hasattr(m, "weight")][-1]
+    return list(last.requires_grad_().parameters())
+
+
 @wrong("all_but_the_last", "Look for the last module")
 def freeze_before_the_last_entry(net):
     net[:-1].requires_grad_(False).zero_grad()
