@@ -472,7 +472,7 @@ gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 
 
 # %%
-def check(layer):
+def has_right_gradients(layer):
     def call(X, weight, bias):
         parameters = {"weight": weight, "bias": bias}
         return functional_call(layer, parameters, X)
@@ -481,7 +481,7 @@ def check(layer):
     return gradcheck(call, inputs, raise_exception=False)
 
 
-check(exact), check(exact_detached)
+has_right_gradients(exact), has_right_gradients(exact_detached)
 
 # %% [markdown]
 # With `raise_exception=False`, `gradcheck` answers `False` where it would
@@ -532,9 +532,9 @@ from d2l_helpers import check
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
-# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
-# $(n, d)$ to $(n, m)$ as well, each sample by itself, without a loop
-# (`torch.einsum` helps). Check it with `gradcheck`, the weight included.
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape $(n, d)$ to $(n, m)$ as well, each
+# sample by itself. A loop would be slow: `torch.einsum` does without. Check it
+# with `gradcheck`, the weight included.
 
 
 # %%
@@ -564,7 +564,7 @@ check.quadratic_layer(QuadraticLayer)
 # (`torch.fft` helps). Make one real number of the output, and show that a
 # gradient reaches the input. The input is real: which of the coefficients
 # that the layer drops repeat one that it keeps, as its complex conjugate? Give
-# their numbers for $d = 8$, where the coefficients are 0 to 7.
+# their indices for $d = 8$, where the coefficients are 0 to 7.
 
 
 # %%
@@ -576,7 +576,7 @@ class HalfSpectrum(nn.Module):
         ...
 
 
-repeated = {...}  # numbers from 4 to 7
+repeated = {...}  # indices from 4 to 7
 
 # %%
 check.half_spectrum(HalfSpectrum, repeated)
@@ -587,13 +587,14 @@ check.half_spectrum(HalfSpectrum, repeated)
 # *Think, 15 minutes.*
 # [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
-# layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
-# `Sequential`. Predict the names of the parameters that move in one step of
-# training, then check with `changed_by_a_step`, and repair the layer. What has
-# `detach` in common with `.data`? Multiply `w.detach()` in place between
-# forward and backward, as [chapter 02](02_parameters.ipynb) does with
-# `w.data`: what does `backward` do, and why is that safer?
+# This forward trains badly too: `F.relu(X @ self.weight.detach() +
+# self.bias)`. Such a layer with 5 inputs and 3 outputs stands before an
+# `nn.Linear(3, 1)`, in a `Sequential`. Predict the names of the parameters
+# that move in one step of training, then check with `changed_by_a_step`, and
+# repair the layer. What has `detach` in common with `.data`? Multiply
+# `w.detach()` in place between forward and backward, as [chapter
+# 02](02_parameters.ipynb) does with `w.data`: what does `backward` do, and why
+# is that safer?
 
 
 # %%
@@ -624,10 +625,10 @@ check.repair(RepairedLinear, moved, after_edit)
 #
 # Write `RunningNorm`: `RunningCenter` without its shift, and with a running
 # variance that starts at 1. In training, divide by the root of the batch's
-# variance, as `X.var(dim=0)` computes it, and move the memory towards it; in
-# evaluation, divide by the root of the memory. Which of its tensors are
-# buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
-# training and in evaluation, and why?
+# variance, as `X.var(dim=0)` computes it, and move both memories towards the
+# batch by `momentum` of the way; in evaluation, divide by the root of the
+# memory. Which of its tensors are buffers? Where do its numbers differ from
+# those of `nn.BatchNorm1d`, in training and in evaluation, and why?
 
 
 # %%
@@ -654,9 +655,10 @@ check.layer_with_a_memory(RunningNorm)
 #
 # For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
 # chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
-# of 0, then with biases of 1. In which share of the networks can a sample
-# with features between 0 and 1 teach anything? Write the second start as a
-# function for `apply`, which leaves other modules alone.
+# of 0, then with biases of 1. A sample has features between 0 and 1: for how
+# many of the networks does it give a gradient that isn't 0? Write the second
+# start as a function for `apply`, which leaves modules other than `MyLinear`
+# alone.
 
 
 # %%
@@ -668,7 +670,7 @@ def init_better(module):
 can_learn = {0: ..., 1: ...}  # by bias: "none", "half" or "all"
 
 # %%
-check.better_start(init_better, can_learn)
+check.better_start(init_better, MyLinear, can_learn)
 
 # %% [markdown]
 # ### 3.6 Dropout

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib
+import logging
 import os
 import pkgutil
 import random
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,8 +23,8 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot as plt
 from torch import nn
 
-from d2l_helpers import check
-from d2l_helpers.check import _exercise
+from d2l_helpers import check, graph_of
+from d2l_helpers.check import _safely
 from d2l_helpers.check._compare import Wrong, case, equal, holds, raises
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._report import Report, show
@@ -236,7 +238,7 @@ def anything(function: Callable, inputs: object = None):
 
 
 def test_answer_is_stopped(monkeypatch):
-    monkeypatch.setattr(_exercise, "SECONDS", 0.3)
+    monkeypatch.setattr(_safely, "SECONDS", 0.3)
 
     def stubborn(_):
         while True:
@@ -250,7 +252,31 @@ def test_answer_is_stopped(monkeypatch):
             except:  # noqa: E722
                 pass
 
-    for answer in (stubborn, very_stubborn, lambda _: time.sleep(60)):
+    def most_stubborn(_):
+        while True:
+            try:
+                while True:
+                    try:  # noqa: SIM105
+                        time.sleep(0.01)
+                    except:  # noqa: E722
+                        pass
+            except:  # noqa: E722
+                pass
+
+    def busy_in_the_package(_):
+        while True:
+            try:  # noqa: SIM105
+                graph_of(torch.ones(1, requires_grad=True) * 2)
+            except:  # noqa: E722
+                pass
+
+    for answer in (
+        stubborn,
+        very_stubborn,
+        most_stubborn,
+        busy_in_the_package,
+        lambda _: time.sleep(60),
+    ):
         start = time.monotonic()
         report = anything(answer)
         assert time.monotonic() - start < 5
@@ -259,8 +285,20 @@ def test_answer_is_stopped(monkeypatch):
     assert anything(lambda _: 1)
 
 
+def test_clock_that_is_replaced_stops_no_answer(monkeypatch):
+    monkeypatch.setattr(_safely, "SECONDS", 0.3)
+
+    def under_another_clock(_):
+        with patch("time.monotonic", lambda: 1e9):
+            while True:
+                pass
+
+    report = anything(under_another_clock)
+    assert report.details["expected"] == "an answer within 0.3 s"
+
+
 def test_import_is_not_stopped(monkeypatch, tmp_path):
-    monkeypatch.setattr(_exercise, "SECONDS", 0.1)
+    monkeypatch.setattr(_safely, "SECONDS", 0.1)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "slow_module.py").write_text("import time; time.sleep(0.3)")
 
@@ -320,7 +358,7 @@ def test_error_outside_a_case_is_told_too():
 
     details = broken(1).details
     assert details["got"].startswith("AttributeError")
-    assert "comes from your code" in details["hint"]
+    assert "Compare it with what the statement asks for" in details["hint"]
 
 
 def test_answer_does_not_show_draw_or_warn(capfd):
@@ -339,21 +377,137 @@ def test_answer_does_not_show_draw_or_warn(capfd):
     assert plt.get_fignums() == []
 
 
+def settings():
+    """What an answer may change beside what it is given."""
+    return (
+        *fingerprint(()),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.is_anomaly_enabled(),
+        repr(torch.tensor(1 / 3)),
+        repr(np.float64(1 / 3)),
+        repr(np.array([1 / 3])),
+        np.geterr(),
+        dict(os.environ),
+        list(sys.path),
+        sys.getrecursionlimit(),
+        sys.gettrace(),
+        list(logging.root.handlers),
+        dict(plt.rcParams),
+        torch.cuda._lazy_seed_tracker.call_order,
+    )
+
+
 def test_answer_may_change_settings_and_draw():
-    before = fingerprint(())
+    before = settings()
 
     def changes(_):
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("meta")
         torch.set_grad_enabled(False)
         torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.use_deterministic_algorithms(True)
+        torch.set_float32_matmul_precision("medium")
+        torch.autograd.set_detect_anomaly(True)
+        torch.set_printoptions(precision=2)
+        np.set_printoptions(precision=2)
+        np.seterr(all="raise")
         torch.manual_seed(7)
         random.seed(7)
         np.random.seed(7)
+        os.environ["CHANGED"] = "1"
+        sys.path.append("changed")
+        sys.setrecursionlimit(5000)
+        logging.warning("said")
+        plt.rcParams["lines.linewidth"] = 7
         return 1
 
     assert anything(changes)
-    assert fingerprint(()) == before
+    assert settings() == before
+
+
+def test_figure_of_the_reader_stays_as_it_is():
+    figure, axes = plt.subplots()
+
+    def draws(_):
+        plt.plot([1, 2])
+        plt.close("all")
+        return 1
+
+    assert anything(draws)
+    assert plt.get_fignums() == [figure.number]
+    assert not axes.lines
+    plt.close(figure)
+
+
+def test_answer_that_asks_is_told_so():
+    report = anything(lambda _: input("name? "))
+    assert "nobody answers `input`" in report.details["got"]
+
+
+def test_answer_finds_modules_beside_the_notebook(tmp_path, monkeypatch):
+    (tmp_path / "beside_it.py").write_text("one = 1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+
+    def imports(_):
+        from beside_it import one
+
+        return one
+
+    assert anything(imports)
+
+
+class NamelessError(BaseException):
+    def __str__(self):
+        raise self
+
+
+class EndlessError(Exception):
+    def __str__(self):
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("error", [NamelessError, EndlessError])
+def test_error_that_cannot_be_told_is_answered(error, monkeypatch):
+    monkeypatch.setattr(_safely, "SECONDS", 0.3)
+
+    def fails(_):
+        raise error
+
+    assert anything(fails).state == "not right yet"
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        lambda _: undefined,  # noqa: F821
+        lambda _: torch.zeroes(1),
+        lambda _: __import__("nowhere"),
+    ],
+)
+def test_slip_gets_no_lecture(slip):
+    @exercise("9.6 Slip")
+    def slips(function: Callable):
+        with case("the inputs", "A lecture."):
+            function(None)
+
+    assert "lecture" not in slips(slip).details["hint"]
+    assert "lecture" in slips(lambda _: 1 / 0).details["hint"]
+
+
+def test_line_with_a_backtick_is_shown():
+    def answer(_):
+        raise ValueError("`")
+
+    hint = anything(answer).details["hint"]
+    assert '`` raise ValueError("`") ``' in hint
+
+
+def test_answer_with_a_graph_is_copied_too():
+    mine = torch.ones(2, requires_grad=True) * 2
+    assert anything(lambda X: int(X.sum() == 4), mine)
 
 
 def test_answer_gets_copies():
@@ -391,6 +545,10 @@ def blank_function(a, b=2):
     ...
 
 
+@torch.no_grad()
+def blank_function_without_gradients(X): ...
+
+
 class BlankModule(nn.Module):
     """It says what it does."""
 
@@ -425,6 +583,7 @@ class NoMethod(nn.Module):
         (1, ...),
         [{"a": {"b": ...}}],
         blank_function,
+        blank_function_without_gradients,
         BlankModule,
         NoMethod,
     ],
@@ -547,6 +706,11 @@ def test_value_is_shown_in_a_line(value, text):
         ("RuntimeError", "runtimeerror "),
         (RuntimeError, "RuntimeError"),
         ([3, 1, 3], {1, 3}),
+        (range(5, 8), {5, 6, 7}),
+        (frozenset({1}), {1}),
+        (np.array([5, 6]), {5, 6}),
+        ({5: 0}.keys(), {5}),
+        ("more and more.", "more and more"),
         ({"a": (1,)}, {"a": [1.0]}),
         (None, None),
         (torch.float32, torch.float32),
@@ -571,6 +735,8 @@ def test_values_are_equal(got, expected):
         ("ValueError", "RuntimeError"),
         (int, "str"),
         ("ab", {"a", "b"}),
+        ([[1]], {1}),
+        (5, {5}),
         ([1], [1, 2]),
         ("ab", ["a", "b"]),
         ({"a": 1}, {"a": 1, "b": 2}),
@@ -581,6 +747,12 @@ def test_values_are_equal(got, expected):
 def test_values_differ(got, expected):
     with pytest.raises(Wrong):
         equal(got, expected, "")
+
+
+def test_answer_of_another_kind_than_true_or_false_is_told_so():
+    for got in ("True", 1, 0.0):
+        with pytest.raises(Wrong, match="True or False, without quotes"):
+            equal(got, True, "another")
 
 
 def test_known_mistake_has_its_hint():

@@ -188,7 +188,9 @@ def progress() -> str:
         lines.append(line)
         solved, total = solved + done, total + len(said)
     lines.append(f"{'all':<31} {solved} of {total} solved")
-    lines.append("So said the checks when the notebooks were saved last.")
+    lines.append(
+        "This is what the checks said when you saved the notebooks last."
+    )
     return "\n".join(lines)
 
 

@@ -40,9 +40,9 @@ use_style()
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
-# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
-# $(n, d)$ to $(n, m)$ as well, each sample by itself, without a loop
-# (`torch.einsum` helps). Check it with `gradcheck`, the weight included.
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape $(n, d)$ to $(n, m)$ as well, each
+# sample by itself. A loop would be slow: `torch.einsum` does without. Check it
+# with `gradcheck`, the weight included.
 
 # %% [markdown]
 # **Idea.** The formula is already an `einsum`: give each index its letter,
@@ -66,8 +66,8 @@ class QuadraticLayer(nn.Module):
 check.quadratic_layer(QuadraticLayer)
 
 # %% [markdown]
-# `gradcheck` compares with numerical gradients, and needs double precision.
-# The weight is an input of the function like any other.
+# `gradcheck` compares with numerical gradients, and needs double precision. It
+# changes the numbers of the weight in place, so the function need not use `W`.
 
 # %%
 torch.manual_seed(0)
@@ -105,7 +105,7 @@ assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 # (`torch.fft` helps). Make one real number of the output, and show that a
 # gradient reaches the input. The input is real: which of the coefficients
 # that the layer drops repeat one that it keeps, as its complex conjugate? Give
-# their numbers for $d = 8$, where the coefficients are 0 to 7.
+# their indices for $d = 8$, where the coefficients are 0 to 7.
 
 # %% [markdown]
 # **Idea.** `torch.fft.fft` transforms the last dimension of whatever shape,
@@ -153,13 +153,14 @@ torch.fft.rfft(fastest).abs()
 # *Think, 15 minutes.*
 # [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# `F.relu(X @ self.weight.detach() + self.bias)` also trains badly. Such a
-# layer with 5 inputs and 3 outputs stands before an `nn.Linear(3, 1)`, in a
-# `Sequential`. Predict the names of the parameters that move in one step of
-# training, then check with `changed_by_a_step`, and repair the layer. What has
-# `detach` in common with `.data`? Multiply `w.detach()` in place between
-# forward and backward, as [chapter 02](../02_parameters.ipynb) does with
-# `w.data`: what does `backward` do, and why is that safer?
+# This forward trains badly too: `F.relu(X @ self.weight.detach() +
+# self.bias)`. Such a layer with 5 inputs and 3 outputs stands before an
+# `nn.Linear(3, 1)`, in a `Sequential`. Predict the names of the parameters
+# that move in one step of training, then check with `changed_by_a_step`, and
+# repair the layer. What has `detach` in common with `.data`? Multiply
+# `w.detach()` in place between forward and backward, as [chapter
+# 02](../02_parameters.ipynb) does with `w.data`: what does `backward` do, and why
+# is that safer?
 
 # %% [markdown]
 # **Idea.** `detach` gives, like `.data`, the same values in a tensor without a
@@ -207,10 +208,10 @@ w.detach().mul_(10)
 #
 # Write `RunningNorm`: `RunningCenter` without its shift, and with a running
 # variance that starts at 1. In training, divide by the root of the batch's
-# variance, as `X.var(dim=0)` computes it, and move the memory towards it; in
-# evaluation, divide by the root of the memory. Which of its tensors are
-# buffers? Where do its numbers differ from those of `nn.BatchNorm1d`, in
-# training and in evaluation, and why?
+# variance, as `X.var(dim=0)` computes it, and move both memories towards the
+# batch by `momentum` of the way; in evaluation, divide by the root of the
+# memory. Which of its tensors are buffers? Where do its numbers differ from
+# those of `nn.BatchNorm1d`, in training and in evaluation, and why?
 
 # %% [markdown]
 # **Idea.** Both memories are buffers: they aren't trained, and must be saved
@@ -252,8 +253,10 @@ assert_close(theirs(X) * 0.75**0.5, ours(X), rtol=1e-3, atol=1e-3)
 
 # %% [markdown]
 # What it stores is the variance with $n - 1$, like ours. In evaluation only
-# the `eps` of 0.00001 is left, which it adds to the variance, so that a column
-# of equal numbers isn't divided by 0.
+# the `eps` of 0.00001 is left, which it adds to the variance. With it a column
+# of equal numbers gives 0; ours divides 0 by 0. (Its `weight` and `bias`,
+# which ours lacks, start at 1 and 0, and change nothing before the first
+# step.)
 
 # %%
 assert_close(theirs.running_var, ours.var)
@@ -274,9 +277,10 @@ theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 #
 # For `Sequential(MyLinear(64, 8), MyLinear(8, 1))`, draw the histogram of this
 # chapter again, with bins that fit, for weights from $N(0, 0.01^2)$ and biases
-# of 0, then with biases of 1. In which share of the networks can a sample
-# with features between 0 and 1 teach anything? Write the second start as a
-# function for `apply`, which leaves other modules alone.
+# of 0, then with biases of 1. A sample has features between 0 and 1: for how
+# many of the networks does it give a gradient that isn't 0? Write the second
+# start as a function for `apply`, which leaves modules other than `MyLinear`
+# alone.
 
 # %% [markdown]
 # **Idea.** Small weights make each sum small, so that the bias decides. From 1
@@ -294,7 +298,7 @@ def init_better(module):
 can_learn = {0: "half", 1: "all"}
 
 # %%
-check.better_start(init_better, can_learn)
+check.better_start(init_better, MyLinear, can_learn)
 
 # %% [markdown]
 # The histograms show it: what enters the last ReLU, for 500 networks of each

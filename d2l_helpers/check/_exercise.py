@@ -6,31 +6,19 @@ import dis
 import functools
 import inspect
 import linecache
-import random
-import signal
-import sys
-import tempfile
-import threading
-import time
 import traceback
 import types
 import typing
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
+from . import _safely
 from ._compare import TimeUp, Wrong
-from ._report import Report, show
-
-SECONDS = 5  # for an answer
-TICK = 0.05  # seconds from one look at the time to the next
-PACKAGE = str(Path(__file__).resolve().parent.parent)
+from ._report import Report, code, show
+from ._safely import is_of_reader, safely
 
 
 def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
@@ -38,9 +26,9 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
 
     The check returns a :class:`Report` and raises nothing. It works on copies
     of the answers and on a random state of its own, in an empty folder; what
-    the answer prints, draws or warns isn't shown; after ``SECONDS`` the
-    answer is stopped. The time limit needs the main thread, and a system with
-    alarms, which Windows isn't.
+    the answer prints, draws or warns isn't shown. After five seconds the
+    answer is stopped, as far as it runs Python, in the main thread, and on a
+    system with alarms, which Windows isn't.
 
     Args:
         title (str): number and title, as they stand in the chapter.
@@ -53,8 +41,9 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
         def check(*answers: object, **named: object) -> Report:
             try:
                 return _report(function, title, points, answers, named)
-            except BaseException as error:  # of ours, or the stop button
-                details = {"got": show(error), "hint": "Run the cell again."}
+            except BaseException as error:  # an error that can't be told
+                got, hint = type(error).__name__, "Run the cell again."
+                details = {"got": got, "hint": hint}
                 return Report(title, "not right yet", points, details)
 
         check.title, check.points = title, points
@@ -75,45 +64,50 @@ def _report(function, title, points, answers, named) -> Report:
     if blank:
         details = {}
         if len(bound) > 1:
-            details = {"blank": ", ".join(f"`{name}`" for name in blank)}
+            names = ", ".join(f"`{name}`" for name in blank)
+            details = {"blank": f"{names}; fill it in to have all checked"}
         return Report(title, "not solved yet", points, details)
-    try:
-        with safely():
+    with safely():
+        try:
             kinds = typing.get_type_hints(function)
             for name, answer in bound.items():
                 _require_kind(name, answer, kinds[name])
             function(**{k: _copied(answer) for k, answer in bound.items()})
-    except Wrong as wrong:
-        return Report(title, "not right yet", points, _details(wrong))
-    except TimeUp as stop:
-        wrong = Wrong(
-            f"an answer within {SECONDS} s",
-            "none",
-            "A loop may never end. Print what its condition tests, round by "
-            "round, in a cell of your own.",
-            stop.given,
-        )
-        return Report(title, "not right yet", points, _details(wrong))
-    except BaseException as error:
-        wrong = Wrong("no error", "", "")
-        wrong.__cause__ = error
-        return Report(title, "not right yet", points, _details(wrong))
+        except BaseException as error:
+            # Inside, since an answer's error may print as it likes.
+            details = _details(error)
+            return Report(title, "not right yet", points, details)
     return Report(title, "solved", points)
 
 
-def _details(wrong: Wrong) -> dict[str, str]:
+def _details(error: BaseException) -> dict[str, str]:
     """The lines of a report about a wrong answer."""
-    hint = wrong.hint
-    if wrong.__cause__ is not None:
-        wrong.got = show(wrong.__cause__)
-        line = _line_of_reader(wrong.__cause__)
-        hint = hint or "The error comes from your code."
+    if isinstance(error, TimeUp):
+        error = Wrong(
+            f"an answer within {_safely.SECONDS} s",
+            "none",
+            "A loop may never end. Print what its condition tests, round by "
+            "round, in a cell of your own.",
+            error.given,
+        )
+    elif not isinstance(error, Wrong):
+        cause, error = error, Wrong("no error", "", "")
+        error.__cause__ = cause
+    got, hint = error.got, error.hint
+    if error.__cause__ is not None:
+        got = show(error.__cause__)
+        line = _line_of_reader(error.__cause__)
         if line:
-            hint += f" The error was raised in the line `{line}`."
+            hint = hint or "The error comes from your code."
+            hint += f" The error was raised in the line {code(line)}."
+        hint = hint or (
+            "What your answer gave isn't what the check can use. Compare it "
+            "with what the statement asks for."
+        )
     details = {
-        "given": wrong.given,
-        "expected": wrong.expected,
-        "got": wrong.got,
+        "given": error.given,
+        "expected": error.expected,
+        "got": got,
         "hint": hint,
     }
     return {name: text for name, text in details.items() if text}
@@ -121,9 +115,8 @@ def _details(wrong: Wrong) -> dict[str, str]:
 
 def _line_of_reader(error: BaseException) -> str:
     """The last line of the reader's own code that an error went through."""
-    places = (PACKAGE, sys.prefix, sys.base_prefix, "<frozen")
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(places):
+        if is_of_reader(frame.filename):
             return (frame.line or linecache.getline(*frame[:2])).strip()
     return ""
 
@@ -159,7 +152,12 @@ def _copied(answer: object) -> object:
     """A copy, of what could be changed; classes and functions stay."""
     if isinstance(answer, (type, types.FunctionType, types.MethodType)):
         return answer
-    return deepcopy(answer)
+    if isinstance(answer, torch.Tensor) and not answer.is_leaf:
+        return answer.detach().clone()
+    try:
+        return deepcopy(answer)
+    except Exception:  # of many kinds; `dict.keys()` has none, for example
+        return answer
 
 
 def is_blank(answer: object) -> bool:
@@ -187,6 +185,7 @@ def is_blank(answer: object) -> bool:
 
 def _does_nothing(function: types.FunctionType) -> bool:
     """Whether a function has an empty body, but for its docstring."""
+    function = inspect.unwrap(function)
     return (
         function.__name__ != "<lambda>"
         and not function.__code__.co_flags & GENERATOR
@@ -202,128 +201,3 @@ def _blank() -> None: ...
 
 
 GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE
-
-
-@contextmanager
-def safely() -> Iterator[None]:
-    """Run an answer so that nothing but its result is left of it.
-
-    Raises:
-        TimeUp: if it takes more than ``SECONDS``.
-    """
-    from IPython.utils.capture import capture_output
-
-    with ExitStack() as stack:
-        stack.enter_context(_state_kept())
-        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        stack.enter_context(chdir(stack.enter_context(folder)))
-        stack.enter_context(warnings.catch_warnings(action="ignore"))
-        stack.enter_context(capture_output())
-        stack.enter_context(_figures_closed())
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(_time_limit())
-        yield
-
-
-@contextmanager
-def _state_kept() -> Iterator[None]:
-    """Seed, and give back the random states and settings as they were."""
-    cuda = torch.cuda.is_initialized()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    places = torch.cuda.get_rng_state_all() if cuda else []
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    threads = torch.get_num_threads()
-    random.seed(0)
-    np.random.seed(0)
-    # Not torch.manual_seed: it would seed a GPU that nobody uses yet.
-    torch.default_generator.manual_seed(0)
-    if cuda:
-        torch.cuda.manual_seed_all(0)
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(places)
-        torch.set_default_dtype(dtype)
-        if torch.get_default_device() != device:
-            torch.set_default_device(device)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-
-
-@contextmanager
-def _figures_closed() -> Iterator[None]:
-    """Close the figures that are drawn inside."""
-    plt = sys.modules.get("matplotlib.pyplot")
-    before = plt.get_fignums() if plt else []
-    try:
-        yield
-    finally:
-        if plt := sys.modules.get("matplotlib.pyplot"):
-            for number in set(plt.get_fignums()) - set(before):
-                plt.close(number)
-
-
-def _is_importing(frame: types.FrameType | None) -> bool:
-    """Whether a frame of an answer belongs to an import."""
-    while frame and not frame.f_code.co_filename.startswith(PACKAGE):
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
-
-
-@contextmanager
-def _time_limit() -> Iterator[None]:
-    """Raise :class:`TimeUp` when ``SECONDS`` are over."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    left, struck = SECONDS, False
-    last = time.monotonic()
-    tracing = sys.gettrace()
-
-    def stop(_: int, frame: types.FrameType | None) -> None:
-        nonlocal left, last, struck
-        # The first optimizer imports much of torch. That isn't the answer's
-        # time, and no half of a module may stay behind.
-        now = time.monotonic()
-        left -= 0 if _is_importing(frame) else now - last
-        last = now
-        if left > 0:
-            return
-        if not struck:
-            struck = True
-            raise TimeUp
-        # A bare `except:` has caught it. Raise at the start of a line, which
-        # will be one outside of its `try` sooner or later.
-        sys.settrace(trace)
-        while frame and not frame.f_code.co_filename.startswith(PACKAGE):
-            frame.f_trace = trace
-            frame = frame.f_back
-
-    def trace(*_: object) -> None:
-        sys.settrace(tracing)
-        raise TimeUp
-
-    def disarm() -> None:
-        signal.setitimer(signal.ITIMER_REAL, *before)
-        signal.signal(signal.SIGALRM, handler)
-        sys.settrace(tracing)
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    before = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
-    try:
-        try:
-            yield
-        finally:
-            disarm()
-    finally:
-        disarm()  # the alarm may have struck just before the first did it

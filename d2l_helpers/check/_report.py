@@ -58,7 +58,7 @@ class Report:
         mark, opening = self.marks[self.state]
         lines = [f"**{mark} {self.exercise}: {self.state}**", ""]
         for name, text in self.details.items():
-            shown = _code(text) if name in ("expected", "got") else text
+            shown = code(text) if name in ("expected", "got") else text
             lines.append(f"- **{name.capitalize()}:** {shown}")
         if opening:
             lines += [opening, "", *(f"- {point}" for point in self.points)]
@@ -76,7 +76,7 @@ def _wrapped(label: str, text: str) -> str:
     )
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """The text as Markdown code, whatever backticks are in it."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
@@ -116,6 +116,6 @@ def _line(value: object) -> str:
     """What a value prints, in one line, also if its ``repr`` fails."""
     try:
         text = str(value) if isinstance(value, BaseException) else repr(value)
-    except Exception:
+    except (Exception, SystemExit, KeyboardInterrupt):
         return f"a {type(value).__name__}"
     return textwrap.shorten(" ".join(text.split()), 300, placeholder=" …")

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..blocks import MLP, FixedHiddenMLP
 from ..layers import MyLinear
-from ._compare import Wrong, case, equal, holds, predicted
+from ._compare import Wrong, asked, case, equal, holds, predicted
 from ._exercise import exercise
 from ._report import show
 
@@ -50,7 +50,7 @@ def small_and_large(time_sum: Callable, operations: dict) -> None:
             "Create both vectors where the device says: `device=device`.",
         )
     truth = _operations()
-    with case("your count for a sum of two vectors"):
+    with asked("your count for a sum of two vectors"):
         equal(
             operations.get("sum"),
             truth["sum"],
@@ -60,7 +60,7 @@ def small_and_large(time_sum: Callable, operations: dict) -> None:
                 (3.0, "To read and to write a number are no operations here.")
             ],
         )
-    with case("your count for a product of two 1,000 x 1,000 matrices"):
+    with asked("your count for a product of two 1,000 x 1,000 matrices"):
         equal(
             operations.get("product"),
             truth["product"],
@@ -786,7 +786,7 @@ def fewer_places(
                     ),
                 ],
             )
-    with case("your guess for bfloat16"):
+    with asked("your guess for bfloat16"):
         equal(
             guess,
             _places(torch.bfloat16),

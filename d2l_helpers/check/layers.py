@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from ..layers import CenteredLayer, MyLinear
-from ._compare import call, case, equal, holds, predicted
+from ._compare import asked, call, case, equal, holds, predicted
 from ._exercise import exercise
 
 
@@ -44,7 +44,8 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
             W.copy_(torch.arange(12.0).reshape(2, 2, 3))
     W = torch.arange(12.0).reshape(2, 2, 3)
     x = torch.tensor([1.0, 2])
-    with case("W = arange(12) in the shape (2, 2, 3), x = [1, 2]"):
+    vector = "Here x is a vector, of one dimension: no letter for a sample."
+    with case("W = arange(12) in the shape (2, 2, 3), x = [1, 2]", vector):
         equal(
             call(net, x),
             torch.einsum("ijk,i,j->k", W, x, x),
@@ -66,7 +67,9 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
     X = torch.tensor([[1.0, 2], [3, -1], [0, 1]])
     hint = (
         "Each sample goes with itself alone. In `einsum`, give both copies of "
-        "X one letter for the sample, and keep it: `ni,nj->nk`."
+        "X one letter more for the sample, and keep it in the result. A "
+        "vector has no such letter: `...` stands for any number of "
+        "dimensions, also for none."
     )
     with case("the same W, and X of shape (3, 2)", hint):
         equal(
@@ -80,6 +83,12 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
                     "sample in the result.",
                 ),
             ],
+        )
+    with case("the same W, and X of shape (1, 2)"):
+        equal(
+            tuple(call(net, X[:1]).shape),
+            (1, 3),
+            "A batch of one sample is a batch too: (1, d) gives (1, m).",
         )
     with case("X of shape (3, 2) in double precision", _CUT):
         net.double()
@@ -109,7 +118,6 @@ _CUT = (
     "you know which coefficients the dropped half repeats",
 )
 def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
-    torch.manual_seed(0)
     with case("one sample of 8 numbers: X of shape (1, 8)"):
         X = torch.arange(8.0).square()[None]
         full = torch.fft.fft(X)
@@ -145,19 +153,23 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
                 ),
             ],
         )
-    with case("two samples: X of shape (2, 8)"):
-        X = torch.rand(2, 8)
+    with case("two samples: X of shape (2, 6)"):
+        X = torch.rand(2, 6)
         equal(
             call(HalfSpectrum(), X),
-            torch.fft.fft(X)[:, :4],
+            torch.fft.fft(X)[:, :3],
             "Transform along the last dimension alone, and cut that one: the "
             "first dimension is the samples.",
             known=[
                 (
-                    torch.fft.fft2(X)[:, :4],
+                    torch.fft.fft2(X)[:, :3],
                     "`fft2` mixes the samples. `fft` transforms along the "
                     "last dimension.",
-                )
+                ),
+                (
+                    torch.fft.fft(X)[:, :4],
+                    "Half of d depends on the input: d is `X.shape[-1]`.",
+                ),
             ],
         )
         inputs = X.requires_grad_()
@@ -165,11 +177,11 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
             "Keep to torch's own functions: numpy, `detach` and `.data` cut "
             "the graph."
         )
-        Y = HalfSpectrum()(inputs)
+        Y = call(HalfSpectrum(), inputs)
         holds(Y.requires_grad, "an output with a graph", "none", hint)
         Y.abs().sum().backward()
         holds(inputs.grad is not None, "a gradient of X", "None", hint)
-    with case("your answer for d = 8"):
+    with asked("your answer for d = 8"):
         c = torch.fft.fft(torch.rand(8))
         truth = {
             k
@@ -201,7 +213,6 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
 def repair(
     RepairedLinear: type[nn.Module], moved: object, after_edit: object
 ) -> None:
-    torch.manual_seed(0)
     weight, bias = torch.randn(2, 3), torch.randn(3)
     X = torch.randn(4, 2)
     with case("RepairedLinear(2, 3), X of shape (4, 2)"):
@@ -232,7 +243,7 @@ def repair(
             tuple(p.shape) for p in layer.parameters() if p.grad is None
         ]
         equal(missing, [], hint)
-    with case("your prediction of the names that a step of training moves"):
+    with asked("your prediction of the names that a step of training moves"):
         equal(
             moved,
             _moved_with_detached_weight(),
@@ -246,7 +257,7 @@ def repair(
                 )
             ],
         )
-    with case("your prediction for an edit through w.detach()"):
+    with asked("your prediction for an edit through w.detach()"):
         equal(
             after_edit,
             _error_after_edit(),
@@ -298,11 +309,8 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
     mean, var = X.mean(dim=0), X.var(dim=0)
     with case("RunningNorm(2)"):
         net = RunningNorm(2)
-        buffers = sorted(
-            b.tolist() for b in net.buffers() if tuple(b.shape) == (2,)
-        )
         equal(
-            buffers,
+            _memories(net),
             [[0.0, 0.0], [1.0, 1.0]],
             "Register two buffers of shape (2,): the mean, which starts at "
             "0, and the variance, which starts at 1.",
@@ -346,13 +354,10 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
             ],
             rtol=1e-3,
         )
-    moved = sorted([(0.1 * mean).tolist(), (0.9 + 0.1 * var).tolist()])
     with case("the buffers after one batch in training"):
         equal(
-            sorted(
-                b.tolist() for b in net.buffers() if tuple(b.shape) == (2,)
-            ),
-            moved,
+            _memories(net),
+            sorted([(0.1 * mean).tolist(), (0.9 + 0.1 * var).tolist()]),
             "Each memory moves a tenth of the way: "
             "`self.mean.lerp_(mean, 0.1)`.",
             known=[
@@ -370,17 +375,44 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
                 ),
             ],
         )
-        holds(
-            not any(b.requires_grad for b in net.buffers()),
-            "buffers without a graph",
-            "a buffer with one",
-            "Detach what you store: else the graph of each batch hangs on "
-            "the next one's, and memory grows.",
+    with case("RunningNorm(2, momentum=0.5) after this batch, twice"):
+        net = RunningNorm(2, momentum=0.5)
+        for _ in range(2):
+            inputs = X.clone().requires_grad_()
+            Y = call(net, inputs)
+            hint = (
+                "A gradient must reach X: center and scale with the batch's "
+                "own mean and variance, not with copies cut off the graph."
+            )
+            holds(Y.requires_grad, "an output with a graph", "none", hint)
+            holds(
+                not any(b.requires_grad for b in net.buffers()),
+                "buffers without a graph",
+                "a buffer with one",
+                "Detach what you store: else the graph of each batch hangs "
+                "on the next one's, and memory grows.",
+            )
+            (
+                Y * torch.tensor([[1.0], [2], [4]], device=Y.device)
+            ).sum().backward()
+        equal(
+            inputs.grad,
+            _gradient_of_scaled(X),
+            "Divide by the batch's own variance inside the graph: it depends "
+            "on X too, so `backward` must see it.",
+            rtol=1e-2,
+            atol=1e-4,
         )
-        before = [b.clone() for b in net.buffers()]
+        m, v = 0.75 * mean, 0.25 + 0.75 * var
+        equal(
+            _memories(net),
+            sorted([m.tolist(), v.tolist()]),
+            "Each step goes `momentum` of the way from where the memory is: "
+            "what it held before counts for the rest.",
+        )
+    before = [b.clone() for b in net.buffers()]
     net.eval()
     Z = torch.tensor([[1.0, 2]])
-    m, v = 0.1 * mean, 0.9 + 0.1 * var
     with case("evaluation, one sample [[1, 2]]"):
         equal(
             call(net, Z),
@@ -389,9 +421,8 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
             "statistics; `self.training` tells which it is.",
             rtol=1e-3,
         )
-        after = list(net.buffers())
         holds(
-            all(map(torch.equal, before, after)),
+            all(map(torch.equal, before, net.buffers())),
             "the same buffers after it",
             "others",
             "In evaluation the memory is only read: a model must not change "
@@ -399,41 +430,70 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
         )
 
 
+def _memories(net: nn.Module) -> list[list[float]]:
+    """The buffers of two numbers, in any order and shape."""
+    return sorted(
+        b.flatten().tolist() for b in net.buffers() if b.numel() == 2
+    )
+
+
+def _gradient_of_scaled(X: Tensor) -> Tensor:
+    """The gradient of the sum of the rows, with weights 1, 2 and 4."""
+    X = X.clone().requires_grad_()
+    Y = (X - X.mean(dim=0)) / X.var(dim=0).sqrt()
+    (Y * torch.tensor([[1.0], [2], [4]])).sum().backward()
+    return X.grad
+
+
 @exercise(
     "3.5 A better start",
     "init_better sets what it says, in every MyLinear",
     "you know which share of the networks can learn from each start",
 )
-def better_start(init_better: Callable, can_learn: dict) -> None:
-    torch.manual_seed(0)
-    net = nn.Sequential(MyLinear(64, 8), nn.Sequential(MyLinear(8, 1)))
-    with case("Sequential(MyLinear(64, 8), Sequential(MyLinear(8, 1)))"):
+def better_start(
+    init_better: Callable, MyLinear: type[nn.Module], can_learn: dict
+) -> None:
+    net = nn.Sequential(MyLinear(64, 8), nn.Sequential(MyLinear(8, 1000)))
+    with case("Sequential(MyLinear(64, 8), Sequential(MyLinear(8, 1000)))"):
         net.apply(init_better)
-        biases = [net[0].bias.tolist(), net[1][0].bias.tolist()]
-        equal(
-            biases,
-            [[1.0] * 8, [1.0]],
-            "With biases of 1, each ReLU starts on its open side: "
-            "`nn.init.ones_(module.bias)`.",
-            known=[
-                (
-                    [[0.0] * 8, [0.0]],
-                    "With biases of 0 half of the networks answer 0, and "
-                    "learn nothing.",
-                )
-            ],
-        )
-        std = net[0].weight.std().item()
-        equal(
-            std,
-            0.01,
-            "The weights come from N(0, 0.01²): the standard deviation is "
-            "0.01.",
-            known=[
-                (0.1, "`std` is the standard deviation, the root of 0.01²")
-            ],
-            rtol=0.15,
-        )
+        for layer in (net[0], net[1][0]):
+            equal(
+                sorted(set(layer.bias.tolist())),
+                [1.0],
+                "With biases of 1, each ReLU starts on its open side: "
+                "`nn.init.ones_(module.bias)`.",
+                known=[
+                    (
+                        [0.0],
+                        "With biases of 0 half of the networks answer 0, and "
+                        "learn nothing.",
+                    )
+                ],
+            )
+            weight = layer.weight.detach().cpu()
+            equal(
+                weight.std().item(),
+                0.01,
+                "The weights come from N(0, 0.01²): the standard deviation "
+                "is 0.01.",
+                known=[
+                    (0.1, "`std` is the standard deviation, the root of 0.01²")
+                ],
+                rtol=0.15,
+            )
+            equal(
+                round(weight.mean().item(), 2),
+                0.0,
+                "The weights come from N(0, 0.01²), whose mean is 0.",
+            )
+            share = (weight.abs() < 0.01).float().mean().item()
+            equal(
+                share,
+                0.68,
+                "In N(0, 0.01²), 68% of the weights are less than 0.01 from "
+                "0: `nn.init.normal_`.",
+                atol=0.06,
+            )
     with case("nn.Linear(3, 2), which isn't a MyLinear"):
         plain = nn.Linear(3, 2)
         before = copy.deepcopy(plain.state_dict())
@@ -448,7 +508,7 @@ def better_start(init_better: Callable, can_learn: dict) -> None:
         )
     predicted(
         can_learn,
-        {bias: _share_that_learns(bias) for bias in (0, 1)},
+        {bias: _share_that_learns(MyLinear, bias) for bias in (0, 1)},
         {
             0: "Small weights and a bias of 0: what enters the last ReLU is "
             "as often negative as positive.",
@@ -458,7 +518,7 @@ def better_start(init_better: Callable, can_learn: dict) -> None:
     )
 
 
-def _share_that_learns(bias: float) -> str:
+def _share_that_learns(MyLinear: type[nn.Module], bias: float) -> str:
     """How many of 200 networks get a gradient from one sample, in words."""
     sample = torch.rand(1, 64)
     learn = 0
@@ -480,16 +540,24 @@ def _share_that_learns(bias: float) -> str:
     "the state dict is empty: p is a setting",
 )
 def dropout(Dropout: type[nn.Module]) -> None:
-    X = torch.ones(100, 100)
+    X = 1 + torch.rand(100, 100)
     for p in (0.2, 0.5):
-        with case(f"Dropout({p}) in training, 10,000 ones"):
+        with case(f"Dropout({p}) in training, X of shape (100, 100)"):
             net = Dropout(p)
-            Y = call(net, X)
+            inputs = X.clone().requires_grad_()
+            Y = call(net, inputs)
             equal(Y.shape, X.shape, "The shape of the input is kept.")
+            holds(
+                Y.requires_grad,
+                "an output with a graph",
+                "none",
+                "A gradient must pass the layer: compute with X itself.",
+            )
+            Y.sum().backward()
             Y = Y.detach().cpu()
-            share = (Y == 0).float().mean().item()
+            dropped = Y == 0
             equal(
-                share,
+                dropped.float().mean().item(),
                 p,
                 "p is the probability that an input becomes 0: "
                 "`torch.rand_like(X) < p` draws which.",
@@ -502,42 +570,56 @@ def dropout(Dropout: type[nn.Module]) -> None:
                 ],
                 atol=0.03,
             )
-            kept = Y[Y != 0]
+            scale = Y[~dropped] / X[~dropped]
             equal(
-                kept.unique().tolist(),
-                [1 / (1 - p)],
+                [scale.min().item(), scale.max().item()],
+                [1 / (1 - p)] * 2,
                 "Divide those that stay by 1 - p.",
                 known=[
                     (
-                        [1.0],
+                        [1.0, 1.0],
                         "Those that stay are to be divided by 1 - p: else "
                         "the mean falls to 1 - p of what it was.",
                     ),
                     (
-                        [1 / p],
+                        [1 / p] * 2,
                         "Divide by 1 - p, the probability to stay, not by p.",
                     ),
                 ],
             )
-            again = call(net, X).detach().cpu()
+            equal(
+                inputs.grad,
+                Y / X,
+                "The slope is 1 / (1 - p) where an input stays, and 0 where "
+                "it is dropped. Compute with X, out of place.",
+            )
+            again = call(net, X).detach().cpu() == 0
             holds(
-                not torch.equal(Y, again),
+                not torch.equal(dropped, again),
                 "another draw in the second call",
                 "the same zeros",
                 "Draw in `forward`: a mask that is drawn once drops the same "
                 "inputs for ever.",
             )
-            rows = len((Y == 0).unique(dim=0)), len((Y == 0).unique(dim=1).T)
-            equal(
-                rows,
-                (100, 100),
+            counts = dropped.sum(dim=0), dropped.sum(dim=1)
+            alone = all(len(count.unique()) > 5 for count in counts)
+            holds(
+                alone and len(dropped.unique(dim=0)) == 100,
+                "each element drawn by itself",
+                "rows or columns that are drawn together",
                 "Each element is drawn by itself, not a row or a column at "
-                "once.",
+                "once, and not an exact share of them.",
             )
+    hint = "Draw as many numbers as the input has: `torch.rand_like(X)`."
+    with case("Dropout(0.5) in training, X of shape (2, 3, 50)", hint):
+        X = 1 + torch.rand(2, 3, 50)
+        Y = call(Dropout(0.5), X).detach().cpu()
+        equal(Y, torch.where(Y == 0, 0, 2 * X), hint)
     with case("Dropout(0.5) in evaluation"):
         net = Dropout(0.5).eval()
+        inputs = X.clone()
         equal(
-            call(net, X),
+            net(inputs),
             X,
             "In evaluation the input passes as it is; `self.training` tells "
             "which it is.",
@@ -553,6 +635,15 @@ def dropout(Dropout: type[nn.Module]) -> None:
             list(net.state_dict()),
             [],
             "p isn't learned, and no device needs it: a plain attribute.",
+        )
+    with case("the input itself, after Dropout(0.5) in training"):
+        inputs = X.clone()
+        Dropout(0.5)(inputs)
+        equal(
+            inputs,
+            X,
+            "The input has been written to. Others may use it too: make a "
+            "new tensor.",
         )
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from ..blocks import FixedHiddenMLP, NestMLP
-from ._compare import call, case, equal, holds, predicted
+from ._compare import asked, call, case, equal, holds, predicted
 from ._exercise import exercise
 from ._report import show
 
@@ -683,7 +683,7 @@ def _bytes(net: nn.Module) -> int:
 )
 def only_one_width_is_given(with_values: object, has_shape: dict) -> None:
     net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10))
-    with case("your prediction for the network before the first batch"):
+    with asked("your prediction for the network before the first batch"):
         equal(
             with_values,
             {n for n, p in net.named_parameters() if not is_lazy(p)},
@@ -919,7 +919,7 @@ def inputs_of_any_width(
         Y.sum().backward()
         missing = [n for n, p in net.named_parameters() if p.grad is None]
         equal(missing, [], hint)
-    with case("your prediction for a change of places"):
+    with asked("your prediction for a change of places"):
         X = torch.randn(3, 7)
         swapped = call(net, X.flip(1))
         equal(

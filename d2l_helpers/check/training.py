@@ -16,7 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers import MyLinear
-from ._compare import ATOL, RTOL, case, equal, holds, predicted, raises, same
+from ._compare import (
+    ATOL,
+    RTOL,
+    asked,
+    case,
+    equal,
+    holds,
+    predicted,
+    raises,
+    same,
+)
 from ._exercise import exercise
 
 # Small stand-ins for what the chapter defines: 48 images, a run, an epoch.
@@ -867,7 +877,7 @@ def new_hands(split_new_hands: Callable, lower: object) -> None:
             "the same one",
             "The argument is the seed: use it.",
         )
-    with case("your prediction of the lower test accuracy"):
+    with asked("your prediction of the lower test accuracy"):
         equal(
             lower,
             _lower_accuracy(),
@@ -1024,7 +1034,7 @@ def two_runs_at_once(in_turns: Callable, shared: object) -> None:
                     "`new_run` left it: set it before each epoch of the run, "
                     "and get it again after.",
                 )
-    with case("your answer, which generator they share"):
+    with asked("your answer, which generator they share"):
         equal(
             shared,
             _shared_generator(),

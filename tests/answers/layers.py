@@ -46,6 +46,19 @@ class QuadraticThatSumsTheWrongIndex(Quadratic):
         return torch.einsum("...i,ijk,...k->...j", x, self.weight[..., :2], x)
 
 
+@wrong("quadratic_layer", "no letter for a sample")
+class QuadraticForBatches(Quadratic):
+    def forward(self, x):
+        return torch.einsum("ni,ijk,nj->nk", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "one sample is a batch too")
+class QuadraticSqueezed(Quadratic):
+    def forward(self, x):
+        y = torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
+        return y.squeeze()
+
+
 @wrong("quadratic_layer", "letter of the sample")
 class QuadraticThatSumsTheBatch(Quadratic):
     def forward(self, x):
@@ -175,6 +188,12 @@ class HalfOfTheFirstSample(nn.Module):
         return torch.fft.fft(X[0])[None, : X.shape[1] // 2]
 
 
+@wrong("half_spectrum", "d is `X.shape[-1]`", {5, 6, 7})
+class HalfOfEight(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, :4]
+
+
 @wrong("half_spectrum", "cut the graph", {5, 6, 7})
 class HalfByNumpy(nn.Module):
     def forward(self, X):
@@ -272,11 +291,31 @@ right("layer_with_a_memory")(Running)
 class RunningWithEps(nn.Module):
     def __init__(self, num_features, momentum=0.1):
         super().__init__()
-        self.norm = nn.BatchNorm1d(num_features, affine=False)
+        self.norm = nn.BatchNorm1d(
+            num_features, momentum=momentum, affine=False
+        )
 
     def forward(self, X):
         Y, n = self.norm(X), len(X)
         return Y * ((n - 1) / n) ** 0.5 if self.training else Y
+
+
+@right("layer_with_a_memory")
+class RunningInRows(nn.Module):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("v", torch.ones(1, num_features))
+        self.register_buffer("m", torch.zeros(1, num_features))
+
+    def forward(self, X):
+        if not self.training:
+            return (X - self.m) * self.v.rsqrt()
+        v, m = torch.var_mean(X, dim=0, keepdim=True)
+        a = self.momentum
+        self.m = (1 - a) * self.m + a * m.detach()
+        self.v = (1 - a) * self.v + a * v.detach()
+        return (X - m) * v.rsqrt()
 
 
 @wrong("layer_with_a_memory", "saved and moved")
@@ -360,27 +399,63 @@ class RunningThatForgets(Running):
 
 @wrong("layer_with_a_memory", "nine tenths")
 class RunningTooFast(Running):
-    def __init__(self, num_features):
-        super().__init__(num_features, 0.9)
+    def __init__(self, num_features, momentum=0.9):
+        super().__init__(num_features, momentum)
 
 
 @wrong("layer_with_a_memory", "a tenth of the way")
 class RunningThatJumps(Running):
-    def __init__(self, num_features):
-        super().__init__(num_features, 1)
+    def __init__(self, num_features, momentum=1):
+        super().__init__(num_features, momentum)
 
 
 @wrong("layer_with_a_memory", "Detach what you store")
 class RunningWithGraph(Running):
-    def __init__(self, num_features):
-        super().__init__(num_features)
-        self.scale = nn.Parameter(torch.ones(num_features))
-
     def update(self, X):
         m, v = X.mean(0), X.var(0)
-        self.m = self.m + self.momentum * (m - self.m) * self.scale
+        self.m = self.m + self.momentum * (m - self.m)
         self.v = self.v + self.momentum * (v - self.v)
         return m, v
+
+
+@wrong("layer_with_a_memory", "A gradient must reach X")
+class RunningWithoutGraph(Running):
+    @torch.no_grad()
+    def forward(self, X):
+        return super().forward(X)
+
+
+@wrong("layer_with_a_memory", "depends on X too")
+class RunningByDetachedVariance(Running):
+    def update(self, X):
+        m, v = super().update(X)
+        return m, v.detach()
+
+
+@wrong("layer_with_a_memory", "counts for the rest")
+class RunningThatAdds(Running):
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        with torch.no_grad():
+            self.m += self.momentum * m
+            self.v += self.momentum * (v - self.v)
+        return m, v
+
+
+@wrong("layer_with_a_memory", "counts for the rest")
+class RunningFromTheLastBatch(Running):
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        with torch.no_grad():
+            self.m.copy_(self.momentum * m)
+            self.v.copy_(1 - self.momentum + self.momentum * v)
+        return m, v
+
+
+@wrong("layer_with_a_memory", "counts for the rest")
+class RunningByTenths(Running):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__(num_features)
 
 
 @wrong("layer_with_a_memory", "`self.training` tells")
@@ -406,7 +481,7 @@ class RunningThatLearnsInEval(Running):
 LEARN = {0: "half", 1: "all"}
 
 
-@right("better_start", LEARN)
+@right("better_start", MyLinear, LEARN)
 def init_by_hand(module):
     if isinstance(module, MyLinear):
         with torch.no_grad():
@@ -414,43 +489,86 @@ def init_by_hand(module):
             module.bias.fill_(1)
 
 
-@wrong("better_start", "half of the networks answer 0", LEARN)
+@wrong("better_start", "half of the networks answer 0", MyLinear, LEARN)
 def init_with_zeros(module):
     if isinstance(module, MyLinear):
         nn.init.normal_(module.weight, std=0.01)
         nn.init.zeros_(module.bias)
 
 
-@wrong("better_start", "root of 0.01", LEARN)
+@wrong("better_start", "root of 0.01", MyLinear, LEARN)
 def init_with_the_root(module):
     if isinstance(module, MyLinear):
         nn.init.normal_(module.weight, std=0.1)
         nn.init.ones_(module.bias)
 
 
-@wrong("better_start", "The weights come from", LEARN)
+@wrong("better_start", "The weights come from", MyLinear, LEARN)
 def init_with_the_square(module):
     if isinstance(module, MyLinear):
         nn.init.normal_(module.weight, std=0.01**2)
         nn.init.ones_(module.bias)
 
 
-@wrong("better_start", "starts on its open side", LEARN)
+@wrong("better_start", "starts on its open side", MyLinear, LEARN)
 def init_the_first(module):
     if isinstance(module, MyLinear) and module.bias.numel() == 8:
         nn.init.normal_(module.weight, std=0.01)
         nn.init.ones_(module.bias)
 
 
-@wrong("better_start", "ask with `isinstance`", LEARN)
+@wrong("better_start", "ask with `isinstance`", MyLinear, LEARN)
 def init_everything(module):
     if hasattr(module, "weight"):
         nn.init.normal_(module.weight, std=0.01)
         nn.init.ones_(module.bias)
 
 
-wrong("better_start", "as often negative", {0: "none", 1: "all"})(init_by_hand)
-wrong("better_start", "open side", {0: "half", 1: "half"})(init_by_hand)
+@wrong("better_start", "whose mean is 0", MyLinear, LEARN)
+def init_around_one(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, 1, 0.01)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "68% of the weights", MyLinear, LEARN)
+def init_uniform(module):
+    if isinstance(module, MyLinear):
+        nn.init.uniform_(module.weight, -0.0173, 0.0173)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "The weights come from", MyLinear, LEARN)
+def init_weights_of_the_first(module):
+    if isinstance(module, MyLinear):
+        nn.init.ones_(module.bias)
+        if len(module.weight) == 64:
+            nn.init.normal_(module.weight, std=0.01)
+
+
+class OfTheChapter(nn.Module):
+    def __init__(self, in_units, units):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.randn(units))
+
+    def forward(self, X):
+        return F.relu(X @ self.weight + self.bias)
+
+
+@right("better_start", OfTheChapter, LEARN)
+def init_the_class_of_the_chapter(module):
+    if isinstance(module, OfTheChapter):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+wrong("better_start", "as often negative", MyLinear, {0: "none", 1: "all"})(
+    init_by_hand
+)
+wrong("better_start", "open side", MyLinear, {0: "half", 1: "half"})(
+    init_by_hand
+)
 
 
 # 3.6 Dropout
@@ -531,9 +649,60 @@ class DropWithOneMask(Drop):
 class DropColumns(Drop):
     def forward(self, X):
         if self.training:
-            share = torch.arange(100)[torch.randperm(100)] >= 100 * self.p
+            share = torch.randperm(X.shape[-1]) >= X.shape[-1] * self.p
             X = X * share / (1 - self.p)
         return X
+
+
+@wrong("dropout", "not an exact share")
+class DropExactly(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        order = torch.rand_like(X).argsort(dim=-1)
+        return X * (order >= self.p * X.shape[-1]) / (1 - self.p)
+
+
+@wrong("dropout", "compute with X itself")
+class DropOfOnes(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        return (torch.rand_like(X) >= self.p) / (1 - self.p)
+
+
+@wrong("dropout", "compute with X itself")
+class DropOnData(Drop):
+    def forward(self, X):
+        return F.dropout(X.data, self.p, self.training)
+
+
+@wrong("dropout", "as many numbers as the input has")
+class DropOfHundreds(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        return X * (torch.rand(100, 100) >= self.p) / (1 - self.p)
+
+
+@wrong("dropout", "has been written to")
+class DropInPlace(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        X[torch.rand_like(X) < self.p] = 0
+        return X / (1 - self.p)
+
+
+@wrong("dropout", "The slope is")
+class DropBehindTheGraph(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        mask = torch.rand_like(X) >= self.p
+        with torch.no_grad():
+            X.mul_(mask)
+        return X / (1 - self.p)
 
 
 @wrong("dropout", "The shape of the input")

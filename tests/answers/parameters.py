@@ -771,7 +771,7 @@ for hint, names, after in (
     ("so it has its values", set(), shapes(False, True)),
     ("so it has its values", {0}, shapes(False, True)),
     ("Which of them raises", FIRST, shapes(True, True)),
-    ("Which of them raises", FIRST, shapes("error", True)),
+    ("True or False, without quotes", FIRST, shapes("error", True)),
     ("Nothing was decided", FIRST, shapes(False, False)),
 ):
     wrong("only_one_width_is_given", hint, after)(names)
@@ -1026,4 +1026,4 @@ class WidthWithHalfAGraph(OneToOne):
 
 
 wrong("inputs_of_any_width", "a sum has no order", True)(WidthByLoop)
-wrong("inputs_of_any_width", "a sum has no order", "no")(WidthByLoop)
+wrong("inputs_of_any_width", "True or False", "no")(WidthByLoop)

@@ -1,0 +1,217 @@
+"""Run a reader's code so that nothing but its result is left of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import types
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, chdir, contextmanager
+from copy import copy
+from pathlib import Path
+from time import monotonic  # by name: a check may replace those of `time`
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from ._compare import TimeUp
+
+SECONDS = 5  # for an answer
+TICK = 0.05  # seconds from one look at the time to the next
+PACKAGE = str(Path(__file__).resolve().parent.parent)
+NOT_OF_READER = (PACKAGE, sys.prefix, sys.base_prefix, "<frozen")
+
+
+def is_of_reader(filename: str) -> bool:
+    """Whether a file, or a cell, is the reader's own."""
+    return not filename.startswith(NOT_OF_READER)
+
+
+@contextmanager
+def safely() -> Iterator[None]:
+    """Seed, hide what is printed or drawn, and give all back as it was.
+
+    Raises:
+        TimeUp: inside, if it takes more than ``SECONDS``.
+    """
+    from IPython.utils.capture import capture_output
+
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        enter(_state_kept())
+        enter(patch.dict(os.environ))
+        enter(patch.object(sys, "path", list(map(os.path.abspath, sys.path))))
+        enter(patch.object(logging.root, "handlers", [logging.NullHandler()]))
+        enter(patch("builtins.input", _no_input))
+        enter(_figures_kept())
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        enter(chdir(enter(folder)))
+        enter(warnings.catch_warnings(action="ignore"))
+        enter(capture_output())
+        enter(torch.inference_mode(False))
+        enter(torch.enable_grad())
+        enter(_time_limit())
+        yield
+
+
+def _no_input(*_: object) -> None:
+    raise RuntimeError("nobody answers `input` while a check runs")
+
+
+def _state() -> list[tuple[Callable, object]]:
+    """What an answer may change: how it is set, and what it is now."""
+    device = torch.get_default_device()
+    return [
+        (random.setstate, random.getstate()),
+        (np.random.set_state, np.random.get_state()),
+        (torch.set_rng_state, torch.get_rng_state()),
+        (torch.set_default_dtype, torch.get_default_dtype()),
+        (torch.set_default_device, None if device.type == "cpu" else device),
+        (torch.set_num_threads, torch.get_num_threads()),
+        (
+            torch.set_float32_matmul_precision,
+            torch.get_float32_matmul_precision(),
+        ),
+        (
+            torch.use_deterministic_algorithms,
+            torch.are_deterministic_algorithms_enabled(),
+        ),
+        (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
+        (
+            lambda options: torch.set_printoptions(**vars(options)),
+            copy(torch._tensor_str.PRINT_OPTS),
+        ),
+        (lambda options: np.seterr(**options), np.geterr()),
+        (
+            lambda options: np.set_printoptions(**options),
+            np.get_printoptions(),
+        ),
+        (sys.setrecursionlimit, sys.getrecursionlimit()),
+    ]
+
+
+@contextmanager
+def _state_kept() -> Iterator[None]:
+    """Seed, choose torch's own settings, and give back what was before."""
+    state = _state()
+    cuda = torch.cuda.is_initialized()
+    places = torch.cuda.get_rng_state_all() if cuda else []
+    # A GPU that nobody uses yet would remember the seed.
+    unused = patch.object(torch.cuda, "manual_seed_all", lambda seed: None)
+    with ExitStack() as stack:
+        if not cuda:
+            stack.enter_context(unused)
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.set_float32_matmul_precision("highest")
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+        try:
+            yield
+        finally:
+            for set_to, value in state:
+                set_to(value)
+            if cuda:
+                torch.cuda.set_rng_state_all(places)
+            elif torch.cuda.is_initialized():  # by the answer
+                for generator in torch.cuda.default_generators:
+                    generator.manual_seed(generator.initial_seed())
+
+
+@contextmanager
+def _figures_kept() -> Iterator[None]:
+    """Begin without a figure; close those that are drawn inside."""
+    plt = sys.modules.get("matplotlib.pyplot")
+    if plt is None:
+        yield
+        return
+    from matplotlib._pylab_helpers import Gcf
+
+    with patch.object(Gcf, "figs", OrderedDict()), plt.rc_context():
+        try:
+            yield
+        finally:
+            plt.close("all")
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise :class:`TimeUp` when ``SECONDS`` are over."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    left, struck = SECONDS, False
+    last = monotonic()
+    tracing = sys.gettrace()
+
+    def stop(_: int, frame: types.FrameType | None) -> None:
+        nonlocal left, last, struck
+        now = monotonic()
+        frames = _frames_of_answer(frame)
+        # The first optimizer imports much of torch. That isn't the answer's
+        # time, and no half of a module may stay behind.
+        if not any(_is_import(frame) for frame in frames):
+            left -= now - last
+        last = now
+        if left > 0:
+            return
+        if not struck:
+            struck = True
+            raise TimeUp
+        # A bare `except:` has caught it. Raise at the start of a line, which
+        # will be one outside of its `try` sooner or later.
+        if frames:
+            sys.settrace(trace)
+        for frame in frames:
+            frame.f_trace = trace
+
+    def trace(*_: object) -> None:
+        sys.settrace(tracing)
+        # Soon again: there may be one `try` inside another.
+        signal.setitimer(signal.ITIMER_REAL, 1e-5, TICK)
+        raise TimeUp
+
+    def disarm() -> None:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+        signal.signal(signal.SIGALRM, handler)
+        sys.settrace(tracing)
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    before = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+    try:
+        try:
+            yield
+        finally:
+            disarm()
+    finally:
+        disarm()  # the alarm may have struck just before the first did it
+
+
+def _frames_of_answer(frame: types.FrameType | None) -> list[types.FrameType]:
+    """The frames that run, from the inmost to the reader's outermost."""
+    frames = []
+    while frame and frame.f_code.co_filename != EXERCISE:
+        frames.append(frame)
+        frame = frame.f_back
+    del frames[-1:]  # the check itself
+    while frames and not is_of_reader(frames[-1].f_code.co_filename):
+        frames.pop()
+    return frames
+
+
+def _is_import(frame: types.FrameType) -> bool:
+    return frame.f_code.co_filename.startswith("<frozen importlib")
+
+
+EXERCISE = str(Path(__file__).with_name("_exercise.py"))
