@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
@@ -23,6 +24,9 @@ def run(notebook, folder, monkeypatch):
         if cell.cell_type == "code":
             with contextlib.suppress(AssertionError):
                 exec(compile(cell.source, "<cell>", "exec"), names)
+    for value in names.values():
+        if isinstance(value, TemporaryDirectory):
+            value.cleanup()  # which it would say loudly at the end
     return [report.state for report in reports]
 
 

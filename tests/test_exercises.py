@@ -57,6 +57,56 @@ def test_solution_is_right(chapter):
         assert task.state == "solved", task.number
 
 
+def imports(solutions):
+    """The lines that import what the solutions use, but for the package's.
+
+    A chapter has its own `MyLinear`, for example, and a reader uses that.
+    """
+    lines = []
+    for cell in book.read_source(solutions).cells:
+        if exercises.HEADING.match(cell.source):
+            break
+        if cell.cell_type == "code":
+            lines += [
+                ast.unparse(node)
+                for node in ast.parse(cell.source).body
+                if isinstance(node, ast.Import)
+                or (
+                    isinstance(node, ast.ImportFrom)
+                    and "d2l_helpers" not in node.module
+                )
+            ]
+    return "\n".join(lines)
+
+
+@CHAPTERS
+def test_solution_is_right_in_its_chapter_too(chapter, tmp_path):
+    solved = {
+        t.number: t for t in exercises.exercises(book.solutions(chapter))
+    }
+    notebook = book.read_source(chapter)
+    number = None
+    for cell in notebook.cells:
+        if heading := exercises.HEADING.match(cell.source):
+            number = heading[1]
+        elif number and cell.cell_type == "code":
+            cell.source = (
+                solved[number].call
+                if cell.source.startswith("check.")
+                else f"{imports(book.solutions(chapter))}\n"
+                f"{solved[number].answer}"
+            )
+    book.client(notebook, tmp_path).execute()
+    states = {
+        cell.source: cell.outputs[0].data["text/plain"].splitlines()[0]
+        for cell in notebook.cells
+        if cell.source.startswith("check.")
+    }
+    assert len(states) == len(solved)
+    wrong = [said for said in states.values() if not said.startswith("✓")]
+    assert wrong == []
+
+
 @CHAPTERS
 def test_check_is_the_one_of_its_exercise(chapter):
     for page in (chapter, book.solutions(chapter)):

@@ -323,7 +323,11 @@ def test_chapter_offers_its_own_files_and_no_unknown_place(pages, name):
 def test_solutions_are_folded_below_their_statements(pages, name):
     page = pages[f"solutions/{name}"]
     tasks = exercises.exercises(book.CHAPTERS / f"{name}.py")
-    sections = page.article.select("section section")
+    sections = [
+        section
+        for section in page.article.select("section section")
+        if exercises.HEADING.match(f"## {section.h2.contents[0]}")
+    ]
     assert len(sections) == len(tasks)
     for section, task in zip(sections, tasks, strict=True):
         assert section.h2.contents[0] == f"{task.number} {task.title}"
@@ -370,7 +374,7 @@ def test_page_for_teachers_has_the_policy_that_is_tested(pages):
 
 def test_site_is_small(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 6e6
+    assert sum(path.stat().st_size for path in files) <= 9e6
 
 
 def test_site_without_an_address_has_no_sitemap(folder):
