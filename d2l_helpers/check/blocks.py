@@ -227,13 +227,13 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
             "both nets are attributes of their own; in a plain list it sees "
             "nothing.",
         )
-    wide = "The nets may return more or fewer features than they take."
+    wide = "Each net takes X as it is, and may return more or fewer features."
     cut = (
         "Something cuts the graph between the input and the output: "
         "`detach`, `.data`, `no_grad`, or a new tensor made of the values."
     )
-    with case("the same two nets, X = [[1, 1]]", wide):
-        X = torch.ones(1, 2, requires_grad=True)
+    with case("the same two nets, X = [[-1, 1]]", wide):
+        X = torch.tensor([[-1.0, 1]], requires_grad=True)
         expected = torch.cat((net1(X), net2(X)), dim=-1)
         (slopes,) = torch.autograd.grad(expected.sum(), X)
         Y = call(net, X)
@@ -352,12 +352,19 @@ def factory(repeat: Callable, starts: dict) -> None:
                 "`nn.ModuleList` only holds modules: it has no forward "
                 "computation. `nn.Sequential` has one.",
             )
+            Y = call(net, torch.tensor([1000.0]))
             equal(
-                call(net, torch.tensor([1000.0])),
+                Y,
                 torch.tensor([1000.0 + sum(values)]),
                 "Each block takes what the one before it returns, and the "
                 "chain returns what the last one does.",
             )
+            graph = "Something between the blocks cuts the graph, such as "
+            graph += "`detach` or `no_grad`: blocks before it can't learn."
+            holds(Y.requires_grad, "an output with a graph", "none", graph)
+            Y.backward()
+            reached = sum(p.grad is not None for p in net.parameters())
+            equal(reached, n, graph)
     predicted(
         starts,
         _starts(),

@@ -334,6 +334,12 @@ class ParallelCutToInputSize(Two):
         return Y[..., : 2 * X.shape[-1]]
 
 
+@wrong("two_nets_side_by_side", "more or fewer features", WORKS)
+class ParallelBehindARelu(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(F.relu(X))), dim=-1)
+
+
 @wrong("two_nets_side_by_side", "cuts the graph", WORKS)
 class ParallelWithoutAnyGraph(Two):
     @torch.no_grad()
@@ -446,6 +452,25 @@ def repeat_in_parallel(make_block, n):
             return sum(block(X) for block in self.net)
 
     return Sum()
+
+
+class CutChain(nn.Sequential):
+    def forward(self, X):
+        for block in self:
+            X = block(X.detach())
+        return X
+
+
+@wrong("factory", "cuts the graph", STARTS)
+def repeat_without_a_graph_between(make_block, n):
+    return CutChain(*(make_block() for _ in range(n)))
+
+
+@wrong("factory", "cuts the graph", STARTS)
+def repeat_without_a_graph(make_block, n):
+    net = nn.Sequential(*(make_block() for _ in range(n)))
+    net.forward = torch.no_grad()(net.forward)
+    return net
 
 
 for key, hint in (
