@@ -820,8 +820,8 @@ check.read_a_tree(shapes)
 # every module of `net` that has no children, runs `net(X)`, and returns a
 # pair for each time that such a layer runs, in order: the shape of its output,
 # and the mean of the output's absolute values, as the hook sees it. Remove the
-# hooks again, and no others, even if the run raises an error. What does it
-# say about `classifier` and `image`?
+# hooks again, and no others, even if the run raises an error; leave the net in
+# the mode that it is in. What does it say about `classifier` and `image`?
 
 
 # %%

@@ -680,10 +680,11 @@ from d2l_helpers import check
 # [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
 # Draw the graph of $y = (\log x^2) \sin x + 1/x$ with the partial derivative
-# at each edge, as formulas in $x$. Write $dy/dx$ as a sum over the paths from
-# $x$ to $y$: a function that returns the terms of this sum, one for each path.
-# Check it at $x = 1, 2, 3$ against autograd, and compare your graph with that
-# of `draw_graph`: which of your edges is two operations there?
+# at each edge, as formulas in $x$. Let $x^2$ be one node, with one edge from
+# $x$. Write $dy/dx$ as a sum over the paths from $x$ to $y$: a function that
+# returns the terms of this sum, one for each path. Check it at $x = 1, 2, 3$
+# against autograd, and compare your graph with that of `draw_graph`: which of
+# your edges is two operations there?
 
 
 # %%
@@ -879,8 +880,8 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # the mean in the end: `w` starts at 0, as does `total`, the loss is
 # `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
 # nodes of `total` with `graph_of` after each step. What stays in memory, and
-# which call on `loss` repairs it? Write the repaired loop as a function that
-# is given the loss.
+# which call on `loss` repairs it? Write the repaired loop for any loss, as a
+# function that is given it.
 
 
 # %%

@@ -383,8 +383,8 @@ plt.show()
 # every module of `net` that has no children, runs `net(X)`, and returns a
 # pair for each time that such a layer runs, in order: the shape of its output,
 # and the mean of the output's absolute values, as the hook sees it. Remove the
-# hooks again, and no others, even if the run raises an error. What does it
-# say about `classifier` and `image`?
+# hooks again, and no others, even if the run raises an error; leave the net in
+# the mode that it is in. What does it say about `classifier` and `image`?
 
 # %% [markdown]
 # **Idea.** `modules()` visits each module once, the net itself included; those

@@ -14,7 +14,7 @@ from torch.autograd import grad, gradcheck
 from torch.func import jacrev
 
 from ..graphs import graph_of
-from ._compare import case, equal, holds, predicted
+from ._compare import Wrong, case, equal, holds, predicted
 from ._exercise import exercise
 
 
@@ -67,6 +67,11 @@ def larger_graph_by_hand(
                 (
                     [by_log, by_sin],
                     "A path is missing: 1/x depends on x as well.",
+                ),
+                (
+                    [by_log / 2, by_log / 2, by_sin, by_fraction],
+                    "Two paths lead to x² here, as to a product x · x. Let "
+                    "it be one node with one edge from x, of slope 2x.",
                 ),
             ]
             equal(
@@ -147,13 +152,21 @@ def vector_through_control_flow(
     f_of_vector: Callable, weights_for: Callable, still_quotient: object
 ) -> None:
     # The norm, the sum of absolute values and the largest one tell them apart.
-    for numbers in ([20.0, 40], [-24.0, -32], [40.0, -9], [1.0, -1]):
-        a = torch.tensor(numbers)
+    cases = {
+        "[20, 40]": [20, 40],
+        "[-24, -32]": [-24, -32],
+        "[40, -9]": [40, -9],
+        "[1, -1]": [1, -1],
+        "[10, -20, 70]": [10, -20, 70],
+        "[500/3]": [500 / 3],  # 3a is 500, also in single precision
+    }
+    for given, numbers in cases.items():
+        a = torch.tensor(numbers).float()
         hint = (
             "A condition needs one number, for the whole vector: its norm in "
             "the loop, its sum in the branch."
         )
-        with case(f"a = {[int(n) for n in numbers]}", hint):
+        with case(f"a = {given}", hint):
             equal(
                 f_of_vector(a.clone()),
                 _f(a),
@@ -177,6 +190,11 @@ def vector_through_control_flow(
                         "vector is doubled. The norm takes in all of them.",
                     ),
                     (
+                        _f(a, norm=lambda b: b.norm() - 0.01),
+                        "A norm of 500 is at least 500: then there is "
+                        "nothing more to double.",
+                    ),
+                    (
                         _f(a, branch=lambda b: b > 0),
                         "Each element takes a branch of its own here. The "
                         "sum decides for the whole vector.",
@@ -187,12 +205,12 @@ def vector_through_control_flow(
                     ),
                 ],
             )
-    a = torch.tensor([20.0, 40], requires_grad=True)
+    a = torch.tensor([10.0, -20, 70], requires_grad=True)
     hint = (
         "Compute with tensors from start to end: numbers, `detach` and new "
         "tensors cut the graph, and a leaf can't be changed in place."
     )
-    with case("a = [20, 40], which requires a gradient", hint):
+    with case("a = [10, -20, 70], which requires a gradient", hint):
         result = f_of_vector(a)
         holds(result.requires_grad, "an output with a graph", "none", hint)
     slopes = (_f(a) / a).detach()
@@ -200,15 +218,16 @@ def vector_through_control_flow(
         "A weight multiplies the gradient of its element: what leaves the "
         "slope as it is?"
     )
-    with case("a = [20, 40], result.backward(weights_for(result))", hint):
+    given = "a = [10, -20, 70], result.backward(weights_for(result))"
+    with case(given, hint):
         weights = weights_for(result)
         holds(
-            isinstance(weights, Tensor) and weights.shape == (2,),
-            "a tensor of shape (2,)",
+            isinstance(weights, Tensor) and weights.shape == (3,),
+            "a tensor of shape (3,)",
             f"a tensor of shape {tuple(weights.shape)}"
             if isinstance(weights, Tensor)
             else _kind(weights),
-            "The result has two elements, and `backward` needs a weight for "
+            "The result has three elements, and `backward` needs a weight for "
             "each of them.",
         )
         a.grad = None
@@ -219,7 +238,7 @@ def vector_through_control_flow(
             hint,
             known=[
                 (
-                    slopes / 2,
+                    slopes / 3,
                     "This is the gradient of the mean. With ones it is that "
                     "of the sum, in which each slope counts in full.",
                 )
@@ -363,16 +382,23 @@ def jacobian_by_products(jacobian: Callable, calls: object) -> None:
         "many calls as it has elements."
     )
     cases = {
-        "[x_0 x_1, x_0²] at [2, 3]": (_two_to_two, [2.0, 3], again),
-        "[x_0 x_1, x_0², x_1] at [2, 3]": (_two_to_three, [2.0, 3], shapes),
-        "[x_0 x_1 x_2] at [2, 3, 5]": (_three_to_one, [2.0, 3, 5], shapes),
-        "softmax at [0, 1, 0, 2]": (_softmax, [0.0, 1, 0, 2], again),
+        "[x_0 x_1, x_0²] at [2, 3]": (_two_to_two, [2.0, 3]),
+        "[x_0 x_1, x_0², x_1] at [2, 3]": (_two_to_three, [2.0, 3]),
+        "[x_0 x_1 x_2] at [2, 3, 5]": (_three_to_one, [2.0, 3, 5]),
+        "softmax at [0, 1, 0, 2]": (_softmax, [0.0, 1, 0, 2]),
     }
-    for given, (function, numbers, hint) in cases.items():
-        with case(given, hint):
+    for given, (function, numbers) in cases.items():
+        with case(given):
             x = torch.tensor(numbers, dtype=torch.double)
             J = jacrev(function)(x)
-            got = _tensor(jacobian(function, x.clone().requires_grad_()))
+            try:
+                got = jacobian(function, x.clone().requires_grad_())
+            except RuntimeError as error:
+                freed = "second time" in str(error)
+                raise Wrong(
+                    "no error", "", again if freed else shapes
+                ) from error
+            got = _tensor(got)
             equal(
                 got,
                 J,
@@ -589,6 +615,16 @@ def function_of_your_own(
                 ),
             ],
         )
+    others = {"X = 2.6": X[2], "X = [[-1.7, 0.4, 2.6]]": X[None]}
+    for given, X in others.items():
+        hint = "Both take and return any shape: use functions for tensors, "
+        hint += "in place of a loop over the elements."
+        with case(f"{given}, then backward with weights of 2", hint):
+            inputs = X.clone().requires_grad_()
+            outputs = StraightRound.apply(inputs)
+            equal(outputs, X.round(), hint)
+            outputs.backward(torch.full_like(X, 2))
+            equal(inputs.grad, torch.full_like(X, 2), hint)
     predicted(
         round_slopes,
         {
@@ -715,9 +751,15 @@ def leaf_that_got_lost(
     "you know how many nodes the graph of total has",
 )
 def log_that_grows(train: Callable, log_nodes: dict) -> None:
-    for steps in (1, 3, 20):
-        with case(f"train(lambda w: (w - 3) ** 2, {steps})", _NO_LEAF):
-            loss_of = _Loss()
+    first, second = (lambda w: (w - 3) ** 2), (lambda w: (w + 1) ** 2)
+    for given, function, steps in (
+        ("(w - 3) ** 2", first, 1),
+        ("(w - 3) ** 2", first, 3),
+        ("(w + 1) ** 2", second, 3),
+        ("(w - 3) ** 2", first, 20),
+    ):
+        with case(f"train(lambda w: {given}, {steps})", _NO_LEAF):
+            loss_of = _Loss(function)
             answer = train(loss_of, steps)
             hint = "Return two values: w and the mean of the losses."
             holds(
@@ -727,7 +769,8 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
                 hint,
             )
             w, mean = (_number(value, hint) for value in answer)
-            ws, losses = _descent(steps)
+            ws, losses = _descent(function, steps)
+            other_ws, other_losses = _descent(first, steps)
             equal(
                 w,
                 ws[-1],
@@ -736,10 +779,11 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
                 known=[
                     (0.0, "w has not moved."),
                     (
-                        _descent(steps, forget=True)[0][-1],
+                        _descent(function, steps, forget=True)[0][-1],
                         "The gradients of all steps so far add up in "
                         "`w.grad`. Empty it in each step.",
                     ),
+                    (other_ws[-1], _OWN),
                 ],
             )
             equal(
@@ -750,7 +794,21 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
                 known=[
                     (sum(losses), "This is the sum of the losses."),
                     (losses[-1], "This is the loss of the last step."),
+                    (sum(other_losses) / steps, _OWN),
+                    (sum(first(w) for w in [0, *ws[:-1]]) / steps, _OWN),
                 ],
+            )
+            holds(
+                loss_of.calls >= steps,
+                f"calls of loss_of: {steps}",
+                f"calls of loss_of: {loss_of.calls}",
+                _OWN,
+            )
+            holds(
+                loss_of.gradients >= steps,
+                f"gradients through loss_of: {steps}",
+                f"gradients through loss_of: {loss_of.gradients}",
+                _OWN,
             )
             holds(
                 loss_of.nodes < 20,
@@ -787,6 +845,10 @@ _GROWS = (
     "Something keeps a loss with its graph, a sum or a list. What a log needs "
     "is the number."
 )
+_OWN = (
+    "Call `loss_of(w)` once in each step, and take the gradient and the "
+    "number for the log from what it returns. Another loss may be given."
+)
 _NO_LEAF = (
     "A step edits w in place, under `no_grad`. A w that is computed from the "
     "last one is no leaf, and has all steps before it in its graph."
@@ -794,30 +856,36 @@ _NO_LEAF = (
 
 
 class _Loss:
-    """(w - 3)², which counts its own graphs that are alive, and w's nodes."""
+    """A loss; counts calls, gradients, graphs that are alive, w's nodes."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Callable) -> None:
+        self.function = function
         self.alive = weakref.WeakSet()
-        self.most = 0
-        self.nodes = 0
+        self.calls = self.gradients = self.most = self.nodes = 0
 
     def __call__(self, w: Tensor) -> Tensor:
+        self.calls += 1
         self.most = max(self.most, len(self.alive))
         self.nodes = len(graph_of(w)) if w.grad_fn else 0
-        return _Watched.apply(((w - 3) ** 2).sum(), self.alive)
+        return _Watched.apply(self.function(w).sum(), self)
 
 
 class _Watched(torch.autograd.Function):
     """The identity; what it adds to a set lives as long as its node."""
 
     @staticmethod
-    def forward(ctx: object, X: Tensor, alive: weakref.WeakSet) -> Tensor:
-        ctx.token = type("Token", (), {})()
-        alive.add(ctx.token)
+    def forward(X: Tensor, loss: _Loss) -> Tensor:
         return X.clone()
 
     @staticmethod
+    def setup_context(ctx: object, inputs: tuple, output: Tensor) -> None:
+        _, ctx.loss = inputs
+        ctx.token = type("Token", (), {})()
+        ctx.loss.alive.add(ctx.token)
+
+    @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        ctx.loss.gradients += 1
         return gradient, None
 
 
@@ -828,14 +896,16 @@ def _number(value: object, hint: str) -> float:
         holds(False, "a number", _kind(value), hint)
 
 
-def _descent(steps: int, forget: bool = False) -> tuple[list, list]:
+def _descent(
+    function: Callable, steps: int, forget: bool = False
+) -> tuple[list, list]:
     """w after each step, and the loss before it."""
     w = torch.tensor(0.0, requires_grad=True)
     ws, losses = [], []
     for _ in range(steps):
         if not forget:
             w.grad = None
-        loss = (w - 3) ** 2
+        loss = function(w)
         loss.backward()
         with torch.no_grad():
             w -= 0.1 * w.grad

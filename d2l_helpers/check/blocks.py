@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules import module
 
 from ..blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
-from ._compare import call, case, equal, holds, predicted, raises
+from ._compare import (
+    ATOL,
+    RTOL,
+    call,
+    case,
+    equal,
+    holds,
+    predicted,
+    raises,
+    same,
+)
 from ._exercise import exercise
 from ._report import show
 
@@ -88,11 +99,13 @@ def chain_over_a_list(ListSequential: type[nn.Module], breaks: dict) -> None:
     with case("the chain after double(), and X in double precision", hint):
         equal(call(net.double(), X.double()).dtype, torch.double, hint)
     with case("printing the chain"):
-        text = show(ListSequential(*parts()))
+        net = ListSequential(*parts())
+        # With the parenthesis: names may hold the word, too.
+        shown = [repr(net).count(kind) for kind in ("Linear(", "ReLU(")]
         holds(
-            text.count("Linear") == 2 and "ReLU" in text,
+            shown[0] >= 2 and shown[1] >= 1,
             "a text that names the three blocks",
-            text,
+            show(net),
             "Printing shows registered modules. Register every block itself, "
             "not only what has parameters.",
         )
@@ -202,8 +215,8 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
             torch.cat((X, F.relu(X)), dim=-1),
             hint,
         )
-    with case("Parallel(nn.Linear(2, 3), nn.Linear(2, 1))"):
-        net1, net2 = nn.Linear(2, 3), nn.Linear(2, 1)
+    with case("Parallel(nn.Linear(2, 3), nn.Linear(2, 4))"):
+        net1, net2 = nn.Linear(2, 3), nn.Linear(2, 4)
         net = Parallel(net1, net2)
         equal(
             sorted(tuple(p.shape) for p in net.parameters()),
@@ -214,15 +227,28 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
             "both nets are attributes of their own; in a plain list it sees "
             "nothing.",
         )
-        hint = (
-            "Something cuts the graph between the nets and the output: "
-            "`detach`, `.data`, `no_grad`, or a new tensor made of the values."
-        )
-        Y = call(net, torch.ones(1, 2))
-        holds(Y.requires_grad, "an output with a graph", "none", hint)
+    wide = "Each net takes X as it is, and may return more or fewer features."
+    cut = (
+        "Something cuts the graph between the input and the output: "
+        "`detach`, `.data`, `no_grad`, or a new tensor made of the values."
+    )
+    with case("the same two nets, X = [[-1, 1]]", wide):
+        X = torch.tensor([[-1.0, 1]], requires_grad=True)
+        expected = torch.cat((net1(X), net2(X)), dim=-1)
+        (slopes,) = torch.autograd.grad(expected.sum(), X)
+        Y = call(net, X)
+        equal(Y, expected, wide)
+        holds(Y.requires_grad, "an output with a graph", "none", cut)
         Y.sum().backward()
         missing = [n for n, p in net.named_parameters() if p.grad is None]
-        equal(missing, [], hint)
+        holds(
+            not missing,
+            "a gradient of each parameter",
+            f"none of {', '.join(missing)}",
+            cut,
+        )
+        holds(X.grad is not None, "a gradient of X", "none", cut)
+        equal(X.grad, slopes, cut)
     predicted(
         works,
         _works_beside_a_linear(),
@@ -326,12 +352,19 @@ def factory(repeat: Callable, starts: dict) -> None:
                 "`nn.ModuleList` only holds modules: it has no forward "
                 "computation. `nn.Sequential` has one.",
             )
+            Y = call(net, torch.tensor([1000.0]))
             equal(
-                call(net, torch.tensor([1000.0])),
+                Y,
                 torch.tensor([1000.0 + sum(values)]),
                 "Each block takes what the one before it returns, and the "
                 "chain returns what the last one does.",
             )
+            graph = "Something between the blocks cuts the graph, such as "
+            graph += "`detach` or `no_grad`: blocks before it can't learn."
+            holds(Y.requires_grad, "an output with a graph", "none", graph)
+            Y.backward()
+            reached = sum(p.grad is not None for p in net.parameters())
+            equal(reached, n, graph)
     predicted(
         starts,
         _starts(),
@@ -373,28 +406,33 @@ def _starts() -> dict[str, tuple[int, int]]:
 def activation_by_name(
     ActivationMLP: type[nn.Module], must_register: dict
 ) -> None:
-    W1, b1 = torch.tensor([[1.0], [-1]]), torch.zeros(2)
-    W2, b2 = torch.tensor([[-10.0, 1]]), torch.tensor([0.5])
-    X = torch.tensor([[1.0], [-1]])
+    # By the number of its elements: a reader's matrix may be transposed.
+    values = {12: 1.0, 3: 0.25, 6: -2.0, 2: 0.5}
+    W1, b1 = torch.full((3, 4), values[12]), torch.full((3,), values[3])
+    W2, b2 = torch.full((2, 3), values[6]), torch.full((2,), values[2])
+    X = torch.tensor([[1.0, 0, 0, 0], [0, -2, 0, 0]])
     names = {"relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
 
     def output(act: Callable) -> Tensor:
         return act(X @ W1.T + b1) @ W2.T + b2
 
     for name, act in names.items():
-        with case(f"ActivationMLP(1, 2, 1, {name!r})"):
-            net = ActivationMLP(1, 2, 1, activation=name)
+        with case(f"ActivationMLP(4, 3, 2, {name!r})"):
+            net = ActivationMLP(4, 3, 2, activation=name)
+            call(net, X)  # a lazy layer makes its weights now
             equal(
-                sorted(tuple(p.shape) for p in net.parameters()),
-                sorted(tuple(p.shape) for p in MLP(1, 2, 1).parameters()),
+                sorted(p.numel() for p in net.parameters()),
+                sorted(values),
                 "As in `MLP`, two linear layers have a weight and a bias "
-                "each, and `__init__` assigns them to attributes.",
+                "each, and `__init__` assigns them to attributes. Here the "
+                "four tensors have 12, 3, 6 and 2 elements.",
             )
             with torch.no_grad():
                 for p in net.parameters():
-                    p.copy_({W.shape: W for W in (W1, b1, W2, b2)}[p.shape])
-        given = f"{name!r}, weights [[1], [-1]] and [[-10, 1]], "
-        with case(given + "biases 0 and 0.5, X = [[1], [-1]]"):
+                    p.fill_(values[p.numel()])
+        given = f"{name!r}, all weights 1 in the first layer and -2 in the "
+        given += "second, biases 0.25 and 0.5, "
+        with case(given + "X = [[1, 0, 0, 0], [0, -2, 0, 0]]"):
             equal(
                 call(net, X),
                 output(act),
@@ -422,15 +460,17 @@ def activation_by_name(
                 ],
                 rtol=1e-2,  # also for the approximations of gelu
             )
-    with case("ActivationMLP(1, 2, 1, 'sigmoid')"):
-        raises(
-            Exception,
-            lambda: ActivationMLP(1, 2, 1, activation="sigmoid"),
-            hint="Let `__init__` refuse any name but the three, and say in "
-            "the message which there are: whoever mistypes one sees it at "
-            "once.",
-            says=names,
-        )
+    # One of torch's, one of nobody's, and two that are nearly "relu".
+    for name in ("sigmoid", "swish", "elu", "relu6"):
+        with case(f"ActivationMLP(4, 3, 2, {name!r})"):
+            raises(
+                Exception,
+                lambda name=name: ActivationMLP(4, 3, 2, activation=name),
+                hint="Let `__init__` refuse any name but the three, and say "
+                "in the message which there are: whoever mistypes one sees "
+                "it at once.",
+                says=names,
+            )
     predicted(
         must_register,
         {
@@ -519,6 +559,27 @@ def _about(strange: list, truth: dict) -> tuple[str, str]:
     return repr(name), hint
 
 
+KINDS_OF_HOOKS = (
+    "forward_hooks",
+    "forward_pre_hooks",
+    "backward_hooks",
+    "backward_pre_hooks",
+)
+
+
+@contextmanager
+def _global_hooks_kept() -> Iterator[None]:
+    """Take off the hooks that are put on all modules inside."""
+    kept = [getattr(module, f"_global_{kind}") for kind in KINDS_OF_HOOKS]
+    before = [dict(hooks) for hooks in kept]
+    try:
+        yield
+    finally:
+        for hooks, old in zip(kept, before, strict=True):
+            hooks.clear()
+            hooks.update(old)
+
+
 @exercise(
     "1.6 A hook that measures",
     "each layer without children is measured, at any depth, in order",
@@ -526,6 +587,7 @@ def _about(strange: list, truth: dict) -> tuple[str, str]:
     "outputs are measured before a later layer changes them in place",
     "your hooks are gone afterwards, also after an error; others stay",
 )
+@_global_hooks_kept()
 def hook_that_measures(measure: Callable) -> None:
     X = torch.tensor([[-1.0, 3]])
 
@@ -538,10 +600,12 @@ def hook_that_measures(measure: Callable) -> None:
         "returns nothing."
     )
     given = "Sequential(Hardtanh(), ReLU()), X = [[-1, 3]]; Hardtanh cuts "
-    with case(given + "each value to between -1 and 1", hint):
+    with case(given + "to between -1 and 1", hint):
         cut = X.clamp(-1, 1)
-        equal(
-            measure(nn.Sequential(nn.Hardtanh(), nn.ReLU()), X.clone()),
+        _measures(
+            measure,
+            nn.Sequential(nn.Hardtanh(), nn.ReLU()),
+            X,
             pairs(cut, F.relu(cut)),
             hint,
             known=[
@@ -568,36 +632,44 @@ def hook_that_measures(measure: Callable) -> None:
                 ),
             ],
         )
-    with case("Sequential(Flatten(), Sequential(Identity(), ReLU()))"):
-        net = nn.Sequential(
-            nn.Flatten(), nn.Sequential(nn.Identity(), nn.ReLU())
-        )
+    inner = "Sequential(ReLU(), Identity())"
+    given = f"Sequential(Flatten(), Sequential(Identity(), {inner}))"
+    with case(given):
+        net = nn.Sequential(nn.ReLU(), nn.Identity())
+        net = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Identity(), net))
         down = (
             "`children()` goes one level down. `modules()` goes to the leaves "
             "of the tree."
         )
-        equal(
-            measure(net, X[None].clone()),
-            pairs(X, X, F.relu(X)),
+        _measures(
+            measure,
+            net,
+            X[None],
+            pairs(X, X, F.relu(X), F.relu(X)),
             "Measure every module without children, however deep it is.",
             known=[
                 (pairs(X), down),
                 (pairs(X, F.relu(X)), down),
             ],
         )
-    with case("Sequential(relu, Hardtanh(), relu), one ReLU in two places"):
+    given = "Sequential(relu, Hardtanh(), relu), one ReLU in two places"
+    with case(given):
         relu = nn.ReLU()
         Y = relu(X)
-        equal(
-            measure(nn.Sequential(relu, nn.Hardtanh(), relu), X.clone()),
+        _measures(
+            measure,
+            nn.Sequential(relu, nn.Hardtanh(), relu),
+            X,
             pairs(Y, Y.clamp(-1, 1), Y.clamp(-1, 1)),
             "A hook runs each time its module runs. Keep what it measures in "
             "a list, and register it once on each module.",
         )
-    with case("Sequential(Identity(), ReLU(inplace=True)), X = [[-1, 3]]"):
-        net = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
-        equal(
-            measure(net, X.clone()),
+    given = "Sequential(Identity(), ReLU(inplace=True)), X = [[-1, 3]]"
+    with case(given):
+        _measures(
+            measure,
+            nn.Sequential(nn.Identity(), nn.ReLU(inplace=True)),
+            X,
             pairs(X, F.relu(X)),
             hint,
             known=[
@@ -610,49 +682,92 @@ def hook_that_measures(measure: Callable) -> None:
             ],
         )
     with case("ReLU(), a net that is a single layer"):
-        equal(
-            measure(nn.ReLU(), X.clone()),
+        _measures(
+            measure,
+            nn.ReLU().eval(),
+            X,
             pairs(F.relu(X)),
             "`modules()` begins with the net itself, which may have no "
             "children.",
         )
-    with case("Sequential(ReLU(), Identity()), with a hook on the ReLU"):
+    given = "Sequential(ReLU(), Identity()), with a hook on the ReLU"
+    with case(given):
         net = nn.Sequential(nn.ReLU(), nn.Identity())
         net[0].register_forward_hook(lambda *_: None)
-        before = _hooks(net)
+        before = _hooks_and_modes(net)
         measure(net, X.clone())
-        _same_hooks(net, before)
-    with case("Sequential(ReLU(), Linear(9, 1)), whose run raises an error"):
+        _left_alone(net, before)
+    given = "Sequential(ReLU(), Linear(9, 1)), whose run raises an error"
+    with case(given):
         net = nn.Sequential(nn.ReLU(), nn.Linear(9, 1))
-        with suppress(RuntimeError):
+        before = _hooks_and_modes(net)
+        with suppress(Exception):
             measure(net, X.clone())
-        _same_hooks(net, [0, 0, 0])
+        _left_alone(net, before)
 
 
-def _hooks(net: nn.Module) -> list[int]:
-    """How many hooks are on each module."""
-    return [
-        len(module._forward_hooks) + len(module._forward_pre_hooks)
-        for module in net.modules()
-    ]
+def _measures(
+    measure: Callable,
+    net: nn.Module,
+    X: Tensor,
+    expected: list,
+    hint: str,
+    known: Iterable[tuple[object, str]] = (),
+) -> None:
+    """Require that a net is measured, and left as it was."""
+    before = _hooks_and_modes(net)
+    got = measure(net, X.clone())
+    known = list(known)
+    if (
+        isinstance(got, (list, tuple))
+        and len(got) > len(expected)
+        and same(got[-len(expected) :], expected, RTOL, ATOL)
+    ):
+        old = (
+            "The last pairs are right. Those in front are from an earlier "
+            "call: make a new list in each call. A default value, as in "
+            "`found=[]`, is made only once."
+        )
+        known.append((got, old))
+    equal(got, expected, hint, known)
+    _left_alone(net, before)
 
 
-def _same_hooks(net: nn.Module, before: list[int]) -> None:
-    """Require that as many hooks are left as there were before."""
-    after = _hooks(net)
+def _hooks_and_modes(net: nn.Module) -> tuple[set, list[bool]]:
+    """The hooks on a net and on all modules, and the modes of its modules."""
+    owners = [(module, "_global")]
+    owners += [(part, "") for part in net.modules()]
+    hooks = {
+        (i, kind, key, id(hook))
+        for i, (owner, prefix) in enumerate(owners)
+        for kind in KINDS_OF_HOOKS
+        for key, hook in getattr(owner, f"{prefix}_{kind}").items()
+    }
+    return hooks, [part.training for part in net.modules()]
+
+
+def _left_alone(net: nn.Module, before: tuple[set, list[bool]]) -> None:
+    """Require that a net has the hooks and the modes that it had before."""
+    (old, old_modes), (new, modes) = before, _hooks_and_modes(net)
     holds(
-        sum(after) >= sum(before),
-        f"hooks left on the net: {sum(before)}",
-        f"hooks left on the net: {sum(after)}",
+        old <= new,
+        "the hook that was there",
+        "it is gone",
         "This removes hooks of others too. Each `register_forward_hook` "
         "returns a handle: `handle.remove()` takes off that one hook.",
     )
     holds(
-        after == before,
-        f"hooks left on the net: {sum(before)}",
-        f"hooks left on the net: {sum(after)}",
+        new <= old,
+        "no new hook on the net",
+        f"{len(new - old)} left",
         "A hook that stays runs at every later call. Remove each by its "
         "handle, in a `finally`, which runs after an error too.",
+    )
+    equal(
+        modes,
+        old_modes,
+        "The net is in another mode than before: `eval` and `train` last "
+        "after the call. To measure, a net needs neither.",
     )
 
 
@@ -668,7 +783,7 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
         reference = FixedHiddenMLP(2)
         for kind in ("parameters", "buffers"):
             shapes = [
-                {tuple(p.shape) for p in getattr(n, kind)() if p.dim()}
+                sorted(tuple(p.shape) for p in getattr(n, kind)() if p.dim())
                 for n in (net, reference)
             ]
             equal(
@@ -676,33 +791,48 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
                 "Keep the parts of `FixedHiddenMLP`: a linear layer from "
                 "num_features to num_features, and a buffer of that size.",
             )
-    for sign, x in ((1, -1), (1, 1), (1, 7), (1, 1), (-1, -1)):
-        X = torch.tensor([[float(x), x]])
-        weight = sign * torch.eye(2)
-        given = f"weight {weight.int().tolist()}, bias 0, "
-        given += f"rand_weight the identity, X = [[{x}, {x}]]"
+    R = torch.tensor([[1.0, 1], [0, 1]])
+    # The sum, its size, the norm and the largest value are to tell apart.
+    for diagonal, rows in (
+        ((1, 1), [[-3, 1]]),
+        ((1, 1), [[1, 0]]),
+        ((1, 1), [[2, -1]]),
+        ((1, 1), [[7, 0]]),
+        ((1, 1), [[1, 0]]),
+        ((-1, -1), [[-1, 0]]),
+        ((1, -1), [[1, 1]]),
+        ((1, 1), [[1, 0], [2, -1]]),
+    ):
+        X = torch.tensor(rows).float()
+        weight = torch.tensor(diagonal).diag()
+        given = f"weight {weight.tolist()}, bias 0, rand_weight "
+        given += f"[[1, 1], [0, 1]], X = {rows}"
         with case(given):
             total = getattr(net, "rounds", 0)
             for n in (net, reference):
+                n.zero_grad()
                 with torch.no_grad():
                     for p in n.parameters():
                         p.copy_(weight if p.dim() == 2 else torch.zeros(2))
                     for b in n.buffers():
                         if b.dim() == 2:
-                            b.copy_(torch.eye(2))
-            Y = call(net, X)
+                            b.copy_(R)
+            Y, expected = call(net, X), reference(X)
             equal(
                 Y,
-                reference(X),
+                expected,
                 "The output is to stay that of `FixedHiddenMLP`.",
             )
-            holds(
-                Y.requires_grad,
-                "an output with a graph",
-                "none",
-                "Only the count leaves the graph: the values that are halved "
-                "must stay in it.",
+            graph = "Only the count leaves the graph: the values that are "
+            graph += "halved must stay in it."
+            holds(Y.requires_grad, "an output with a graph", "none", graph)
+            Y.backward()
+            expected.backward()
+            gradients, truth = (
+                {tuple(p.shape): p.grad for p in n.parameters()}
+                for n in (net, reference)
             )
+            equal(gradients, truth, graph)
             holds(
                 hasattr(net, "rounds"),
                 "an attribute rounds",

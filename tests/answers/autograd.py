@@ -76,6 +76,12 @@ def paths_with_a_falling_sine(x):
     return [2 * math.sin(x) / x, -math.cos(x) * math.log(x * x), -1 / x**2]
 
 
+@wrong("larger_graph_by_hand", "of slope 2x", "1/x")
+def paths_with_the_square_as_a_product(x):
+    half = math.sin(x) / x
+    return [half, half, math.cos(x) * math.log(x * x), -1 / x**2]
+
+
 @wrong("larger_graph_by_hand", "those of single paths", "1/x")
 def paths_of_the_product_together(x):
     return [
@@ -162,18 +168,35 @@ wrong(CONTROL, "isn't above 0", ones_for, True)(
 wrong(CONTROL, "Start from 3a", ones_for, True)(
     vector(lambda b: 2 * b.norm(), positive)
 )
-wrong(CONTROL, "two elements", lambda r: [1.0, 1.0], True)(vector_in_place)
-wrong(CONTROL, "two elements", lambda r: torch.tensor(1.0), True)(
+wrong(CONTROL, "Start from 3a", ones_for, True)(
+    vector(lambda b: b[:2].norm(), positive)
+)
+wrong(CONTROL, "nothing more to double", ones_for, True)(
+    vector(lambda b: b.norm() if b.norm() != 500 else 499, positive)
+)
+wrong(CONTROL, "three elements", lambda r: torch.ones(2), True)(
+    vector_in_place
+)
+wrong(CONTROL, "three elements", lambda r: [1.0, 1.0], True)(vector_in_place)
+wrong(CONTROL, "three elements", lambda r: torch.tensor(1.0), True)(
     vector_in_place
 )
 wrong(CONTROL, "leaves the slope", lambda r: r.detach(), True)(vector_in_place)
 wrong(CONTROL, "leaves the slope", lambda r: r.backward(), True)(
     vector_in_place
 )
-wrong(CONTROL, "of the mean", lambda r: torch.full_like(r, 0.5), True)(
+wrong(CONTROL, "of the mean", lambda r: torch.full_like(r, 1 / 3), True)(
     vector_in_place
 )
 wrong(CONTROL, "multiplies the vector", ones_for, False)(vector_in_place)
+
+
+@wrong(CONTROL, "for the whole vector", ones_for, True)
+def vector_of_two_numbers(a):
+    x, y = 3 * a
+    while (x**2 + y**2).sqrt() < 500:
+        x, y = 2 * x, 2 * y
+    return torch.stack([x, y]) * (1 if x + y > 0 else 10)
 
 
 @wrong(CONTROL, "for the whole vector", ones_for, True)
@@ -331,6 +354,16 @@ def jacobian_of_a_freed_graph(function, x):
     y = function(x)
     eye = torch.eye(len(y))
     return torch.stack([torch.autograd.grad(y, x, v)[0] for v in eye])
+
+
+@wrong("jacobian_by_products", "the shape of the output", "m")
+def jacobian_of_four_outputs(function, x):
+    y = function(x)
+    rows = [
+        torch.autograd.grad(y, x, v, retain_graph=True)[0]
+        for v in torch.eye(4)
+    ]
+    return torch.stack(rows)
 
 
 @wrong("jacobian_by_products", "exchanged", "m")
@@ -626,6 +659,27 @@ class StraightWithTwoGradients(Straight):
         return grad, grad
 
 
+@wrong("function_of_your_own", "any shape", *FACTS)
+class StraightOverNumbers(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        return torch.tensor([round(x.item()) for x in X]).to(X)
+
+
+@wrong("function_of_your_own", "any shape", *FACTS)
+class StraightOfLines(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        return X.round().flatten() if X.dim() else X.round()
+
+
+@wrong("function_of_your_own", "any shape", *FACTS)
+class StraightOfOneLineBack(Straight):
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.flatten()
+
+
 wrong("function_of_your_own", "flat", {**SLOPES, "true": 1}, *FACTS[1:])(
     Straight
 )
@@ -837,6 +891,62 @@ def train_with_a_history(loss_of, steps):
         loss = loss_of(w)
         w = w - 0.1 * torch.autograd.grad(loss, w, retain_graph=True)[0]
         total += loss.item()
+    return w, total / steps
+
+
+@right(GROWS, NODES)
+def train_by_func(loss_of, steps):
+    w, total = torch.zeros(()), 0.0
+    for _ in range(steps):
+        slope, loss = torch.func.grad_and_value(loss_of)(w)
+        w, total = w - 0.1 * slope, total + loss.item()
+    return w, total / steps
+
+
+@right(GROWS, NODES)
+def train_with_a_call_for_the_log(loss_of, steps):
+    w, log = torch.zeros((), requires_grad=True), []
+    for _ in range(steps):
+        log.append(float(loss_of(w.detach())))
+        w.grad = None
+        loss_of(w).backward()
+        w.data -= 0.1 * w.grad
+    return w, sum(log) / len(log)
+
+
+def square(w):
+    return (w - 3) ** 2
+
+
+@wrong(GROWS, "Another loss may be given", NODES)
+def train_by_a_loss_of_its_own(loss_of, steps):
+    return training(itself)(square, steps)
+
+
+@wrong(GROWS, "Another loss may be given", NODES)
+def train_beside_the_loss(loss_of, steps):
+    return training(lambda loss: (loss_of(torch.zeros(())), loss.item())[1])(
+        square, steps
+    )
+
+
+@wrong(GROWS, "Another loss may be given", NODES)
+def train_by_slopes_of_its_own(loss_of, steps):
+    w, total = 0.0, 0.0
+    for _ in range(steps):
+        total += loss_of(torch.tensor(w)).item()
+        w -= 0.1 * 2 * (w - 3)
+    return w, total / steps
+
+
+@wrong(GROWS, "Another loss may be given", NODES)
+def train_with_a_log_of_its_own(loss_of, steps):
+    w, total = torch.tensor(0.0, requires_grad=True), 0
+    for _ in range(steps):
+        w.grad = None
+        loss_of(w).backward()
+        total = total + (w.detach() - 3) ** 2
+        w.data -= 0.1 * w.grad
     return w, total / steps
 
 

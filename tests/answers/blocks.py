@@ -64,6 +64,20 @@ class OverListOfChain(OverList):
         return self.chain(X)
 
 
+@right("chain_over_a_list", BREAKS)
+class OverListUnderKinds(OverList):
+    def register(self, blocks):
+        for i, block in enumerate(blocks):
+            self.add_module(f"{type(block).__name__}{i}", block)
+
+
+@right("chain_over_a_list", BREAKS)
+class OverListRegisteredTwice(OverListUnderKinds):
+    def register(self, blocks):
+        super().register(blocks)
+        self.known = nn.ModuleList(blocks)
+
+
 wrong("chain_over_a_list", "In a plain list it sees nothing", BREAKS)(OverList)
 
 
@@ -291,6 +305,48 @@ class ParallelWithoutSecondGraph(Two):
         return torch.cat((self.a(X), right), dim=-1)
 
 
+@wrong("two_nets_side_by_side", "cuts the graph", WORKS)
+class ParallelOfDetachedInput(Two):
+    def forward(self, X):
+        X = X.detach()
+        return torch.cat((self.a(X), self.b(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "cuts the graph", WORKS)
+class ParallelWithOneDetachedInput(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X.clone().detach())), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "more or fewer features", WORKS)
+class ParallelOfInputSize(Two):
+    def forward(self, X):
+        d = X.shape[-1]
+        Y = X.new_empty(*X.shape[:-1], 2 * d)
+        Y[..., :d], Y[..., d:] = self.a(X), self.b(X)
+        return Y
+
+
+@wrong("two_nets_side_by_side", "more or fewer features", WORKS)
+class ParallelCutToInputSize(Two):
+    def forward(self, X):
+        Y = torch.cat((self.a(X), self.b(X)), dim=-1)
+        return Y[..., : 2 * X.shape[-1]]
+
+
+@wrong("two_nets_side_by_side", "more or fewer features", WORKS)
+class ParallelBehindARelu(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(F.relu(X))), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "cuts the graph", WORKS)
+class ParallelWithoutAnyGraph(Two):
+    @torch.no_grad()
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X)), dim=-1)
+
+
 for key, hint in (
     ("nn.Linear(6, 5)", "may they differ"),
     ("nn.Linear(5, 3)", "take the same `X`"),
@@ -398,6 +454,25 @@ def repeat_in_parallel(make_block, n):
     return Sum()
 
 
+class CutChain(nn.Sequential):
+    def forward(self, X):
+        for block in self:
+            X = block(X.detach())
+        return X
+
+
+@wrong("factory", "cuts the graph", STARTS)
+def repeat_without_a_graph_between(make_block, n):
+    return CutChain(*(make_block() for _ in range(n)))
+
+
+@wrong("factory", "cuts the graph", STARTS)
+def repeat_without_a_graph(make_block, n):
+    net = nn.Sequential(*(make_block() for _ in range(n)))
+    net.forward = torch.no_grad()(net.forward)
+    return net
+
+
 for key, hint in (
     ("three calls", "drawn anew"),
     ("one block", "each tensor once"),
@@ -461,6 +536,52 @@ class NamedSequential(nn.Sequential):
         if activation not in THREE:
             raise TypeError("'relu' or 'tanh' or 'gelu'")
         super().__init__(nn.Linear(n, h), THREE[activation](), nn.Linear(h, m))
+
+
+@right("activation_by_name", MUST)
+class NamedByMatrices(Named):
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        nn.Module.__init__(self)
+        self.act = self.choose(activation)
+        self.W1 = nn.Parameter(0.01 * torch.randn(num_inputs, num_hiddens))
+        self.b1 = nn.Parameter(torch.zeros(1, num_hiddens))
+        self.W2 = nn.Parameter(0.01 * torch.randn(num_hiddens, num_outputs))
+        self.b2 = nn.Parameter(torch.zeros(num_outputs))
+
+    def forward(self, X):
+        return self.act(X @ self.W1 + self.b1) @ self.W2 + self.b2
+
+
+@right("activation_by_name", MUST)
+class NamedLazily(Named):
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        nn.Module.__init__(self)
+        self.act = self.choose(activation)
+        self.first = nn.LazyLinear(num_hiddens)
+        self.out = nn.LazyLinear(num_outputs)
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedWithOneRefused(Named):
+    def choose(self, name):
+        if name == "sigmoid":
+            raise ValueError("relu, tanh or gelu")
+        return THREE.get(name, nn.ReLU)()
+
+
+@wrong("activation_by_name", "refuse any name", MUST)
+class NamedByPartOfAName(Named):
+    def choose(self, name):
+        if name not in "relu, tanh, gelu":
+            raise ValueError("relu, tanh or gelu")
+        return getattr(F, name)
+
+
+@wrong("activation_by_name", "12, 3, 6 and 2", MUST)
+class NamedWithoutBiases(Named):
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        super().__init__(num_inputs, num_hiddens, num_outputs, activation)
+        self.first.bias = self.out.bias = None
 
 
 @wrong("activation_by_name", "refuse any name", MUST)
@@ -538,6 +659,11 @@ class NamedInAList(Named):
             self.choose(activation),
             nn.Linear(num_hiddens, num_outputs),
         ]
+
+    def forward(self, X):
+        for layer in self.layers:
+            X = layer(X)
+        return X
 
 
 wrong(
@@ -807,6 +933,114 @@ def measure_and_clear(net, X):
     return found
 
 
+@right("hook_that_measures")
+def measure_with_clearing_and_giving_back(net, X):
+    old = {m: dict(m._forward_hooks) for m in layers_of(net)}
+    found = []
+    for module in old:
+        module.register_forward_hook(lambda m, a, Y: found.append(pair(Y)))
+    try:
+        net(X)
+    finally:
+        for module, hooks in old.items():
+            module._forward_hooks.clear()
+            module._forward_hooks.update(hooks)
+    return found
+
+
+@right("hook_that_measures")
+def measure_all_modules_at_once(net, X):
+    found = []
+
+    def hook(module, args, Y):
+        if not list(module.children()):
+            found.append(pair(Y))
+
+    with nn.modules.module.register_module_forward_hook(hook):
+        net(X)
+    return found
+
+
+@right("hook_that_measures")
+def measure_in_evaluation_mode(net, X):
+    training, found = net.training, []
+    net.eval()
+    try:
+        measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    finally:
+        net.train(training)
+    return found
+
+
+@wrong("hook_that_measures", "removes hooks of others")
+def measure_and_pop_the_first(net, X):
+    found = []
+    for module in layers_of(net):
+        module.register_forward_hook(lambda m, a, Y: found.append(pair(Y)))
+    try:
+        net(X)
+    finally:
+        for module in layers_of(net):
+            module._forward_hooks.popitem(last=False)
+    return found
+
+
+@wrong("hook_that_measures", "Remove each by its handle")
+def measure_and_leave_a_backward_hook(net, X):
+    found = []
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    net.register_full_backward_hook(lambda *_: None)
+    return found
+
+
+@wrong("hook_that_measures", "Remove each by its handle")
+def measure_and_leave_a_global_hook(net, X):
+    found = []
+
+    def hook(module, args, Y):
+        if not list(module.children()):
+            found.append(pair(Y))
+
+    nn.modules.module.register_module_forward_hook(hook)
+    net(X)
+    return list(found)
+
+
+@wrong("hook_that_measures", "in another mode")
+def measure_and_stay_in_evaluation_mode(net, X):
+    found = []
+    measure_with(net.eval(), X, lambda m, a, Y: found.append(pair(Y)))
+    return found
+
+
+@wrong("hook_that_measures", "in another mode")
+def measure_and_go_into_training_mode(net, X):
+    found = []
+    net.eval()
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    net.train()
+    return found
+
+
+@wrong("hook_that_measures", "made only once")
+def measure_into_a_default(net, X, found=[]):  # noqa: B006
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    return found
+
+
+@wrong("hook_that_measures", "however deep")
+def measure_down_to_grandchildren(net, X):
+    found = []
+
+    def modules(net):
+        children = list(net.children()) or [net]
+        below = [m for c in children for m in (list(c.children()) or [c])]
+        return [m for m in below if not list(m.children())]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
 @wrong("hook_that_measures", "Measure every module")
 def measure_two_levels(net, X):
     found = []
@@ -971,6 +1205,59 @@ class CountingWithoutGraph(CountingInALoop):
     @torch.no_grad()
     def forward(self, X):
         return super().forward(X)
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingByNorm(CountingInALoop):
+    def size(self, X):
+        return X.norm()
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingByLargest(CountingInALoop):
+    def size(self, X):
+        return X.abs().max()
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingBySizeOfSum(CountingInALoop):
+    def size(self, X):
+        return X.sum().abs()
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingWithoutRandWeight(CountingInALoop):
+    def hidden(self, X):
+        return self.linear(F.relu(self.linear(X) + 1))
+
+
+@wrong("count_the_rounds", "leaves the graph", ADDED)
+class CountingWithANewLeaf(CountingInALoop):
+    def hidden(self, X):
+        return super().hidden(X).detach().requires_grad_()
+
+
+@wrong("count_the_rounds", "leaves the graph", ADDED)
+class CountingWithHalfAGraph(CountingInALoop):
+    def hidden(self, X):
+        H = F.relu(self.linear(X) @ self.rand_weight + 1)
+        return self.linear(H.detach())
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingTheFirstRow(CountingInALoop):
+    def size(self, X):
+        return X[0].abs().sum()
+
+
+@wrong("count_the_rounds", "Keep the parts", ADDED)
+class CountingWithASecondLayer(CountingInALoop):
+    def __init__(self, num_features=20):
+        super().__init__(num_features)
+        self.second = nn.Linear(num_features, num_features)
+
+    def hidden(self, X):
+        return self.second(F.relu(self.linear(X) @ self.rand_weight + 1))
 
 
 @wrong("count_the_rounds", "Keep the parts", ADDED)
