@@ -661,11 +661,11 @@ from d2l_helpers import check
 # *Code, 20 minutes.*
 # [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-1)
 #
-# Change `MySequential` so that it keeps its blocks in a plain Python list,
-# and registers none. Before you run it, write down which of these break, that
-# is, do less than for `MySequential`: the output, `parameters()`,
+# Change `MySequential` so that it keeps its blocks in a plain Python list, and
+# registers none. Before you run this version, write down which of these break,
+# that is, no longer do what `MySequential` does: the output, `parameters()`,
 # `state_dict()`, `double()`, printing. Then repair it, and keep the plain
-# list: all five must work again, also for a block that stands there twice.
+# list: all five must work again, also for a block that is used twice.
 
 # %%
 breaks = {
@@ -816,12 +816,12 @@ check.read_a_tree(shapes)
 # *Code, 20 minutes.*
 # [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# Write `measure(net, X)`. It registers one function as a forward hook on
-# every module of `net` that has no children, runs `net(X)`, and returns a
-# pair for each time that such a layer runs, in order: the shape of its output,
-# and the mean of the output's absolute values, as the hook sees it. Remove the
-# hooks again, and no others, even if the run raises an error; leave the net in
-# the mode that it is in. What does it say about `classifier` and `image`?
+# Write `measure(net, X)`. It registers one function as a forward hook on every
+# module of `net` that has no children, runs `net(X)`, and returns a pair for
+# each time that such a layer runs, in order: the shape of its output, and the
+# mean of the output's absolute values. Remove the hooks again, and no others,
+# even if the run raises an error; leave the net in the mode that it is in.
+# What does it say about this chapter's `classifier` and `image`?
 
 
 # %%
@@ -843,8 +843,8 @@ check.hook_that_measures(measure)
 # Change `FixedHiddenMLP` so that it remembers, in an attribute `rounds`, how
 # often the last call halved its values. How does this number grow with the
 # scale of the input, and why? Predict what is added to the rounds of a large
-# input if it is multiplied by 2 or by 1024, and the ReLU lets some of its
-# values pass; then for 1024 if the ReLU returns zeros alone.
+# input if it is multiplied by 2 or by 1024, when the ReLU lets some of its
+# values pass. Then predict it for 1024 when the ReLU returns only zeros.
 
 
 # %%

@@ -683,8 +683,8 @@ from d2l_helpers import check
 # at each edge, as formulas in $x$. Let $x^2$ be one node, with one edge from
 # $x$. Write $dy/dx$ as a sum over the paths from $x$ to $y$: a function that
 # returns the terms of this sum, one for each path. Check it at $x = 1, 2, 3$
-# against autograd, and compare your graph with that of `draw_graph`: which of
-# your edges is two operations there?
+# against autograd, and compare your graph with that of `draw_graph`: for one
+# of your edges it has two operations. Which one?
 
 
 # %%
@@ -708,9 +708,9 @@ check.larger_graph_by_hand(path_products, two_operations)
 # [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
 #
 # Change `f` so that it takes a vector of shape $(n,)$: it triples the vector,
-# doubles until the *norm* is at least 500, and branches on the *sum*. If that
-# is above 0 it returns the vector as it is then, else 10 times as much. What
-# must you pass to `backward`, so that `a.grad` holds the slope of each
+# doubles until the *norm* is at least 500, and branches on the *sum*. If the
+# sum is above 0 it returns the vector as it is then, else 10 times as much.
+# What must you pass to `backward`, so that `a.grad` holds the slope of each
 # element? Is the gradient still $f(a)/a$, element by element, and why? Check
 # it for vectors without a 0.
 
@@ -816,7 +816,8 @@ check.what_second_derivatives_cost(count_nodes, added)
 # has one, which slope does your `backward` claim, and what does `gradcheck`
 # say? Why does a network with integer weights need such a function to learn?
 # Predict for one weight, $w = 0.3$, and the loss $(\mathrm{round}(w) - 3)^2$,
-# with which rounding a step of training moves it.
+# which of the two roundings, `torch.round` or yours, lets a step of training
+# move it.
 
 
 # %%
@@ -851,10 +852,10 @@ check.function_of_your_own(
 #
 # Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
 # gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
-# mistake with `.to(device)` show only on a GPU? Give the tensor that
-# `torch.ones` makes, in single precision on the CPU, the name `ones`, and
-# predict which of `ones.double()`, `ones.float()`, `ones.to("cpu")` and
-# `ones.to("cuda")` are leaves.
+# mistake with `.to(device)` show only on a GPU? Let `ones` be `torch.ones(2,
+# requires_grad=True)`, float32 on the CPU, and predict which of
+# `ones.double()`, `ones.float()`, `ones.to("cpu")` and `ones.to("cuda")` are
+# leaves.
 
 
 # %%
@@ -877,11 +878,11 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # Train one weight for 100 steps, with `total = total + loss` in each, to print
-# the mean in the end: `w` starts at 0, as does `total`, the loss is
-# `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
-# nodes of `total` with `graph_of` after each step. What stays in memory, and
-# which call on `loss` repairs it? Write the repaired loop for any loss, as a
-# function that is given it.
+# the mean in the end: `w` starts at 0, as does `total`, the loss is `(w - 3)
+# ** 2`, and each step goes down by 0.1 times the gradient. Count the nodes of
+# `total` with `graph_of` after each step. What stays in memory, and which call
+# on `loss` repairs it? Write the repaired loop as a function `train(loss_of,
+# steps)`, where `loss_of(w)` returns the loss of a step.
 
 
 # %%

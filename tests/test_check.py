@@ -24,7 +24,7 @@ from matplotlib import pyplot as plt
 from torch import nn
 
 from d2l_helpers import check, graph_of
-from d2l_helpers.check import _safely
+from d2l_helpers.check import _exercise, _safely
 from d2l_helpers.check._compare import Wrong, case, equal, holds, raises
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._report import Report, show
@@ -358,7 +358,11 @@ def test_error_outside_a_case_is_told_too():
 
     details = broken(1).details
     assert details["got"].startswith("AttributeError")
-    assert "Compare it with what the statement asks for" in details["hint"]
+    assert "comes from your code" in details["hint"]
+    # Of a line of the check's own, it is told what the answer owes.
+    details = _exercise._details(TypeError("no tensor"))
+    assert details["got"] == "TypeError: no tensor"
+    assert "with what the statement asks for" in details["hint"]
 
 
 def test_answer_does_not_show_draw_or_warn(capfd):

@@ -14,7 +14,7 @@ from torch.autograd import grad, gradcheck
 from torch.func import jacrev
 
 from ..graphs import graph_of
-from ._compare import Wrong, case, equal, holds, predicted
+from ._compare import Wrong, asked, case, equal, holds, predicted
 from ._exercise import exercise
 
 
@@ -82,7 +82,7 @@ def larger_graph_by_hand(
                 rtol=1e-3,
                 atol=1e-3,
             )
-    with case("your answer for draw_graph"):
+    with asked("your answer for draw_graph"):
         x = torch.tensor(2.0, requires_grad=True)
         values = {"x^2": x**2, "log": x.log(), "sin": x.sin(), "1/x": 1 / x}
         values |= {"product": x * x, "y": x + x}
@@ -244,7 +244,7 @@ def vector_through_control_flow(
                 )
             ],
         )
-    with case("your answer about f(a)/a"):
+    with asked("your answer about f(a)/a"):
         same = True
         for numbers in ([20.0, 40], [-24.0, -32], [40.0, -9]):
             a = torch.tensor(numbers, requires_grad=True)
@@ -432,7 +432,7 @@ def jacobian_by_products(jacobian: Callable, calls: object) -> None:
                     ),
                 ],
             )
-    with case("your answer for a function from (n,) to (m,)"):
+    with asked("your answer for a function from (n,) to (m,)"):
         x = torch.tensor([2.0, 3], requires_grad=True)
         value = _two_to_three(x)
         rows = [
@@ -521,7 +521,7 @@ def what_second_derivatives_cost(count_nodes: Callable, added: object) -> None:
                     ),
                 ],
             )
-    with case("your answer about the growth"):
+    with asked("your answer about the growth"):
         u = torch.tensor(1.0, requires_grad=True)
         counts = [len(graph) for graph in _graphs(u.sin().exp(), u)]
         steps = [later - earlier for earlier, later in pairwise(counts)]
@@ -637,7 +637,7 @@ def function_of_your_own(
             "the slope that it claims. By which number does yours?",
         },
     )
-    with case("your answer for gradcheck"):
+    with asked("your answer for gradcheck"):
         numbers = X.double().requires_grad_()
         equal(
             gradcheck_passes,
@@ -719,7 +719,7 @@ def leaf_that_got_lost(
             "Convert first, and ask for the gradient last.",
         )
     ones = torch.ones(2, device="cpu", dtype=torch.float, requires_grad=True)
-    with case("your answer for t = ones.double() and t.sum().backward()"):
+    with asked("your answer for t = ones.double() and t.sum().backward()"):
         t = ones.double()
         t.sum().backward()
         found = {"t": t.grad, "ones": ones.grad}

@@ -15,6 +15,7 @@ from ..blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from ._compare import (
     ATOL,
     RTOL,
+    asked,
     call,
     case,
     equal,
@@ -512,7 +513,7 @@ def read_a_tree(shapes: dict) -> None:
             "of these layers, `MLP` two.",
         )
     for name, shape in truth.items():
-        with case(f"your shape of {name}"):
+        with asked(f"your shape of {name}"):
             known = [
                 (
                     shape[::-1],
