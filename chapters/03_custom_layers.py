@@ -532,9 +532,9 @@ from d2l_helpers import check
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
-# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape $(n, d)$ to $(n, m)$ as well, each
-# sample by itself. A loop would be slow: `torch.einsum` does without. Check it
-# with `gradcheck`, the weight included.
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
+# $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
+# `torch.einsum` does without. Check it with `gradcheck`, the weight included.
 
 
 # %%
@@ -587,14 +587,14 @@ check.half_spectrum(HalfSpectrum, repeated)
 # *Think, 15 minutes.*
 # [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# This forward trains badly too: `F.relu(X @ self.weight.detach() +
-# self.bias)`. Such a layer with 5 inputs and 3 outputs stands before an
-# `nn.Linear(3, 1)`, in a `Sequential`. Predict the names of the parameters
-# that move in one step of training, then check with `changed_by_a_step`, and
-# repair the layer. What has `detach` in common with `.data`? Multiply
-# `w.detach()` in place between forward and backward, as [chapter
-# 02](02_parameters.ipynb) does with `w.data`: what does `backward` do, and why
-# is that safer?
+# This forward trains badly too:
+# `F.relu(X @ self.weight.detach() + self.bias)`. Such a layer with 5 inputs
+# and 3 outputs stands before an `nn.Linear(3, 1)`, in a `Sequential`. Predict
+# the names of the parameters that move in one step of training, then check
+# with `changed_by_a_step`, and repair the layer. What has `detach` in common
+# with `.data`? Multiply `w.detach()` in place between forward and backward, as
+# [chapter 02](02_parameters.ipynb) does with `w.data`: what does `backward`
+# do, and why is that safer?
 
 
 # %%

@@ -852,8 +852,8 @@ check.function_of_your_own(
 #
 # Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
 # gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
-# mistake with `.to(device)` show only on a GPU? Let `ones` be `torch.ones(2,
-# requires_grad=True)`, float32 on the CPU, and predict which of
+# mistake with `.to(device)` show only on a GPU? Let `ones` be
+# `torch.ones(2, requires_grad=True)`, float32 on the CPU, and predict which of
 # `ones.double()`, `ones.float()`, `ones.to("cpu")` and `ones.to("cuda")` are
 # leaves.
 
@@ -878,11 +878,11 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # Train one weight for 100 steps, with `total = total + loss` in each, to print
-# the mean in the end: `w` starts at 0, as does `total`, the loss is `(w - 3)
-# ** 2`, and each step goes down by 0.1 times the gradient. Count the nodes of
-# `total` with `graph_of` after each step. What stays in memory, and which call
-# on `loss` repairs it? Write the repaired loop as a function `train(loss_of,
-# steps)`, where `loss_of(w)` returns the loss of a step.
+# the mean in the end: `w` starts at 0, as does `total`, the loss is
+# `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
+# nodes of `total` with `graph_of` after each step. What stays in memory, and
+# which call on `loss` repairs it? Write the repaired loop as a function
+# `train(loss_of, steps)`, where `loss_of(w)` returns the loss of a step.
 
 
 # %%

@@ -492,8 +492,8 @@ w.item()
 #
 # Is `t = torch.ones(2, requires_grad=True).double()` a leaf? Where is the
 # gradient after `t.sum().backward()`? Make `t` a leaf. Why does the same
-# mistake with `.to(device)` show only on a GPU? Let `ones` be `torch.ones(2,
-# requires_grad=True)`, float32 on the CPU, and predict which of
+# mistake with `.to(device)` show only on a GPU? Let `ones` be
+# `torch.ones(2, requires_grad=True)`, float32 on the CPU, and predict which of
 # `ones.double()`, `ones.float()`, `ones.to("cpu")` and `ones.to("cuda")` are
 # leaves.
 
@@ -571,11 +571,11 @@ torch.ones(2, dtype=torch.double, device="meta", requires_grad=True).is_leaf
 # [Exercise](../05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # Train one weight for 100 steps, with `total = total + loss` in each, to print
-# the mean in the end: `w` starts at 0, as does `total`, the loss is `(w - 3)
-# ** 2`, and each step goes down by 0.1 times the gradient. Count the nodes of
-# `total` with `graph_of` after each step. What stays in memory, and which call
-# on `loss` repairs it? Write the repaired loop as a function `train(loss_of,
-# steps)`, where `loss_of(w)` returns the loss of a step.
+# the mean in the end: `w` starts at 0, as does `total`, the loss is
+# `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
+# nodes of `total` with `graph_of` after each step. What stays in memory, and
+# which call on `loss` repairs it? Write the repaired loop as a function
+# `train(loss_of, steps)`, where `loss_of(w)` returns the loss of a step.
 
 # %% [markdown]
 # **Idea.** `total` is computed from each loss, so its graph holds the graphs
