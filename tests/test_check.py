@@ -656,6 +656,19 @@ def test_reports_fit_a_terminal(name):
         assert max(map(len, repr(report).splitlines())) <= 79
 
 
+def test_answer_that_is_half_blank_names_what_is_missing():
+    @exercise("9.5 Two", "both are right")
+    def two(function: Callable, number: object):
+        equal(function(number), 1, "")
+
+    assert two(blank_function, ...).details == {}
+    report = two(lambda x: x, ...)
+    assert report.details["blank"].startswith("`number`; ")
+    assert "  blank     `number`; fill it in" in repr(report)
+    markdown = report._repr_markdown_()
+    assert "all checked\n\nThe check will look whether\n\n- both" in markdown
+
+
 def test_markdown_shows_code_as_it_is():
     details = {"got": "a `b` c", "expected": "<b> *x*", "hint": "use `x`"}
     text = Report("1.1 A", "not right yet", (), details)._repr_markdown_()

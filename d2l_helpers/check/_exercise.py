@@ -63,7 +63,7 @@ def _report(function, title, points, answers, named) -> Report:
     blank = [name for name, answer in bound.items() if is_blank(answer)]
     if blank:
         details = {}
-        if len(bound) > 1:
+        if len(blank) < len(bound):
             names = ", ".join(f"`{name}`" for name in blank)
             details = {"blank": f"{names}; fill it in to have all checked"}
         return Report(title, "not solved yet", points, details)

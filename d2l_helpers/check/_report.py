@@ -60,6 +60,8 @@ class Report:
         for name, text in self.details.items():
             shown = code(text) if name in ("expected", "got") else text
             lines.append(f"- **{name.capitalize()}:** {shown}")
+        if self.details and opening:
+            lines.append("")
         if opening:
             lines += [opening, "", *(f"- {point}" for point in self.points)]
         return "\n".join(lines)
