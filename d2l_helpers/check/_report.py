@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import reprlib
 import textwrap
@@ -120,4 +121,7 @@ def _line(value: object) -> str:
         text = str(value) if isinstance(value, BaseException) else repr(value)
     except (Exception, SystemExit, KeyboardInterrupt):
         return f"a {type(value).__name__}"
+    # Colors, and places in memory or in a folder that is gone afterwards.
+    text = re.sub(r"\x1b\[[0-9;]*m| at 0x[0-9a-f]+", "", text)
+    text = text.replace(f"{os.getcwd()}{os.sep}", "")
     return textwrap.shorten(" ".join(text.split()), 300, placeholder=" …")

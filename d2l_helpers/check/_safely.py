@@ -68,13 +68,12 @@ def _no_input(*_: object) -> None:
 
 def _state() -> list[tuple[Callable, object]]:
     """What an answer may change: how it is set, and what it is now."""
-    device = torch.get_default_device()
     return [
         (random.setstate, random.getstate()),
         (np.random.set_state, np.random.get_state()),
         (torch.set_rng_state, torch.get_rng_state()),
         (torch.set_default_dtype, torch.get_default_dtype()),
-        (torch.set_default_device, None if device.type == "cpu" else device),
+        (_set_default_device, torch.get_default_device()),
         (torch.set_num_threads, torch.get_num_threads()),
         (
             torch.set_float32_matmul_precision,
@@ -98,6 +97,16 @@ def _state() -> list[tuple[Callable, object]]:
     ]
 
 
+def _set_default_device(device: torch.device) -> None:
+    if torch.get_default_device() == device:
+        return
+    torch.set_default_device(None if device.type == "cpu" else device)
+    try:
+        torch.get_default_device()
+    except AttributeError:  # torch 2.6, after None
+        torch.set_default_device(device)
+
+
 @contextmanager
 def _state_kept() -> Iterator[None]:
     """Seed, choose torch's own settings, and give back what was before."""
@@ -110,7 +119,7 @@ def _state_kept() -> Iterator[None]:
         if not cuda:
             stack.enter_context(unused)
         torch.set_default_dtype(torch.float32)
-        torch.set_default_device(None)
+        _set_default_device(torch.device("cpu"))
         torch.set_float32_matmul_precision("highest")
         random.seed(0)
         np.random.seed(0)
