@@ -205,7 +205,7 @@ def _require_values_of_file(net: nn.Module, file: dict[str, Tensor]) -> None:
     "each net that is loaded answers like the one that was saved",
     "the error for an unknown kind names the known ones",
     "the error for an unknown layer does too",
-    "no text in a file is run as code",
+    "no text in a file is run as code, or chooses another class",
     "a pickle that wants to call a function is refused, before the call",
 )
 def save_the_architecture_too(save_net: Callable, load_net: Callable) -> None:
@@ -711,6 +711,7 @@ def _load_notices(data: bytes) -> bool:
     "4.5 After a failed load",
     "you know what a failed load leaves in the net",
     "a state that fits is loaded, and the answer is True",
+    "the net keeps its own parameters, with other values",
     "a state that doesn't fit changes nothing, and the answer is False",
 )
 def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
