@@ -576,7 +576,8 @@ def _require_thaw(freeze: Callable) -> None:
 
 def _require_step_of_the_rest(freeze: Callable) -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    X = torch.rand(4, 2)
+    nn.init.ones_(net[0].weight)  # so that no output of the ReLU is 0
+    X = 1 + torch.rand(4, 2)
     with case("a call between backward and a step of Adam, which holds all"):
         optimizer = torch.optim.Adam(net.parameters())
         for _ in range(2):
