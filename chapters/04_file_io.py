@@ -714,19 +714,27 @@ check.reuse_two_layers(reuse)
 # %% [markdown]
 # ### 4.2 Save the architecture too
 #
-# *Code, 30 minutes.*
+# *Code, 40 minutes.*
 # [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-2)
 #
-# Save a net with a description made of numbers, strings, lists and
-# dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
-# that has the name of the net's class under the key `"kind"`, `"MLP"` or
-# `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
-# `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
-# `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
-# exactly like the saved one. No text in a file is run as code. For a kind that
-# it doesn't know, `load_net` raises an error whose message names the kinds
-# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
-# two functions raises an error that names `Linear` and `ReLU`.
+# Save a net whose values are in `float32`, with a description made of numbers,
+# strings, lists and dictionaries.
+#
+# - `save_net(net, path)` writes a dictionary, by `torch.save`. Under the key
+#   `"kind"` it has the name of the net's class, `"MLP"` or `"MySequential"`.
+#   The other keys are your choice.
+# - `load_net(path)` builds the net from such a file, with `weights_only=True`:
+#   any `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without)
+#   and `nn.ReLU`.
+# - The blocks of a chain may have any names, and one of them may stand in
+#   several places.
+# - The loaded net answers exactly like the saved one.
+# - No text in a file is run as code, or chooses what is built: no `eval`, and
+#   no `getattr` with a name from the file.
+# - For a kind that it doesn't know, `load_net` raises an error whose message
+#   names the kinds that it knows.
+# - For a chain with another layer, such as `nn.Tanh`, one of the two functions
+#   raises an error that names `Linear` and `ReLU`.
 
 
 # %%
@@ -826,7 +834,9 @@ check.find_the_corrupt_file(noticed, corrupt, changed)
 # then compare. What follows for a program that catches this error and goes on?
 # Write `load_or_leave(net, state)` for it: it loads a state dict strictly and
 # returns True, or, where that fails, returns False and leaves each parameter
-# and buffer of the net as it was.
+# and buffer of the net as it was. In both cases the net keeps its own
+# `nn.Parameter` objects, since an optimizer may hold them: only their values
+# change.
 
 # %%
 from_file = {
@@ -851,14 +861,15 @@ check.after_a_failed_load(from_file, load_or_leave)
 # *Code, 30 minutes.*
 # [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-6)
 #
-# Extend `save_checkpoint` to keep the last three checkpoints:
-# `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,
-# by `torch.save` to a file of its own in `folder`, and keeps those of the
-# three highest epochs. If writing fails, the old checkpoints are all still
-# there. `load_latest(folder)` returns the newest readable state, the one of
-# the highest epoch (when a file was written doesn't count: a copy may change
-# it), or None if there is none. Cut the newest after 10%, 50% and 90% of its
-# bytes: each time, the one before it must come back.
+# Write two new functions, after the model of `save_checkpoint`, which keep the
+# last three checkpoints. `save_in_turn(state, folder)` writes `state`, a
+# dictionary with an `"epoch"`, by `torch.save` to a file of its own in
+# `folder`. Of all that are there then, it keeps those of the three highest
+# epochs; a run may save at any epochs. If writing fails, the old checkpoints
+# are all still there. `load_latest(folder)` returns the readable state of the
+# highest epoch, or None if there is none. Cut the newest after 10%, 50% and
+# 90% of its bytes, and after 1 byte: each time, the one before it must come
+# back. (When a file was written doesn't count: a copy may change it.)
 
 
 # %%

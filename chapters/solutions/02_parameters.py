@@ -110,11 +110,12 @@ entry is first, entry[0].item()
 # [Exercise](../02_parameters.ipynb#cell-id=exercise-2-2)
 #
 # Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
-# two places. Train it for 20 steps, each on all samples, with `F.mse_loss` as
-# the loss and an optimizer of your choice. The data are 64 random samples;
-# $y = x_1 x_2$ is the product of the first two features, in the shape
-# $(64, 1)$. After each step log the norm of each parameter, and of the
-# gradient that moved it. Assert at the end that both places still hold the
+# two places: make it once, and call it as a module in both. Leave dropout out.
+# Train the network for 20 steps, each on all samples, with `F.mse_loss` as the
+# loss and `torch.optim.SGD` or `Adam`, at one learning rate. The data are 64
+# random samples; $y = x_1 x_2$ is the product of the first two features, in
+# the shape $(64, 1)$. After each step log the norm of each parameter, and of
+# the gradient that moved it. Assert at the end that both places still hold the
 # same values. Name one thing that sharing gains, and one that it loses.
 
 # %% [markdown]
@@ -255,25 +256,29 @@ print("after assignment: ", (weight != -1).any().item())
 # %% [markdown]
 # ## 2.4 All but the last
 #
-# *Code, 20 minutes.*
+# *Code, 25 minutes.*
 # [Exercise](../02_parameters.ipynb#cell-id=exercise-2-4)
 #
 # Write `freeze_all_but_last(net)` for a `Sequential`. It freezes, in `net`
 # itself, each parameter that isn't in the last module, and returns a list of
 # those that remain to be trained. A last module without parameters, such as a
 # ReLU, doesn't count: the one that stays trainable is the last of `net[0]`,
-# `net[1]`, ... that has any. If it stands in another place too, it stays
-# trainable there. After a `backward`, an optimizer that holds all parameters
-# may take its next step: this must move those that remain, and no others.
+# `net[1]`, ... that has any. A parameter of it that is used in another place
+# too stays trainable there. If `net` was frozen before, this last module is
+# made trainable.
+#
+# The function may be called between `backward` and `step`. If the optimizer
+# holds all parameters, this step must move only those that remain.
 #
 # Show by an exact comparison that 10 steps of `torch.optim.Adam` move these
 # alone. What would a version do that takes `net[-1]`, if that is a ReLU?
 
 # %% [markdown]
 # **Idea.** Find the last module that has parameters. Freeze all, then make
-# that one trainable: in this order a layer that stands in two places stays
-# trainable. An optimizer passes over a parameter whose gradient is `None`, so
-# the gradients of the frozen ones must go.
+# that one trainable: in this order a parameter that is used in two places
+# stays trainable, and one that was frozen before becomes so. An optimizer
+# passes over a parameter whose gradient is `None`, so the gradients of the
+# frozen ones must go.
 
 
 # %%
@@ -412,14 +417,14 @@ before, num_bytes(small)
 # %% [markdown]
 # ## 2.6 Only one width is given
 #
-# *Think, 10 minutes.*
+# *Think, 5 minutes.*
 # [Exercise](../02_parameters.ipynb#cell-id=exercise-2-6)
 #
 # Build a `Sequential` of `Linear(20, 256)`, ReLU and `LazyLinear(10)`. Which
 # parameters have values before the first batch? Then give the network a batch
 # of the wrong width, $(2, 30)$, and after its error one of the right width,
 # $(2, 20)$. Does the weight of the lazy layer have a shape after each of the
-# two? Predict, then try.
+# two? Predict, the first by a set of names, then try.
 
 # %% [markdown]
 # **Idea.** The first layer has both widths, and its values from the start. The
@@ -481,7 +486,8 @@ except RuntimeError as error:
 # and write a test of each, for a weight of shape $(200, 100)$: of its standard
 # deviation, or whether its columns are orthogonal. A test accepts what its
 # function drew. It refuses the same weight times 2 or divided by 2, and the
-# weight that `nn.Linear(100, 200)` has at its start.
+# weight that `nn.Linear(100, 200)` has at its start. The weights that the
+# check gives to your tests are on the CPU.
 
 # %% [markdown]
 # **Idea.** `kaiming_normal_` draws from a normal distribution with standard

@@ -124,19 +124,27 @@ longer(X).shape
 # %% [markdown]
 # ## 4.2 Save the architecture too
 #
-# *Code, 30 minutes.*
+# *Code, 40 minutes.*
 # [Exercise](../04_file_io.ipynb#cell-id=exercise-4-2)
 #
-# Save a net with a description made of numbers, strings, lists and
-# dictionaries. `save_net(net, path)` writes, by `torch.save`, a dictionary
-# that has the name of the net's class under the key `"kind"`, `"MLP"` or
-# `"MySequential"`; the other keys are your choice. `load_net(path)` builds any
-# `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without) and
-# `nn.ReLU`, from such a file, with `weights_only=True`. The loaded net answers
-# exactly like the saved one. No text in a file is run as code. For a kind that
-# it doesn't know, `load_net` raises an error whose message names the kinds
-# that it knows. For a chain with another layer, such as `nn.Tanh`, one of the
-# two functions raises an error that names `Linear` and `ReLU`.
+# Save a net whose values are in `float32`, with a description made of numbers,
+# strings, lists and dictionaries.
+#
+# - `save_net(net, path)` writes a dictionary, by `torch.save`. Under the key
+#   `"kind"` it has the name of the net's class, `"MLP"` or `"MySequential"`.
+#   The other keys are your choice.
+# - `load_net(path)` builds the net from such a file, with `weights_only=True`:
+#   any `MLP`, and any `MySequential` of `nn.Linear` (with a bias or without)
+#   and `nn.ReLU`.
+# - The blocks of a chain may have any names, and one of them may stand in
+#   several places.
+# - The loaded net answers exactly like the saved one.
+# - No text in a file is run as code, or chooses what is built: no `eval`, and
+#   no `getattr` with a name from the file.
+# - For a kind that it doesn't know, `load_net` raises an error whose message
+#   names the kinds that it knows.
+# - For a chain with another layer, such as `nn.Tanh`, one of the two functions
+#   raises an error that names `Linear` and `ReLU`.
 
 # %% [markdown]
 # **Idea.** Describe each layer by what its class is called with: three values
@@ -151,7 +159,7 @@ def save_net(net, path):
     layers = {name: [] for name in net._modules}
     for name, f in net._modules.items():
         if isinstance(f, nn.Linear):
-            layers[name] = [*f.weight.T.shape, f.bias is not None]
+            layers[name] = [f.in_features, f.out_features, f.bias is not None]
         elif not isinstance(f, nn.ReLU):
             raise ValueError(f"{f} is neither a Linear nor a ReLU")
     file = {"kind": type(net).__name__, "layers": layers}
@@ -188,8 +196,8 @@ torch.save({"kind": "Transformer"}, folder / "later.pt")
 load_net(folder / "later.pt")
 
 # %% [markdown]
-# Why `_modules`? A layer may stand in a chain twice, and `named_children`
-# leaves out one that it has seen before.
+# Why `_modules`? A layer may have two places in a chain, and `named_children`
+# gives each object only once.
 
 # %%
 relu = nn.ReLU()
@@ -197,9 +205,9 @@ twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
 [name for name, _ in twice.named_children()], list(twice._modules)
 
 # %% [markdown]
-# **At the edges.** A linear layer that stands there twice comes back as two
-# layers with the same values. The answers are the same, but what was trained
-# as one layer would now be trained as two.
+# **At the edges.** A linear layer with two places in the chain comes back as
+# two layers with the same values. The answers are the same, but what was
+# trained as one layer would now be trained as two.
 
 # %%
 f = nn.Linear(20, 20)
@@ -484,7 +492,9 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 # then compare. What follows for a program that catches this error and goes on?
 # Write `load_or_leave(net, state)` for it: it loads a state dict strictly and
 # returns True, or, where that fails, returns False and leaves each parameter
-# and buffer of the net as it was.
+# and buffer of the net as it was. In both cases the net keeps its own
+# `nn.Parameter` objects, since an optimizer may hold them: only their values
+# change.
 
 # %% [markdown]
 # **Idea.** `load_state_dict` goes through the names, copies what fits, notes
@@ -556,14 +566,15 @@ check.after_a_failed_load(from_file, look_and_load)
 # *Code, 30 minutes.*
 # [Exercise](../04_file_io.ipynb#cell-id=exercise-4-6)
 #
-# Extend `save_checkpoint` to keep the last three checkpoints:
-# `save_in_turn(state, folder)` writes `state`, a dictionary with an `"epoch"`,
-# by `torch.save` to a file of its own in `folder`, and keeps those of the
-# three highest epochs. If writing fails, the old checkpoints are all still
-# there. `load_latest(folder)` returns the newest readable state, the one of
-# the highest epoch (when a file was written doesn't count: a copy may change
-# it), or None if there is none. Cut the newest after 10%, 50% and 90% of its
-# bytes: each time, the one before it must come back.
+# Write two new functions, after the model of `save_checkpoint`, which keep the
+# last three checkpoints. `save_in_turn(state, folder)` writes `state`, a
+# dictionary with an `"epoch"`, by `torch.save` to a file of its own in
+# `folder`. Of all that are there then, it keeps those of the three highest
+# epochs; a run may save at any epochs. If writing fails, the old checkpoints
+# are all still there. `load_latest(folder)` returns the readable state of the
+# highest epoch, or None if there is none. Cut the newest after 10%, 50% and
+# 90% of its bytes, and after 1 byte: each time, the one before it must come
+# back. (When a file was written doesn't count: a copy may change it.)
 
 # %% [markdown]
 # **Idea.** Put the epoch into the name, with zeros in front, so that names
@@ -590,7 +601,7 @@ def load_latest(folder):
     for path in sorted(folder.glob("*.pt"), reverse=True):
         try:
             return torch.load(path, map_location="cpu")
-        except (RuntimeError, OSError, EOFError):
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
             continue
     return None
 
@@ -627,12 +638,16 @@ sorted(["8.pt", "9.pt", "10.pt"])
 
 # %% [markdown]
 # **At the edges.** What a cut file raises depends on where it is cut: mostly a
-# RuntimeError, at some lengths an OSError, and an EOFError if nothing is left.
-# To catch the first alone would lose the run in the other cases.
+# RuntimeError, at some lengths an OSError. If nothing is left it is an
+# EOFError, and an UnpicklingError after 1, 2 or 3 bytes, which are too few to
+# tell a zip archive. To catch the first alone would lose the run in the other
+# cases.
 
 # %%
-(run / names[-1]).write_bytes(b"")
-try:
-    torch.load(run / names[-1])
-except EOFError as error:
-    print(type(error).__name__)
+for size in (0, 1, 4):
+    (run / names[-1]).write_bytes(data[:size])
+    try:
+        torch.load(run / names[-1])
+    except Exception as error:
+        print(f"{size} bytes:", type(error).__name__)
+    assert load_latest(run)["epoch"] == 11

@@ -127,7 +127,6 @@ def _known_ways(ways: object) -> list[tuple[object, str]]:
 def watch_a_shared_layer_learn(
     make_shared: Callable, train_shared: Callable
 ) -> None:
-    torch.manual_seed(0)
     X = torch.rand(64, 4)
     y = X[:, :1] * X[:, 1:2]
     with case("make_shared(), and X of shape (64, 4)"):
@@ -144,6 +143,13 @@ def watch_a_shared_layer_learn(
             "The network gives one number for each sample, in the shape "
             "(n, 1).",
         )
+        holds(
+            torch.allclose(call(net, X), call(net, X)),
+            "the same output for the same input",
+            "another output in the second call",
+            "Something in the network draws at random, such as dropout. Leave "
+            "it out: the check follows each step.",
+        )
         _require_one_in_two_places(
             net,
             X,
@@ -156,7 +162,8 @@ def watch_a_shared_layer_learn(
     for steps in (1, 2, 20):
         hint = (
             "If a gradient is None: log between `backward` and the next "
-            "`zero_grad`."
+            "`zero_grad`. If a schedule fails on few steps: none is needed, "
+            "the optimizer alone will do."
         )
         with case(f"train_shared(net, X, y, {steps}), 64 samples", hint):
             nets[steps] = copy.deepcopy(net)
@@ -207,6 +214,13 @@ def _require_one_in_two_places(net: nn.Module, X: Tensor, hint: str) -> None:
         2,
         "A `Linear(8, 8)` is to run in two places of the forward: make it "
         "once, and put the same object into both.",
+        known=[
+            (
+                0,
+                "No `Linear(8, 8)` was called. Make one, and call it as a "
+                "module, such as `self.shared(H)`, in both places.",
+            )
+        ],
     )
     kinds = {id(layer.weight) for layer in runs}
     kinds |= {id(layer.bias) for layer in runs}
@@ -261,7 +275,8 @@ def _require_log(
             log[0],
             logs[1][0],
             "The first entry isn't that of a single step. Make a new dict in "
-            "each step, and take no sample at random.",
+            "each step, take no sample at random, and give all steps the "
+            "same learning rate.",
             rtol=1e-3,
         )
     got, expected = log[-1], {n: (values[n], slopes[n]) for n in values}
@@ -313,7 +328,6 @@ class _OfLinear(nn.Linear):
     "subclasses of nn.Linear are initialized too",
 )
 def another_distribution(init_mixture: Callable) -> None:
-    torch.manual_seed(0)
     hint = (
         "If autograd refuses a write, do it under `torch.no_grad()`; a "
         "parameter can't be replaced by a plain tensor."
@@ -357,12 +371,19 @@ def another_distribution(init_mixture: Callable) -> None:
             "`isinstance`.",
         )
     hint = "`apply` visits every module: ask with `isinstance` which it is."
-    given = "Sequential(BatchNorm1d(2), ReLU()), without a linear layer"
-    with case(given, hint):
-        net = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU())
-        holds(
-            _stays(net, init_mixture), "modules as they were", "others", hint
-        )
+    for given, net in {
+        "Sequential(BatchNorm1d(2), ReLU()), without a linear layer": (
+            nn.Sequential(nn.BatchNorm1d(2), nn.ReLU())
+        ),
+        "Embedding(3, 2), whose weight is a matrix too": nn.Embedding(3, 2),
+    }.items():
+        with case(given, hint):
+            holds(
+                _stays(net, init_mixture),
+                "modules as they were",
+                "others",
+                hint,
+            )
 
 
 def _stays(net: nn.Module, init: Callable) -> bool:
@@ -437,15 +458,23 @@ def _require_mixture(weight: Tensor) -> None:
     "2.4 All but the last",
     "all parameters are frozen but those of the last module that has any",
     "the function returns these, each once",
-    "a shared layer at the end stays trainable",
+    "what stands at the end and elsewhere stays trainable",
+    "a net that was frozen has a trainable end again",
     "Adam moves these alone, also in the middle of training",
 )
 def all_but_the_last(freeze_all_but_last: Callable) -> None:
-    torch.manual_seed(0)
+    _require_last_of_a_chain(freeze_all_but_last)
+    _require_blocks_as_wholes(freeze_all_but_last)
+    _require_shared_trainable(freeze_all_but_last)
+    _require_thaw(freeze_all_but_last)
+    _require_step_of_the_rest(freeze_all_but_last)
+
+
+def _require_last_of_a_chain(freeze: Callable) -> None:
     with case("Sequential(Linear(2, 3), Linear(3, 1))"):
         net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
         _require_left(
-            freeze_all_but_last,
+            freeze,
             net,
             ["1.weight", "1.bias"],
             "Freeze the parameters of all modules but the last: "
@@ -470,7 +499,7 @@ def all_but_the_last(freeze_all_but_last: Callable) -> None:
             nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.ReLU()
         )
         _require_left(
-            freeze_all_but_last,
+            freeze,
             net,
             ["2.weight", "2.bias"],
             "The last module that has parameters is `net[2]`: it is the one "
@@ -484,39 +513,71 @@ def all_but_the_last(freeze_all_but_last: Callable) -> None:
                 )
             ],
         )
-    with case("Sequential(Linear(2, 3), Sequential(Linear(3, 3), ReLU()))"):
-        net = nn.Sequential(
-            nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 3), nn.ReLU())
-        )
-        _require_left(
-            freeze_all_but_last,
-            net,
-            ["1.0.weight", "1.0.bias"],
-            "The modules are `net[0]`, `net[1]`, ...: a block among them "
-            "counts as a whole.",
-        )
-    with case("Sequential(Linear(2, 3), Sequential(Linear(3, 3), Linear))"):
-        block = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
-        _require_left(
-            freeze_all_but_last,
-            nn.Sequential(nn.Linear(2, 3), block),
+
+
+def _require_blocks_as_wholes(freeze: Callable) -> None:
+    for given, end, names in (
+        ("ReLU()", nn.ReLU(), ["1.0.weight", "1.0.bias"]),
+        (
+            "Linear(3, 1)",
+            nn.Linear(3, 1),
             ["1.0.weight", "1.0.bias", "1.1.weight", "1.1.bias"],
-            "The modules are `net[0]`, `net[1]`, ...: a block among them "
-            "counts as a whole.",
-        )
+        ),
+    ):
+        block = nn.Sequential(nn.Linear(3, 3), end)
+        with case(
+            f"Sequential(Linear(2, 3), Sequential(Linear(3, 3), {given}))"
+        ):
+            _require_left(
+                freeze,
+                nn.Sequential(nn.Linear(2, 3), block),
+                names,
+                "The modules are `net[0]`, `net[1]`, ...: a block among them "
+                "counts as a whole.",
+            )
+
+
+def _require_shared_trainable(freeze: Callable) -> None:
+    first, shared, tied = (nn.Linear(2, 2) for _ in range(3))
+    hint = (
+        "A layer that stands in front and at the end has one set of "
+        "parameters. Freeze first, and make the last module trainable after "
+        "that."
+    )
     with case("Sequential(Linear(2, 2), shared, ReLU(), shared)"):
-        shared = nn.Linear(2, 2)
-        net = nn.Sequential(nn.Linear(2, 2), shared, nn.ReLU(), shared)
+        net = nn.Sequential(first, shared, nn.ReLU(), shared)
+        _require_left(freeze, net, ["1.weight", "1.bias"], hint)
+    with case("Sequential(Sequential(Linear(2, 2), shared), shared)"):
+        net = nn.Sequential(nn.Sequential(nn.Linear(2, 2), shared), shared)
+        _require_left(freeze, net, ["0.1.weight", "0.1.bias"], hint)
+    with case("Sequential(a, ReLU(), b), with b.weight = a.weight"):
+        net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), tied)
+        tied.weight = net[0].weight
         _require_left(
-            freeze_all_but_last,
+            freeze,
             net,
-            ["1.weight", "1.bias"],
-            "A layer that stands in front and at the end has one set of "
-            "parameters. Freeze first, and make the last module trainable "
-            "after that.",
+            ["0.weight", "2.bias"],
+            "The two weights are one parameter, which the last module has: "
+            "it stays trainable. Go by parameters, not by modules.",
         )
+
+
+def _require_thaw(freeze: Callable) -> None:
+    with case("Sequential(Linear(2, 3), Linear(3, 1)), frozen before"):
+        net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+        _require_left(
+            freeze,
+            net.requires_grad_(False),
+            ["1.weight", "1.bias"],
+            "The net was frozen already. Make the last module trainable, "
+            "whatever it was before.",
+        )
+
+
+def _require_step_of_the_rest(freeze: Callable) -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    X = torch.rand(4, 2)
+    nn.init.ones_(net[0].weight)  # so that no output of the ReLU is 0
+    X = 1 + torch.rand(4, 2)
     with case("a call between backward and a step of Adam, which holds all"):
         optimizer = torch.optim.Adam(net.parameters())
         for _ in range(2):
@@ -524,7 +585,7 @@ def all_but_the_last(freeze_all_but_last: Callable) -> None:
             optimizer.zero_grad()
             net(X).square().sum().backward()
         before = copy.deepcopy(net.state_dict())
-        _listed(freeze_all_but_last(net))
+        _listed(freeze(net))
         optimizer.step()
         equal(
             _moved(net, before),
@@ -550,17 +611,22 @@ def _require_left(
     known: Iterable[tuple[object, str]] = (),
 ) -> None:
     """Require which parameters are trainable, and returned, after a call."""
-    returned = _named(_listed(freeze(net)), net)
+    answer = _listed(freeze(net))
+    returned = _named(answer, net)
     trainable = [n for n, p in net.named_parameters() if p.requires_grad]
     equal(trainable, names, hint, known)
-    if isinstance(returned, list):
-        returned.sort(key=lambda name: (name not in names, name))
-    equal(
-        returned,
-        sorted(names),
+    hint = (
         "The right ones are trainable. Return a list of them: the parameters "
-        "themselves, each once, as an optimizer takes them.",
+        "themselves, each once, as an optimizer takes them."
     )
+    if isinstance(answer, list):
+        returned.sort(key=lambda name: (name not in names, name))
+        if any(isinstance(entry, (str, tuple)) for entry in answer):
+            hint = (
+                "There are names in the list. Return the parameters alone, "
+                "as `parameters()` of a module gives them."
+            )
+    equal(returned, sorted(names), hint)
 
 
 def _moved(net: nn.Module, before: dict[str, Tensor]) -> list[str]:
@@ -577,71 +643,12 @@ def _moved(net: nn.Module, before: dict[str, Tensor]) -> list[str]:
     "your counts by hand are right",
 )
 def count_bytes(num_bytes: Callable, by_hand: dict) -> None:
-    with case("Linear(2, 3), in float32"):
-        equal(
-            num_bytes(nn.Linear(2, 3)),
-            36,
-            "9 numbers of 4 bytes each: `numel()` times `element_size()`, or "
-            "`untyped_storage().nbytes()`.",
-            known=[
-                (9, "This is the number of elements, of 4 bytes each."),
-                (24, "The bias takes memory too."),
-                (288, "These are bits: 8 make a byte."),
-            ],
-        )
-    with case("Linear(2, 3) in float64"):
-        equal(
-            num_bytes(nn.Linear(2, 3).double()),
-            72,
-            "A number takes 4 bytes in float32 and 8 in float64: ask each "
-            "tensor for its `element_size()`.",
-        )
-    with case("BatchNorm1d(3)"):
-        equal(
-            num_bytes(nn.BatchNorm1d(3)),
-            56,
-            "Two parameters and two buffers of 3 numbers, and a count of "
-            "batches, an integer of 8 bytes.",
-            known=[
-                (24, "These are the parameters alone. `buffers()` gives the "
-                 "others."),
-                (52, "The count of batches is an int64, of 8 bytes: ask each "
-                 "tensor for its `element_size()`."),
-            ],
-        )  # fmt: skip
-    with case("Sequential(shared, ReLU(), shared), shared = Linear(2, 2)"):
-        shared = nn.Linear(2, 2)
-        equal(
-            num_bytes(nn.Sequential(shared, nn.ReLU(), shared)),
-            24,
-            "A layer in two places has its 6 numbers once in memory. The "
-            "state dict lists them once for each place.",
-        )
-    numbers = torch.arange(10.0)
-    with case("one buffer of 10 numbers in float32, under two names"):
-        equal(
-            num_bytes(_with_buffers(first=numbers, second=numbers)),
-            40,
-            "Two names, one tensor: count memory, not names.",
-        )
-    with case("a buffer of 10 numbers that the state dict leaves out"):
-        net = nn.Module()
-        net.register_buffer("numbers", numbers, persistent=False)
-        equal(
-            num_bytes(net),
-            40,
-            "A buffer with `persistent=False` isn't saved, but takes memory. "
-            "`buffers()` gives it.",
-        )
-    with case("two buffers: 10 numbers, and a view of the last three"):
-        equal(
-            num_bytes(_with_buffers(view=numbers[-3:], whole=numbers)),
-            40,
-            "A view is a second tensor on memory that exists. Count the "
-            "memory: note each `untyped_storage()` by its `data_ptr()`, and "
-            "add up its `nbytes()` once.",
-        )
-    shared = nn.Linear(8, 8)
+    _require_bytes_of_numbers(num_bytes)
+    _require_bytes_of_buffers(num_bytes)
+    _require_each_tensor_once(num_bytes)
+    _require_bytes_of_unsaved(num_bytes)
+    _require_views_free(num_bytes)
+    shared, numbers = nn.Linear(8, 8), torch.arange(10.0)
     nets = {
         "tied": nn.Sequential(
             nn.Linear(4, 8), shared, nn.ReLU(), shared, nn.Linear(8, 1)
@@ -660,6 +667,113 @@ def count_bytes(num_bytes: Callable, by_hand: dict) -> None:
             "two names": "It is one tensor of 10 numbers, of 4 bytes each.",
         },
     )
+
+
+def _require_bytes_of_numbers(num_bytes: Callable) -> None:
+    net = nn.Linear(2, 3)
+    with case("Linear(2, 3), in float32"):
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "9 numbers of 4 bytes each: `numel()` times `element_size()`, or "
+            "`untyped_storage().nbytes()`.",
+            known=[
+                (
+                    net.weight.numel() + net.bias.numel(),
+                    "This is the number of elements, of 4 bytes each.",
+                ),
+                (net.weight.nbytes, "The bias takes memory too."),
+                (8 * _bytes(net), "These are bits: 8 make a byte."),
+            ],
+        )
+    with case("Linear(2, 3) in float64"):
+        net = nn.Linear(2, 3).double()
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "A number takes 4 bytes in float32 and 8 in float64: ask each "
+            "tensor for its `element_size()`.",
+        )
+
+
+def _require_bytes_of_buffers(num_bytes: Callable) -> None:
+    with case("BatchNorm1d(3)"):
+        net = nn.BatchNorm1d(3)
+        numbers = [t.numel() for t in (*net.parameters(), *net.buffers())]
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "Two parameters and two buffers of 3 numbers, and a count of "
+            "batches, an integer of 8 bytes.",
+            known=[
+                (
+                    sum(p.nbytes for p in net.parameters()),
+                    "These are the parameters alone. `buffers()` gives the "
+                    "others.",
+                ),
+                (
+                    4 * sum(numbers),
+                    "The count of batches is an int64, of 8 bytes: ask each "
+                    "tensor for its `element_size()`.",
+                ),
+            ],
+        )
+
+
+def _require_each_tensor_once(num_bytes: Callable) -> None:
+    with case("Sequential(shared, ReLU(), shared), shared = Linear(2, 2)"):
+        shared = nn.Linear(2, 2)
+        net = nn.Sequential(shared, nn.ReLU(), shared)
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "A layer in two places has its 6 numbers once in memory. The "
+            "state dict lists them once for each place.",
+        )
+    numbers = torch.arange(10.0)
+    with case("one buffer of 10 numbers in float32, under two names"):
+        net = _with_buffers(first=numbers, second=numbers)
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "Two names, one tensor: count memory, not names.",
+        )
+
+
+def _require_bytes_of_unsaved(num_bytes: Callable) -> None:
+    with case("a buffer of 10 numbers that the state dict leaves out"):
+        net = nn.Module()
+        net.register_buffer("numbers", torch.arange(10.0), persistent=False)
+        equal(
+            num_bytes(net),
+            _bytes(net),
+            "A buffer with `persistent=False` isn't saved, but takes memory. "
+            "`buffers()` gives it.",
+        )
+
+
+def _require_views_free(num_bytes: Callable) -> None:
+    numbers = torch.arange(10.0)
+    view, front, back = numbers[-3:], numbers[:5], numbers[5:]
+    for given, net in {
+        "two buffers: a view of the last three of 10 numbers, and all": (
+            _with_buffers(view=view, whole=numbers)
+        ),
+        "two buffers: all 10 numbers, then a view of the last three": (
+            _with_buffers(whole=numbers, view=view)
+        ),
+        "two buffers: the first and the second half of 10 numbers": (
+            _with_buffers(front=front, back=back)
+        ),
+    }.items():
+        with case(given):
+            equal(
+                num_bytes(net),
+                _bytes(net),
+                "A view is a second tensor on memory that exists. Count the "
+                "memory: note each `untyped_storage()` by its `data_ptr()`, "
+                "and add up the storages' own `nbytes()`, each once.",
+            )
 
 
 def _with_buffers(**tensors: Tensor) -> nn.Module:
@@ -683,9 +797,18 @@ def _bytes(net: nn.Module) -> int:
 )
 def only_one_width_is_given(with_values: object, has_shape: dict) -> None:
     net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10))
-    with asked("your prediction for the network before the first batch"):
+    question = "your prediction for the network before the first batch"
+    with case(question):
+        names = _listed(with_values)
+        holds(
+            isinstance(names, list) and all(isinstance(n, str) for n in names),
+            'names in a set, such as {"2.weight", "2.bias"}',
+            show(with_values),
+            "Give names of parameters, each a string, in one set or list.",
+        )
+    with asked(question):
         equal(
-            with_values,
+            set(names),
             {n for n, p in net.named_parameters() if not is_lazy(p)},
             "The width of the first layer is given, so it has its values "
             "from the start. The ReLU has no parameters.",
@@ -736,7 +859,6 @@ def other_starts(
     second_start: Callable,
     is_second: Callable,
 ) -> None:
-    torch.manual_seed(0)
     torch.set_num_threads(1)  # on a busy machine, threads wait for each other
     starts = {"first_start": first_start, "second_start": second_start}
     for name, start in starts.items():
@@ -865,6 +987,9 @@ _EVENTS = {
 }
 
 
+SMALLEST = 4  # two hidden units without biases: a weight in, a weight out
+
+
 @exercise(
     "2.9 Inputs of any width",
     "widths from 1 to 7 are taken, by one set of parameters",
@@ -876,7 +1001,6 @@ def inputs_of_any_width(
     AnyWidth: type[nn.Module],
     output_changes: object,
 ) -> None:
-    torch.manual_seed(0)
     with case("one sample with one feature, X of shape (1, 1)"):
         net = AnyWidth()
         equal(
@@ -885,6 +1009,23 @@ def inputs_of_any_width(
             "A sample gives one number: the output has the shape (n, 1).",
         )
         shapes = [tuple(p.shape) for p in net.parameters()]
+        numbers = sum(p.numel() for p in net.parameters())
+        holds(
+            numbers,
+            "a module with parameters",
+            "none",
+            "`parameters()` finds layers in attributes, in `nn.Sequential` "
+            "and in `nn.ModuleList`. A plain list hides them, and so does a "
+            "layer that each forward makes anew.",
+        )
+        holds(
+            numbers >= SMALLEST,
+            "a hidden layer, and one that adds up its outputs",
+            f"{numbers} numbers in all the parameters",
+            "A single weight and bias make no hidden layer: with a ReLU, "
+            "their curve bends once. Several units bend in places of their "
+            "own, and a second layer adds them up.",
+        )
     with case("a single feature, between -1000 and 1000"):
         x = torch.tensor([-1000.0, -10, -1, 0, 1, 10, 1000])[:, None]
         Y = torch.cat([call(net, row[None]).detach().cpu() for row in x])

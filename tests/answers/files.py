@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import tempfile
 import zipfile
 import zlib
 from contextlib import suppress
@@ -126,6 +127,24 @@ def reuse_the_weights(path):
     return net, ["4.weight", "4.bias", "6.weight", "6.bias"]
 
 
+def reuse_from(elsewhere):
+    def reuse(path):
+        return reuse_what_fits(elsewhere)
+
+    return reuse
+
+
+MINE = Path(tempfile.gettempdir()) / "no_such_chain.pt"
+for elsewhere in (MINE, "chain.pt"):
+    wrong("reuse_two_layers", "`path` wasn't read")(reuse_from(elsewhere))
+
+
+@wrong("reuse_two_layers", "`path` wasn't read")
+def reuse_without_a_file(path):
+    net = fresh()
+    return net, list(net.state_dict())
+
+
 @wrong("reuse_two_layers", "Nothing of the file")
 def reuse_nothing(path):
     state = {f"module.{k}": v for k, v in torch.load(path).items()}
@@ -205,7 +224,7 @@ def json_load(path):
     elif content["kind"] == "MySequential":
         net = nn.Sequential(
             *(
-                nn.ReLU()
+                nn.ReLU(inplace=False)
                 if block == "ReLU"
                 else nn.Linear(block["n"], block["m"], block["b"])
                 for block in shape
@@ -262,8 +281,14 @@ def list_load(path, **options):
     if file["kind"] not in KINDS:
         raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
     net = KINDS[file["kind"]](file["args"])
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
+
+
+def load_in_order(net, state):
+    """Whatever the names are."""
+    names = net.state_dict()
+    net.load_state_dict(dict(zip(names, state.values(), strict=True)))
 
 
 right("save_the_architecture_too", list_load)(list_save)
@@ -297,7 +322,7 @@ def load_without_names(path):
 def load_or_key_error(path):
     file = torch.load(path)
     net = KINDS[file["kind"]](file["args"])
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
 
 
@@ -305,7 +330,7 @@ def load_or_chain(path):
     file = torch.load(path)
     kind = file["kind"] if file["kind"] in KINDS else "MySequential"
     net = KINDS[kind](file["args"])
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
 
 
@@ -340,7 +365,7 @@ def source_load(path):
     if file["kind"] not in KINDS:
         raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
     net = eval(file["args"])
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
 
 
@@ -352,7 +377,7 @@ def kind_load(path):
     except NameError:
         raise ValueError(f"unknown, and not of {list(KINDS)}") from None
     net = KINDS[kind.__name__](file["args"])
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
 
 
@@ -360,11 +385,39 @@ def load_any_layer(path):
     file = torch.load(path)
     if file["kind"] == "MySequential":
         net = MySequential(*(getattr(nn, n)(*a) for n, *a in file["args"]))
-        net.load_state_dict(file["net"])
+        load_in_order(net, file["net"])
         return net
     return list_load(path)
 
 
+def load_by_place(path):
+    """Calls the layers 0, 1, 2, whatever they were called."""
+    list_load(path)
+    file = torch.load(path)
+    net = KINDS[file["kind"]](file["args"])
+    net.load_state_dict(file["net"])
+    return net
+
+
+def save_children(net, path):
+    """Describes an object once, though it may stand in two places."""
+    kept = net if type(net) is MLP else MySequential(*net.children())
+    list_save(kept, path)
+
+
+def save_known_layers(net, path):
+    if any(isinstance(module, nn.Tanh) for module in net.modules()):
+        raise ValueError("neither Linear nor ReLU")
+    list_save(net, path)
+
+
+wrong("save_the_architecture_too", "their names", load_by_place)(list_save)
+wrong("save_the_architecture_too", "an object only once", list_load)(
+    save_children
+)
+wrong("save_the_architecture_too", "takes any name", load_any_layer)(
+    save_known_layers
+)
 wrong("save_the_architecture_too", "code was run", trusting_load)(list_save)
 wrong("save_the_architecture_too", "code was run", trusting_after_all)(
     list_save
@@ -399,7 +452,7 @@ def load_a_class_that_is_allowed(path):
     if file["kind"] not in KINDS:
         raise ValueError(f"{file['kind']} isn't one of {list(KINDS)}")
     net = KINDS[file["kind"]](file["args"].args)
-    net.load_state_dict(file["net"])
+    load_in_order(net, file["net"])
     return net
 
 
@@ -444,7 +497,7 @@ def save_without_bias(net, path):
     torch.save(file, path)
 
 
-@wrong("save_the_architecture_too", "the order of the layers", list_load)
+@wrong("save_the_architecture_too", "all its layers there", list_load)
 def save_linear_layers_alone(net, path):
     list_save(net, path)
     file = torch.load(path)
@@ -739,6 +792,11 @@ refuse("entry of the archive", corrupt=corrupt_entries)
 refuse("Only the checksums tell", corrupt=corrupt_by_size)
 refuse("Go on after the first", corrupt=corrupt_first)
 refuse("in a list or in a set", corrupt=corrupt_one_name)
+refuse(
+    "None for a good archive",
+    corrupt=lambda paths: [zipfile.ZipFile(p).testzip() for p in paths],
+)
+refuse("None of these files", corrupt=lambda paths: [3, [paths]])
 refuse("None of these files", corrupt=lambda paths: [paths[0].name])
 refuse("in a list or in a set", corrupt=print)
 
@@ -926,6 +984,26 @@ def load_into_a_copy(net, state):
     return load_and_catch(net, state)
 
 
+def load_by_assignment(net, state):
+    before = copy.deepcopy(net.state_dict())
+    try:
+        net.load_state_dict(state, assign=True)
+    except RuntimeError:
+        net.load_state_dict(before, assign=True)
+        return False
+    return True
+
+
+def leave_by_assignment(net, state):
+    before = copy.deepcopy(net.state_dict())
+    if load_and_catch(net, state):
+        return True
+    net.load_state_dict(before, assign=True)
+    return False
+
+
+fail("without `assign`", load_by_assignment)
+fail("without `assign`", leave_by_assignment)
 fail("from a copy of its own", load_and_catch)
 fail("from a copy of its own", restore_from_the_state_itself)
 fail("from a copy of its own", restore_from_a_flat_copy)
@@ -987,12 +1065,9 @@ def epoch_in(path):
 def load_by_epoch(folder):
     states = []
     for path in os.listdir(folder):
-        with suppress(RuntimeError, OSError, EOFError):
+        with suppress(Exception):
             states.append(torch.load(os.path.join(folder, path)))
     return max(states, key=lambda state: state["epoch"], default=None)
-
-
-right("keep_the_last_three", load_by_epoch)(save_by_turning)
 
 
 def save_padded(state, folder):
@@ -1009,6 +1084,25 @@ def save_padded(state, folder):
 
 
 right("keep_the_last_three", load_by_epoch)(save_padded)
+
+
+def save_with_a_list(state, folder):
+    """Keeps a list of epochs beside the files, and counts its files."""
+    notes = folder / "epochs.json"
+    noted = json.loads(notes.read_text()) if notes.exists() else {}
+    data = io.BytesIO()
+    torch.save(state, data)
+    name = f"{len(list(folder.iterdir()))}-{len(noted)}-{state['epoch']}"
+    (folder / name).write_bytes(data.getvalue())
+    old = noted.get(str(state["epoch"]))
+    noted[str(state["epoch"])] = name
+    kept = dict(sorted(noted.items(), key=lambda pair: -int(pair[0]))[:3])
+    notes.write_text(json.dumps(kept))
+    for gone in {*noted.values(), old or name, name} - {*kept.values()}:
+        (folder / gone).unlink(missing_ok=True)
+
+
+right("keep_the_last_three", load_by_epoch)(save_with_a_list)
 
 
 def keep(words, save=save_by_number, load=load_by_number):
@@ -1076,6 +1170,22 @@ def save_by_looking(state, folder):
         path.unlink()
 
 
+def save_in_slots(state, folder):
+    part = folder / "part"
+    torch.save(state, part)
+    part.replace(folder / f"slot{state['epoch'] % 3}.pt")
+
+
+def save_and_drop_the_third_before(state, folder):
+    part = folder / "part"
+    torch.save(state, part)
+    part.replace(folder / f"{state['epoch']}.ckpt")
+    (folder / f"{state['epoch'] - 3}.ckpt").unlink(missing_ok=True)
+
+
+keep("at any epochs", save_in_slots, load_by_epoch)
+keep("at any epochs", save_and_drop_the_third_before)
+keep("that were saved last", save_by_turning, load_by_epoch)
 keep('"epoch10" comes before', save_text)
 keep("by the time of its file", save_by_time)
 keep("the oldest must go", save_all)
@@ -1151,5 +1261,15 @@ keep("to be passed over", load=load_newest)
 keep("to be passed over", load=load_one_of_two)
 keep("Nothing was saved yet", load=load_that_raises)
 keep("returns what was saved", load=load_path)
-keep("RuntimeError, OSError or EOFError", load=load_runtime_errors_only)
+
+
+def load_all_but_unpickling_errors(folder):
+    for number in numbers(folder)[::-1]:
+        with suppress(RuntimeError, OSError, EOFError):
+            return torch.load(folder / f"{number}.ckpt")
+    return None
+
+
+keep("RuntimeError, OSError, EOFError or", load=load_runtime_errors_only)
+keep("pickle.UnpicklingError", load=load_all_but_unpickling_errors)
 keep("highest epoch", load=load_oldest)

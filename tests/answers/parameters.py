@@ -201,6 +201,24 @@ def make_with_one_place():
     return chain(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
 
 
+@wrong("watch_a_shared_layer_learn", "draws at random", train_by_adam)
+def make_with_dropout():
+    shared = nn.Linear(8, 8)
+    return chain(shared, shared, nn.Dropout(0.2), nn.Linear(8, 1))
+
+
+@wrong("watch_a_shared_layer_learn", "call it as a module", train_by_adam)
+def make_with_shared_numbers():
+    class SharedNumbers(SharedInAttribute):
+        def forward(self, X):
+            H = self.front(X)
+            for _ in range(2):
+                H = F.linear(H, self.shared.weight, self.shared.bias).relu()
+            return self.back(H)
+
+    return SharedNumbers()
+
+
 @wrong("watch_a_shared_layer_learn", "one number for each", train_by_adam)
 def make_without_a_last_layer():
     shared = nn.Linear(8, 8)
@@ -275,6 +293,23 @@ def one_dict_for_all_steps(net, X, y, num_steps=20):
         train(net, X, y, 1, optimizer)
         entry.update(noted(net))
         log.append(entry)
+    return log
+
+
+@wrong_training("the same learning rate")
+def training_with_a_rate_for_the_length(net, X, y, num_steps=20):
+    return train(net, X, y, num_steps, by_sgd(net, lr=0.1 / num_steps))
+
+
+@wrong_training("none is needed")
+def training_with_a_schedule(net, X, y, num_steps=20):
+    sgd, log = by_sgd(net), []
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        sgd, 0.1, epochs=num_steps // 2, steps_per_epoch=2
+    )
+    for _ in range(num_steps):
+        log += train(net, X, y, 1, sgd)
+        schedule.step()
     return log
 
 
@@ -456,6 +491,13 @@ def mixture_without_question(module):
     W.copy_(torch.where(third(W), torch.randn_like(W) + 2, -1))
 
 
+@wrong("another_distribution", "visits every module")
+def mixture_for_any_matrix(module):
+    if hasattr(module, "weight") and module.weight.dim() == 2:
+        W = module.weight.data
+        W.copy_(torch.where(third(W), torch.randn_like(W) + 2, -1))
+
+
 @wrong("another_distribution", "isn't the normal one")
 def mixture_with_uniform(module):
     if isinstance(module, nn.Linear):
@@ -490,8 +532,8 @@ def freeze_by_sets(net):
     last = next(m for m in reversed(net) if any(True for _ in m.parameters()))
     stay = set(last.parameters())
     for p in net.parameters():
-        if p not in stay:
-            p.requires_grad, p.grad = False, None
+        p.requires_grad = p in stay
+        p.grad = p.grad if p in stay else None
     return stay
 
 
@@ -539,6 +581,45 @@ def freeze_in_front(net):
     last = max(i for i, m in enumerate(net) if list(m.parameters()))
     net[:last].requires_grad_(False).zero_grad()
     return list(net[last].parameters())
+
+
+@wrong("all_but_the_last", "Freeze first, and make")
+def freeze_the_other_modules(net):
+    last = last_with_parameters(net)
+    for module in net:
+        if module is not last:
+            module.requires_grad_(False).zero_grad()
+    return list(last.parameters())
+
+
+@wrong("all_but_the_last", "not by modules")
+def freeze_what_no_module_at_the_end_holds(net):
+    last = last_with_parameters(net)
+    ends = set(last.modules())
+    for module in net.modules():
+        for p in module.parameters(recurse=False):
+            p.requires_grad_(module in ends)
+            if module not in ends:
+                p.grad = None
+    for p in last.parameters():
+        if any(p is q for q in net[0].parameters(recurse=False)):
+            p.requires_grad_(False)
+    return list(last.parameters())
+
+
+@wrong("all_but_the_last", "whatever it was before")
+def freeze_without_thaw(net):
+    stay = set(last_with_parameters(net).parameters())
+    for p in net.parameters():
+        if p not in stay:
+            p.requires_grad, p.grad = False, None
+    return stay
+
+
+@wrong("all_but_the_last", "names in the list")
+def freeze_and_return_pairs(net):
+    stay = freeze_by_sets(net)
+    return [pair for pair in net.named_parameters() if pair[1] in stay]
 
 
 @wrong("all_but_the_last", "each once, as an optimizer")
@@ -617,7 +698,7 @@ def freeze_but_the_last_two(net):
     return list(last.requires_grad_().parameters())
 
 
-@wrong("all_but_the_last", "as an optimizer takes them")
+@wrong("all_but_the_last", "names in the list")
 def freeze_and_name(net):
     stay = freeze_by_sets(net)
     return [name for name, p in net.named_parameters() if p in stay]
@@ -738,6 +819,23 @@ def bytes_with_views(net):
     return sizes(net.parameters()) + sizes(net.buffers())
 
 
+def bytes_by_storage(choose):
+    def count(net):
+        memory = {}
+        for t in [*net.parameters(), *net.buffers()]:
+            place = t.untyped_storage().data_ptr()
+            memory[place] = choose(memory.get(place, 0), t.nbytes)
+        return sum(memory.values())
+
+    return count
+
+
+for choose in (lambda old, new: new, lambda old, new: old or new, max):
+    wrong("count_bytes", "the storages' own", BY_HAND)(
+        bytes_by_storage(choose)
+    )
+
+
 @wrong("count_bytes", "A view is a second tensor", BY_HAND)
 def bytes_by_address(net):
     tensors = [*net.parameters(), *net.buffers()]
@@ -764,12 +862,16 @@ def shapes(after_30, after_20):
 FIRST, LAST = {"0.weight", "0.bias"}, {"2.weight", "2.bias"}
 right("only_one_width_is_given", shapes(False, True))(FIRST)
 right("only_one_width_is_given", shapes(False, True))(["0.bias", "0.weight"])
+right("only_one_width_is_given", shapes(False, True))(dict.fromkeys(FIRST, 0))
 for hint, names, after in (
     ("makes both of its", {*FIRST, "2.bias"}, shapes(False, True)),
     ("until a batch reaches it", FIRST | LAST, shapes(False, True)),
     ("so it has its values", {"0.weight"}, shapes(False, True)),
     ("so it has its values", set(), shapes(False, True)),
-    ("so it has its values", {0}, shapes(False, True)),
+    ("each a string", {0}, shapes(False, True)),
+    ("each a string", [["0.weight"], ["0.bias"]], shapes(False, True)),
+    ("each a string", "0.weight, 0.bias", shapes(False, True)),
+    ("each a string", [torch.ones(2)], shapes(False, True)),
     ("Which of them raises", FIRST, shapes(True, True)),
     ("True or False, without quotes", FIRST, shapes("error", True)),
     ("Nothing was decided", FIRST, shapes(False, False)),
@@ -884,6 +986,14 @@ wrong("tie_that_breaks", "copies values into")(ties(0, 2))
 wrong("tie_that_breaks", "keeps the parameter as an object")(ties(0, 1))
 wrong("tie_that_breaks", "another object")(ties(0, 1, 2, 3))
 wrong("tie_that_breaks", "notes of its own")(ties(0, 1, 2, 4))
+for junk in ("yes", 1, "True"):
+    wrong("tie_that_breaks", "without quotes")(
+        {**ties(0, 1, 2), "double": junk}
+    )
+for junk in (None, [True], torch.ones(2)):
+    wrong("tie_that_breaks", "copies values into")(
+        {**ties(0, 1, 2), "load_state_dict": junk}
+    )
 wrong("tie_that_breaks", "Add 'double'")({EVENTS[0]: True, EVENTS[1]: True})
 
 
@@ -1023,6 +1133,47 @@ class WidthWithHalfAGraph(OneToOne):
     def forward(self, X):
         inner, relu, outer = self.f
         return outer(relu(inner(X[..., None])).detach()).mean(dim=1)
+
+
+@wrong("inputs_of_any_width", "A plain list hides them", False)
+class WidthOfAPlainList(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)]
+
+    def forward(self, X):
+        Y = X[..., None]
+        for layer in self.layers:
+            Y = layer(Y)
+        return Y.mean(dim=1)
+
+
+@wrong("inputs_of_any_width", "each forward makes anew", False)
+class WidthOfNewLayers(nn.Module):
+    def forward(self, X):
+        return F.relu(nn.Linear(1, 1)(X[..., None])).mean(1)
+
+
+@wrong("inputs_of_any_width", "make no hidden layer", False)
+class WidthOfOneUnit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(1, 1)
+
+    def forward(self, X):
+        return F.relu(self.linear(X[..., None])).mean(1)
+
+
+@right("inputs_of_any_width", False)
+class WidthWithoutBiases(OneToOne):
+    def __init__(self):
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.Linear(1, 4, bias=False), nn.ReLU(), nn.Linear(4, 1, bias=False)
+        )
+
+    def forward(self, X):
+        return self.f(X.unsqueeze(2)).mean(dim=-2)
 
 
 wrong("inputs_of_any_width", "a sum has no order", True)(WidthByLoop)
