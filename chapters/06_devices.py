@@ -815,8 +815,8 @@ check.thousand_norms(norms_read, norms_kept, second)
 # of two. Without two GPUs, give one matrix to each of two threads of a
 # `ThreadPoolExecutor`: write `at_once(f, S, T)`, which calls `f(S)` in one
 # thread and `f(T)` in the other, so that both run at the same time, and
-# returns a list of the two results, that of `S` first. Is it half of the time
-# for both in turn?
+# returns a list of the two results, that of `S` first. Is the time half of
+# that for both in turn?
 
 
 # %%
