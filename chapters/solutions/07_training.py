@@ -504,6 +504,7 @@ last_rates
 # the sum of the losses, and the order, which was drawn before the first batch.
 # They are saved, and an epoch that has them goes on behind the batches that
 # are done. The rest of the checkpoint is as before, taken after the step.
+# `save_more` is that of 7.3.
 
 
 # %%
@@ -527,11 +528,6 @@ def train_epoch_inside(run, X, y, path, batch_size=50):
     return begun["total"].item() / len(X)
 
 
-# %% [markdown]
-# `save_more` is that of 7.3.
-
-
-# %%
 def save_inside(run, path):
     save_more(run, path, begun=run.begun)
 
