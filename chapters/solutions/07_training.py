@@ -46,9 +46,9 @@ use_style()
 #
 # The solutions need the digits, the runs and the checkpoints of the chapter.
 # They are repeated here, on the CPU alone, where two ends can be compared to
-# the last bit. Two functions differ from the chapter's: `train_epoch`, which
+# the last bit. Three functions differ from the chapter's: `train_epoch`, which
 # takes the digits as arguments, since some solutions train on others, and
-# `step`, which is new. Copy `step` to try 7.4 in the chapter.
+# `step` and `save_more`, which are new: copy them to try 7.3 and 7.4 there.
 
 # %%
 torch.set_num_threads(1)
@@ -174,6 +174,19 @@ def save(state, path):
 
 
 get_random_state, set_random_state = torch.get_rng_state, torch.set_rng_state
+
+# %% [markdown]
+# `save_more` lets `save_run` write its six entries to another file, and adds
+# to them.
+
+
+# %%
+def save_more(run, path, **more):
+    save_run(run, path.with_suffix(".part"))
+    state = torch.load(path.with_suffix(".part"), weights_only=True)
+    save({**state, **more}, path)
+    os.remove(path.with_suffix(".part"))
+
 
 # %% [markdown]
 # Resuming sets what was saved.
@@ -409,8 +422,7 @@ assert now < lowest
 # The rate itself is in the optimizer's `param_groups`, and so in the
 # optimizer's state. Without the scheduler, the resumed run begins with the
 # right rate, 0.025, but counts its three epochs from there: 8, 9 and 10. The
-# whole run halves it after epoch 9. `save_more` lets the chapter's `save_run`
-# write its six entries to another file, and adds to them.
+# whole run halves it after epoch 9.
 
 
 # %%
@@ -418,13 +430,6 @@ def add_schedule(run):
     run.scheduler = torch.optim.lr_scheduler.StepLR(
         run.optimizer, step_size=3, gamma=0.5
     )
-
-
-def save_more(run, path, **more):
-    save_run(run, path.with_suffix(".part"))
-    state = torch.load(path.with_suffix(".part"), weights_only=True)
-    save({**state, **more}, path)
-    os.remove(path.with_suffix(".part"))
 
 
 def save_with_schedule(run, path):
@@ -512,7 +517,6 @@ last_rates
 # the sum of the losses, and the order, which was drawn before the first batch.
 # They are saved, and an epoch that has them goes on behind the batches that
 # are done. The rest of the checkpoint is as before, taken after the step.
-# `save_more` is that of 7.3.
 
 
 # %%
