@@ -707,7 +707,9 @@ state["out.weight"].device
 # Write your answer in the place of each `...`, run the cell, and run the check
 # below it. A check tells what is missing, with the smallest case that fails,
 # and changes nothing of yours. The worked solutions are on
-# [a page of their own](solutions/06_devices.ipynb).
+# [a page of their own](solutions/06_devices.ipynb). Most checks give your
+# functions tensors on the CPU: ask those for their device, and don't count on
+# `device`.
 
 # %%
 from d2l_helpers import check
@@ -723,9 +725,9 @@ from d2l_helpers import check
 # the clock starts, the vectors are made and a first sum is done; the result is
 # the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
 # each of your devices, and draw time against size. From which size on does the
-# time grow with the size? Say why it isn't that of the products: how many
-# operations, additions and multiplications together, does one number of the
-# result take, if $n$ is 1,000?
+# time grow with the size? Why is this size another one than for the matrix
+# products? How many operations, additions and multiplications together, does
+# one number of the result take, if $n$ is 1,000?
 
 
 # %%
@@ -776,13 +778,13 @@ check.parameters_across_devices(set_bias, get_bias)
 # [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-3)
 #
 # Multiply a 100 x 100 matrix $A$ 1,000 times by a second one, each time with
-# $A \leftarrow AB$, and log the Frobenius norm after each product:
+# $A \leftarrow AB$, and record the Frobenius norm after each product:
 # `norms_read(A, B, steps)` reads each with `item` and returns a list;
 # `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
-# leave them as they were. Choose a second matrix that keeps the norms finite,
-# and above 0, for a random first one. Show that the logs are equal, count the
-# reads, time both.
+# leave them as they were. Choose a second matrix, not the identity, that keeps
+# the norms finite, and above 0, for a random first one. Show that the two
+# records are equal, count the reads, time both.
 
 
 # %%
@@ -813,8 +815,8 @@ check.thousand_norms(norms_read, norms_kept, second)
 # of two. Without two GPUs, give one matrix to each of two threads of a
 # `ThreadPoolExecutor`: write `at_once(f, S, T)`, which calls `f(S)` in one
 # thread and `f(T)` in the other, so that both run at the same time, and
-# returns a list of the two results, that of `S` first. How near to half does
-# the time come?
+# returns a list of the two results, that of `S` first. Is the time half of
+# that for both in turn?
 
 
 # %%

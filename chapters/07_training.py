@@ -733,11 +733,12 @@ from d2l_helpers import check
 # Stop early by the validation accuracy in place of the loss. Some epochs have
 # equal accuracies: of these, the one with the lower loss counts as better.
 # Write the rule as a function of a history. It returns the epoch whose weights
-# are kept, and the epoch after which the run stops: the first whose best epoch
-# so far is `patience` epochs old, or the last of the history if there is none.
-# Then make a table that shows, for seeds 0 to 4 and a patience of 5, at which
-# epoch each rule stops, and the validation loss of the weights that it keeps.
-# Why does the loss need no rule for equal ones? Why not use the test digits?
+# are kept, and the epoch after which the run stops. The run stops after the
+# first epoch that comes `patience` epochs after the best one so far. If there
+# is no such epoch, it stops after the last. Then make a table that shows, for
+# seeds 0 to 4 and a patience of 5, at which epoch each rule stops, and the
+# validation loss of the weights that it keeps. Why does the loss need no rule
+# for equal ones? Why not use the test digits?
 
 
 # %%
@@ -759,10 +760,10 @@ check.another_rule_for_stopping(stop_by_accuracy)
 # Write a function that loads a file such as `best.pt` into a new run, and sets
 # the learning rate of its optimizer. Train five epochs more from `best.pt`
 # with a learning rate of 0.01. Does the validation loss fall below the lowest
-# so far? Then suppose that the old run shall be continued from its best epoch,
-# at the old learning rate. Which other entries of a checkpoint would `best.pt`
-# have to hold, so that five epochs later the weights are exactly those of the
-# old run? Predict it for each, with True or False.
+# so far? Then suppose that you want to continue the old run from its best
+# epoch, at the old learning rate. Which other entries of a checkpoint would
+# `best.pt` have to hold, so that five epochs later the weights are exactly
+# those of the old run? Predict it for each, with True or False.
 
 
 # %%
@@ -789,8 +790,8 @@ check.resume_from_the_best(start_from, needed)
 # other two functions do for such a run what `save_run` and `resume` do. Stop
 # in epoch 8 and resume: done when `assert_same_end` passes against a run with
 # the schedule that wasn't stopped, after 10 epochs. Then leave the scheduler
-# out of the checkpoint, and nothing else. Which learning rate does the resumed
-# run use in each of the epochs 8 to 11?
+# out of the checkpoint, and nothing else. Which learning rate would the
+# resumed run use in each of the epochs 8 to 11, if it went on after 10?
 
 
 # %%
@@ -817,17 +818,19 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # %% [markdown]
 # ### 7.4 Lose less
 #
-# *Code, 40 minutes.*
+# *Code, 50 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop loses
 # at most ten. What else must it hold? Give each run an entry more,
 # `run.begun`: a dict that is empty between two epochs, and in which you keep
-# what a resumed epoch needs. `train_epoch_inside` ends the epoch that is in
-# `run.begun`, or begins one, as `train_epoch` does, and returns the mean loss
-# of the whole epoch. After each epoch, when its results are in the history,
-# `save_inside` is called too. Done when a run that was cut at batch 16 of
-# epoch 8 resumes with batch 11, and `assert_same_end` passes against `whole`.
+# what a resumed epoch needs. Set `run.begun = {}` where you make a run with
+# `new_run`; the check does so for its own runs. `train_epoch_inside` finishes
+# the epoch that is in `run.begun`, or begins one, as `train_epoch` does, and
+# returns the mean loss of the whole epoch. After each epoch, when its results
+# are in the history, `save_inside` is called too. Done when a run that was cut
+# at batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes
+# against `whole`.
 
 
 # %%

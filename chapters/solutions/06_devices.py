@@ -77,9 +77,9 @@ class CountReads(TorchDispatchMode):
 # the clock starts, the vectors are made and a first sum is done; the result is
 # the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
 # each of your devices, and draw time against size. From which size on does the
-# time grow with the size? Say why it isn't that of the products: how many
-# operations, additions and multiplications together, does one number of the
-# result take, if $n$ is 1,000?
+# time grow with the size? Why is this size another one than for the matrix
+# products? How many operations, additions and multiplications together, does
+# one number of the result take, if $n$ is 1,000?
 
 # %% [markdown]
 # **Idea.** `seconds` warms up, waits and takes the median; what is left is to
@@ -175,7 +175,9 @@ get_bias(net, "bias")
 
 # %% [markdown]
 # **At the edges.** `copy_` repeats a single number for the whole bias, without
-# a word. If you want an error there, compare the lengths.
+# a word. If you want an error there, compare the lengths. And without a GPU
+# nobody sees, not even the check, that `net.cpu()` at the beginning would move
+# the network of the caller.
 
 # %%
 set_bias(net, "bias", [7.0])
@@ -188,13 +190,13 @@ get_bias(net, "bias")
 # [Exercise](../06_devices.ipynb#cell-id=exercise-6-3)
 #
 # Multiply a 100 x 100 matrix $A$ 1,000 times by a second one, each time with
-# $A \leftarrow AB$, and log the Frobenius norm after each product:
+# $A \leftarrow AB$, and record the Frobenius norm after each product:
 # `norms_read(A, B, steps)` reads each with `item` and returns a list;
 # `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
-# leave them as they were. Choose a second matrix that keeps the norms finite,
-# and above 0, for a random first one. Show that the logs are equal, count the
-# reads, time both.
+# leave them as they were. Choose a second matrix, not the identity, that keeps
+# the norms finite, and above 0, for a random first one. Show that the two
+# records are equal, count the reads, time both.
 
 # %% [markdown]
 # **Idea.** The two differ in what goes into the list. A list of tensors costs
@@ -227,7 +229,7 @@ second = torch.linalg.qr(torch.randn(100, 100)).Q
 check.thousand_norms(norms_read, norms_kept, second)
 
 # %% [markdown]
-# The logs are equal up to rounding, with a thousand reads or none.
+# The two records are equal up to rounding, with a thousand reads or none.
 
 # %%
 A, B = torch.rand(100, 100).to(device), second.to(device)
@@ -250,7 +252,7 @@ for norms in (norms_read, norms_kept):
 
 # %% [markdown]
 # **Pitfall.** With a random matrix, the norm grows about tenfold in each step.
-# Float32 ends near $10^{38}$. After how many products does the norm?
+# Float32 ends near $10^{38}$. After how many products does the norm pass it?
 
 # %%
 torch.manual_seed(0)
@@ -259,6 +261,11 @@ norms_kept(A, wild).isfinite().sum().item()
 
 # %% [markdown]
 # Fewer than half of 38: a norm adds up squares, and these pass the end first.
+# `torch.randn(100, 100) / 10`, which looks as if it kept the norm, ends at
+# `inf` too: it grows a little in each step.
+
+# %%
+norms_kept(A, wild / 10)[-1].item()
 
 # %% [markdown]
 # ## 6.4 Two at once
@@ -270,8 +277,8 @@ norms_kept(A, wild).isfinite().sum().item()
 # of two. Without two GPUs, give one matrix to each of two threads of a
 # `ThreadPoolExecutor`: write `at_once(f, S, T)`, which calls `f(S)` in one
 # thread and `f(T)` in the other, so that both run at the same time, and
-# returns a list of the two results, that of `S` first. How near to half does
-# the time come?
+# returns a list of the two results, that of `S` first. Is the time half of
+# that for both in turn?
 
 # %% [markdown]
 # **Idea.** The pool's `map` begins both calls before it waits for one, and

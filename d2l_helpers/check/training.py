@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import os
 import re
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
@@ -28,6 +29,7 @@ from ._compare import (
     same,
 )
 from ._exercise import exercise
+from ._report import show
 
 # Small stand-ins for what the chapter defines: 48 images, a run, an epoch.
 LABELS = torch.arange(48) % 10
@@ -175,7 +177,8 @@ def _kept_and_stopped(
 @exercise(
     "7.2 Resume from the best",
     "the run gets the weights of the file",
-    "its optimizer moves these weights, with the new learning rate",
+    "its optimizer moves these weights, with the new learning rate and the "
+    "old momentum",
     "you know what a run needs so that its weights go on exactly",
 )
 def resume_from_the_best(start_from: Callable, needed: dict) -> None:
@@ -217,6 +220,24 @@ def resume_from_the_best(start_from: Callable, needed: dict) -> None:
                     "attribute `lr` of the optimizer is read by nobody: "
                     "change its `param_groups`.",
                 ),
+            ],
+            rtol=1e-3,
+        )
+    with case("a second step with the same gradients, after that"):
+        before = _weights(run)
+        run.optimizer.step()
+        moved = (before - _weights(run))[steepest] / slopes[steepest]
+        equal(
+            moved.item(),
+            0.019,  # 0.01, and 0.9 of the step before
+            "The learning rate alone is new: the step must be made with the "
+            "momentum of `new_run`, and with its other settings.",
+            known=[
+                (
+                    0.01,
+                    "The momentum is lost. Keep the optimizer of the run, or "
+                    "give a new one the same momentum.",
+                )
             ],
             rtol=1e-3,
         )
@@ -287,78 +308,10 @@ def schedule(
     resume_with_schedule: Callable,
     rates: dict,
 ) -> None:
-    whole = _new_run(0)
-    path = Path("run.pt")
-    with case("add_schedule(run), then 10 epochs"):
-        add_schedule(whole)
-        got = [_scheduled_epoch(whole) for _ in range(10)]
-        truth = _rates(10)
-        equal(
-            got,
-            truth,
-            "Make a `StepLR` of `run.optimizer` with step_size=3 and "
-            "gamma=0.5, and keep it as `run.scheduler`.",
-            known=[
-                (
-                    [0.1] * 10,
-                    "The rate stays: the scheduler must hold `run.optimizer` "
-                    "itself.",
-                ),
-                (
-                    [0.1 * 0.5**epoch for epoch in range(10)],
-                    "This halves it after each epoch: `step_size` is the "
-                    "number of epochs between two changes.",
-                ),
-                (
-                    [0.1 * 0.1 ** (epoch // 3) for epoch in range(10)],
-                    "This takes a tenth: `gamma` is the factor, and 0.1 is "
-                    "what it is if you give none.",
-                ),
-            ],
-        )
-    saved = (
-        "Save `run.scheduler.state_dict()`, not the scheduler, which "
-        "`weights_only=True` refuses, and give it to `load_state_dict`."
+    whole = _halved_rates(add_schedule)
+    resumed = _resumed_rates(
+        add_schedule, save_with_schedule, resume_with_schedule
     )
-    with case(
-        "save after epoch 7, resume in a new run with a schedule", saved
-    ):
-        stopped = _new_run(0)
-        add_schedule(stopped)
-        for _ in range(7):
-            _scheduled_epoch(stopped)
-        save_with_schedule(stopped, path)
-        resumed = _new_run(1)
-        add_schedule(resumed)
-        resume_with_schedule(resumed, path)
-        equal(
-            len(resumed.history),
-            7,
-            "A run that has trained for 7 epochs has 7 entries in its "
-            "history.",
-        )
-    with case("the learning rates of epochs 8 to 10 after that"):
-        equal(
-            [_scheduled_epoch(resumed) for _ in range(3)],
-            truth[7:],
-            "The rate is an entry of the optimizer's state, and the number of "
-            "epochs one of the scheduler's: both must be loaded.",
-            known=[
-                (
-                    [truth[7]] * 3,
-                    "The scheduler counts its epochs from 0 again: its state "
-                    "is lost, in saving or in resuming.",
-                ),
-                (
-                    [0.1, 0.1, 0.05],
-                    "The optimizer's state is missing, and with it the rate.",
-                ),
-                (
-                    [0.1] * 3,
-                    "The optimizer's and the scheduler's state are missing.",
-                ),
-            ],
-        )
     with case("the end of that run, and of one that wasn't cut"):
         holds(
             _same_end(resumed, whole),
@@ -381,6 +334,89 @@ def schedule(
             "begins: 8, 9 and 10.",
         },
     )
+
+
+def _halved_rates(add_schedule: Callable) -> SimpleNamespace:
+    """A run of 10 epochs with a schedule, if that is right."""
+    whole = _new_run(0)
+    with case("add_schedule(run), then 10 epochs"):
+        add_schedule(whole)
+        got = [_scheduled_epoch(whole) for _ in range(10)]
+        equal(
+            got,
+            _rates(10),
+            "Make a `StepLR` of `run.optimizer` with step_size=3 and "
+            "gamma=0.5, and keep it as `run.scheduler`.",
+            known=[
+                (
+                    [0.1] * 10,
+                    "The rate stays: the scheduler must hold `run.optimizer` "
+                    "itself.",
+                ),
+                (
+                    [0.1 * 0.5**epoch for epoch in range(10)],
+                    "This halves it after each epoch: `step_size` is the "
+                    "number of epochs between two changes.",
+                ),
+                (
+                    [0.1 * 0.1 ** (epoch // 3) for epoch in range(10)],
+                    "This takes a tenth: `gamma` is the factor, and 0.1 is "
+                    "what it is if you give none.",
+                ),
+            ],
+        )
+    return whole
+
+
+def _resumed_rates(
+    add_schedule: Callable, save: Callable, resume: Callable
+) -> SimpleNamespace:
+    """A run of 10 epochs, cut in epoch 8, if its schedule is right."""
+    path, truth = Path("run.pt"), _rates(10)[7:]
+    saved = (
+        "Save `run.scheduler.state_dict()`, not the scheduler, which "
+        "`weights_only=True` refuses, and give it to `load_state_dict`."
+    )
+    with case(
+        "save after epoch 7, resume in a new run with a schedule", saved
+    ):
+        stopped = _new_run(0)
+        add_schedule(stopped)
+        for _ in range(7):
+            _scheduled_epoch(stopped)
+        save(stopped, path)
+        resumed = _new_run(1)
+        add_schedule(resumed)
+        resume(resumed, path)
+        equal(
+            len(resumed.history),
+            7,
+            "A run that has trained for 7 epochs has 7 entries in its "
+            "history.",
+        )
+    with case("the learning rates of epochs 8 to 10 after that"):
+        equal(
+            [_scheduled_epoch(resumed) for _ in range(3)],
+            truth,
+            "The rate is an entry of the optimizer's state, and the number of "
+            "epochs one of the scheduler's: both must be loaded.",
+            known=[
+                (
+                    truth[:1] * 3,
+                    "The scheduler counts its epochs from 0 again: its state "
+                    "is lost, in saving or in resuming.",
+                ),
+                (
+                    [0.1, 0.1, 0.05],
+                    "The optimizer's state is missing, and with it the rate.",
+                ),
+                (
+                    [0.1] * 3,
+                    "The optimizer's and the scheduler's state are missing.",
+                ),
+            ],
+        )
+    return resumed
 
 
 def _scheduled_epoch(run: SimpleNamespace) -> float:
@@ -416,18 +452,40 @@ class _PowerCutError(RuntimeError):
     """What stops a run of a check."""
 
 
-def _watch(run: SimpleNamespace, cut: int = 0) -> list[Tensor]:
-    """The training batches that a run sees, up to a cut before one of them."""
-    seen = []
+class _Watch:
+    """The batches that a run trains with, up to a cut before one of them.
 
-    def note(net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if net.training:
-            if len(seen) == cut - 1:
-                raise _PowerCutError(f"power cut before batch {cut}")
-            seen.append(inputs[0].detach().clone())
+    Args:
+        run (SimpleNamespace): the run.
+        path (Path): its checkpoint, if it writes one.
+        cut (int): before which batch the power is cut; 0 is never.
+    """
 
-    run.net.register_forward_pre_hook(note)
-    return seen
+    def __init__(
+        self, run: SimpleNamespace, path: Path | None = None, cut: int = 0
+    ) -> None:
+        self.path, self.cut = path, cut
+        self.batches: list[Tensor] = []
+        self.written: list[int] = []  # after how many batches
+        if path:
+            self._is_written()
+        run.net.register_forward_pre_hook(self._note)
+
+    def _note(self, net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if not net.training:
+            return
+        if self.path and self._is_written():
+            self.written.append(len(self.batches))
+        if len(self.batches) == self.cut - 1:
+            raise _PowerCutError(f"power cut before batch {self.cut}")
+        self.batches.append(inputs[0].detach().clone())
+
+    def _is_written(self) -> bool:
+        """Whether the file is a new one since this was asked before."""
+        new = self.path.is_file() and self.path.stat().st_mtime_ns > 0
+        if new:
+            os.utime(self.path, ns=(0, 0))
+        return new
 
 
 @exercise(
@@ -443,46 +501,53 @@ def lose_less(
     save_inside: Callable,
     resume_inside: Callable,
 ) -> None:
-    path = Path("run.pt")
+    trial = _Inside(train_epoch_inside, save_inside, resume_inside)
+    one, order = _whole(1)
+    two, _ = _whole(2)
+    _uncut(trial, one, order)
+    run = _cut_once(trial, one, order)
+    _next_epoch(trial, run, two)
+    _cut_twice(trial, one)
+    _cut_later(trial, two)
 
-    def new_run(seed: int) -> SimpleNamespace:
+
+class _Inside:
+    """The three functions of an answer, and a file."""
+
+    def __init__(
+        self, train_epoch: Callable, save: Callable, resume: Callable
+    ) -> None:
+        self.train_epoch, self.save, self.resume = train_epoch, save, resume
+        self.path = Path("run.pt")
+
+    def new_run(self, seed: int) -> SimpleNamespace:
         run = _new_run(seed)
         run.begun = {}
         return run
 
-    def epoch_of(run: SimpleNamespace) -> None:
-        loss = train_epoch_inside(run, _images(), LABELS.clone(), path, 2)
+    def epoch_of(self, run: SimpleNamespace) -> None:
+        """An epoch of 24 batches of 2, or its rest."""
+        loss = self.train_epoch(run, _images(), LABELS.clone(), self.path, 2)
         run.history.append((loss, 0.0, 0.0))
 
-    def cut(run: SimpleNamespace, batch: int) -> SimpleNamespace:
+    def cut(self, run: SimpleNamespace, batch: int) -> SimpleNamespace:
         """A new run that goes on where another one was cut."""
-        _watch(run, batch)
+        _Watch(run, cut=batch)
         with suppress(_PowerCutError):
-            epoch_of(run)
-        holds(
-            path.is_file(),
-            "a file",
-            "none",
-            "After ten batches a checkpoint must be there: write it in the "
-            "loop.",
-        )
-        resumed = new_run(1)
-        resume_inside(resumed, path)
+            self.epoch_of(run)
+        resumed = self.new_run(1)
+        self.resume(resumed, self.path)
         return resumed
 
-    (one, order), (two, _) = _whole(1), _whole(2)
+
+def _uncut(trial: _Inside, one: SimpleNamespace, order: list[Tensor]) -> None:
+    """Require that an epoch without a cut is the chapter's."""
     loss = one.history[0][0]
-    with case("a run without a cut: 48 images in 24 batches of 2"):
-        run = new_run(0)
-        seen = _watch(run)
-        epoch_of(run)
-        holds(
-            len(seen) == 24 and all(map(torch.equal, seen, order)),
-            "the batches of train_epoch, in its order",
-            "others",
-            "Without a begun epoch, draw the order as `train_epoch` does: "
-            "`torch.randperm(len(X), generator=run.generator)`, once.",
-        )
+    with case("a run without a cut: 48 images in 24 batches of 2, on the CPU"):
+        run = trial.new_run(0)
+        watch = _Watch(run, trial.path)
+        trial.epoch_of(run)
+        _same_batches(watch.batches, order)
         holds(
             _same_weights(run, one),
             "the weights after train_epoch",
@@ -499,32 +564,92 @@ def lose_less(
                 (loss / 2, "Count each batch's loss for each of its images."),
             ],
         )
+        _every_ten(watch.written)
+
+
+def _same_batches(batches: list[Tensor], order: list[Tensor]) -> None:
+    """Require the batches of an epoch: their number, sizes and order."""
+    equal(
+        len(batches),
+        24,
+        "`batch_size` is an argument, here 2, and all images of X come in "
+        "batches of this size.",
+    )
+    equal(
+        [len(batch) for batch in batches],
+        [2] * 24,
+        "Each batch has `batch_size` images: `split` makes them.",
+    )
+    holds(
+        all(map(torch.equal, batches, order)),
+        "the batches of train_epoch, in its order",
+        "others",
+        "Without a begun epoch, draw the order as `train_epoch` does: "
+        "`torch.randperm(len(X), generator=run.generator)`, once.",
+    )
+
+
+def _every_ten(written: list[int]) -> None:
+    """Require checkpoints after batches 10 and 20."""
+    hint = "Write a checkpoint after every ten batches, counted from 1."
+    if not written:
+        hint = (
+            "After ten batches a checkpoint must be there: write it in the "
+            "loop."
+        )
+    elif {1, 11, 21} <= set(written) and len(written) < 23:
+        hint = (
+            "The numbers of the batches begin at 0 in your loop: `i % 10 == "
+            "0` holds for the first, and then for the eleventh."
+        )
+    elif len(written) == 23:
+        hint = (
+            "This is a checkpoint after every batch, which costs time. Write "
+            "one after every ten."
+        )
+    after = ", ".join(map(str, written))
+    holds(
+        [batch for batch in written if batch] == [10, 20],
+        "checkpoints after batches 10, 20",
+        f"after batches {after}" if written else "none",
+        hint,
+    )
+
+
+def _cut_once(
+    trial: _Inside, one: SimpleNamespace, order: list[Tensor]
+) -> SimpleNamespace:
+    """A run that was cut and has ended its epoch, if that is right."""
     with case("a run that is cut before batch 16 of its first epoch"):
-        run = cut(new_run(0), 16)
-        seen = _watch(run)
-        epoch_of(run)
+        run = trial.cut(trial.new_run(0), 16)
+        watch = _Watch(run)
+        trial.epoch_of(run)
         equal(
-            len(seen),
+            len(watch.batches),
             14,
-            "The resumed epoch has 14 batches left, 11 to 24. Put into "
-            "`run.begun` how many are done, and save it.",
+            "The checkpoint was written after batch 10, so that the resumed "
+            "epoch has 14 batches left, 11 to 24. Put into `run.begun` how "
+            "many are done, and save it.",
             known=[
                 (
                     24,
                     "The epoch begins anew: save how many batches of it are "
                     "done, and leave these out.",
                 ),
-                (13, "A batch is left out: ten are done, not eleven."),
-                (15, "A batch comes twice: ten are done, not nine."),
                 (
-                    9,
-                    "This is a checkpoint after every batch, which costs "
-                    "time. Write one after every ten.",
+                    13,
+                    "A batch is left out: when the checkpoint was written, "
+                    "ten were done, not eleven.",
+                ),
+                (
+                    15,
+                    "A batch comes twice: when the checkpoint was written, "
+                    "ten were done, not nine.",
                 ),
             ],
         )
         holds(
-            all(map(torch.equal, seen, order[10:])),
+            all(map(torch.equal, watch.batches, order[10:])),
             "batches 11 to 24 of the order that was drawn",
             "others",
             "The order is drawn before the first batch, and the generator "
@@ -540,16 +665,23 @@ def lose_less(
         )
         equal(
             run.history[0][0],
-            loss,
+            one.history[0][0],
             "The mean is over the whole epoch, so the sum of the losses up "
             "to the cut must be saved too.",
         )
+    return run
+
+
+def _next_epoch(
+    trial: _Inside, run: SimpleNamespace, two: SimpleNamespace
+) -> None:
+    """Require that the epoch after a resumed one is whole."""
     with case("the next epoch of the resumed run"):
         equal(run.begun, {}, "Empty `run.begun` when the epoch ends.")
-        save_inside(run, path)
-        seen.clear()
-        epoch_of(run)
-        equal(len(seen), 24, "The next epoch is a whole one.")
+        trial.save(run, trial.path)
+        watch = _Watch(run)
+        trial.epoch_of(run)
+        equal(len(watch.batches), 24, "The next epoch is a whole one.")
         holds(
             _same_end(run, two),
             "the end of a run that wasn't cut",
@@ -557,12 +689,16 @@ def lose_less(
             "Is the generator that shuffles as it was after the order was "
             "drawn? Its state belongs to the checkpoint as before.",
         )
+
+
+def _cut_twice(trial: _Inside, one: SimpleNamespace) -> None:
     with case("a run that is cut before batch 16, and again before 22"):
-        run = cut(cut(new_run(0), 16), 22 - 10)
-        seen = _watch(run)
-        epoch_of(run)
+        run = trial.cut(trial.new_run(0), 16)
+        run = trial.cut(run, 22 - 10)
+        watch = _Watch(run)
+        trial.epoch_of(run)
         equal(
-            len(seen),
+            len(watch.batches),
             4,
             "After two cuts, batches 21 to 24 are left. Count the batches "
             "from the beginning of the epoch, not of its rest.",
@@ -574,12 +710,15 @@ def lose_less(
             "The sum of the losses is that of the whole epoch, also in the "
             "rest of a rest.",
         )
+
+
+def _cut_later(trial: _Inside, two: SimpleNamespace) -> None:
     with case("a run that is cut before batch 5 of its second epoch"):
-        run = new_run(0)
-        epoch_of(run)
-        save_inside(run, path)
-        run = cut(run, 5)
-        epoch_of(run)
+        run = trial.new_run(0)
+        trial.epoch_of(run)
+        trial.save(run, trial.path)
+        run = trial.cut(run, 5)
+        trial.epoch_of(run)
         holds(
             _same_end(run, two),
             "the end of a run that wasn't cut",
@@ -592,10 +731,10 @@ def lose_less(
 def _whole(num_epochs: int) -> tuple[SimpleNamespace, list[Tensor]]:
     """A run that isn't cut, in batches of 2, and the batches that it saw."""
     run = _new_run(0)
-    seen = _watch(run)
+    watch = _Watch(run)
     for _ in range(num_epochs):
         run.history.append((_train_epoch(run, batch_size=2), 0.0, 0.0))
-    return run, seen
+    return run, watch.batches
 
 
 @exercise(
@@ -607,39 +746,55 @@ def _whole(num_epochs: int) -> tuple[SimpleNamespace, list[Tensor]]:
     "any other error is still raised",
 )
 def stop_button(train_until_stopped: Callable) -> None:
+    _without_the_button(train_until_stopped)
+    _with_the_button(train_until_stopped)
+    _of_a_resumed_run(train_until_stopped)
+    with case("a ZeroDivisionError in epoch 4"):
+        raises(
+            ZeroDivisionError,
+            lambda: _trial(
+                train_until_stopped, epoch=4, error=ZeroDivisionError
+            )[0],
+            hint="Only the button is expected. Catch `KeyboardInterrupt` "
+            "alone, or a mistake in the code goes by in silence.",
+        )
+
+
+def _trial(
+    train_until_stopped: Callable,
+    epoch: int = 0,
+    save: int = 0,
+    error: type[BaseException] = KeyboardInterrupt,
+    history: int = 0,
+) -> tuple[object, str, int]:
+    """What is returned and printed, and how long the history is."""
     path = Path("run.pt")
 
-    def trial(
-        epoch: int = 0,
-        save: int = 0,
-        error: type[BaseException] = KeyboardInterrupt,
-        history: int = 0,
-    ) -> tuple[object, str, int]:
-        """What is returned and printed, and how long the history is."""
-        saved = 0
+    def one_epoch(run: SimpleNamespace) -> None:
+        if len(run.history) == epoch - 1:
+            raise error("stopped in an epoch")
+        run.history.append((0.9, 0.5, 0.8))
 
-        def one_epoch(run: SimpleNamespace) -> None:
-            if len(run.history) == epoch - 1:
-                raise error("stopped in an epoch")
-            run.history.append((0.9, 0.5, 0.8))
+    def save_run(run: SimpleNamespace, path: Path) -> None:
+        if len(run.history) == save:
+            raise error("stopped in save_run")
+        state = _state(run)  # the entries of the chapter's
+        state["random"] = {"cpu": state["random"]}
+        torch.save({"epoch": len(run.history), **state}, path)
 
-        def save_run(run: SimpleNamespace, path: Path) -> None:
-            nonlocal saved
-            if len(run.history) == save:
-                raise error("stopped in save_run")
-            saved = len(run.history)
-            torch.save({"epoch": saved}, path)
+    run = _new_run(0)
+    path.unlink(missing_ok=True)
+    if history:
+        run.history += [(0.9, 0.5, 0.8)] * history
+        save_run(run, path)
+    with redirect_stdout(io.StringIO()) as printed:
+        got = train_until_stopped(run, path, 5, one_epoch, save_run)
+    return got, printed.getvalue(), len(run.history)
 
-        run = SimpleNamespace(history=[(0.9, 0.5, 0.8)] * history)
-        path.unlink(missing_ok=True)
-        if history:
-            torch.save({"epoch": history}, path)
-        with redirect_stdout(io.StringIO()) as printed:
-            got = train_until_stopped(run, path, 5, one_epoch, save_run)
-        return got, printed.getvalue(), len(run.history)
 
+def _without_the_button(train_until_stopped: Callable) -> None:
     with case("5 epochs, and nobody stops"):
-        got, _, length = trial()
+        got, _, length = _trial(train_until_stopped)
         equal(
             length,
             5,
@@ -651,12 +806,15 @@ def stop_button(train_until_stopped: Callable) -> None:
             "Write a checkpoint after each epoch, and return the epoch of "
             "the last one.",
         )
+
+
+def _with_the_button(train_until_stopped: Callable) -> None:
     hint = (
         "`KeyboardInterrupt` is no `Exception`, so that `except Exception` "
         "lets it pass: name it."
     )
     with case("5 epochs, stopped in epoch 4", hint):
-        got, printed, _ = trial(epoch=4)
+        got, printed, _ = _trial(train_until_stopped, epoch=4)
         equal(
             got,
             3,
@@ -671,7 +829,7 @@ def stop_button(train_until_stopped: Callable) -> None:
     hint = "The button can be pressed at any moment, also in `save_run`."
     with case("5 epochs, stopped in save_run after epoch 4", hint):
         equal(
-            trial(save=4)[0],
+            _trial(train_until_stopped, save=4)[0],
             3,
             hint,
             known=[
@@ -685,27 +843,23 @@ def stop_button(train_until_stopped: Callable) -> None:
         )
     with case("5 epochs, stopped in epoch 1", "There is no checkpoint yet."):
         equal(
-            trial(epoch=1)[0],
+            _trial(train_until_stopped, epoch=1)[0],
             0,
             "Before the first checkpoint, the answer is 0.",
         )
+
+
+def _of_a_resumed_run(train_until_stopped: Callable) -> None:
     with case("a resumed run of 2 epochs, stopped in epoch 3"):
         equal(
-            trial(epoch=3, history=2)[0],
+            _trial(train_until_stopped, epoch=3, history=2)[0],
             2,
             "Its last checkpoint is the one that it was resumed from.",
         )
         equal(
-            trial(history=2)[2],
+            _trial(train_until_stopped, history=2)[2],
             5,
             "`num_epochs` counts the epochs before the resuming too.",
-        )
-    with case("a ZeroDivisionError in epoch 4"):
-        raises(
-            ZeroDivisionError,
-            lambda: trial(epoch=4, error=ZeroDivisionError)[0],
-            hint="Only the button is expected. Catch `KeyboardInterrupt` "
-            "alone, or a mistake in the code goes by in silence.",
         )
 
 
@@ -722,7 +876,7 @@ def who_confuses_whom(
     hint = "There are ten digits, also where some don't occur."
     y, answers = torch.tensor([3, 3, 8]), torch.tensor([3, 8, 8])
     with case("labels [3, 3, 8], read as [3, 8, 8]", hint):
-        C = torch.as_tensor(confusion(y.clone(), answers.clone()))
+        C = _matrix(confusion(y.clone(), answers.clone()))
         truth = _confusion(y, answers)
         equal(tuple(C.shape), (10, 10), hint)
         equal(
@@ -744,7 +898,7 @@ def who_confuses_whom(
         )
     y, answers = torch.tensor([1, 1, 1, 7]), torch.tensor([1, 1, 1, 1])
     with case("labels [1, 1, 1, 7], read as [1, 1, 1, 1]"):
-        C = torch.as_tensor(confusion(y.clone(), answers.clone()))
+        C = _matrix(confusion(y.clone(), answers.clone()))
         truth = _confusion(y, answers)
         equal(
             _entries(C),
@@ -802,6 +956,20 @@ def who_confuses_whom(
             "diagonal": "On it, label and answer are the same.",
         },
     )
+
+
+def _matrix(got: object) -> Tensor:
+    """A matrix as a tensor, also one of lists or of numpy's."""
+    C = None
+    with suppress(Exception):
+        C = torch.as_tensor(got)
+    holds(
+        C is not None and not C.is_meta,
+        "a matrix",
+        show(got),
+        "Return the matrix of counts, of shape (10, 10).",
+    )
+    return C
 
 
 def _confusion(y: Tensor, answers: Tensor) -> Tensor:
@@ -887,7 +1055,26 @@ def new_hands(split_new_hands: Callable, lower: object) -> None:
 
 
 def _positions(parts: object) -> list[list[int]]:
-    return [[int(i) for i in part] for part in parts]
+    """Three lists of positions."""
+    number = len(parts) if hasattr(parts, "__len__") else None
+    holds(
+        number == 3,
+        "three parts",
+        show(parts) if number is None else f"{number} parts",
+        "Return three parts: the positions of training, validation and test.",
+    )
+    positions = []
+    for part in parts:
+        shape = getattr(part, "shape", (0,))
+        holds(
+            len(shape) == 1 and hasattr(part, "__iter__"),
+            "one dimension of positions",
+            f"shape {show(tuple(shape))}" if len(shape) != 1 else show(part),
+            "Return positions in the file, not the images that are there: "
+            "`X[train]` gives these later.",
+        )
+        positions.append([int(i) for i in part])
+    return positions
 
 
 def _lower_accuracy() -> str:
@@ -912,7 +1099,7 @@ def _lower_accuracy() -> str:
 @exercise(
     "7.8 Layers of your own",
     "with five seeds, the first loss is within 0.1 of log 10",
-    "the model still learns",
+    "the model still learns, with each seed",
     "you know which logits a MyLinear at the end can't give",
     "you know what a closed output costs",
 )
@@ -951,7 +1138,22 @@ def layers_of_your_own(init_small: Callable, mylinear_last: dict) -> None:
                 rtol=0,
                 atol=0.1,
             )
-    with case("30 steps of training after that"):
+        _learns(net, X, y, seed)
+    predicted(
+        mylinear_last,
+        _mylinear_last(X, y),
+        {
+            "never": "The last step of `MyLinear` is a ReLU. What can't come "
+            "out of it?",
+            "gradient": "An output is 0 for all digits if each sum before "
+            "its ReLU is negative. What is the slope of the ReLU there?",
+        },
+    )
+
+
+def _learns(net: nn.Module, X: Tensor, y: Tensor, seed: int) -> None:
+    """Require that a model reads most of the digits after 30 steps."""
+    with case(f"30 steps of training after that, seed {seed}"):
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
         for _ in range(30):
             loss = F.cross_entropy(net(X), y)
@@ -967,16 +1169,6 @@ def layers_of_your_own(init_small: Callable, mylinear_last: dict) -> None:
             "weights are 0 the ReLU lets nothing pass, and no gradient: they "
             "must be drawn.",
         )
-    predicted(
-        mylinear_last,
-        _mylinear_last(X, y),
-        {
-            "never": "The last step of `MyLinear` is a ReLU. What can't come "
-            "out of it?",
-            "gradient": "An output is 0 for all digits if each sum before "
-            "its ReLU is negative. What is the slope of the ReLU there?",
-        },
-    )
 
 
 def _mylinear_last(X: Tensor, y: Tensor) -> dict[str, str]:

@@ -12,6 +12,7 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch import nn
+from torch.utils import benchmark
 
 from d2l_helpers import d2l
 from tests.answers import right, wrong
@@ -75,6 +76,84 @@ def time_by_the_timer(n, device):
 def time_by_timeit(n, device):
     a, b = pair(n, device)
     return sorted(timeit.repeat(lambda: a + b, number=5, repeat=5))[2] / 5
+
+
+@right("small_and_large", COUNTS)
+def time_by_many_blocks(n, device):
+    a, b = pair(n, device)
+    runs = timeit.repeat(lambda: a + b, number=3000, repeat=7)
+    return median(t / 3000 for t in runs)
+
+
+@right("small_and_large", COUNTS)
+def time_by_blocks_of_a_clock(n, device):
+    a, b = pair(n, device)
+    a + b
+    return median(clocked(lambda: a + b, 20) / 20 for _ in range(6))
+
+
+@right("small_and_large", COUNTS)
+def time_by_torch(n, device):
+    a, b = pair(n, device)
+    timer = benchmark.Timer("a + b", globals={"a": a, "b": b})
+    return timer.blocked_autorange(min_run_time=0.1).median
+
+
+@right("small_and_large", COUNTS)
+def time_by_a_kept_clock(n, device, clock=time.perf_counter):
+    a, b = pair(n, device)
+    times = []
+    for _ in range(12):
+        start = clock()
+        a + b
+        times.append(clock() - start)
+    return sorted(times[2:])[5]
+
+
+@right("small_and_large", COUNTS)
+def time_from_reading_to_reading(n, device):
+    a, b = pair(n, device)
+    a.add(b)
+    readings = [time.monotonic_ns()]
+    for _ in range(10):
+        a.add(b)
+        readings.append(time.monotonic_ns())
+    return np.median(np.diff(readings)) / 1e9
+
+
+@wrong("small_and_large", "or leave its duration out", COUNTS)
+def time_without_warm_up(n, device):
+    a, b = pair(n, device)
+    return median(clocked(lambda: a + b, 1) for _ in range(9))
+
+
+@wrong("small_and_large", "or leave its duration out", COUNTS)
+def time_without_warm_up_of_ten(n, device):
+    a, b = pair(n, device)
+    times = [clocked(lambda: a + b, 1) for _ in range(10)]
+    return torch.tensor(times, dtype=torch.double).median()
+
+
+@wrong("small_and_large", "shortest time", COUNTS)
+def time_as_minimum(n, device):
+    a, b = pair(n, device)
+    a + b
+    return min(clocked(lambda: a + b, 1) for _ in range(9))
+
+
+@wrong("small_and_large", "hardly any on the median", COUNTS)
+def time_as_mean_of_a_block(n, device):
+    a, b = pair(n, device)
+    a + b
+    return clocked(lambda: a + b, 15) / 15
+
+
+@wrong("small_and_large", "can't be a duration", COUNTS)
+def time_without_a_clock(n, device):
+    a, b = pair(n, device)
+    for _ in range(6):
+        a + b
+    return 1.0
 
 
 @wrong("small_and_large", "Run the sum before the clock", COUNTS)
@@ -149,6 +228,7 @@ def time_on_the_cpu(n, device):
 @wrong("small_and_large", "where the device says", COUNTS)
 def time_of_two_places(n, device):
     a, b = torch.ones(n, device=device), torch.ones(n)
+    a + b
     return median(clocked(lambda: a + b, 1) for _ in range(9))
 
 
@@ -212,6 +292,12 @@ def set_one_by_one(net, name, values):
     for i, value in enumerate(values):
         bias[i] = value
     assert bias.tolist() == values  # an error on meta
+
+
+@right("parameters_across_devices", get_by_item)
+def set_data_of_its_kind(net, name, values):
+    bias = net.get_parameter(name)
+    bias.data = torch.tensor(values, dtype=bias.dtype, device=bias.device)
 
 
 @right("parameters_across_devices", get_by_item)
@@ -365,7 +451,7 @@ def kept_in_place(A, B, steps):
 
 right("thousand_norms", kept, SHIFT)(read)
 right("thousand_norms", kept_in_place, ONES)(read_in_double)
-right("thousand_norms", kept, torch.eye(100).double())(
+right("thousand_norms", kept, -torch.eye(100).double())(
     lambda A, B, steps: tuple(read(A, B, steps))
 )
 
@@ -495,6 +581,7 @@ for factor, hint in (
     (torch.randn(100, 100), "10 to the power of 41"),
     (torch.eye(100) / 2, "norm shrinks"),
     (torch.eye(2), "100 x 100"),
+    (torch.eye(100), "nothing is computed"),
 ):
     wrong("thousand_norms", hint, kept, factor)(read)
 
@@ -582,6 +669,21 @@ def at_once_as_completed(f, S, T):
     pool = ThreadPoolExecutor(2)
     futures = [pool.submit(f, S), pool.submit(f, T)]
     return [future.result() for future in as_completed(futures)]
+
+
+@wrong("two_at_once", "as they complete")
+def at_once_as_they_come(f, S, T):
+    results = []
+    threads = [
+        threading.Thread(target=lambda X=X: results.append(f(X)))
+        for X in (S, T)
+    ]
+    threads[0].start()
+    threads[0].join(0.3)  # so that f(S) comes first where it can
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    return results
 
 
 @wrong("two_at_once", "order of the arguments")
@@ -679,6 +781,17 @@ def stays_without_gradient(net):
         for place in stays(
             net,
             lambda _, v: isinstance(v, torch.Tensor) and not v.requires_grad,
+        )
+    ]
+
+
+@wrong("what_stays_behind", "its type")
+def stays_of_floats(net):
+    return [
+        ".".join(filter(None, place))
+        for place in stays(
+            net,
+            lambda _, v: isinstance(v, torch.Tensor) and v.is_floating_point(),
         )
     ]
 

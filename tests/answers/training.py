@@ -187,6 +187,25 @@ def start_with_a_product(run, path, lr):
     run.optimizer.param_groups[0]["lr"] *= lr
 
 
+@wrong("resume_from_the_best", "The momentum is lost", NEEDED)
+def start_without_momentum(run, path, lr):
+    run.net.load_state_dict(torch.load(path))
+    run.optimizer = SGD(run.net.parameters(), lr=lr)
+
+
+@wrong("resume_from_the_best", "The momentum is lost", NEEDED)
+def start_with_momentum_of_zero(run, path, lr):
+    run.net.load_state_dict(torch.load(path))
+    for group in run.optimizer.param_groups:
+        group["lr"], group["momentum"] = lr, 0
+
+
+@wrong("resume_from_the_best", "learning rate alone is new", NEEDED)
+def start_with_another_momentum(run, path, lr):
+    run.net.load_state_dict(torch.load(path))
+    run.optimizer = SGD(run.net.parameters(), lr=lr, momentum=0.5)
+
+
 for _name, _hint in {
     "optimizer": "It keeps the momentum",
     "generator": "It shuffles",
@@ -341,7 +360,16 @@ def resume_inside(run, path, skip=()):
 
 
 def epoch_inside(
-    run, X, y, path, size=50, every=10, shift=0, wrongs=(), save=save_inside
+    run,
+    X,
+    y,
+    path,
+    size=50,
+    every=10,
+    shift=0,
+    late=0,
+    wrongs=(),
+    save=save_inside,
 ):
     """An epoch with an error in it, unless there are no further arguments."""
     run.net.train()
@@ -353,7 +381,9 @@ def epoch_inside(
         begun["order"] = torch.randperm(len(X), generator=run.generator)
     if "total" in wrongs:
         begun["total"] = 0.0
-    batches = begun["order"].split(size)
+    batches = begun["order"].to(X.device).split(size)
+    if "sizes" in wrongs:
+        batches = begun["order"].split([1, 3, *[2] * 22])
     for i in range(begun["done"], len(batches)):
         loss = F.cross_entropy(run.net(X[batches[i]]), y[batches[i]])
         run.optimizer.zero_grad()
@@ -365,7 +395,7 @@ def epoch_inside(
         run.optimizer.step()
         begun["total"] += loss.item() * size
         begun["done"] = i + 1 + shift
-        if "late step" not in wrongs and (i + 1) % every == 0:
+        if "late step" not in wrongs and (i + 1 - late) % every == 0:
             save(run, path)
     total = begun["total"]
     if "begun" not in wrongs:
@@ -417,7 +447,10 @@ for _hint, _changes in {
     "after the step": {"wrongs": ("late step",)},
     "when the epoch ends": {"wrongs": ("begun",)},
     "write it in the loop": {"every": 100},
-    "how many are done": {"every": 4},
+    "every ten batches, counted from 1": {"every": 5},
+    "then for the eleventh": {"late": 1},
+    "how many are done, and save it": {"shift": 3},
+    "`split` makes them": {"wrongs": ("sizes",)},
 }.items():
     wrong("lose_less", _hint, save_inside, resume_inside)(
         epoch_with(**_changes)
@@ -433,6 +466,11 @@ for _hint, _names in {
     wrong("lose_less", _hint, save_inside, resume_inside_without(*_names))(
         epoch_inside
     )
+
+
+@wrong("lose_less", "batches of this size", save_inside, resume_inside)
+def epoch_of_large_batches(run, X, y, path, batch_size):
+    return epoch_inside(run, X, y, path)
 
 
 def resume_with_a_whole_epoch(run, path):
@@ -545,6 +583,20 @@ def loop_that_reads_the_file(run, path, num_epochs, one_epoch, save_run):
     state = torch.load(path) if os.path.exists(path) else {"epoch": 0}
     print(f"last checkpoint: epoch {state['epoch']} of {num_epochs}")
     return state["epoch"]
+
+
+@right("stop_button")
+def loop_that_reads_the_history_of_the_file(run, path, n, epoch, save):
+    def done():
+        return len(torch.load(path)["history"]) if path.exists() else 0
+
+    try:
+        while len(run.history) < n:
+            epoch(run)
+            save(run, path)
+    except KeyboardInterrupt:
+        print(f"Stopped after a checkpoint of epoch {done()}.")
+    return done()
 
 
 @right("stop_button")
@@ -754,6 +806,11 @@ def count_by_sets(y, answers):
     return C.where(C < 3, 2)
 
 
+@wrong("who_confuses_whom", "Return the matrix of counts", most, SUMS)
+def count_without_return(y, answers):
+    count(y, answers)
+
+
 def most_of_one_direction(C):
     C = C.clone().fill_diagonal_(0)
     return divmod(C.argmax().item(), 10)
@@ -816,6 +873,27 @@ def split_with_the_first(seed):
     torch.manual_seed(seed)
     others = 300 + torch.randperm(1497)
     return *others.split([1200, 297]), torch.arange(300)
+
+
+@wrong("new_hands", "Return three parts", "new hands")
+def split_without_return(seed):
+    split_by_generator(seed)
+
+
+@wrong("new_hands", "Return three parts", "new hands")
+def split_in_two(seed):
+    return split_by_generator(seed)[1:]
+
+
+@wrong("new_hands", "not the images", "new hands")
+def split_of_images(seed):
+    X = torch.zeros(1797, 8, 8)
+    return [X[torch.as_tensor(part)] for part in split_by_generator(seed)]
+
+
+@wrong("new_hands", "not the images", "new hands")
+def split_of_numbers(seed):
+    return 1200, 297, 300
 
 
 @wrong("new_hands", "Positions begin at 0", "new hands")
