@@ -57,8 +57,8 @@ def test_solution_is_right(chapter):
         assert task.state == "solved", task.number
 
 
-def imports(solutions):
-    """The lines that import what the solutions use, but for the package's.
+def opening(solutions):
+    """What a page of solutions begins with, where the chapter lacks it.
 
     A chapter has its own `MyLinear`, for example, and a reader uses that.
     """
@@ -66,16 +66,17 @@ def imports(solutions):
     for cell in book.read_source(solutions).cells:
         if exercises.HEADING.match(cell.source):
             break
-        if cell.cell_type == "code":
-            lines += [
-                ast.unparse(node)
-                for node in ast.parse(cell.source).body
-                if isinstance(node, ast.Import)
-                or (
-                    isinstance(node, ast.ImportFrom)
-                    and "d2l_helpers" not in node.module
-                )
-            ]
+        for node in ast.parse(cell.source * (cell.cell_type == "code")).body:
+            names = [alias.name for alias in getattr(node, "names", [])]
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                names = [node.name]
+            elif getattr(node, "module", None) != "d2l_helpers":
+                names = []
+            if names or isinstance(node, (ast.Import, ast.ImportFrom)):
+                lines += [
+                    f"if not {names} or {set(names)} - globals().keys():",
+                    *(f"    {line}" for line in ast.unparse(node).split("\n")),
+                ]
     return "\n".join(lines)
 
 
@@ -93,7 +94,7 @@ def test_solution_is_right_in_its_chapter_too(chapter, tmp_path):
             cell.source = (
                 solved[number].call
                 if cell.source.startswith("check.")
-                else f"{imports(book.solutions(chapter))}\n"
+                else f"{opening(book.solutions(chapter))}\n"
                 f"{solved[number].answer}"
             )
     book.client(notebook, tmp_path).execute()
