@@ -78,6 +78,12 @@ def test_a_chapter_passes_its_tests_there(folder):
     assert re.search(r"\d+ passed", done.stdout)
 
 
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_its_code_is_in_style(folder, command):
+    done = run(folder, sys.executable, "-m", "ruff", *command)
+    assert done.returncode == 0, done.stdout
+
+
 def test_progress_is_told_there(folder):
     done = run(folder, sys.executable, "-m", "tools.exercises", "progress")
     last, _ = done.stdout.splitlines()[-2:]
