@@ -8,6 +8,7 @@ import os
 import pkgutil
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ from d2l_helpers.check._compare import Wrong, case, equal, holds, raises
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._report import Report, show
 from tests.answers import RIGHT, WRONG
+from tools.book import ROOT
 
 NAMES = [name for name in check.__all__ if name != "Report"]
 CHECKS = pytest.mark.parametrize("name", NAMES)
@@ -419,6 +421,19 @@ def settings():
         dict(plt.rcParams),
         torch.cuda._lazy_seed_tracker.call_order,
     )
+
+
+def test_terminal_hides_output_without_ipython():
+    code = (
+        "import sys; from d2l_helpers import check\n"
+        "def init(module): print('loud'); print('loud', file=sys.stderr)\n"
+        "report = check.better_start(init, check.nn.Module, {0: 'half'})\n"
+        "assert 'IPython' not in sys.modules\n"
+        "print(report.state)"
+    ).replace("check.nn.Module", "__import__('d2l_helpers').MyLinear")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("not right yet\n", "")
 
 
 def test_answer_may_change_settings_and_draw():

@@ -13,8 +13,15 @@ import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import (
+    ExitStack,
+    chdir,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+)
 from copy import copy
+from io import StringIO
 from pathlib import Path
 from time import monotonic  # by name: a check may replace those of `time`
 from unittest.mock import patch
@@ -42,8 +49,6 @@ def safely() -> Iterator[None]:
     Raises:
         TimeUp: inside, if it takes more than ``SECONDS``.
     """
-    from IPython.utils.capture import capture_output
-
     with ExitStack() as stack:
         enter = stack.enter_context
         enter(_state_kept())
@@ -55,11 +60,22 @@ def safely() -> Iterator[None]:
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         enter(chdir(enter(folder)))
         enter(warnings.catch_warnings(action="ignore"))
-        enter(capture_output())
+        _hide_output(enter)
         enter(torch.inference_mode(False))
         enter(torch.enable_grad())
         enter(_time_limit())
         yield
+
+
+def _hide_output(enter: Callable) -> None:
+    """Hide what is printed, and in a notebook what is displayed."""
+    if "IPython" in sys.modules:  # which is slow to import
+        from IPython.utils.capture import capture_output
+
+        enter(capture_output())
+    else:
+        enter(redirect_stdout(StringIO()))
+        enter(redirect_stderr(StringIO()))
 
 
 def _no_input(*_: object) -> None:

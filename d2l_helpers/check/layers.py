@@ -43,6 +43,14 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
         with torch.no_grad():
             W.copy_(torch.arange(12.0).reshape(2, 2, 3))
     W = torch.arange(12.0).reshape(2, 2, 3)
+    X = torch.tensor([[1.0, 2], [3, -1], [0, 1]])
+    _require_quadratic_of_vector(net, W)
+    _require_quadratic_of_batch(net, W, X)
+    _require_quadratic_gradients(net, X)
+
+
+def _require_quadratic_of_vector(net: nn.Module, W: Tensor) -> None:
+    """Require that a vector gives y_k."""
     x = torch.tensor([1.0, 2])
     vector = "Here x is a vector, of one dimension: no letter for a sample."
     with case("W = arange(12) in the shape (2, 2, 3), x = [1, 2]", vector):
@@ -64,7 +72,10 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
                 ),
             ],
         )
-    X = torch.tensor([[1.0, 2], [3, -1], [0, 1]])
+
+
+def _require_quadratic_of_batch(net: nn.Module, W: Tensor, X: Tensor) -> None:
+    """Require that each sample of a batch goes by itself."""
     hint = (
         "Each sample goes with itself alone. In `einsum`, give both copies of "
         "X one letter more for the sample, and keep it in the result. A "
@@ -90,6 +101,10 @@ def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
             (1, 3),
             "A batch of one sample is a batch too: (1, d) gives (1, m).",
         )
+
+
+def _require_quadratic_gradients(net: nn.Module, X: Tensor) -> None:
+    """Require gradients of W and x, and that they are right."""
     with case("X of shape (3, 2) in double precision", _CUT):
         net.double()
         Y = call(net, X.double())
@@ -118,6 +133,33 @@ _CUT = (
     "you know which coefficients the dropped half repeats",
 )
 def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
+    _require_half_of_one(HalfSpectrum)
+    _require_half_of_each(HalfSpectrum)
+    with asked("your answer for d = 8"):
+        c = torch.fft.fft(torch.rand(8))
+        truth = {
+            k
+            for k in range(4, 8)
+            for kept in range(4)
+            if torch.allclose(c[k], c[kept].conj())
+        }
+        equal(
+            repeated,
+            truth,
+            "For a real input, coefficient d - k is the complex conjugate of "
+            "coefficient k. Which k from 0 to 3 have a partner from 4 to 7?",
+            known=[
+                (
+                    {4, 5, 6, 7},
+                    "The partner of coefficient 4 is 8 - 4, which is itself: "
+                    "it isn't among those that are kept.",
+                ),
+            ],
+        )
+
+
+def _require_half_of_one(HalfSpectrum: type[nn.Module]) -> None:
+    """Require the right coefficients of one sample."""
     with case("one sample of 8 numbers: X of shape (1, 8)"):
         X = torch.arange(8.0).square()[None]
         full = torch.fft.fft(X)
@@ -153,6 +195,10 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
                 ),
             ],
         )
+
+
+def _require_half_of_each(HalfSpectrum: type[nn.Module]) -> None:
+    """Require that samples don't mix, and that a gradient passes."""
     with case("two samples: X of shape (2, 6)"):
         X = torch.rand(2, 6)
         equal(
@@ -181,27 +227,6 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
         holds(Y.requires_grad, "an output with a graph", "none", hint)
         Y.abs().sum().backward()
         holds(inputs.grad is not None, "a gradient of X", "None", hint)
-    with asked("your answer for d = 8"):
-        c = torch.fft.fft(torch.rand(8))
-        truth = {
-            k
-            for k in range(4, 8)
-            for kept in range(4)
-            if torch.allclose(c[k], c[kept].conj())
-        }
-        equal(
-            repeated,
-            truth,
-            "For a real input, coefficient d - k is the complex conjugate of "
-            "coefficient k. Which k from 0 to 3 have a partner from 4 to 7?",
-            known=[
-                (
-                    {4, 5, 6, 7},
-                    "The partner of coefficient 4 is 8 - 4, which is itself: "
-                    "it isn't among those that are kept.",
-                ),
-            ],
-        )
 
 
 @exercise(
@@ -306,7 +331,16 @@ def _error_after_edit() -> str:
 )
 def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
     X = torch.tensor([[0.0, 10], [4, 30], [8, 20]])
-    mean, var = X.mean(dim=0), X.var(dim=0)
+    net = _new_with_buffers(RunningNorm)
+    _require_scaled_by_batch(net, X)
+    _require_a_tenth(net, X)
+    net = RunningNorm(2, momentum=0.5)
+    _require_graph_and_memory(net, X)
+    _require_memory_in_evaluation(net, X)
+
+
+def _new_with_buffers(RunningNorm: type[nn.Module]) -> nn.Module:
+    """A new layer, whose buffers have to start at 0 and 1."""
     with case("RunningNorm(2)"):
         net = RunningNorm(2)
         equal(
@@ -327,6 +361,12 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
                 ),
             ],
         )
+    return net
+
+
+def _require_scaled_by_batch(net: nn.Module, X: Tensor) -> None:
+    """Require that a batch in training is scaled by its own statistics."""
+    mean, var = X.mean(dim=0), X.var(dim=0)
     scaled = (X - mean) / var.sqrt()
     with case("training, X = [[0, 10], [4, 30], [8, 20]]"):
         equal(
@@ -354,6 +394,11 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
             ],
             rtol=1e-3,
         )
+
+
+def _require_a_tenth(net: nn.Module, X: Tensor) -> None:
+    """Require that one batch has moved the memory by a tenth."""
+    mean, var = X.mean(dim=0), X.var(dim=0)
     with case("the buffers after one batch in training"):
         equal(
             _memories(net),
@@ -375,8 +420,11 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
                 ),
             ],
         )
+
+
+def _require_graph_and_memory(net: nn.Module, X: Tensor) -> None:
+    """Require gradients of X, and no graph in the memory, in each batch."""
     with case("RunningNorm(2, momentum=0.5) after this batch, twice"):
-        net = RunningNorm(2, momentum=0.5)
         for _ in range(2):
             inputs = X.clone().requires_grad_()
             Y = call(net, inputs)
@@ -403,13 +451,18 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
             rtol=1e-2,
             atol=1e-4,
         )
-        m, v = 0.75 * mean, 0.25 + 0.75 * var
+        m, v = _after_two_halves(X)
         equal(
             _memories(net),
             sorted([m.tolist(), v.tolist()]),
             "Each step goes `momentum` of the way from where the memory is: "
             "what it held before counts for the rest.",
         )
+
+
+def _require_memory_in_evaluation(net: nn.Module, X: Tensor) -> None:
+    """Require that evaluation reads the memory, and leaves it as it is."""
+    m, v = _after_two_halves(X)
     before = [b.clone() for b in net.buffers()]
     net.eval()
     Z = torch.tensor([[1.0, 2]])
@@ -428,6 +481,11 @@ def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
             "In evaluation the memory is only read: a model must not change "
             "while it is tested.",
         )
+
+
+def _after_two_halves(X: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance in the memory, gone half of the way to X twice."""
+    return 0.75 * X.mean(dim=0), 0.25 + 0.75 * X.var(dim=0)
 
 
 def _memories(net: nn.Module) -> list[list[float]]:
@@ -457,43 +515,7 @@ def better_start(
     with case("Sequential(MyLinear(64, 8), Sequential(MyLinear(8, 1000)))"):
         net.apply(init_better)
         for layer in (net[0], net[1][0]):
-            equal(
-                sorted(set(layer.bias.tolist())),
-                [1.0],
-                "With biases of 1, each ReLU starts on its open side: "
-                "`nn.init.ones_(module.bias)`.",
-                known=[
-                    (
-                        [0.0],
-                        "With biases of 0 half of the networks answer 0, and "
-                        "learn nothing.",
-                    )
-                ],
-            )
-            weight = layer.weight.detach().cpu()
-            equal(
-                weight.std().item(),
-                0.01,
-                "The weights come from N(0, 0.01²): the standard deviation "
-                "is 0.01.",
-                known=[
-                    (0.1, "`std` is the standard deviation, the root of 0.01²")
-                ],
-                rtol=0.15,
-            )
-            equal(
-                round(weight.mean().item(), 2),
-                0.0,
-                "The weights come from N(0, 0.01²), whose mean is 0.",
-            )
-            share = (weight.abs() < 0.01).float().mean().item()
-            equal(
-                share,
-                0.68,
-                "In N(0, 0.01²), 68% of the weights are less than 0.01 from "
-                "0: `nn.init.normal_`.",
-                atol=0.06,
-            )
+            _require_small_weights_and_ones(layer)
     with case("nn.Linear(3, 2), which isn't a MyLinear"):
         plain = nn.Linear(3, 2)
         before = copy.deepcopy(plain.state_dict())
@@ -515,6 +537,44 @@ def better_start(
             1: "Small weights and a bias of 1: what enters each ReLU is near "
             "1, and so on the open side.",
         },
+    )
+
+
+def _require_small_weights_and_ones(layer: nn.Module) -> None:
+    """Require biases of 1, and weights from N(0, 0.01²)."""
+    equal(
+        sorted(set(layer.bias.tolist())),
+        [1.0],
+        "With biases of 1, each ReLU starts on its open side: "
+        "`nn.init.ones_(module.bias)`.",
+        known=[
+            (
+                [0.0],
+                "With biases of 0 half of the networks answer 0, and "
+                "learn nothing.",
+            )
+        ],
+    )
+    weight = layer.weight.detach().cpu()
+    equal(
+        weight.std().item(),
+        0.01,
+        "The weights come from N(0, 0.01²): the standard deviation is 0.01.",
+        known=[(0.1, "`std` is the standard deviation, the root of 0.01²")],
+        rtol=0.15,
+    )
+    equal(
+        round(weight.mean().item(), 2),
+        0.0,
+        "The weights come from N(0, 0.01²), whose mean is 0.",
+    )
+    share = (weight.abs() < 0.01).float().mean().item()
+    equal(
+        share,
+        0.68,
+        "In N(0, 0.01²), 68% of the weights are less than 0.01 from "
+        "0: `nn.init.normal_`.",
+        atol=0.06,
     )
 
 
@@ -544,77 +604,111 @@ def dropout(Dropout: type[nn.Module]) -> None:
     for p in (0.2, 0.5):
         with case(f"Dropout({p}) in training, X of shape (100, 100)"):
             net = Dropout(p)
-            inputs = X.clone().requires_grad_()
-            Y = call(net, inputs)
-            equal(Y.shape, X.shape, "The shape of the input is kept.")
-            holds(
-                Y.requires_grad,
-                "an output with a graph",
-                "none",
-                "A gradient must pass the layer: compute with X itself.",
-            )
-            Y.sum().backward()
-            Y = Y.detach().cpu()
-            dropped = Y == 0
-            equal(
-                dropped.float().mean().item(),
-                p,
-                "p is the probability that an input becomes 0: "
-                "`torch.rand_like(X) < p` draws which.",
-                known=[
-                    (
-                        1.0 - p,
-                        "p is the probability to become 0, not to stay.",
-                    ),
-                    (0.0, "Nothing has become 0: a new layer is in training."),
-                ],
-                atol=0.03,
-            )
-            scale = Y[~dropped] / X[~dropped]
-            equal(
-                [scale.min().item(), scale.max().item()],
-                [1 / (1 - p)] * 2,
-                "Divide those that stay by 1 - p.",
-                known=[
-                    (
-                        [1.0, 1.0],
-                        "Those that stay are to be divided by 1 - p: else "
-                        "the mean falls to 1 - p of what it was.",
-                    ),
-                    (
-                        [1 / p] * 2,
-                        "Divide by 1 - p, the probability to stay, not by p.",
-                    ),
-                ],
-            )
-            equal(
-                inputs.grad,
-                Y / X,
-                "The slope is 1 / (1 - p) where an input stays, and 0 where "
-                "it is dropped. Compute with X, out of place.",
-            )
-            again = call(net, X).detach().cpu() == 0
-            holds(
-                not torch.equal(dropped, again),
-                "another draw in the second call",
-                "the same zeros",
-                "Draw in `forward`: a mask that is drawn once drops the same "
-                "inputs for ever.",
-            )
-            counts = dropped.sum(dim=0), dropped.sum(dim=1)
-            alone = all(len(count.unique()) > 5 for count in counts)
-            holds(
-                alone and len(dropped.unique(dim=0)) == 100,
-                "each element drawn by itself",
-                "rows or columns that are drawn together",
-                "Each element is drawn by itself, not a row or a column at "
-                "once, and not an exact share of them.",
-            )
+            dropped = _require_share_and_scale(net, p, X)
+            _require_drawn_one_by_one(net, X, dropped)
+    X = 1 + torch.rand(2, 3, 50)
+    _require_other_shapes(Dropout, X)
+    _require_nothing_in_evaluation(Dropout, X)
+    with case("the input itself, after Dropout(0.5) in training"):
+        inputs = X.clone()
+        Dropout(0.5)(inputs)
+        equal(
+            inputs,
+            X,
+            "The input has been written to. Others may use it too: make a "
+            "new tensor.",
+        )
+
+
+def _require_share_and_scale(net: nn.Module, p: float, X: Tensor) -> Tensor:
+    """Require that the share p is dropped and the rest scaled; tell which."""
+    inputs = X.clone().requires_grad_()
+    Y = call(net, inputs)
+    equal(Y.shape, X.shape, "The shape of the input is kept.")
+    holds(
+        Y.requires_grad,
+        "an output with a graph",
+        "none",
+        "A gradient must pass the layer: compute with X itself.",
+    )
+    Y.sum().backward()
+    Y = Y.detach().cpu()
+    dropped = Y == 0
+    equal(
+        dropped.float().mean().item(),
+        p,
+        "p is the probability that an input becomes 0: "
+        "`torch.rand_like(X) < p` draws which.",
+        known=[
+            (
+                1.0 - p,
+                "p is the probability to become 0, not to stay.",
+            ),
+            (0.0, "Nothing has become 0: a new layer is in training."),
+        ],
+        atol=0.03,
+    )
+    scale = Y[~dropped] / X[~dropped]
+    equal(
+        [scale.min().item(), scale.max().item()],
+        [1 / (1 - p)] * 2,
+        "Divide those that stay by 1 - p.",
+        known=[
+            (
+                [1.0, 1.0],
+                "Those that stay are to be divided by 1 - p: else "
+                "the mean falls to 1 - p of what it was.",
+            ),
+            (
+                [1 / p] * 2,
+                "Divide by 1 - p, the probability to stay, not by p.",
+            ),
+        ],
+    )
+    equal(
+        inputs.grad,
+        Y / X,
+        "The slope is 1 / (1 - p) where an input stays, and 0 where "
+        "it is dropped. Compute with X, out of place.",
+    )
+    return dropped
+
+
+def _require_drawn_one_by_one(
+    net: nn.Module, X: Tensor, dropped: Tensor
+) -> None:
+    """Require that each call, and each element, is drawn anew."""
+    again = call(net, X).detach().cpu() == 0
+    holds(
+        not torch.equal(dropped, again),
+        "another draw in the second call",
+        "the same zeros",
+        "Draw in `forward`: a mask that is drawn once drops the same "
+        "inputs for ever.",
+    )
+    counts = dropped.sum(dim=0), dropped.sum(dim=1)
+    alone = all(len(count.unique()) > 5 for count in counts)
+    holds(
+        alone and len(dropped.unique(dim=0)) == 100,
+        "each element drawn by itself",
+        "rows or columns that are drawn together",
+        "Each element is drawn by itself, not a row or a column at "
+        "once, and not an exact share of them.",
+    )
+
+
+def _require_other_shapes(Dropout: type[nn.Module], X: Tensor) -> None:
+    """Require that any shape is dropped from."""
     hint = "Draw as many numbers as the input has: `torch.rand_like(X)`."
     with case("Dropout(0.5) in training, X of shape (2, 3, 50)", hint):
-        X = 1 + torch.rand(2, 3, 50)
         Y = call(Dropout(0.5), X).detach().cpu()
         equal(Y, torch.where(Y == 0, 0, 2 * X), hint)
+
+
+def _require_nothing_in_evaluation(
+    Dropout: type[nn.Module], X: Tensor
+) -> None:
+    """Require that evaluation changes nothing, and that p is a setting."""
     with case("Dropout(0.5) in evaluation"):
         net = Dropout(0.5).eval()
         inputs = X.clone()
@@ -635,15 +729,6 @@ def dropout(Dropout: type[nn.Module]) -> None:
             list(net.state_dict()),
             [],
             "p isn't learned, and no device needs it: a plain attribute.",
-        )
-    with case("the input itself, after Dropout(0.5) in training"):
-        inputs = X.clone()
-        Dropout(0.5)(inputs)
-        equal(
-            inputs,
-            X,
-            "The input has been written to. Others may use it too: make a "
-            "new tensor.",
         )
 
 
