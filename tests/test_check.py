@@ -7,6 +7,7 @@ import logging
 import os
 import pkgutil
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -26,11 +27,12 @@ from matplotlib import pyplot as plt
 from torch import nn
 
 from d2l_helpers import check, graph_of
-from d2l_helpers.check import _exercise, _safely
+from d2l_helpers.check import _exercise, _hints, _safely
 from d2l_helpers.check._compare import Wrong, case, equal, holds, raises
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._report import Report, show
 from tests.answers import RIGHT, WRONG
+from tools import book, exercises
 from tools.book import ROOT
 
 NAMES = [name for name in check.__all__ if name != "Report"]
@@ -52,7 +54,19 @@ def right_report(name, i):
 
 @cache
 def wrong_report(name, i):
-    return getattr(check, name)(*WRONG[name][i][-1])
+    """The report about a wrong answer, with all steps of its hint."""
+    with patch.object(_hints, "times", lambda title, mistake: 99):
+        return getattr(check, name)(*WRONG[name][i][-1])
+
+
+def hint_of(report):
+    """All that a report helps with, the values aside."""
+    return [text for k, text in report.details.items() if k[:4] == "hint"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_seen(monkeypatch):
+    monkeypatch.setattr(_hints, "_seen", {})
 
 
 def reports(name):
@@ -73,7 +87,7 @@ def test_wrong_answer_gets_the_hint_meant_for_it(name, i):
     _, hint, _ = WRONG[name][i]
     report = wrong_report(name, i)
     assert report.state == "not right yet"
-    assert hint in report.details["hint"], report
+    assert any(hint in step for step in hint_of(report)), report
     assert report.details["expected"]
     assert report.details["got"]
 
@@ -126,6 +140,178 @@ def test_each_hint_is_for_some_wrong_answer(name):
         for text in report.details.values()
     ]
     assert {t for t in texts(module) if t not in "\n".join(said)} == set()
+
+
+# Hints in steps
+
+STEPS = ("It isn't 1.", "Add 1.", "Return 0 + 1.")
+
+
+@exercise("3.9 Steps", "it is 1")
+def stepwise(answer: object, other: object = None):
+    with case("the answer"):
+        equal(answer, 1, STEPS, known=[(2, "It is one too many.")])
+    with case("the other", ("Let it be.", "Give None.")):
+        assert other is None
+
+
+def helps(report):
+    return {
+        name: text
+        for name, text in report.details.items()
+        if name not in ("given", "expected", "got")
+    }
+
+
+AGAIN = "Run the check again for another hint."
+LINK = "Run the check again for a link to the solution."
+PAGE = "solutions/03_custom_layers.ipynb"
+
+
+@pytest.fixture
+def beside_solutions(tmp_path, monkeypatch):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / PAGE).touch()
+    monkeypatch.chdir(tmp_path)
+
+
+def test_same_wrong_answer_gets_the_next_step(beside_solutions):
+    seen = {"hint": STEPS[0]}
+    assert helps(stepwise(0)) == seen | {"next": AGAIN}
+    seen["hint 2"] = STEPS[1]
+    assert helps(stepwise(0)) == seen | {"next": AGAIN}
+    seen["hint 3"] = STEPS[2]
+    assert helps(stepwise(0)) == seen | {"next": LINK}
+    link = f"[3.9 in {PAGE}]({PAGE}#cell-id=exercise-3-9)"
+    for _ in range(3):
+        assert helps(stepwise(0)) == seen | {"solution": link}
+
+
+def test_hint_of_one_step_gets_the_link(beside_solutions):
+    assert helps(stepwise(2)) == {"hint": "It is one too many.", "next": LINK}
+    assert set(helps(stepwise(2))) == {"hint", "solution"}
+
+
+def test_there_is_no_link_where_there_are_no_solutions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert helps(stepwise(2)) == {"hint": "It is one too many."}
+    assert helps(stepwise(2)) == {"hint": "It is one too many."}
+    # Nor to the page of another chapter.
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions/04_file_io.ipynb").touch()
+    assert set(helps(stepwise(2))) == {"hint"}
+
+
+def test_another_mistake_begins_at_its_first_step():
+    stepwise(0)
+    for answers in ((3,), (1, 0), (1, 2)):
+        assert "hint 2" not in stepwise(*answers).details
+    assert "hint 2" in stepwise(0).details
+
+
+def test_right_answer_forgets_the_mistakes_and_a_blank_one_does_not():
+    stepwise(0)
+    assert stepwise(...).state == "not solved yet"
+    assert "hint 2" in stepwise(0).details
+    assert stepwise(1)
+    assert "hint 2" not in stepwise(0).details
+
+
+def test_error_gets_the_steps_of_its_case():
+    @exercise("3.8 Error")
+    def fails(function: Callable):
+        with case("the inputs", STEPS):
+            function(None)
+
+    def answer(_):
+        raise ValueError
+
+    first = fails(answer).details["hint"]
+    assert first.startswith(STEPS[0])
+    assert "`raise ValueError`" in first
+    assert fails(answer).details["hint 2"] == STEPS[1]
+
+
+def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
+    monkeypatch.chdir(book.CHAPTERS)
+    for name in NAMES:
+        title = getattr(check, name).title
+        found = _hints.solution(title)
+        (chapter,) = book.sources(f"{title.split('.')[0]:0>2}")
+        page = book.solutions(chapter).with_suffix(".ipynb")
+        (task,) = (t for t in exercises.exercises(chapter) if t.check == name)
+        path = page.relative_to(book.CHAPTERS).as_posix()
+        shown = f"{task.number} in {path}"
+        assert found == f"[{shown}]({path}#{task.anchor})"
+        details = {"hint": "Think.", "solution": found}
+        report = Report(title, "not right yet", (), details)
+        assert repr(report).endswith(f"solution  {shown}")
+        assert f"- **Solution:** {found}" in report._repr_markdown_()
+    monkeypatch.chdir(book.ROOT)
+    assert f"chapters/{path}#" in _hints.solution(title)
+
+
+# Code of the solution that a first step still has. It is to become empty.
+TOLD_AT_FIRST = {
+    ("all_but_the_last", "requires_grad_(False)"),
+    ("better_start", "nn.init.ones_(module.bias)"),
+    ("dropout", "torch.rand_like(X)"),
+    ("fewer_places", ".to(dtype)"),
+    ("half_spectrum", "X.shape[-1]"),
+    ("lose_less", "torch.randperm(len(X), generator=run.generator)"),
+    ("reuse_two_layers", "nn.Linear(16, 3)"),
+    ("reuse_two_layers", "nn.Linear(64, 16)"),
+    ("reuse_two_layers", "return net, result.missing_keys"),
+    ("reuse_two_layers", "strict=False"),
+    ("schedule", "weights_only=True"),
+    ("slopes_without_a_formula", "create_graph=True"),
+    ("small_and_large", "device=device"),
+    ("thousand_norms", "A = A @ B"),
+    ("two_nets_side_by_side", "dim=-1"),
+    ("what_second_derivatives_cost", "create_graph=True"),
+    ("who_confuses_whom", "C + C.T"),
+}
+
+
+def told_at_first(name):
+    """Code of the worked solution in the first steps of a check's hints.
+
+    A name isn't, nor is what the statement or the starter says.
+    """
+    chapter = next(
+        c
+        for c in book.sources()
+        if c.stem[:2] == f"{getattr(check, name).title.split('.')[0]:0>2}"
+    )
+    task, solution = (
+        next(t for t in exercises.exercises(page) if t.check == name)
+        for page in (chapter, book.solutions(chapter))
+    )
+
+    def plain(text):
+        return re.sub(r"\s", "", text)
+
+    known = plain(task.statement + task.answer)
+    found = set()
+    for i in range(len(WRONG[name])):
+        hint, *_ = (
+            wrong_report(name, i).details["hint"].split(" The error was")
+        )
+        found.update(m[2] for m in re.finditer(r"(`+)(.+?)\1", hint))
+    return {
+        code
+        for code in found
+        if len(plain(code)) > 4
+        and not re.fullmatch(r"[\w.]+(\(\))?", code)
+        and plain(code) in plain(solution.answer)
+        and plain(code) not in known
+    }
+
+
+@CHECKS
+def test_first_step_has_no_code_of_the_solution(name):
+    allowed = {code for check, code in TOLD_AT_FIRST if check == name}
+    assert told_at_first(name) == allowed
 
 
 # What no check may do, whatever it is given
@@ -207,9 +393,10 @@ def test_missing_or_unknown_argument_is_answered(name):
 
 
 @CHECKS
-def test_report_is_the_same_each_time(name):
+def test_report_is_the_same_each_time(name, monkeypatch):
     function = getattr(check, name)
     tried = [answers for *_, answers in [*RIGHT[name], *WRONG[name]]]
+    monkeypatch.setattr(_hints, "times", lambda title, mistake: 99)
     for i in (0, -2, -1):
         assert repr(function(*tried[i])) == repr(reports(name)[i])
 
@@ -381,9 +568,9 @@ def test_error_outside_a_case_is_told_too():
     assert details["got"].startswith("AttributeError")
     assert "comes from your code" in details["hint"]
     # Of a line of the check's own, it is told what the answer owes.
-    details = _exercise._details(TypeError("no tensor"))
+    details, (hint,) = _exercise._details(TypeError("no tensor"))
     assert details["got"] == "TypeError: no tensor"
-    assert "with what the statement asks for" in details["hint"]
+    assert "with what the statement asks for" in hint
 
 
 def test_answer_does_not_show_draw_or_warn(capfd):

@@ -11,6 +11,7 @@ from numbers import Number
 import torch
 from torch import Tensor, nn
 
+from ._hints import Hint, steps
 from ._report import show
 
 RTOL, ATOL = 1e-4, 1e-6
@@ -22,14 +23,16 @@ class Wrong(Exception):  # noqa: N818  it isn't an error of ours
     Args:
         expected (str): what should have come.
         got (str): what came.
-        hint (str): what teaches the difference.
+        hint (str or tuple of str): what teaches the difference, maybe in
+            steps: the first names what is wrong, and doesn't contain the
+            solution; the same wrong answer again gets the next.
         given (str): what the answer was given; :func:`case` fills it in.
     """
 
     def __init__(
-        self, expected: str, got: str, hint: str, given: str = ""
+        self, expected: str, got: str, hint: Hint, given: str = ""
     ) -> None:
-        super().__init__(hint)
+        super().__init__(*steps(hint))
         self.expected, self.got = expected, got
         self.hint, self.given = hint, given
 
@@ -41,12 +44,13 @@ class TimeUp(BaseException):
 
 
 @contextmanager
-def case(given: str, hint: str = "") -> Iterator[None]:
+def case(given: str, hint: Hint = "") -> Iterator[None]:
     """Say in which case the answer is tried.
 
     Args:
         given (str): the input, as a reader would describe it.
-        hint (str): what to say if the answer raises an error there.
+        hint (str or tuple of str): what to say if the answer raises an
+            error there.
 
     Raises:
         Wrong: in place of any error.
@@ -88,8 +92,8 @@ def asked(question: str) -> Iterator[None]:
 def equal(
     got: object,
     expected: object,
-    hint: str,
-    known: Iterable[tuple[object, str]] = (),
+    hint: Hint,
+    known: Iterable[tuple[object, Hint]] = (),
     rtol: float = RTOL,
     atol: float = ATOL,
 ) -> None:
@@ -98,7 +102,7 @@ def equal(
     Args:
         got: what the answer gave.
         expected: what is right.
-        hint (str): what to say if they differ.
+        hint (str or tuple of str): what to say if they differ.
         known (pairs): wrong values that have a hint of their own.
         rtol, atol (float): the tolerances, relative and absolute.
 
@@ -119,7 +123,7 @@ def equal(
     raise Wrong(show(expected), show(got), hint)
 
 
-def holds(condition: object, expected: str, got: str, hint: str) -> None:
+def holds(condition: object, expected: str, got: str, hint: Hint) -> None:
     """Require a condition.
 
     Raises:
@@ -133,7 +137,7 @@ def raises(
     kind: type[Exception] | tuple[type[Exception], ...],
     function: Callable,
     *arguments: object,
-    hint: str,
+    hint: Hint,
     says: Iterable[str] = (),
 ) -> None:
     """Require that a call raises an error, whose message has some words.
@@ -157,7 +161,7 @@ def raises(
 
 
 def predicted(
-    prediction: Mapping, truth: Mapping, hints: Mapping[object, str]
+    prediction: Mapping, truth: Mapping, hints: Mapping[object, Hint]
 ) -> None:
     """Require that each entry of a prediction comes true.
 

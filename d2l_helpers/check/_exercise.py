@@ -15,7 +15,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from . import _safely
+from . import _hints, _safely
 from ._compare import TimeUp, Wrong
 from ._report import Report, code, show
 from ._safely import is_of_reader, safely
@@ -28,7 +28,8 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
     of the answers and on a random state of its own, in an empty folder; what
     the answer prints, draws or warns isn't shown. After five seconds the
     answer is stopped, as far as it runs Python, in the main thread, and on a
-    system with alarms, which Windows isn't.
+    system with alarms, which Windows isn't. The same wrong answer again gets
+    the next step of its hint.
 
     Args:
         title (str): number and title, as they stand in the chapter.
@@ -75,13 +76,17 @@ def _report(function, title, points, answers, named) -> Report:
             function(**{k: _copied(answer) for k, answer in bound.items()})
         except BaseException as error:
             # Inside, since an answer's error may print as it likes.
-            details = _details(error)
-            return Report(title, "not right yet", points, details)
-    return Report(title, "solved", points)
+            details, hint = _details(error)
+        else:
+            _hints.forget(title)
+            return Report(title, "solved", points)
+    before = _hints.times(title, (*details.values(), *hint))
+    details |= _hints.told(hint, before, _hints.solution(title))
+    return Report(title, "not right yet", points, details)
 
 
-def _details(error: BaseException) -> dict[str, str]:
-    """The lines of a report about a wrong answer."""
+def _details(error: BaseException) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What a report tells about a wrong answer, and the steps of its hint."""
     if isinstance(error, TimeUp):
         error = Wrong(
             f"an answer within {_safely.SECONDS} s",
@@ -93,24 +98,20 @@ def _details(error: BaseException) -> dict[str, str]:
     elif not isinstance(error, Wrong):
         cause, error = error, Wrong("no error", "", "")
         error.__cause__ = cause
-    got, hint = error.got, error.hint
+    got, (first, *others) = error.got, _hints.steps(error.hint)
     if error.__cause__ is not None:
         got = show(error.__cause__)
         line = _line_of_reader(error.__cause__)
         if line:
-            hint = hint or "The error comes from your code."
-            hint += f" The error was raised in the line {code(line)}."
-        hint = hint or (
+            first = first or "The error comes from your code."
+            first += f" The error was raised in the line {code(line)}."
+        first = first or (
             "What your answer gave isn't what the check can use. Compare it "
             "with what the statement asks for."
         )
-    details = {
-        "given": error.given,
-        "expected": error.expected,
-        "got": got,
-        "hint": hint,
-    }
-    return {name: text for name, text in details.items() if text}
+    details = {"given": error.given, "expected": error.expected, "got": got}
+    details = {name: text for name, text in details.items() if text}
+    return details, (first, *others)
 
 
 def _line_of_reader(error: BaseException) -> str:

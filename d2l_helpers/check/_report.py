@@ -27,8 +27,10 @@ class Report:
         state (str): ``"solved"``, ``"not solved yet"`` or ``"not right yet"``.
         points (tuple of str): what the check looks at.
         details (dict of str): for a wrong answer, the smallest case that
-            fails: ``given``, ``expected``, ``got`` and ``hint``; for a blank
-            one, what is ``blank``.
+            fails: ``given``, ``expected``, ``got`` and ``hint``, with the
+            steps ``hint 2`` and so on, then what comes ``next``, or where
+            the ``solution`` is, as a Markdown link; for a blank one, what is
+            ``blank``.
     """
 
     exercise: str
@@ -49,6 +51,8 @@ class Report:
         mark, opening = self.marks[self.state]
         lines = [f"{mark} {self.exercise}: {self.state}"]
         for name, text in self.details.items():
+            if name == "solution":
+                text = re.sub(r"\[(.*)\]\(.*\)", r"\1", text)
             lines.append(_wrapped(f"{name:<10}", text))
         if opening:
             lines.append(f"  {opening}")

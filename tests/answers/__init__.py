@@ -1,7 +1,7 @@
 """Answers that students write, for each check: right ones, and wrong ones.
 
 A right one is another than the worked solution. A wrong one comes with some
-words of the hint that is meant for it.
+words of the hint that is meant for it, of whichever of its steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def right(check: str, *more: Any) -> Callable[[Any], Any]:
 
 
 def wrong(check: str, hint: str, *more: Any) -> Callable[[Any], Any]:
-    """Note what follows as wrong; the hint for it has these words."""
+    """Note what follows as wrong; a step of its hint has these words."""
 
     def note(answer: Any) -> Any:
         WRONG[check].append((_name(answer), hint, (answer, *more)))
