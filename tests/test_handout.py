@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -113,10 +114,71 @@ def test_course_chooses_the_chapters_and_the_name(tmp_path):
 
 def test_second_handout_keeps_nothing_of_the_first(tmp_path):
     folder = tmp_path / "mine"
+    handout.make_handout(Course("A", leave_out=["05"]), folder)
+    assert (folder / "chapters/07_training.py").exists()
+    (folder / "chapters/__pycache__").mkdir()
+    handout.make_handout(Course("A", leave_out=["07"]), folder)
+    assert (folder / "chapters/05_autograd.py").exists()
+    assert not (folder / "chapters/07_training.py").exists()
+    assert not (folder / "chapters/__pycache__").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "mine.zip"}
+
+
+def contents(folder):
+    """What is below a folder, without following links."""
+    return {
+        path.relative_to(folder): path.is_file() and path.read_bytes()
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("change", ["a file more", "another README", "no zip"])
+def test_what_a_teacher_did_there_is_kept(tmp_path, change):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Mine")
+    if change != "no zip":
+        (folder / "README.md").unlink()
+        folder.rmdir()
+        handout.make_handout(Course("A"), folder)
+        changed = {"a file more": "notes.md", "another README": "README.md"}
+        (folder / changed[change]).write_text("# Mine")
+    before = contents(tmp_path)
+    with pytest.raises(LookupError, match="rename it") as told:
+        handout.make_handout(Course("A"), folder)
+    assert re.search(r"(notes|README)\.md", str(told.value))
+    assert contents(tmp_path) == before
+    folder.rename(tmp_path / "kept")
+    handout.make_handout(Course("A"), folder)  # the remedy works
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.zip"])
+def test_link_is_not_followed(tmp_path, name):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "diary.txt").write_text("private")
+    place = tmp_path / "place"
+    place.mkdir()
+    target = foreign if name == "mine" else foreign / "diary.txt"
+    (place / name).symlink_to(target)
+    with pytest.raises(LookupError, match="is a link"):
+        handout.make_handout(Course("A"), place / "mine")
+    assert {path.name for path in place.iterdir()} == {name}
+    assert contents(foreign) == {Path("diary.txt"): b"private"}
+
+
+def test_handout_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
     handout.make_handout(Course("A"), folder)
-    (folder / "chapters/99_old.py").write_text("")
-    handout.make_handout(Course("A"), folder)
-    assert not (folder / "chapters/99_old.py").exists()
+    before = contents(tmp_path)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(handout, "_with_targets", fail)
+    with pytest.raises(KeyboardInterrupt):
+        handout.make_handout(Course("B"), folder)
+    assert contents(tmp_path) == before
 
 
 def test_command_writes_both_and_says_where(tmp_path, monkeypatch, capsys):

@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
 
 from tools import book, exercises
+from tools.folders import replacing, require_own
 from tools.site import BUILD, Course, read_course, unlinked
 
 NAME = "deep-learning-computation"
@@ -52,6 +55,14 @@ TAKEN = [
     "tools/setup",
     "tools/warm_kernels.py",
 ]
+# What running things there leaves behind, which nobody misses.
+CACHES = {
+    ".ipynb_checkpoints",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".venv",
+    "__pycache__",
+}
 # Targets of the Makefile that make sense there.
 TARGETS = [
     "help",
@@ -68,7 +79,9 @@ TARGETS = [
 
 
 def make_handout(course: Course, folder: Path) -> Path:
-    """Write the folder, in the place of what was there, and a zip beside it.
+    """Write a folder, and a zip with the same beside it.
+
+    An earlier handout is replaced, unless somebody has worked in it.
 
     Args:
         course (Course): its title and its chapters.
@@ -76,8 +89,52 @@ def make_handout(course: Course, folder: Path) -> Path:
 
     Returns:
         The zip file.
+
+    Raises:
+        LookupError: if the folder isn't what the zip beside it says, or if
+            one of the two is a link. Nothing is changed then.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    archive = folder.with_name(f"{folder.name}.zip")
+    require_own(archive)
+    require_own(folder)
+    if mine := _not_ours(folder, archive):
+        more = ["..."] * (len(mine) > 5)
+        raise LookupError(
+            f"{folder} isn't what the last `make handout` wrote; it differs "
+            f"in {', '.join(mine[:5] + more)}. To keep that, rename it; else "
+            "remove it"
+        )
+    with TemporaryDirectory() as packing:
+        with replacing(folder) as new:
+            _write(course, new)
+            packed = shutil.make_archive(
+                f"{packing}/{folder.name}", "zip", new.parent, new.name
+            )
+        shutil.move(packed, archive)
+    return archive
+
+
+def _not_ours(folder: Path, archive: Path) -> list[str]:
+    """The files of a folder that aren't in a zip, or not the same."""
+    ours = {}
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            ours = {n: packed.read(n) for n in packed.namelist()}
+    return sorted(
+        name.as_posix()
+        for file in folder.rglob("*")
+        if not CACHES & set((name := file.relative_to(folder)).parts)
+        and (file.is_file() or file.is_symlink())
+        and ours.get(f"{folder.name}/{name.as_posix()}") != _content(file)
+    )
+
+
+def _content(file: Path) -> bytes | None:
+    return None if file.is_symlink() else file.read_bytes()
+
+
+def _write(course: Course, folder: Path) -> None:
+    """Write all that students get into an empty folder."""
     for name in TAKEN:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +153,6 @@ def make_handout(course: Course, folder: Path) -> Path:
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
     readme = README.read_text("utf-8").replace("TITLE", course.title, 1)
     (folder / "README.md").write_text(readme, "utf-8")
-    return Path(shutil.make_archive(folder, "zip", folder.parent, folder.name))
 
 
 def _copy_chapter(chapter: Path, gone: list[str], folder: Path) -> None:
@@ -155,7 +211,11 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    archive = make_handout(course, BUILD / "handout" / NAME)
+    try:
+        archive = make_handout(course, BUILD / "handout" / NAME)
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(f"The folder is {shown(archive.with_suffix(''))}")
     print(f"The zip is {shown(archive)}")
     return 0
