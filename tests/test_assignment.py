@@ -80,6 +80,80 @@ def test_configuration_that_is_there_stays(tmp_path):
     assert (tmp_path / "nbgrader_config.py").read_text() == "# mine"
 
 
+def edited(file, **changes):
+    """A teacher's hand in a notebook: cells by their ids, as JupyterLab."""
+    notebook = nbformat.read(file, 4)
+    for cell in notebook.cells:
+        cell.source = changes.get(cell.id, cell.source)
+    nbformat.write(notebook, file)
+
+
+def test_what_a_teacher_changed_stays_and_is_told(tmp_path):
+    (chapter,) = book.sources("03")
+    target = assignment.make_assignment(chapter, tmp_path)
+    edited(target, title="# Due on Friday")
+    before = target.read_bytes()
+    with pytest.raises(LookupError, match="rename it") as told:
+        assignment.make_assignment(chapter, tmp_path)
+    assert "-# Due on Friday" in str(told.value)
+    assert target.read_bytes() == before
+    target.rename(target.with_name("mine.ipynb"))
+    assert assignment.make_assignment(chapter, tmp_path).is_file()
+
+
+def test_untouched_assignment_follows_its_chapter(tmp_path, monkeypatch):
+    (chapter,) = book.sources("03")
+    monkeypatch.setattr(assignment, "MINUTES", 10)
+    target = assignment.make_assignment(chapter, tmp_path)
+    old = target.read_text("utf-8")
+    notebook = nbformat.read(target, 4)
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code":  # run by the teacher, which is no change
+            cell.execution_count = number
+    nbformat.write(notebook, target)
+    monkeypatch.undo()
+    assignment.make_assignment(chapter, tmp_path)
+    assert '"points": 3' in target.read_text("utf-8")
+    assert '"points": 3' not in old
+
+
+def test_submissions_and_grades_stay(tmp_path):
+    (chapter,) = book.sources("03")
+    submitted = tmp_path / "submitted/ann/03_custom_layers/x.ipynb"
+    submitted.parent.mkdir(parents=True)
+    for file in (submitted, tmp_path / "gradebook.db"):
+        file.write_text("precious")
+    for _ in range(2):
+        assignment.make_assignment(chapter, tmp_path)
+    assert submitted.read_text() == "precious"
+    assert (tmp_path / "gradebook.db").read_text() == "precious"
+
+
+def test_no_link_is_followed(tmp_path):
+    (chapter,) = book.sources("03")
+    foreign = tmp_path / "foreign.ipynb"
+    foreign.write_text("precious")
+    target = tmp_path / "source" / chapter.stem / f"{chapter.stem}.ipynb"
+    target.parent.mkdir(parents=True)
+    target.symlink_to(foreign)
+    with pytest.raises(LookupError, match="is a link"):
+        assignment.make_assignment(chapter, tmp_path)
+    assert foreign.read_text() == "precious"
+
+
+def test_course_is_no_build(monkeypatch, tmp_path, capsys):
+    ignored = (book.ROOT / ".gitignore").read_text("utf-8").splitlines()
+    assert f"/{assignment.COURSE.relative_to(book.ROOT)}/" in ignored
+    # Where it was once, and `make clean` would find it.
+    earlier = tmp_path / "_build" / "nbgrader"
+    earlier.mkdir(parents=True)
+    monkeypatch.setattr(assignment, "EARLIER", earlier)
+    monkeypatch.setattr(assignment, "COURSE", tmp_path / "course")
+    assert assignment.main(["03"]) == 2
+    assert "mv " in capsys.readouterr().err
+    assert not (tmp_path / "course").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

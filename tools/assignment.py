@@ -2,8 +2,9 @@
 
     python -m tools.assignment CHAPTER
 
-writes a course folder of nbgrader, _build/nbgrader: its configuration, and
-the teacher's version of the assignment, source/NN_name/NN_name.ipynb. Each
+writes into a course folder of nbgrader, course: its configuration, and the
+teacher's version of the assignment, source/NN_name/NN_name.ipynb. What is
+there stays: submissions, grades, and what a teacher has changed. Each
 exercise is a cell for the answer, which holds the starter and then the worked
 solution, and a cell that runs the check and fails unless it is passed.
 `nbgrader generate_assignment NN_name` takes the solutions out.
@@ -11,7 +12,13 @@ solution, and a cell that runs the check and fails unless it is passed.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import sys
+import tempfile
+from difflib import unified_diff
+from itertools import islice
 from pathlib import Path
 
 import nbformat
@@ -20,9 +27,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tools import book, exercises
 from tools.exercises import Exercise
+from tools.folders import require_own
 from tools.site import BUILD, unlinked
 
+COURSE = book.ROOT / "course"
+EARLIER = BUILD / "nbgrader"  # where it was: a folder that may be deleted
 MINUTES = 5  # for a point
+MADE = "d2l_companion"  # the key for what a notebook was made as
 CONFIG = """\
 c = get_config()
 c.CourseDirectory.course_id = "deep-learning-computation"
@@ -34,7 +45,7 @@ c.ExecutePreprocessor.timeout = 120
 
 
 def make_assignment(chapter: Path, folder: Path) -> Path:
-    """Write a course folder with one assignment; others in it stay.
+    """Write an assignment into a course folder; all else in it stays.
 
     Args:
         chapter (Path): the ``.py`` file of the chapter.
@@ -45,17 +56,56 @@ def make_assignment(chapter: Path, folder: Path) -> Path:
 
     Raises:
         LookupError: if the chapter has no solutions, from which the
-            teacher's version is made.
+            teacher's version is made; if a teacher has changed the notebook,
+            which then stays as it is; or if it is a link.
     """
     if not book.solutions(chapter).is_file():
         raise LookupError(f"{chapter.stem} has no page of solutions")
     target = folder / "source" / chapter.stem / f"{chapter.stem}.ipynb"
+    notebook = assignment(chapter)
+    notebook.metadata[MADE] = {"digest": digest(notebook)}
+    require_own(target)
+    if target.exists():
+        _require_untouched(target, notebook)
     target.parent.mkdir(parents=True, exist_ok=True)
     config = folder / "nbgrader_config.py"
     if not config.is_file():  # a teacher may have changed it
         config.write_text(CONFIG, "utf-8")
-    nbformat.write(assignment(chapter), target)
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        nbformat.write(notebook, Path(beside, target.name))
+        os.replace(Path(beside, target.name), target)
     return target
+
+
+def digest(notebook: NotebookNode) -> str:
+    """What a teacher would change in a notebook, as one hash."""
+    cells = [
+        (cell.cell_type, cell.source, cell.metadata.get("nbgrader"))
+        for cell in notebook.cells
+    ]
+    text = json.dumps(cells, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_untouched(file: Path, new: NotebookNode) -> None:
+    """Refuse to lose what a teacher has changed in a notebook."""
+    try:
+        old = nbformat.read(file, 4)
+    except Exception as error:  # nbformat raises errors of many kinds
+        raise LookupError(
+            f"{file} can't be read ({error}): rename it, to have it made anew"
+        ) from None
+    if digest(old) in (digest(new), old.metadata.get(MADE, {}).get("digest")):
+        return
+    texts = [
+        "\n\n".join(c.source for c in n.cells).splitlines() for n in (old, new)
+    ]
+    lines = unified_diff(*texts, "yours", "made anew", lineterm="", n=1)
+    raise LookupError(
+        f"{file} was changed since it was made, and stays so. To have it made "
+        "anew, rename it. What differs begins with:\n"
+        + "\n".join(islice(lines, 40))
+    )
 
 
 def assignment(chapter: Path) -> NotebookNode:
@@ -144,8 +194,13 @@ def main(arguments: list[str]) -> int:
         print("name a chapter: make assignment CH=03", file=sys.stderr)
         return 2
     try:
+        if EARLIER.exists() and not COURSE.exists():
+            raise LookupError(
+                f"{EARLIER} holds a course, where a build may delete it: "
+                f"move it first, as `mv {EARLIER} {COURSE}` does"
+            )
         for chapter in book.sources(arguments[0]):
-            target = make_assignment(chapter, BUILD / "nbgrader")
+            target = make_assignment(chapter, COURSE)
             print(f"The assignment is {target.relative_to(book.ROOT)}")
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
