@@ -34,7 +34,7 @@ install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
 .DEFAULT_GOAL := help
 .PHONY: help setup lab progress run test test-notebooks prove prove-outputs \
     prove-mutants flakes bench pairs html html-single handout assignment \
-    test-assignment test-site publish lint clean constraints
+    test-assignment test-site links publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -113,6 +113,9 @@ test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	    npm install --silent --no-save --prefix _build/vnu $(VNU); \
 	fi >/dev/null
 	$(PY) -m pytest -n 2 --dist worksteal tests/browser
+
+links: html ## ask each address that the site links to (needs a network)
+	$(PY) -m sphinx -b linkcheck -q -c site _build/html-source _build/links
 
 publish: html ## push the site to the branch gh-pages
 	@$(call install,publish)

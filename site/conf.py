@@ -49,11 +49,16 @@ notfound_context = {
 }
 notfound_urls_prefix = urlsplit(course.address).path or "/"
 
+# `make links` asks each address, which takes a network.
+linkcheck_anchors = False
+linkcheck_retries = 3
+linkcheck_timeout = 20
+
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "article_header_end": ["chapter-actions"],
     "back_to_top_button": False,
-    "footer_start": [],
+    "footer_start": ["license"],
     "footer_end": [],
     "navbar_align": "left",
     "primary_sidebar_end": [],

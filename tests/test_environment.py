@@ -8,6 +8,7 @@ from itertools import chain
 import pytest
 import yaml
 from jupyter_client.kernelspec import KernelSpecManager
+from packaging.requirements import Requirement
 
 from tools.book import ROOT
 
@@ -97,3 +98,67 @@ def test_sessions_of_the_workflow_are_those_of_nox():
 def test_the_kernel_that_notebooks_name_is_this_python():
     spec = KernelSpecManager().get_kernel_spec("python3")
     assert spec.argv[0] in (sys.executable, "python")
+
+
+def test_version_is_the_same_in_each_file():
+    version = pyproject()["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    first = re.search(r"^## (\S+) \(([\d-]+)\)", changes, re.MULTILINE)
+    assert first.groups() == (version, citation["date-released"])
+    assert citation["version"] == version
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_licenses_are_named_and_there():
+    project = pyproject()["project"]
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    assert text.startswith(f"{project['license']} License")
+    (author,) = project["authors"]
+    assert author["name"] in text
+    assert project["license-files"] == ["LICENSE"]
+    text = (ROOT / "LICENSE-text").read_text("utf-8")
+    assert "Attribution-ShareAlike 4.0 International" in text
+    for exercise in ("3.1", "3.2"):
+        assert exercise in text
+    assert "Dive into Deep Learning" in text
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["license"] == [project["license"], "CC-BY-SA-4.0"]
+
+
+def test_contributing_names_each_part_of_a_chapter():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for part in (
+        "**You will learn**",
+        "**In the book:**",
+        "**You need**",
+        "## Summary",
+        "## Exercises",
+        "## Where to go next",
+        "d2l_helpers/check/__init__.py",
+        "tests/test_check.py",
+        "raises-exception",
+        "mystnb",
+    ):
+        assert part in text
+
+
+# What Colab had in February 2026 (googlecolab/backend-info, pip-freeze).
+COLAB = {
+    "ipython": "7.34.0",
+    "matplotlib": "3.10.0",
+    "matplotlib-inline": "0.2.1",
+    "networkx": "3.6.1",
+    "numpy": "2.0.2",
+    "safetensors": "0.7.0",
+    "scikit-learn": "1.6.1",
+    "torch": "2.10.0",
+}
+
+
+def test_colab_has_what_the_package_needs():
+    """Else the first cell there would upgrade it, which ends the runtime."""
+    needed = map(Requirement, pyproject()["project"]["dependencies"])
+    assert {r.name: COLAB[r.name] in r.specifier for r in needed} == (
+        dict.fromkeys(COLAB, True)
+    )

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def main(chosen: list[str]) -> None:
         def pip(*arguments: str) -> list[str]:
             return [str(python), "-m", "pip", *arguments]
 
-        project = f"{ROOT}[lab,dev,prove,bench,site,browser,grade,publish]"
+        pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
+        extras = tomllib.loads(pyproject)["project"]["optional-dependencies"]
+        project = f"{ROOT}[{','.join(extras)}]"
         # Torch first: a later step doesn't replace a version that fits.
         if chosen:
             subprocess.run(pip("install", *chosen), check=True)
