@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_exercises_are_as_they_were(folder):
             c.source for c in ours if c.cell_type == "code"
         ]
         assert len(theirs) == len(ours)
+
+
+def test_it_says_what_may_be_done_with_it(folder):
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    for name in (*project["project"]["license-files"], "LICENSE-text"):
+        assert (folder / name).is_file()  # without, it can't be installed
 
 
 def test_zip_holds_the_same(folder):

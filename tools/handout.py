@@ -28,6 +28,8 @@ README = Path(__file__).with_suffix(".md")
 TAKEN = [
     ".gitattributes",
     ".gitignore",
+    "LICENSE",
+    "LICENSE-text",
     "Makefile",
     "conftest.py",
     "constraints.txt",
