@@ -178,16 +178,30 @@ handle.remove()
 calls
 
 # %% [markdown]
-# One. The outputs are equal, but `mlp(X)` runs `forward` and the hooks around
-# it, and `mlp.forward(X)` skips the hooks. Many tools work through hooks, so
-# call the module.
+# The hook ran once. The outputs are equal, but `mlp(X)` runs `forward` and the
+# hooks of `mlp`, and `mlp.forward(X)` skips these. Does it skip the hooks of
+# the layers inside, too?
+
+# %%
+watched, ran = MLP().to(device), []
+for name, module in watched.named_modules():  # "" is the name of the whole
+    module.register_forward_hook(lambda *_, name=name: ran.append(name))
+watched.forward(X)
+ran
+
+# %% [markdown]
+# It doesn't: `forward` calls the layers, and their hooks run. (`*_` takes all
+# arguments of the hook, and `name=name` keeps the name of this round.) Many
+# tools work through hooks, so call the module.
 
 # %% [markdown]
 # ## Chain modules
 #
 # `nn.Sequential` feeds each module with the output of the one before it. Your
 # own version takes nine lines. `add_module` registers a module under a name;
-# `_modules` is the registry, a dictionary that keeps the order.
+# `_modules` is the registry, a dictionary that keeps the order. (The Chinese
+# edition of the book, in 5.1.2, writes into `_modules` itself. `add_module`
+# does the same, and refuses what isn't a module.)
 
 
 # %%
@@ -249,7 +263,8 @@ list(named[1:].state_dict())
 # ### Repeat a block
 #
 # > **Pitfall.** `children()` seems to be the natural way to walk through the
-# > blocks. It gives each module once, even if it is registered several times.
+# > blocks, and the English edition of the book does so, in 6.1.2. It gives
+# > each module once, even if it is registered several times.
 #
 # The chain below applies one linear layer three times, with ReLUs between.
 # How many of its five blocks will run if `forward` walks through
@@ -284,9 +299,10 @@ assert_close(MySequential(*blocks)(X), expected)
 # ## Put code into the forward computation
 #
 # `forward` is a Python method, and can do what Python can. This module
-# multiplies by a constant matrix, uses one layer twice, loops for as long as
-# its data demand it, and returns a single number for the batch.
-# `register_buffer` keeps the matrix in the module without training it.
+# multiplies by a constant matrix (`@` is the product of matrices), uses one
+# layer twice, loops for as long as its data demand it, and returns a single
+# number for the batch. `register_buffer` keeps the matrix in the module
+# without training it.
 
 
 # %%
@@ -330,10 +346,11 @@ print("state dict:", list(fixed.state_dict()))
 
 # %% [markdown]
 # > **Pitfall.** A tensor that is assigned to a plain attribute works in
-# > `forward` too. But the module doesn't know that it is there.
+# > `forward` too. But the module doesn't know that it is there. The book's
+# > own `FixedHiddenMLP` keeps `rand_weight` in this way (6.1.3, 中文版 5.1.3).
 #
-# The next class keeps its constant in a plain attribute and borrows `forward`
-# from the last one. The constant isn't in the state dict, so a copy that loads
+# The next class does it like the book and borrows `forward` from the last one.
+# The constant isn't in the state dict, so a copy that loads
 # it keeps a constant of its own, and answers differently.
 
 
@@ -362,8 +379,8 @@ plain_copy.double()
 plain_copy(X.cpu().double())
 
 # %% [markdown]
-# The first: it multiplies by `rand_weight`, which is still in single
-# precision. A buffer is loaded, and changes its type, with the rest;
+# The first line fails: it multiplies by `rand_weight`, which is still in
+# single precision. A buffer is loaded, and changes its type, with the rest;
 # [chapter 03](03_custom_layers.ipynb) has a table of what takes part in what.
 
 # %%
@@ -380,13 +397,11 @@ fixed_copy.double()(X.double()).dtype
 
 # %%
 H = torch.tensor(float("inf"))
-for _ in range(1000):
-    H = H / 2
-H
+H / 2 == H
 
 # %% [markdown]
-# No number of times is enough: with an infinite value, the `while` above never
-# ends. The reference version checks before it loops, and raises an error. The
+# Half of infinity is infinity, so no number of times is enough: with an
+# infinite value, the `while` above never ends. The reference version checks before it loops, and raises an error. The
 # weights of the linear layer are 1 here, and twenty inputs of 1e38 sum to more
 # than a float can hold.
 
@@ -453,7 +468,8 @@ activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 # > but doesn't register them.
 #
 # The class below keeps its hidden layers in a plain list, and its last layer
-# in an attribute. The output has the right shape. How many of the six
+# in an attribute. (`*hidden, last = ...` gives the last pair to `last`, and
+# those before it, as a list, to `hidden`.) The output has the right shape. How many of the six
 # parameter tensors does the module know?
 
 
@@ -472,16 +488,18 @@ class PlainListMLP(nn.Module):
 
 
 plain_list = PlainListMLP(20, 64, 32, 10)
-plain_list(X.cpu()).shape, [n for n, _ in plain_list.named_parameters()]
+known = [name for name, _ in plain_list.named_parameters()]
+assert list(plain_list.state_dict()) == known
+plain_list(X.cpu()).shape, known
 
 # %% [markdown]
-# Two. An optimizer would train the last layer and be content; saving and
-# moving would leave out the rest. With `nn.ModuleList` in place of the list,
-# all six are there.
+# The module knows two of the six. An optimizer that gets `parameters()` trains
+# only the last layer, and no error says so; saving and moving leave out the
+# same four. With `nn.ModuleList` in place of the list, all six are there.
 
 # %%
 plain_list.hidden = nn.ModuleList(plain_list.hidden)
-len(list(plain_list.parameters()))
+len(list(plain_list.parameters())), len(plain_list.state_dict())
 
 # %% [markdown]
 # ## Nest blocks
@@ -543,8 +561,8 @@ logits = classifier(image)  # (1, 28, 28) -> (1, 10)
 logits.shape
 
 # %% [markdown]
-# Logits can be any numbers. Softmax makes them positive with a sum of 1, as
-# probabilities are, and `argmax` finds the largest.
+# Logits can be any numbers. Softmax turns them into numbers from 0 to 1 with a
+# sum of 1, as probabilities are, and `argmax` finds the place of the largest.
 
 # %%
 probabilities = logits.softmax(dim=1)
@@ -552,8 +570,14 @@ assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
 probabilities.argmax(dim=1).item()
 
 # %% [markdown]
-# The prediction means nothing yet: the weights are random. What can be checked
-# is the shape after each layer. A smaller classifier, three images at once:
+# The prediction means nothing yet: the weights are random. In theory each
+# probability is above 0, since $e^x > 0$. Rounding can make it 0:
+
+# %%
+torch.tensor([0.0, 200.0]).softmax(dim=0)
+
+# %% [markdown]
+# What can be checked before training is the shape after each layer. A smaller classifier, three images at once:
 # where does the 28 x 28 disappear?
 
 # %%
@@ -568,7 +592,7 @@ for layer in small:
     print(type(layer).__name__, tuple(H.shape))
 
 # %% [markdown]
-# `Flatten` joins all dimensions but the first. The first stays 3 to the end:
+# `nn.Flatten()` joins all dimensions but the first. The first stays 3 to the end:
 # one row for each image.
 
 # %% [markdown]
@@ -596,7 +620,8 @@ class DynamicMLP(nn.Module):
 
 # %% [markdown]
 # Hooks tell which way a batch has taken. This function lists the layers, the
-# modules without children, in the order in which they ran.
+# modules without children, in the order in which they ran. (You may skip how
+# it does this, and look at what it says below.)
 
 
 # %%
@@ -625,9 +650,10 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
 # One class, two networks. PyTorch records a graph of the operations while the
-# code runs, anew for each batch. A static graph is built before any data are
-# there, so a Python `if` can't ask for their values: the branch and the loop
-# would have to be nodes of that graph.
+# code runs, anew for each batch. A *static* graph is made once, by some tools
+# with the help of an example batch, and then serves all batches. A Python `if`
+# on the values of a batch can't be in it: branch and loop would have to be
+# nodes of that graph.
 # [Follow gradients through the graph](05_autograd.ipynb) compares the two.
 
 # %% [markdown]
@@ -637,7 +663,8 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 #   computation. You write `__init__` and `forward`; autograd does the rest.
 # - Assigning a module to an attribute registers it. `parameters`,
 #   `state_dict`, `to` and printing all go through the registry.
-# - `net(X)` runs hooks and `forward`; `net.forward(X)` skips the hooks.
+# - `net(X)` runs the hooks of `net` and `forward`; `net.forward(X)` skips the
+#   hooks of `net`, and runs those of the modules that it calls.
 # - `nn.Sequential` is a chain and has a forward computation; `nn.ModuleList`
 #   and `nn.ModuleDict` only hold modules. A plain list hides them.
 # - `children()` gives a repeated block once. The registry has it each time.
@@ -648,8 +675,9 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/01_blocks.ipynb).
 
 # %%

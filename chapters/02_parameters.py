@@ -140,7 +140,8 @@ print("requires_grad:", entry.requires_grad)
 print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 
 # %% [markdown]
-# No: it is a second tensor on the same memory, which autograd doesn't follow.
+# It isn't a copy: it is a second tensor on the same memory, which autograd
+# doesn't follow.
 #
 # > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
 # > *before* a change, it changes too. Keep a deep copy, as this chapter does
@@ -198,7 +199,7 @@ assert found is deep.get_parameter("0.block1.hidden.bias")
 # %% [markdown]
 # ## Choose where the parameters start
 #
-# `apply` calls a function with every module of a network. In which order?
+# `apply` calls a function with the modules of a network. In which order?
 
 # %%
 visited = []
@@ -206,11 +207,13 @@ net.apply(lambda module: visited.append(type(module).__name__))
 visited
 
 # %% [markdown]
-# The children first, then the module that holds them. The function is called
-# for all of them, so it must choose. This one gives linear layers biases of 0,
-# and weights from the normal distribution $N(0, 0.01^2)$, with standard
-# deviation 0.01. The underscore in `normal_` means that it changes its
-# argument.
+# The children come first, then the module that holds them. The function is
+# called for all of them, so it must choose. This one gives linear layers
+# biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. (`std`
+# is the standard deviation. Where a text calls this start "variance 0.01" or
+# writes $N(0, 0.01)$, the code beside it says what is meant: with `std=0.01`
+# the variance is 0.0001.) The underscore in `normal_` means that it changes
+# its argument.
 
 
 # %%
@@ -222,12 +225,13 @@ def init_normal(module):
 
 torch.manual_seed(0)
 small = make_net().apply(init_normal)
-assert small[0].weight.abs().max() < 0.1  # 10 standard deviations
+assert small[0].weight.abs().max() < 0.1  # the square root of 0.01
 small[0].bias.tolist()
 
 # %% [markdown]
-# A constant is written in the same way. Is it a good start? The last line
-# compares each row of the gradient with the first.
+# A constant is written in the same way. Is it a good start? The first
+# `assert_close` compares each row of the gradient with the first row, the
+# second one the rows of the weight after a step of training.
 
 
 # %%
@@ -242,9 +246,11 @@ same(X).sum().backward()
 grad = same[0].weight.grad  # (8, 4): a row for each hidden unit
 assert grad.any()
 assert_close(grad, grad[:1].expand(8, 4))
+torch.optim.SGD(same.parameters(), lr=0.1).step()
+assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
 # %% [markdown]
-# It isn't. All eight hidden units start equal and get the same gradient, so
+# It isn't a good start. All eight hidden units start equal and get the same gradient, so
 # they stay equal and do the work of one. Random weights make them different.
 #
 # Xavier's scheme draws the weights of a layer with $n_\mathrm{in}$ inputs and
@@ -358,7 +364,9 @@ plt.show()
 #
 # > **Pitfall.** A comparison of types, `type(module) is nn.Linear` or with
 # > `==`, is false for a subclass of `nn.Linear`. Such a layer keeps its old
-# > weights, and no error tells you.
+# > weights, and no error tells you. The book's functions compare in this way,
+# > `type(m) == nn.Linear` (6.3.1, 中文版 5.2.2): if you have copied one, put
+# > `isinstance` there.
 #
 # Here is a linear layer with a ReLU built in, and such a comparison.
 
@@ -416,7 +424,9 @@ edited[0].weight[0, 0].item()
 
 # %% [markdown]
 # > **Pitfall.** `w.data`, the same memory without autograd, allows the edit
-# > too. But it hides the edit from autograd's own checks.
+# > too. But it hides the edit from autograd's own checks. The book edits
+# > `net[0].weight.data` (6.3.1 and 6.2.2, 中文版 5.2.2 and 5.2.3). There it does
+# > no harm, since no `backward` follows. Under `no_grad` you needn't ask.
 #
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
@@ -431,7 +441,7 @@ y.backward()
 w.grad, w._version
 
 # %% [markdown]
-# 40 and 60, no edit counted, and no error. To differentiate a product,
+# It finds 40 and 60, no edit is counted, and no error raised. To differentiate a product,
 # autograd keeps its factors, as references and not as copies. By the time of
 # `backward` they hold 20 and 30, so the gradient isn't that of `y`. The same
 # edit under `no_grad` is counted, and `backward` compares the counts. The cell
@@ -476,8 +486,8 @@ print([name for name, _ in tied.named_parameters()])
 print(list(tied.state_dict()))
 
 # %% [markdown]
-# Once among the parameters, twice in the state dict, with a name for each
-# place. `count` goes through `parameters()`. By how much is a sum over the
+# It is listed once among the parameters, twice in the state dict, with a name
+# for each place. `count` goes through `parameters()`. By how much is a sum over the
 # state dict too large?
 
 # %%
@@ -486,7 +496,22 @@ assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
 count(tied)[0], in_state_dict
 
 # %% [markdown]
-# By 72, the $8 \cdot 8$ weights and 8 biases of the shared layer.
+# It is too large by 72, the $8 \cdot 8$ weights and 8 biases of the shared
+# layer.
+#
+# `apply` looks at the blocks, and not at what they share. How often does it
+# come to one layer that stands in two blocks?
+
+# %%
+twice, visited = nn.Linear(2, 2), []
+two_blocks = nn.Sequential(nn.Sequential(twice), nn.Sequential(twice))
+two_blocks.apply(lambda module: visited.append(module is twice))
+sum(visited)
+
+# %% [markdown]
+# It comes twice, once from each block that holds the layer. (In one block, as
+# in `tied`, it comes once.) A function that sets values is harmless; one that
+# multiplies them would do so twice.
 
 # %% [markdown]
 # ### The gradient of a shared layer
@@ -525,7 +550,7 @@ for name in ("weight", "bias"):
 # %% [markdown]
 # ## Freeze a layer
 #
-# A *frozen* layer keeps its values while others are trained, such as a new
+# A *frozen* layer keeps its parameters while others are trained, such as a new
 # last layer. `requires_grad_(False)` freezes all parameters of a module. Here
 # it freezes the block `net` of a `NestMLP`. What is left to train?
 
@@ -581,7 +606,7 @@ print("gradients cleared:", changed_by_a_step(optimizer, late))
 
 # %% [markdown]
 # The first step moved all six tensors, the frozen ones too. `zero_grad` sets
-# gradients to `None`, and an optimizer passes over parameters without one.
+# gradients to `None`, and the optimizer passes over parameters without one.
 
 # %% [markdown]
 # ## Leave the width to the first batch
@@ -613,7 +638,7 @@ print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
 # %% [markdown]
-# 256, from the layer before it. Each layer has become an ordinary `Linear`.
+# It finds 256, from the layer before it. Each layer has become an ordinary `Linear`.
 # What does a batch of another width do now?
 
 # %%
@@ -645,13 +670,31 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 copy.deepcopy(lazy).apply(init_42)
 
 # %% [markdown]
-# So first run a batch, then initialize. Any batch of the right width will do.
+# So first run a batch, then initialize. Only the width of the batch matters to
+# a lazy layer, not its numbers.
 
 # %%
 ready = copy.deepcopy(lazy)
 ready(batch_20)
 ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
+
+# %% [markdown]
+# To other layers the numbers may matter. Batch normalization keeps a running
+# mean of what it sees in training ([chapter 03](03_custom_layers.ipynb) builds
+# such a layer). Here is the same dry run in training and in evaluation mode:
+# does it move the mean?
+
+# %%
+torch.manual_seed(0)
+for mode in ("train", "eval"):
+    normed = nn.Sequential(nn.LazyLinear(8), nn.BatchNorm1d(8))
+    getattr(normed, mode)()(batch_20)
+    print(f"{mode}: moved {normed[1].running_mean.any().item()}")
+
+# %% [markdown]
+# In training mode it moves. Give a network with such layers its first batch
+# after `eval()`, and call `train()` before you train it.
 
 # %% [markdown]
 # ## Summary
@@ -661,24 +704,26 @@ ready.apply(init_42)
 # - A state dict shares memory with the network. Copy it to keep it.
 # - `parameters()` gives a shared parameter once, the state dict gives it once
 #   for each place.
-# - `apply` calls a function with every module, children first. Choose with
-#   `isinstance`; a comparison of types skips subclasses and lazy layers.
-# - Units with equal weights, in and out, get equal gradients and stay equal,
-#   so they must start different.
+# - `apply` calls a function with each module of a network, children first, and
+#   once for each block that holds it. Choose with `isinstance`; a comparison
+#   of types skips subclasses and lazy layers.
+# - Units with equal weights, in and out, get equal gradients and stay equal.
+#   Start them different.
 # - Write under `torch.no_grad()`, and not between forward and backward. A
 #   write through `.data` there can give wrong gradients without an error.
 # - A shared layer gets the sum of the gradients from its places.
 # - To freeze a layer, call `requires_grad_(False)`, clear its gradients, and
 #   give the optimizer the other parameters.
 # - A lazy layer gets its shape from the first batch, once. Initialize after
-#   that.
+#   that, and run this batch in evaluation mode if a layer keeps averages.
 
 # %% [markdown]
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/02_parameters.ipynb).
 
 # %%
