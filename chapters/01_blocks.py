@@ -397,7 +397,7 @@ fixed_copy.double()(X.double()).dtype
 
 # %%
 H = torch.tensor(float("inf"))
-H / 2 == H
+torch.equal(H / 2, H)
 
 # %% [markdown]
 # Half of infinity is infinity, so no number of times is enough: with an

@@ -209,11 +209,12 @@ visited
 # %% [markdown]
 # The children come first, then the module that holds them. The function is
 # called for all of them, so it must choose. This one gives linear layers
-# biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. (`std`
-# is the standard deviation. Where a text calls this start "variance 0.01" or
-# writes $N(0, 0.01)$, the code beside it says what is meant: with `std=0.01`
-# the variance is 0.0001.) The underscore in `normal_` means that it changes
-# its argument.
+# biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. The
+# underscore in `normal_` means that it changes its argument.
+#
+# `std` is the standard deviation. Some texts about this code say "variance
+# 0.01", or $N(0, 0.01)$: then about a third of the weights would be larger
+# than 0.1, in absolute value. How many are?
 
 
 # %%
@@ -225,10 +226,12 @@ def init_normal(module):
 
 torch.manual_seed(0)
 small = make_net().apply(init_normal)
-assert small[0].weight.abs().max() < 0.1  # the square root of 0.01
-small[0].bias.tolist()
+assert not small[0].bias.any()
+(small[0].weight.abs() > 0.1).sum().item()
 
 # %% [markdown]
+# None is. The variance is $0.01^2$, or 0.0001.
+#
 # A constant is written in the same way. Is it a good start? The first
 # `assert_close` compares each row of the gradient with the first row, the
 # second one the rows of the weight after a step of training.
@@ -687,10 +690,11 @@ ready.apply(init_42)
 
 # %%
 torch.manual_seed(0)
-for mode in ("train", "eval"):
+for training in (True, False):
     normed = nn.Sequential(nn.LazyLinear(8), nn.BatchNorm1d(8))
-    getattr(normed, mode)()(batch_20)
-    print(f"{mode}: moved {normed[1].running_mean.any().item()}")
+    normed.train(training)(batch_20)
+    moved = normed[1].running_mean.any().item()
+    print("in training:  " if training else "in evaluation:", moved)
 
 # %% [markdown]
 # In training mode it moves. Give a network with such layers its first batch

@@ -17,7 +17,7 @@
 # # Write layers of your own
 #
 # PyTorch's own layers are ordinary Python classes, and a layer of yours can do
-# all that they do: be trained, printed, moved and saved. For that, each of its
+# what they do: be trained, printed, moved and saved. For that, each of its
 # tensors must be kept in the right way. In this chapter you write layers, see
 # them go wrong, and learn how to check one before you trust it.
 #
@@ -79,9 +79,9 @@ centered = CenteredLayer()
 centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
-# It works in a chain like any other layer, here the reference version.
-# Whatever the linear layer returns, the mean after centering is 0, up to
-# rounding.
+# It works in a chain like any other layer, here the reference version. The
+# linear layer may return any finite numbers: the mean after centering is 0, up
+# to rounding.
 
 # %%
 torch.manual_seed(0)
@@ -124,7 +124,8 @@ row_centered(two)
 #
 # `nn.Parameter` turns a tensor into a parameter: it gets
 # `requires_grad=True`, and assigning it to an attribute registers it. Here is
-# a linear layer followed by a ReLU, $\max(0, X W + b)$.
+# a linear layer followed by a ReLU, $\max(0, X W + b)$. In the code, `X @ W` is
+# the product of the matrices $X$ and $W$.
 
 
 # %%
@@ -174,8 +175,9 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # > **Pitfall.** `.data` gives the values of a parameter in a tensor that
 # > autograd doesn't follow. A forward computation that reads
 # > `self.weight.data` has the right output, and autograd never learns that
-# > `weight` took part in it. (Writing through `.data` has a pitfall too:
-# > [chapter 02](02_parameters.ipynb).)
+# > `weight` took part in it. The book's own `MyLinear` is written in this way
+# > (6.5.2, 中文版 5.4.2): if you have copied it, your layer doesn't learn.
+# > (Writing through `.data` has a pitfall too: [chapter 02](02_parameters.ipynb).)
 
 
 # %%
@@ -191,7 +193,7 @@ layer(X).requires_grad, detached(X).requires_grad
 
 # %% [markdown]
 # The values are equal, and only the first output can be differentiated. Alone,
-# the second layer fails at `backward`.
+# the second layer fails at `backward`, so the mistake is found.
 
 # %% tags=["raises-exception"]
 detached(X).sum().backward()
@@ -229,8 +231,8 @@ for make_layer in (DetachedLinear, MyLinear):
 # %% [markdown]
 # ## A model of your own layers
 #
-# This network takes 64 features to one number. What is its answer for one
-# sample?
+# This network, from the same section of the book, takes 64 features to one
+# number. What is its answer for one sample?
 
 # %%
 torch.manual_seed(1)
@@ -262,10 +264,10 @@ assert 0.45 < share < 0.55
 f"{share:.0%} of the networks answer 0"
 
 # %% [markdown]
-# Half of them: it was no bad luck. The hidden values are never negative. Each
-# weight of the last layer, and its bias, is as likely to be positive as
-# negative, and so is the sum. The ReLU at the end turns the left half of the
-# picture into one number.
+# Half of them answer 0, so it wasn't bad luck. The hidden values aren't
+# negative, since a ReLU made them. Each weight of the last layer, and its bias,
+# is as likely to be positive as negative, and so is the sum. The ReLU at the
+# end turns the left half of the picture into one number.
 
 # %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of about equal size that reach to about -40 and 35. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
 bins = range(-44, 45, 2)
@@ -277,8 +279,23 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Where a ReLU gives 0, its slope is 0 too. Does this sample give any gradient
-# that isn't 0?
+# With more outputs it is harder to see. What share of ten outputs is 0, and in
+# what share of the networks are all ten 0?
+
+# %%
+torch.manual_seed(0)
+pairs = [(MyLinear(64, 8), MyLinear(8, 10)) for _ in range(1000)]
+zero = torch.cat([last(first(x)) for first, last in pairs]) == 0  # (1000, 10)
+shares = zero.float().mean(), zero.all(dim=1).float().mean()
+assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
+[f"{share:.0%}" for share in shares]
+
+# %% [markdown]
+# Half of the outputs are 0, and hardly ever all of them, so the network seems
+# to work.
+#
+# Where a ReLU gives 0, its slope is 0 too. Back to the one output of `dead`:
+# does the sample give any gradient that isn't 0?
 
 # %%
 dead.zero_grad()
@@ -286,8 +303,8 @@ dead(sample).sum().backward()
 {name: p.grad.any().item() for name, p in dead.named_parameters()}
 
 # %% [markdown]
-# None: from this sample the network learns nothing. End in a layer without a
-# ReLU, since the last layer must be free to return any number.
+# It gives none: from this sample the network learns nothing. End in a layer
+# without a ReLU, so that the network can return any number.
 
 # %%
 torch.manual_seed(1)
@@ -297,17 +314,18 @@ assert (repaired(sample) != 0).all()
 {name: p.grad.any().item() for name, p in repaired.named_parameters()}
 
 # %% [markdown]
-# ## What comes free
+# ## What `nn.Module` does for your layers
 #
-# The parameters of your layers have names, also deep in a network.
+# It does for your layers what it does for PyTorch's. Their parameters have
+# names, also deep in a network.
 
 # %%
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
 [name for name, _ in net.named_parameters()]
 
 # %% [markdown]
-# `apply` visits each module, and can initialize yours like any other, here
-# with small weights from $N(0, 0.01^2)$ and zero biases.
+# `apply` comes to your layers too, and can initialize them, here with small
+# weights from $N(0, 0.01^2)$ and zero biases.
 
 
 # %%
@@ -404,6 +422,7 @@ assert_close(running.mean, target, rtol=0, atol=0.1)
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
 evaluated = copy.deepcopy(running).eval()
 assert_close(evaluated(batch)[:1], evaluated(batch[:1]))
+assert torch.equal(evaluated.mean, running.mean)  # only read
 trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
@@ -417,8 +436,9 @@ assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 # | buffer, not persistent | no | no | yes | the same with `persistent=False` |
 # | attribute | no | no | no | `self.a = t` |
 #
-# `.double` changes floating-point tensors only; a mask of booleans stays one.
-# This class has one tensor of each kind; the cell after it checks the columns.
+# `.double` changes the type of floating-point numbers; a mask of booleans stays
+# one. This class has one tensor of each kind, and a mask; the cell after it
+# checks the columns.
 
 
 # %%
@@ -429,19 +449,20 @@ class FourKinds(nn.Module):
         self.register_buffer("buffer", torch.zeros(1))
         self.register_buffer("scratch", torch.zeros(1), persistent=False)
         self.attribute = torch.zeros(1)
+        self.register_buffer("mask", torch.zeros(1).bool(), persistent=False)
 
 
 # %% [markdown]
-# `meta` is a device without data that every machine has. A tensor that
-# follows a move to `meta` would follow one to a GPU;
-# [chapter 06](06_devices.ipynb) makes more of this.
+# PyTorch has the device `meta` on every machine: its tensors have a type and a
+# shape, and no data. A tensor that follows a move to `meta` would follow one to
+# a GPU; [chapter 06](06_devices.ipynb) uses this more.
 
 # %%
 kinds = FourKinds()
 assert [n for n, _ in kinds.named_parameters()] == ["parameter"]
 assert list(kinds.state_dict()) == ["parameter", "buffer"]
 kinds.double().to("meta")
-for name in ("parameter", "buffer", "scratch", "attribute"):
+for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
     print(name, getattr(kinds, name).dtype, getattr(kinds, name).device)
 
 # %% [markdown]
@@ -452,10 +473,11 @@ for name in ("parameter", "buffer", "scratch", "attribute"):
 # %% [markdown]
 # ## Check a layer
 #
-# A wrong gradient raises no error, and the network trains badly. `gradcheck`
+# A wrong gradient raises no error; the network only trains badly. `gradcheck`
 # compares autograd's gradients with numerical ones, slopes between two nearby
-# points. It needs double precision, since in single precision rounding drowns
-# the slope. First with respect to the input:
+# points. It needs double precision: in single precision, rounding changes the
+# small difference between the two points too much. First with respect to the
+# input:
 
 # %%
 torch.manual_seed(0)
@@ -507,8 +529,9 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # - `nn.Parameter` registers a tensor and asks for its gradient. Reading it
 #   through `.data` in `forward` cuts it off, silently if another layer has
 #   parameters too.
-# - About half of the new networks that end in a ReLU answer 0 to a sample, and
-#   get no gradient from it.
+# - About half of the outputs of a new network that ends in a ReLU are 0 for a
+#   sample, and give no gradient. With one output, half of the networks answer
+#   0 and learn nothing from this sample.
 # - Trained: a parameter. Remembered: a buffer. A setting: an attribute.
 # - `gradcheck` in double precision checks gradients; check the parameters as
 #   well as the input.
@@ -517,8 +540,9 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/03_custom_layers.ipynb).
 
 # %%
