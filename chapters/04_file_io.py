@@ -24,7 +24,7 @@
 # **You will learn** to
 #
 # - save and load tensors, models and whole training runs;
-# - keep a file from running code when you load it;
+# - know what code a file can run when you load it, and lower that risk;
 # - read the errors of a file that doesn't fit, and reuse the part that does;
 # - keep files small, and do without Python's pickle;
 # - stop a training run, even by accident, and resume it.
@@ -44,12 +44,14 @@
 import copy
 import os
 import pickle
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from safetensors.torch import load_file, load_model, save_file, save_model
@@ -63,8 +65,8 @@ use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
-# All files go into a temporary directory, empty at first and removed when the
-# kernel stops.
+# All files go into a temporary directory, empty at first. It is removed when
+# you shut the kernel down.
 
 # %%
 scratch = tempfile.TemporaryDirectory()
@@ -109,8 +111,8 @@ state = torch.load(folder / "mlp.pt")
 {name: tuple(value.shape) for name, value in state.items()}
 
 # %% [markdown]
-# The linear layers. The file holds values, and no code: nothing says that
-# there is a ReLU. So a model must be built before the values can be loaded.
+# It mentions the linear layers. The file holds values, and no code: nothing
+# says that there is a ReLU. So build a model, then load the values into it.
 # The clone starts with other random weights; after loading, it answers exactly
 # like the original. `eval` sets evaluation mode, in which some layers act
 # differently ([chapter 03](03_custom_layers.ipynb)). The mode isn't in the
@@ -144,7 +146,7 @@ print("deep copy: ", copied["bias"].tolist())
 print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 
 # %% [markdown]
-# The deep copy and the file. The state dict changed with the model.
+# The deep copy and the file have the 0. The state dict changed with the model.
 
 # %% [markdown]
 # ## Know what loading may run
@@ -194,8 +196,21 @@ torch.load(folder / "hostile.pt")
 assert not marker.exists()
 
 # %% [markdown]
-# It wasn't. The message's advice, to set the argument to `False`, is for files
-# that you wrote yourself.
+# It wasn't called. The message's advice, to set the argument to `False`, is for
+# files that you wrote yourself.
+#
+# This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a file that
+# was made for it could get around `weights_only=True` and run code
+# ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
+# 2.10 is repaired. Others may be found: the documentation of `torch.load` says,
+# in version 2.13 too, never to load data from a source that you don't trust.
+# Has your PyTorch the repair?
+
+# %% tags=["nbval-ignore-output"]
+f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
+
+# %% [markdown]
+# If it says `repaired: False`, update before you load a file of somebody else.
 #
 # > **Pitfall.** `torch.save(net, path)` is shorter than saving the state dict.
 # > It pickles the whole object, with the names of its classes, which are
@@ -224,8 +239,8 @@ except pickle.UnpicklingError as error:
 
 # %% [markdown]
 # It is refused too. And the list above has the place of the class,
-# `d2l_helpers.blocks.MLP`: once the class is renamed or moved, nothing is
-# found there. Save the state dict.
+# `d2l_helpers.blocks.MLP`: such a file loads only as long as the class has this
+# name and place. Save the state dict.
 
 # %% [markdown]
 # ## When the file doesn't fit
@@ -260,10 +275,11 @@ three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
 # %% [markdown]
-# It doesn't. A *size mismatch* names the parameter, its shape in the file
+# It doesn't forgive that. A *size mismatch* names the parameter, its shape in the file
 # (called checkpoint here) and in the model. The first layer isn't named: it
 # fits.
-#
+
+# %% [markdown]
 # ### Reuse the first layer
 #
 # So take from the file only what belongs to `hidden`. `load_state_dict`
@@ -293,7 +309,7 @@ assert torch.equal(victim(X), before)
 len(result.missing_keys), len(result.unexpected_keys)
 
 # %% [markdown]
-# Nothing, and no error was raised. Compare what was skipped with what you
+# Nothing has changed, and no error was raised. Compare what was skipped with what you
 # meant to skip, or repair the names and load strictly.
 
 # %%
@@ -318,7 +334,7 @@ for name, tensor in (("million.pt", million), ("view.pt", view)):
     print(f"{name}: {len(tensor)} numbers, {size / 1e6:.1f} MB")
 
 # %% [markdown]
-# As large as the first: the storage is saved, all of it. `clone` gives the
+# It is as large as the first: the whole storage is saved. `clone` gives the
 # ten numbers a storage of their own.
 
 # %%
@@ -347,8 +363,8 @@ print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 # ## Do without pickle
 #
 # *safetensors* is a file format for tensors with names, which is what a state
-# dict is. Beside them it takes only notes in plain text (`metadata=`). It has
-# no place for a function.
+# dict is. Beside them it takes notes in plain text (`metadata=`). It has no
+# place for a function, so prefer it for files that come from others.
 
 # %%
 save_file(mlp.state_dict(), folder / "mlp.safetensors")
@@ -389,16 +405,20 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown]
-# Two names share each tensor, and one of them is written.
-#
+# Two are: of the two names of each tensor, one is written.
+
+# %% [markdown]
 # ## Stop and resume
 #
 # A *checkpoint* is a file with all that a training run needs to go on. Is the
-# model enough? The experiment is a regression with 256 samples, on the CPU, so
-# that results can be compared to the last bit. `start` begins a run. Its
-# optimizer, Adam, adapts the size of the steps to each weight.
+# model enough? The experiment is a regression with 256 samples. It runs on the
+# CPU, in one thread: so sums are added in one order and results can be compared
+# to the last bit, and for products as small as these it is faster, too. `start`
+# begins a run. Its optimizer, Adam, adapts the size of the steps to each
+# weight.
 
 # %%
+torch.set_num_threads(1)
 torch.manual_seed(0)
 inputs = torch.rand(256, 20)
 noise = torch.randn(256, 1) / 10
@@ -492,7 +512,7 @@ assert loss_resumed == loss_straight[10:]
 
 # %% [markdown]
 # It does, to the last bit. The epoch tells how many are left. Which of the
-# other parts could be spared?
+# other parts can be left out?
 
 # %%
 for part in ("model", "optimizer", "random_state"):
@@ -501,10 +521,10 @@ for part in ("model", "optimizer", "random_state"):
     print(f"without {part}: {'the same' if same else 'another'} model")
 
 # %% [markdown]
-# None, if the end is to be the same. Adam makes small steps where the
-# gradients have been changing sign; a new Adam doesn't know where, and starts
-# with full steps. What will the loss of a run do that resumes without the
-# optimizer?
+# None of them can, if the end is to be the same. Adam makes small steps where
+# the gradients have been changing sign; a new Adam doesn't know where, and
+# starts with full steps. What will the loss of a run do that resumes without
+# the optimizer?
 
 # %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -523,18 +543,50 @@ plt.show()
 # %% [markdown]
 # It jumps, and some of the work is lost. The dots of the resumed run lie on
 # the line.
+
+# %% [markdown]
+# ### The other random states
 #
-# All random numbers here come from PyTorch's CPU generator. A GPU, NumPy and
-# Python's `random` have their own, and a checkpoint needs each that is used.
+# The random numbers of this run come from PyTorch's CPU generator. A GPU, NumPy
+# and Python's `random` have their own, and a checkpoint needs each one that a
+# run uses. Which of these three states will `torch.load` accept?
+
+# %%
+states = {
+    "random.getstate()": random.getstate(),
+    "default_rng().bit_generator.state": (
+        np.random.default_rng().bit_generator.state
+    ),
+    "np.random.get_state()": np.random.get_state(),
+}
+for name, saved in states.items():
+    torch.save(saved, folder / "random.pt")
+    try:
+        torch.load(folder / "random.pt")
+        print(name, "loads")
+    except pickle.UnpicklingError:
+        print(name, "is refused")
+
+# %% [markdown]
+# The first two are made of numbers and strings. The last one has a NumPy array,
+# which isn't on the list of what `weights_only=True` builds. Draw from a NumPy
+# generator of your own, or save the array as a list:
+
+# %%
+kind, words, *rest = np.random.get_state()  # rest: three numbers
+torch.save([kind, words.tolist(), *rest], folder / "random.pt")
+expected = np.random.rand()
+np.random.set_state(tuple(torch.load(folder / "random.pt")))
+assert np.random.rand() == expected
 
 # %% [markdown]
 # ## Write it whole or not at all
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
-# happens during the save? The program below stands for a save. It copies
-# `source` to `written` in pieces, and dies half way: `os._exit` ends a process
-# at once. If it lived, it would rename the copy to `target`. The function runs
-# it in a second Python.
+# happens during the save? The program below plays a save: it copies `source` to
+# `written` in pieces, and dies half way, since `os._exit` ends a process at
+# once. If it lived, it would rename the copy to `target`. The function runs it
+# in a second Python. (You may skip its lines: the results come below.)
 
 # %%
 WRITER = """
@@ -576,9 +628,26 @@ except RuntimeError as error:
     print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
-# It isn't: both are lost. At least the error is clear. The file is a zip
-# archive, and these end with a list of what they hold, the "central
-# directory".
+# It isn't: both are lost. The file is a zip archive, and these end with a list
+# of what they hold, the "central directory", which the cut file lacks. Does
+# `torch.load` notice other cuts, too? Here are 39, at 1/40, 2/40 and so on of
+# the file.
+
+# %%
+whole = (folder / "epoch15.pt").read_bytes()
+errors = []
+for i in range(1, 40):
+    (folder / "cut.pt").write_bytes(whole[: i * len(whole) // 40])
+    try:
+        torch.load(folder / "cut.pt")
+    except (RuntimeError, OSError) as error:
+        errors.append(type(error).__name__)
+f"{len(errors)} of 39 are refused"
+
+# %% [markdown]
+# It notices each of them. But the message isn't always so clear: with PyTorch
+# 2.13, about a quarter of the cuts give an `OSError` that says no more than
+# "Invalid argument".
 #
 # So write under another name first. `os.replace` then gives the file its
 # final name in a single step: at any moment, the name belongs to the old file
@@ -645,7 +714,8 @@ torch.set_rng_state(elsewhere["random_state"])
 # (`torch.uint8`), but a `torch.ByteTensor` is also on the CPU. So load
 # checkpoints with `map_location="cpu"`. The random state stays there;
 # `load_state_dict`, of the model and of the optimizer, brings the values to
-# where the parameters are.
+# where the parameters are. One number stays on the CPU, Adam's count of its
+# steps: Adam wants it there, unless it is made with `fused` or `capturable`.
 
 # %%
 state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
@@ -656,6 +726,8 @@ moved_optimizer.load_state_dict(state_cpu["optimizer"])
 torch.set_rng_state(state_cpu["random_state"])
 averages = moved_optimizer.state[moved.out.weight]["exp_avg"]
 assert averages.device.type == moved.out.weight.device.type == device.type
+step = moved_optimizer.state[moved.out.weight]["step"]
+assert step.device.type == "cpu" and step == 15 * len(inputs) / 32
 assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 
 # %% [markdown]
@@ -665,13 +737,15 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 #   them. A model is saved as its state dict: values, no code.
 # - A state dict changes with the model. A deep copy or a file doesn't.
 # - A pickle can call any function. `weights_only=True`, the default since
-#   PyTorch 2.6, refuses the file before the call.
+#   PyTorch 2.6, refuses a file that asks for one. It lowers the risk: up to
+#   2.9.1 there was a way around it. Don't load files that you don't trust.
 # - `strict=False` forgives missing and unexpected keys, and no wrong shape;
 #   read what it returns.
 # - A view is saved with its whole storage; clone it first.
 # - safetensors takes tensors and no Python objects; `save_model` is for shared
 #   tensors.
-# - A run resumes exactly from model, optimizer, epoch and random state.
+# - A run resumes exactly from model, optimizer, epoch and the state of each
+#   random generator that it uses.
 # - Write to a temporary file, then `os.replace`.
 # - Load checkpoints with `map_location="cpu"`.
 
@@ -679,8 +753,9 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/04_file_io.ipynb).
 
 # %%

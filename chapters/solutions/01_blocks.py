@@ -17,8 +17,8 @@
 # # Solutions to chapter 01
 #
 # To the exercises of [Build networks from blocks](../01_blocks.ipynb).
-# Each begins with its statement. Try it there first: a solution teaches most
-# to one who has been stuck.
+# Each begins with its statement. Try it there first, and come here when you
+# are stuck.
 
 # %%
 import copy

@@ -18,8 +18,7 @@
 #
 # To the exercises of
 # [Reach, initialize and share parameters](../02_parameters.ipynb). Each begins
-# with its statement. Try it there first: a solution teaches most to one who
-# has been stuck.
+# with its statement. Try it there first, and come here when you are stuck.
 
 # %%
 import copy
@@ -175,7 +174,7 @@ axes[0].legend()
 plt.show()
 
 # %% [markdown]
-# The shared one. The gradients fall fast at first, then waver.
+# The shared weight changes most. The gradients fall fast at first, then waver.
 #
 # **What it gains, what it loses.** Sharing gains memory: 72 parameters fewer
 # to store and to train. It loses freedom, since both places compute the same
@@ -276,9 +275,9 @@ print("after assignment: ", (weight != -1).any().item())
 # %% [markdown]
 # **Idea.** Find the last module that has parameters. Freeze all, then make
 # that one trainable: in this order a parameter that is used in two places
-# stays trainable, and one that was frozen before becomes so. An optimizer
-# passes over a parameter whose gradient is `None`, so the gradients of the
-# frozen ones must go.
+# stays trainable, and one that was frozen before becomes so. SGD and Adam pass
+# over a parameter whose gradient is `None`, so the gradients of the frozen
+# ones must go.
 
 
 # %%

@@ -17,8 +17,8 @@
 # # Solutions to chapter 03
 #
 # To the exercises of [Write layers of your own](../03_custom_layers.ipynb).
-# Each begins with its statement. Try it there first: a solution teaches most
-# to one who has been stuck.
+# Each begins with its statement. Try it there first, and come here when you
+# are stuck.
 
 # %%
 import torch
@@ -190,7 +190,7 @@ check.repair(RepairedLinear, moved, after_edit)
 
 # %% [markdown]
 # The counts can be read. An edit through `.data` leaves that of `w` as it was,
-# so that `backward` computes with the new value, without a word.
+# so that `backward` computes with the new value and raises no error.
 
 # %%
 w = torch.tensor([2.0, 3], requires_grad=True)
@@ -266,8 +266,16 @@ theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 
 # %% [markdown]
 # **Pitfall.** A batch of one sample has no variance with $n - 1$: it is 0
-# divided by 0, and `nan` stays in the memory for ever. `nn.BatchNorm1d`
-# refuses such a batch in training, by an error.
+# divided by 0, or `nan`. From then on the memory is `nan`, since a step from
+# `nan` towards a number is `nan` again. `nn.BatchNorm1d` refuses such a batch
+# in training.
+
+# %%
+try:
+    theirs.train()(torch.ones(1, 2))
+except ValueError as error:
+    print(type(error).__name__)
+torch.tensor(float("nan")).lerp(torch.tensor(1.0), 0.1)
 
 # %% [markdown]
 # ## 3.5 A better start
@@ -284,8 +292,8 @@ theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 
 # %% [markdown]
 # **Idea.** Small weights make each sum small, so that the bias decides. From 1
-# each ReLU starts on its open side, from 0 half of the last ones are closed
-# for good.
+# each ReLU starts on its open side; from 0 half of the last ones are closed,
+# and the sample that finds them closed gives no gradient to open them.
 
 
 # %%
@@ -333,7 +341,7 @@ plt.show()
 # %% [markdown]
 # **Pitfall.** With equal biases and tiny weights, the hidden units start
 # nearly alike, and so do their gradients. The weights, which differ, must
-# break the tie: with weights of 0 too, all units would stay alike for ever.
+# break the tie: with weights of 0 too, the units would all stay alike.
 
 # %% [markdown]
 # ## 3.6 Dropout

@@ -17,8 +17,8 @@
 # # Solutions to chapter 04
 #
 # To the exercises of [Save and load tensors and models](../04_file_io.ipynb).
-# Each begins with its statement. Try it there first: a solution teaches most
-# to one who has been stuck.
+# Each begins with its statement. Try it there first, and come here when you
+# are stuck.
 
 # %%
 import copy
@@ -436,7 +436,7 @@ for path, content in ((paths[1], half), (paths[3], data)):
     path.write_bytes(content)
 
 # %% [markdown]
-# `torch.load` reads the one with the flipped bit without a word.
+# `torch.load` reads the one with the flipped bit and raises no error.
 
 # %%
 torch.load(paths[3])
@@ -579,9 +579,9 @@ check.after_a_failed_load(from_file, look_and_load)
 # %% [markdown]
 # **Idea.** Put the epoch into the name, with zeros in front, so that names
 # sort like numbers. Write as `save_checkpoint` does, and delete only when the
-# new file is complete: at each moment, three complete files are there.
-# `load_latest` goes through them from the newest on. The suffix `.part` keeps
-# a half-written one out of both.
+# new file is complete: the old three are there until then. `load_latest` goes
+# through them from the newest on. The suffix `.part` keeps a half-written one
+# out of both.
 
 
 # %%
