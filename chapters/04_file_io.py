@@ -46,8 +46,6 @@ import os
 import pickle
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -589,6 +587,9 @@ assert np.random.rand() == expected
 # in a second Python. (You may skip its lines: the results come below.)
 
 # %%
+import subprocess
+import sys
+
 WRITER = """
 import os, sys
 source, written, target = sys.argv[1:]

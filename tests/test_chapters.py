@@ -21,6 +21,7 @@ def name(page):
 CHAPTERS = pytest.mark.parametrize("source", book.sources(), ids=name)
 # And the solutions.
 PAGES = pytest.mark.parametrize("source", book.pages(), ids=name)
+TEXTS = [book.CHAPTERS / "index.md", *book.texts()]
 
 
 def stored(source):
@@ -107,12 +108,28 @@ def test_chapter_has_the_parts_of_a_chapter(source):
         assert part in text
 
 
+def assert_links_lead_somewhere(text, folder):
+    """Links to files and, in notebooks, to cells that begin a section."""
+    for link in re.findall(r"\]\(([^):]+)\)", text):
+        path, _, fragment = link.partition("#")
+        file = folder / path
+        assert file.is_file(), link
+        if fragment:
+            cells = nbformat.read(file, as_version=4).cells
+            names = [cell.id for cell in cells if cell.source.startswith("#")]
+            assert names.count(fragment.removeprefix("cell-id=")) == 1, link
+
+
 @PAGES
 def test_links_to_chapters_lead_to_files(source):
     for cell in stored(source).cells:
         if cell.cell_type == "markdown":
-            for link in re.findall(r"\]\(([^):]+)\)", cell.source):
-                assert (source.parent / link.split("#")[0]).is_file(), link
+            assert_links_lead_somewhere(cell.source, source.parent)
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
+def test_links_of_pages_of_text_lead_somewhere(page):
+    assert_links_lead_somewhere(page.read_text("utf-8"), page.parent)
 
 
 def links(text):

@@ -130,7 +130,7 @@ def notebook_of(name):
 def test_pages_are_those_of_the_book(pages):
     assert set(pages) == {
         *documents(),
-        *("index", "reference", "teach", "search", "404"),
+        *("index", "from_the_book", "reference", "teach", "search", "404"),
     }
 
 

@@ -151,6 +151,10 @@ def _write(course: Course, folder: Path) -> None:
         _copy_chapter(chapter, gone, folder / "chapters")
     front = (book.CHAPTERS / "index.md").read_text("utf-8")
     (folder / "chapters/index.md").write_text(_front(front, gone), "utf-8")
+    for page in book.texts():
+        text = exercises.without_solutions(page.read_text("utf-8"))
+        target = folder / "chapters" / page.name
+        target.write_text(unlinked(text, gone), "utf-8")
     makefile = (book.ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
     readme = README.read_text("utf-8").replace("TITLE", course.title, 1)

@@ -146,6 +146,8 @@ def stage(course: Course, folder: Path) -> None:
     for page in sorted((SITE / "pages").glob("*.md")):
         wanted[page.name] = page.read_text("utf-8")
     wanted["index.md"] = front_page(course, gone)
+    for page in book.texts():
+        wanted[page.name] = for_site(page.read_text("utf-8"), course, gone)
     for file in folder.rglob("*.*"):
         if file.relative_to(folder).as_posix() not in wanted:
             file.unlink()
@@ -178,14 +180,12 @@ def unlinked(text: str, names: list[str]) -> str:
 
 @cache
 def anchors() -> dict[str, str]:
-    """On the site, the anchors of the exercises, by the names of the cells."""
+    """On the site, the anchors of headings, by the names of their cells."""
     return {
-        cell.id: re.sub(r"[^\w -]", "", " ".join(heading.groups()))
-        .lower()
-        .replace(" ", "-")
+        cell.id: book.anchor(heading[1])
         for page in book.pages()
         for cell in book.read_stored(page).cells
-        if (heading := exercises.HEADING.match(cell.source))
+        if (heading := re.match(r"#+ (.+)", cell.source))
     }
 
 
@@ -259,6 +259,7 @@ def front_page(course: Course, gone: list[str]) -> str:
     table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
     text = table.sub("\n".join([*cards, ""]).replace("\\", r"\\"), text, 1)
     entries = [f"{name} <{source.stem}>" for source, name in names.items()]
+    entries += [page.stem for page in book.texts()]
     entries += sorted(page.stem for page in (SITE / "pages").glob("*.md"))
     contents = toctree("", entries)
     solutions = [
