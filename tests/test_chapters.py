@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.comparison import FIGURES, outputs_difference
-from tools import bars, book
+from tools import bars, book, exercises
 
 
 def name(page):
@@ -170,6 +170,39 @@ def test_front_page_lists_the_chapter(source):
     title = stored(source).cells[0].source.splitlines()[0].removeprefix("# ")
     number = f"{book.number(source):02}"
     assert f"| {number} | [{title}]({source.stem}.ipynb) |" in front
+
+
+def front_page():
+    """The text of the front page, on one line."""
+    return " ".join((book.CHAPTERS / "index.md").read_text("utf-8").split())
+
+
+@CHAPTERS
+def test_front_page_says_how_long_the_exercises_take(source):
+    tasks = exercises.exercises(source)
+    hours = round(sum(task.minutes for task in tasks) / 60)
+    assert "all of a chapter, two to four hours" in front_page()
+    assert 2 <= hours <= 4
+
+
+def test_front_page_names_the_exercises_that_need_other_chapters():
+    needed = {}
+    for source in book.sources():
+        opening = stored(source).cells[0].source
+        direct = links(opening.partition("**You need**")[2])
+        needed[book.number(source)] = direct.union(
+            {book.number(source)}, *(needed[n] for n in direct)
+        )
+    others = {
+        task.number: links(task.statement) - needed[book.number(source)]
+        for source in book.sources()
+        for task in exercises.exercises(source)
+    }
+    _, _, said = front_page().partition("exercises point to another chapter: ")
+    named = re.findall(r"\b\d\.\d\b", said.partition("##")[0])
+    # A handout may lack chapters.
+    named = [number for number in named if number in others]
+    assert named == [number for number, chapters in others.items() if chapters]
 
 
 @PAGES

@@ -307,6 +307,22 @@ def test_chinese_is_marked_as_such(pages):
             assert languages[0] == "zh", (page.name, text)
 
 
+@pytest.mark.parametrize(
+    "term", ["参数绑定", "计算图", "梯度", "反向传播", "延后初始化"]
+)
+def test_chinese_term_is_found_and_leads_to_a_chapter(pages, term):
+    # In the index it is one word, as it is in the query.
+    index = (pages["index"].folder / "searchindex.js").read_text("utf-8")
+    assert term in json.loads(re.search(r"{.*}", index)[0])["terms"]
+    (row,) = [
+        row
+        for row in pages["from_the_book"].article.select("tr")
+        if term in re.split(r"[、 ]", row.get_text(" "))
+        and row.find_parent("section")["id"] == "terms"
+    ]
+    assert row.select('a[href*=".html#"]')
+
+
 @pytest.mark.parametrize("name", documents())
 def test_chapter_offers_its_own_files_and_no_unknown_place(pages, name):
     links = pages[name].soup.select(".chapter-actions a")
