@@ -133,9 +133,10 @@ reference.load_state_dict(mlp.state_dict())
 assert_close(reference(X), mlp(X))
 
 # %% [markdown]
-# There is no `backward` method. Autograd records the operations that `forward`
-# runs and differentiates them. At first, or after `zero_grad`, every gradient
-# is `None`; after `backward`, each has the shape of its parameter.
+# There is no `backward` method. Autograd, the part of PyTorch that
+# differentiates, records the operations that `forward` runs. At first, or
+# after `zero_grad`, every gradient is `None`; after `backward`, each has the
+# shape of its parameter.
 
 # %%
 mlp.zero_grad()
@@ -401,9 +402,9 @@ torch.equal(H / 2, H)
 
 # %% [markdown]
 # Half of infinity is infinity, so no number of times is enough: with an
-# infinite value, the `while` above never ends. The reference version checks before it loops, and raises an error. The
-# weights of the linear layer are 1 here, and twenty inputs of 1e38 sum to more
-# than a float can hold.
+# infinite value, the `while` above never ends. The reference version checks
+# before it loops, and raises an error. The weights of the linear layer are 1
+# here, and twenty inputs of 1e38 sum to more than a float can hold.
 
 # %% tags=["raises-exception"]
 careful = d2l_helpers.FixedHiddenMLP()
@@ -469,8 +470,8 @@ activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 #
 # The class below keeps its hidden layers in a plain list, and its last layer
 # in an attribute. (`*hidden, last = ...` gives the last pair to `last`, and
-# those before it, as a list, to `hidden`.) The output has the right shape. How many of the six
-# parameter tensors does the module know?
+# those before it, as a list, to `hidden`.) The output has the right shape. How
+# many of the six parameter tensors does the module know?
 
 
 # %%
@@ -577,8 +578,8 @@ probabilities.argmax(dim=1).item()
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
 # %% [markdown]
-# What can be checked before training is the shape after each layer. A smaller classifier, three images at once:
-# where does the 28 x 28 disappear?
+# What can be checked before training is the shape after each layer. A smaller
+# classifier, three images at once: where does the 28 x 28 disappear?
 
 # %%
 torch.manual_seed(0)
@@ -592,8 +593,8 @@ for layer in small:
     print(type(layer).__name__, tuple(H.shape))
 
 # %% [markdown]
-# `nn.Flatten()` joins all dimensions but the first. The first stays 3 to the end:
-# one row for each image.
+# `nn.Flatten()` joins all dimensions but the first. The first stays 3 to the
+# end: one row for each image.
 
 # %% [markdown]
 # ## Build the network as it runs

@@ -253,8 +253,9 @@ torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
 # %% [markdown]
-# It isn't a good start. All eight hidden units start equal and get the same gradient, so
-# they stay equal and do the work of one. Random weights make them different.
+# It isn't a good start. All eight hidden units start equal and get the same
+# gradient, so they stay equal and do the work of one. Random weights make them
+# different.
 #
 # Xavier's scheme draws the weights of a layer with $n_\mathrm{in}$ inputs and
 # $n_\mathrm{out}$ outputs uniformly between $-a$ and $a$, where
@@ -429,7 +430,7 @@ edited[0].weight[0, 0].item()
 # > **Pitfall.** `w.data`, the same memory without autograd, allows the edit
 # > too. But it hides the edit from autograd's own checks. The book edits
 # > `net[0].weight.data` (6.3.1 and 6.2.2, 中文版 5.2.2 and 5.2.3). There it does
-# > no harm, since no `backward` follows. Under `no_grad` you needn't ask.
+# > no harm, since no `backward` follows. Under `no_grad`, autograd watches.
 #
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
@@ -444,11 +445,11 @@ y.backward()
 w.grad, w._version
 
 # %% [markdown]
-# It finds 40 and 60, no edit is counted, and no error raised. To differentiate a product,
-# autograd keeps its factors, as references and not as copies. By the time of
-# `backward` they hold 20 and 30, so the gradient isn't that of `y`. The same
-# edit under `no_grad` is counted, and `backward` compares the counts. The cell
-# prints its error without the hint at the end.
+# It finds 40 and 60, no edit was counted, and no error raised. To
+# differentiate a product, autograd keeps its factors, as references and not as
+# copies. By the time of `backward` they hold 20 and 30, so the gradient isn't
+# that of `y`. The same edit under `no_grad` is counted, and `backward`
+# compares the counts. The cell prints its error without the hint at the end.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -490,8 +491,8 @@ print(list(tied.state_dict()))
 
 # %% [markdown]
 # It is listed once among the parameters, twice in the state dict, with a name
-# for each place. `count` goes through `parameters()`. By how much is a sum over the
-# state dict too large?
+# for each place. `count` goes through `parameters()`. By how much is a sum
+# over the state dict too large?
 
 # %%
 in_state_dict = sum(t.numel() for t in tied.state_dict().values())
@@ -502,19 +503,24 @@ count(tied)[0], in_state_dict
 # It is too large by 72, the $8 \cdot 8$ weights and 8 biases of the shared
 # layer.
 #
-# `apply` looks at the blocks, and not at what they share. How often does it
-# come to one layer that stands in two blocks?
+# And `apply`? How often does it come to a layer that stands twice in one
+# block, and how often to one that stands in two blocks?
+
 
 # %%
-twice, visited = nn.Linear(2, 2), []
-two_blocks = nn.Sequential(nn.Sequential(twice), nn.Sequential(twice))
-two_blocks.apply(lambda module: visited.append(module is twice))
-sum(visited)
+def visits(net, layer):
+    seen = []
+    net.apply(lambda module: seen.append(module is layer))
+    return sum(seen)
+
+
+one_block = nn.Sequential(shared, shared)
+two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
+visits(one_block, shared), visits(two_blocks, shared)
 
 # %% [markdown]
-# It comes twice, once from each block that holds the layer. (In one block, as
-# in `tied`, it comes once.) A function that sets values is harmless; one that
-# multiplies them would do so twice.
+# Once in one block, and once for each of two blocks. A function that sets
+# values does no harm then; one that doubles them would double them twice.
 
 # %% [markdown]
 # ### The gradient of a shared layer
@@ -641,8 +647,8 @@ print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
 # %% [markdown]
-# It finds 256, from the layer before it. Each layer has become an ordinary `Linear`.
-# What does a batch of another width do now?
+# It finds 256, from the layer before it. Each layer has become an ordinary
+# `Linear`. What does a batch of another width do now?
 
 # %%
 try:

@@ -122,10 +122,10 @@ row_centered(two)
 # %% [markdown]
 # ## A layer with parameters
 #
-# `nn.Parameter` turns a tensor into a parameter: it gets
-# `requires_grad=True`, and assigning it to an attribute registers it. Here is
-# a linear layer followed by a ReLU, $\max(0, X W + b)$. In the code, `X @ W` is
-# the product of the matrices $X$ and $W$.
+# `nn.Parameter` turns a tensor into a parameter: it gets `requires_grad=True`,
+# and assigning it to an attribute registers it. Here is a linear layer
+# followed by a ReLU, $\max(0, X W + b)$. In the code, `X @ W` is the product
+# of the matrices $X$ and $W$.
 
 
 # %%
@@ -177,7 +177,8 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # > `self.weight.data` has the right output, and autograd never learns that
 # > `weight` took part in it. The book's own `MyLinear` is written in this way
 # > (6.5.2, 中文版 5.4.2): if you have copied it, your layer doesn't learn.
-# > (Writing through `.data` has a pitfall too: [chapter 02](02_parameters.ipynb).)
+# > Writing through `.data` has a pitfall too:
+# > [chapter 02](02_parameters.ipynb) shows it.
 
 
 # %%
@@ -265,9 +266,9 @@ f"{share:.0%} of the networks answer 0"
 
 # %% [markdown]
 # Half of them answer 0, so it wasn't bad luck. The hidden values aren't
-# negative, since a ReLU made them. Each weight of the last layer, and its bias,
-# is as likely to be positive as negative, and so is the sum. The ReLU at the
-# end turns the left half of the picture into one number.
+# negative, since a ReLU made them. Each weight of the last layer, and its
+# bias, is as likely to be positive as negative, and so is the sum. The ReLU at
+# the end turns the left half of the picture into one number.
 
 # %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of about equal size that reach to about -40 and 35. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
 bins = range(-44, 45, 2)
@@ -436,9 +437,9 @@ assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 # | buffer, not persistent | no | no | yes | the same with `persistent=False` |
 # | attribute | no | no | no | `self.a = t` |
 #
-# `.double` changes the type of floating-point numbers; a mask of booleans stays
-# one. This class has one tensor of each kind, and a mask; the cell after it
-# checks the columns.
+# `.double` changes the type of floating-point numbers; a mask of booleans
+# stays one. This class has one tensor of each kind, and a mask; the cell after
+# it checks the columns.
 
 
 # %%
@@ -454,8 +455,8 @@ class FourKinds(nn.Module):
 
 # %% [markdown]
 # PyTorch has the device `meta` on every machine: its tensors have a type and a
-# shape, and no data. A tensor that follows a move to `meta` would follow one to
-# a GPU; [chapter 06](06_devices.ipynb) uses this more.
+# shape, and no data. A tensor that follows a move to `meta` would follow one
+# to a GPU; [chapter 06](06_devices.ipynb) uses this more.
 
 # %%
 kinds = FourKinds()

@@ -194,15 +194,15 @@ torch.load(folder / "hostile.pt")
 assert not marker.exists()
 
 # %% [markdown]
-# It wasn't called. The message's advice, to set the argument to `False`, is for
-# files that you wrote yourself.
+# It wasn't called. The message's advice, to set the argument to `False`, is
+# for files that you wrote yourself.
 #
 # This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a file that
 # was made for it could get around `weights_only=True` and run code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
-# 2.10 is repaired. Others may be found: the documentation of `torch.load` says,
-# in version 2.13 too, never to load data from a source that you don't trust.
-# Has your PyTorch the repair?
+# 2.10 is repaired. Others may be found: the documentation of `torch.load`
+# says, in version 2.13 too, never to load data from a source that you don't
+# trust. Has your PyTorch the repair?
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -237,8 +237,8 @@ except pickle.UnpicklingError as error:
 
 # %% [markdown]
 # It is refused too. And the list above has the place of the class,
-# `d2l_helpers.blocks.MLP`: such a file loads only as long as the class has this
-# name and place. Save the state dict.
+# `d2l_helpers.blocks.MLP`: such a file loads only as long as the class has
+# this name and place. Save the state dict.
 
 # %% [markdown]
 # ## When the file doesn't fit
@@ -273,9 +273,9 @@ three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
 # %% [markdown]
-# It doesn't forgive that. A *size mismatch* names the parameter, its shape in the file
-# (called checkpoint here) and in the model. The first layer isn't named: it
-# fits.
+# It doesn't forgive that. A *size mismatch* names the parameter, its shape in
+# the file (called checkpoint here) and in the model. The first layer isn't
+# named: it fits.
 
 # %% [markdown]
 # ### Reuse the first layer
@@ -307,8 +307,8 @@ assert torch.equal(victim(X), before)
 len(result.missing_keys), len(result.unexpected_keys)
 
 # %% [markdown]
-# Nothing has changed, and no error was raised. Compare what was skipped with what you
-# meant to skip, or repair the names and load strictly.
+# Nothing has changed, and no error was raised. Compare what was skipped with
+# what you meant to skip, or repair the names and load strictly.
 
 # %%
 repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
@@ -410,10 +410,10 @@ list(load_file(folder / "tied.safetensors"))
 #
 # A *checkpoint* is a file with all that a training run needs to go on. Is the
 # model enough? The experiment is a regression with 256 samples. It runs on the
-# CPU, in one thread: so sums are added in one order and results can be compared
-# to the last bit, and for products as small as these it is faster, too. `start`
-# begins a run. Its optimizer, Adam, adapts the size of the steps to each
-# weight.
+# CPU, in one thread: so sums are added in one order and results can be
+# compared to the last bit, and for products as small as these it is faster,
+# too. `start` begins a run. Its optimizer, Adam, adapts the size of the steps
+# to each weight.
 
 # %%
 torch.set_num_threads(1)
@@ -545,9 +545,9 @@ plt.show()
 # %% [markdown]
 # ### The other random states
 #
-# The random numbers of this run come from PyTorch's CPU generator. A GPU, NumPy
-# and Python's `random` have their own, and a checkpoint needs each one that a
-# run uses. Which of these three states will `torch.load` accept?
+# The random numbers of this run come from PyTorch's CPU generator. A GPU,
+# NumPy and Python's `random` have their own, and a checkpoint needs each one
+# that a run uses. Which of these three states will `torch.load` accept?
 
 # %%
 states = {
@@ -566,9 +566,9 @@ for name, saved in states.items():
         print(name, "is refused")
 
 # %% [markdown]
-# The first two are made of numbers and strings. The last one has a NumPy array,
-# which isn't on the list of what `weights_only=True` builds. Draw from a NumPy
-# generator of your own, or save the array as a list:
+# The first two are made of numbers and strings. The last one has a NumPy
+# array, which isn't on the list of what `weights_only=True` builds. Draw from
+# a NumPy generator of your own, or save the array as a list:
 
 # %%
 kind, words, *rest = np.random.get_state()  # rest: three numbers
@@ -581,8 +581,8 @@ assert np.random.rand() == expected
 # ## Write it whole or not at all
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
-# happens during the save? The program below plays a save: it copies `source` to
-# `written` in pieces, and dies half way, since `os._exit` ends a process at
+# happens during the save? The program below plays a save: it copies `source`
+# to `written` in pieces, and dies half way, since `os._exit` ends a process at
 # once. If it lived, it would rename the copy to `target`. The function runs it
 # in a second Python. (You may skip its lines: the results come below.)
 
