@@ -287,8 +287,8 @@ forgetful = ForgetfulSequential(*blocks)
 print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
 
 # %% [markdown]
-# Two run, and no error is raised, because every shape fits. Only a comparison
-# shows that the result is wrong. `MySequential`, which walks through the
+# Two run, and no error is raised, because every shape fits. A comparison shows
+# that the result is wrong. `MySequential`, which walks through the
 # registry, agrees with `nn.Sequential`.
 
 # %%

@@ -167,7 +167,8 @@ count(net)
 # $4 \cdot 8 + 8$ in the first layer and $8 + 1$ in the last make 49, of 4
 # bytes each. Buffers aren't parameters and aren't counted (exercise 2.5).
 #
-# Another data type changes only the bytes. A `bfloat16` number takes 2.
+# Of the two totals, another data type changes only the bytes. A `bfloat16`
+# number takes 2.
 
 # %%
 for dtype in (torch.float64, torch.float32, torch.bfloat16):
@@ -672,7 +673,7 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 (skipped[0].weight == 42).any().item()
 
 # %% [markdown]
-# Not one weight of the first layer is 42. `isinstance` finds the layer, and an
+# No weight of the first layer is 42. `isinstance` finds the layer, and an
 # error says that there is nothing to write to yet.
 
 # %% tags=["raises-exception"]

@@ -198,11 +198,12 @@ assert not marker.exists()
 # for files that you wrote yourself.
 #
 # This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a file that
-# was made for it could get around `weights_only=True` and run code
+# was made for it could damage memory in spite of `weights_only=True`, and so
+# perhaps run code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
-# 2.10 is repaired. Others may be found: the documentation of `torch.load`
-# says, in version 2.13 too, never to load data from a source that you don't
-# trust. Has your PyTorch the repair?
+# 2.10 is repaired. More such ways may be found: the documentation of
+# `torch.load` says, in version 2.13 too, never to load data from a source that
+# you don't trust. Has your PyTorch the repair?
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -403,7 +404,7 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown]
-# Two are: of the two names of each tensor, one is written.
+# Two of the four are: of the two names of each tensor, one is written.
 
 # %% [markdown]
 # ## Stop and resume
@@ -581,7 +582,7 @@ assert np.random.rand() == expected
 # ## Write it whole or not at all
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
-# happens during the save? The program below plays a save: it copies `source`
+# happens during the save? The program below imitates a save: it copies `source`
 # to `written` in pieces, and dies half way, since `os._exit` ends a process at
 # once. If it lived, it would rename the copy to `target`. The function runs it
 # in a second Python. (You may skip its lines: the results come below.)

@@ -443,10 +443,10 @@ torch.load(paths[3])
 corrupt(paths)
 
 # %% [markdown]
-# **On purpose.** Anyone can compute a checksum. Who writes other weights with
-# `torch.save` gets a good archive, and `corrupt` finds nothing in it. The
-# digest tells. Keep it where who can change the file can't change it: in
-# another place, or signed. Beside the file, both would be replaced together.
+# **On purpose.** Anyone can compute a checksum. Someone who writes other
+# weights with `torch.save` gets a good archive, and `corrupt` finds nothing in
+# it. The digest tells. Keep it in another place than the file, where the same
+# person can't change it, or sign it.
 
 # %%
 other = torch.load(folder / "model.pt")
