@@ -582,10 +582,11 @@ assert np.random.rand() == expected
 # ## Write it whole or not at all
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
-# happens during the save? The program below imitates a save: it copies `source`
-# to `written` in pieces, and dies half way, since `os._exit` ends a process at
-# once. If it lived, it would rename the copy to `target`. The function runs it
-# in a second Python. (You may skip its lines: the results come below.)
+# happens during the save? The program below imitates a save: it copies
+# `source` to `written` in pieces, and dies half way, since `os._exit` ends a
+# process at once. If it lived, it would rename the copy to `target`. The
+# function runs it in a second Python. (You may skip its lines: the results
+# come below.)
 
 # %%
 import subprocess
