@@ -6,7 +6,9 @@ fast as `import torch`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -31,6 +33,20 @@ STYLE = {
     "grid.color": "#dddddd",
     "svg.hashsalt": "d2l_helpers",
 }
+# Families that hold Chinese letters, on Linux, macOS and Windows.
+CHINESE = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",  # the name of all of Noto's in one file
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Heiti TC",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "SimHei",
+)
 
 
 def use_style() -> None:
@@ -38,7 +54,8 @@ def use_style() -> None:
 
     Each figure is stored as SVG, which stays sharp, and as PNG, since
     JupyterLab shows no SVG in a notebook that it doesn't trust yet. The same
-    figure gives the same text each time: no date, no random name.
+    figure gives the same text each time: no date, no random name. Letters that
+    the usual font lacks come from a font for Chinese, if one is installed.
 
     Example::
 
@@ -50,11 +67,29 @@ def use_style() -> None:
     from matplotlib_inline.config import InlineBackend
 
     plt.rcParams.update(STYLE)
+    plt.rcParams["font.family"] = ["sans-serif", *_chinese_font()]
     if get_ipython() is not None:
         # Kept in the configuration, since d2l.plot sets the format anew.
         kwargs = InlineBackend.instance().print_figure_kwargs
         kwargs["metadata"] = {"Date": None}
         set_matplotlib_formats("svg", "retina")
+
+
+def _chinese_font() -> list[str]:
+    """The first of ``CHINESE`` that is installed, if one is."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    def found() -> list[str]:
+        names = {font.name for font in fontManager.ttflist}
+        return [name for name in CHINESE if name in names][:1]
+
+    if not found():
+        # Matplotlib's list is as old as its cache.
+        known = {font.fname for font in fontManager.ttflist}
+        for file in set(findSystemFonts()) - known:
+            with suppress(Exception):  # of many kinds, for a broken file
+                fontManager.addfont(file)
+    return found()
 
 
 def draw_modules(net: nn.Module) -> Axes:
@@ -108,10 +143,8 @@ def draw_modules(net: nn.Module) -> Axes:
     place(net, 0)
     # A column is as wide as the longest label and the longest name need.
     words = [word for *_, label in boxes for word in label.split("\n")]
-    box = 0.3 + LETTER * max(map(len, words))
-    names = 0.1 + LETTER * max(
-        (len(name) for _, _, name, _ in lines), default=0
-    )
+    box = 0.3 + max(map(width_of, words))
+    names = 0.1 + max((width_of(name) for _, _, name, _ in lines), default=0)
     width = box + 0.2 + names  # inches
     size = (depth * width + box, 0.6 * rows)
     _, ax = plt.subplots(figsize=size, layout="constrained")
@@ -129,9 +162,13 @@ def draw_modules(net: nn.Module) -> Axes:
     return ax
 
 
-def draw_box(
-    ax: Axes, x: float, y: float, label: str, color: str, rotation: int = 0
-) -> None:
+def width_of(text: str) -> float:
+    """About how wide a text of 9 points is, in inches."""
+    wide = sum(east_asian_width(letter) in "WF" for letter in text)
+    return LETTER * (len(text) + wide)
+
+
+def draw_box(ax: Axes, x: float, y: float, label: str, color: str) -> None:
     """Draw a label in a frame of some color, over the lines that lead there.
 
     Args:
@@ -140,11 +177,10 @@ def draw_box(
         y (float): likewise.
         label (str): text, of one line or several.
         color (str): that of the frame.
-        rotation (int): of the text and its frame, in degrees.
     """
     frame = {"boxstyle": "round", "facecolor": "w", "edgecolor": color}
     style = {"ha": "center", "va": "center", "fontsize": 9, "bbox": frame}
-    ax.text(x, y, label, rotation=rotation, parse_math=False, **style)
+    ax.text(x, y, label, parse_math=False, **style)
 
 
 def _label(module: nn.Module) -> str:

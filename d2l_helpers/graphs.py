@@ -1,6 +1,6 @@
 """The graph that autograd keeps behind a tensor, as data and as a picture.
 
-NetworkX, SciPy and Matplotlib are imported where they are used: `import
+NetworkX, igraph and Matplotlib are imported where they are used: `import
 d2l_helpers` stays as fast as `import torch`.
 """
 
@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
 
-from .drawing import BLUE, GRAY, LETTER, ORANGE, draw_box
+from .drawing import BLUE, GRAY, ORANGE, draw_box, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from networkx import MultiDiGraph
 
-GAP = 0.4  # inches between two columns, where the lines turn
+MOST = 60  # nodes that still make a picture
+GAP = 0.4  # inches between two layers, where the lines turn
 LINE = 0.23  # inches that a box of one line of text is high
-PORT = 0.12  # inches between two lines that end at one box, at most
-SPREAD = 0.18  # inches between the first and the last of them, at most
-STRAIGHT = 3  # the weight of lines that pass by, to that of boxes
-SWEEPS = 6  # to the left and back, to find the order in each column
-STEPS = 50  # to the right, to find the heights
-LONG = 8  # columns, from which on names stand upright and columns are near
+SPACE = 0.27  # inches between two boxes of a layer
+PORT = 0.12  # inches between two lines from one box to another
+LONG = 8  # layers, from which on values flow downward
 
 
 def graph_of(
@@ -56,15 +53,15 @@ def graph_of(
     Args:
         tensor (torch.Tensor): of any shape, with a ``grad_fn``.
         parameters (Mapping[str, torch.Tensor]): tensors by name, such as
-            ``dict(net.named_parameters())``. Those that aren't leaves of the
-            graph are passed over.
+            ``dict(net.named_parameters())`` or ``net.state_dict()``. Those
+            that aren't leaves of the graph are passed over.
 
     Returns:
         The graph, without cycles, of integers, numbered from 0.
 
     Raises:
         TypeError: if ``tensor`` isn't a tensor, or ``parameters`` isn't a
-            mapping.
+            mapping to tensors.
         ValueError: if ``tensor`` has no ``grad_fn``.
 
     Example::
@@ -81,13 +78,7 @@ data='label')
     """
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"tensor must be a torch.Tensor, got {tensor!r}")
-    if parameters is None:
-        parameters = {}
-    if not isinstance(parameters, Mapping):
-        raise TypeError(
-            "parameters must be a mapping from names to tensors, such as "
-            f"dict(net.named_parameters()), got {parameters!r}"
-        )
+    names = _names(parameters)
     if tensor.grad_fn is None:
         raise ValueError(
             "tensor has no grad_fn: it needs requires_grad inputs and an "
@@ -96,9 +87,6 @@ data='label')
         )
     import networkx as nx
 
-    names = defaultdict(list)
-    for name, parameter in parameters.items():
-        names[id(parameter)].append(name)
     graph = nx.MultiDiGraph()
     # Python's object for a function stays the same while it is kept here.
     numbers = {tensor.grad_fn: 0}
@@ -109,7 +97,8 @@ data='label')
         name = function.name()
         if name == "torch::autograd::AccumulateGrad":
             leaf = function.variable
-            label = ", ".join(names[id(leaf)]) or str(tuple(leaf.shape))
+            known = names[id(leaf)] + names[_memory(leaf)]
+            label = ", ".join(known) or str(tuple(leaf.shape))
             graph.add_node(number, kind="leaf", label=label)
         else:
             label = name.rpartition("::")[2]
@@ -124,6 +113,35 @@ data='label')
     return graph
 
 
+def _names(parameters: object) -> defaultdict[object, list[str]]:
+    """The names of tensors, by identity, and by memory where it is shared.
+
+    The tensors of a state dict share the memory of the parameters, and are
+    others.
+    """
+    names = defaultdict(list)
+    if parameters is None:
+        return names
+    if not hasattr(
+        parameters, "items"
+    ):  # ParameterDict has, and is no Mapping
+        raise TypeError(
+            "parameters must be a mapping from names to tensors, such as "
+            f"dict(net.named_parameters()), got {parameters!r}"
+        )
+    for name, value in parameters.items():
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name!r} must name a tensor, got {value!r}")
+        key = id(value) if value.requires_grad else _memory(value)
+        names[key].append(str(name))
+    return names
+
+
+def _memory(tensor: torch.Tensor) -> tuple:
+    """What two tensors of the same elements share."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
+
+
 def draw_graph(
     tensor: torch.Tensor, parameters: Mapping[str, torch.Tensor] | None = None
 ) -> Axes:
@@ -133,8 +151,7 @@ def draw_graph(
     operation has a blue frame and the name of its ``grad_fn``; at the right
     stands that of the tensor. A leaf has an orange frame and its name, or its
     shape where it has none. It is drawn once, to the left of all that use it,
-    with a line for each use. In a graph of many steps the names are turned to
-    read upward, so that some thirty nodes still fit on a page.
+    with a line for each use. In a graph of many steps, values flow downward.
 
     Args:
         tensor (torch.Tensor): of any shape, with a ``grad_fn``.
@@ -146,8 +163,9 @@ def draw_graph(
 
     Raises:
         TypeError: if ``tensor`` isn't a tensor, or ``parameters`` isn't a
-            mapping.
-        ValueError: if ``tensor`` has no ``grad_fn``.
+            mapping to tensors.
+        ValueError: if ``tensor`` has no ``grad_fn``, or its graph is too
+            large for a picture.
 
     Example::
 
@@ -159,63 +177,69 @@ def draw_graph(
     Source: *Dive into Deep Learning*, section 2.5 (Chinese edition: 2.5).
     """
     graph = graph_of(tensor, parameters)
+    if len(graph) > MOST:
+        raise ValueError(
+            f"the graph has {len(graph)} nodes, and a picture has room for "
+            f"{MOST}: draw that of fewer steps, or of an earlier result. "
+            "graph_of(tensor) reads it all"
+        )
     import matplotlib.pyplot as plt
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    column = _columns(graph)
     labels = dict(graph.nodes.data("label"))
-    length = {n: 0.3 + LETTER * len(label) for n, label in labels.items()}
-    upright = column[0] + 1 >= LONG
-    routes, layers = _routes(graph, column)
-    _untangle(layers, routes)
-    height = defaultdict(lambda: 0.2)  # of a line that passes by
-    for node in labels:
-        height[node] = 0.27 + (length[node] if upright else LINE)
-    y = _heights(layers, routes, height)
-    width = dict.fromkeys(labels, LINE) if upright else length
-    gap = GAP / 2 if upright else GAP
-    left, right = _edges_of_columns(layers, width, gap)
-    top = min(y[place] - height[place] / 2 for place in y)
-    bottom = max(y[place] + height[place] / 2 for place in y)
-
+    layer = _layers(graph)
+    downward = layer[0] + 1 >= LONG
+    length = {node: 0.3 + width_of(label) for node, label in labels.items()}
+    # How far boxes reach along the flow, and across it, in inches.
+    along, across = length, dict.fromkeys(labels, LINE)
+    gap, space = GAP, SPACE
+    if downward:
+        along, across = across, along
+        gap, space = GAP / 2, SPACE / 2
+    start, end = _ends_of_layers(layer, along, gap)
+    row, lines = _layout(graph, layer)
+    half = {
+        (node, i): across[node] / 2 if layer[node] == i else 0.0
+        for node, i in row
+    }
+    step = _step(row, half, space)
+    low = min(row[place] * step - half[place] for place in row) - 0.05
+    high = max(row[place] * step + half[place] for place in row) + 0.05
+    order = slice(None, None, -1 if downward else 1)
     # One unit of the axes is an inch.
-    size = (right[-1], bottom - top)
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.set(xlim=(0, right[-1]), ylim=(bottom, top))
+    width, height = (end[-1], high - low)[order]
+    _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    ax.set(xlim=(0, width), ylim=(height, 0))
     ax.set_axis_off()
-    ports = _ports(routes, y)
-    for edge, route in routes.items():
-        heights = [y[place] for place in route]
-        heights[0] += ports[edge, 0]
-        heights[-1] += ports[edge, -1]
-        first = column[route[0]]
-        points = [(left[first], heights[0]), (right[first], heights[0])]
-        codes = [Path.MOVETO, Path.LINETO]
-        for i, (start, end) in enumerate(pairwise(heights), first):
-            middle = (right[i] + left[i + 1]) / 2
-            points += [(middle, start), (middle, end), (left[i + 1], end)]
-            points += [(right[i + 1], end)]
-            codes += [Path.CURVE4] * 3 + [Path.LINETO]
-        # The ends lie under the boxes, wherever their frames are.
-        inside = {0: first, -1: column[route[-1]]}
-        for end, i in inside.items():
-            points[end] = ((left[i] + right[i]) / 2, points[end][1])
-        line = Path(points, codes)
+    for (place, i), (target, j), shift in lines:
+        # From the middle of a place to that of the next, under the boxes.
+        y, z = (row[place, i] * step - low, row[target, j] * step - low)
+        middle = (end[i] + start[j]) / 2
+        points = [
+            ((start[i] + end[i]) / 2, y + shift),
+            (end[i], y + shift),
+            (middle, y + shift),
+            (middle, z + shift),
+            (start[j], z + shift),
+            ((start[j] + end[j]) / 2, z + shift),
+        ]
+        codes = [Path.MOVETO, Path.LINETO, *[Path.CURVE4] * 3, Path.LINETO]
+        line = Path([point[order] for point in points], codes)
         ax.add_patch(PathPatch(line, fill=False, ec=GRAY))
     for node, label in labels.items():
+        i = layer[node]
+        at = ((start[i] + end[i]) / 2, row[node, i] * step - low)
         leaf = graph.nodes[node]["kind"] == "leaf"
-        x = (left[column[node]] + right[column[node]]) / 2
-        color = ORANGE if leaf else BLUE
-        draw_box(ax, x, y[node], label, color, 90 if upright else 0)
+        draw_box(ax, *at[order], label, ORANGE if leaf else BLUE)
     return ax
 
 
-def _columns(graph: MultiDiGraph) -> dict[int, int]:
-    """Each node's column: as far right as the nodes that use it allow."""
+def _layers(graph: MultiDiGraph) -> dict[int, int]:
+    """Each node's layer: as late as the nodes that use it allow."""
     import networkx as nx
 
-    after = {}  # nodes on the longest way to the right end
+    after = {}  # nodes on the longest way to the end
     for node in reversed(list(nx.topological_sort(graph))):
         after[node] = 1 + max(
             map(after.get, graph.successors(node)), default=0
@@ -223,132 +247,60 @@ def _columns(graph: MultiDiGraph) -> dict[int, int]:
     return {node: max(after.values()) - n for node, n in after.items()}
 
 
-def _routes(graph: MultiDiGraph, column: dict[int, int]) -> tuple:
-    """Where each edge passes, one place a column, and the places by column.
+def _ends_of_layers(
+    layer: dict[int, int], along: dict[int, float], gap: float
+) -> tuple[list[float], list[float]]:
+    """Where each layer begins and ends, in inches from the first."""
+    start, end = [0.0], []
+    for i in range(layer[0] + 1):
+        end.append(start[i] + max(along[n] for n in layer if layer[n] == i))
+        start.append(end[i] + gap)
+    return start[:-1], end
 
-    A place is a node, or a tuple that stands for a line passing by.
+
+def _step(row: dict, half: dict, space: float) -> float:
+    """How many inches a row is high, so that no two places meet."""
+    places = sorted(row, key=lambda place: (place[1], row[place]))
+    return max(
+        (
+            (half[one] + space + half[other]) / (row[other] - row[one])
+            for one, other in pairwise(places)
+            if one[1] == other[1]
+        ),
+        default=LINE,
+    )
+
+
+def _layout(graph: MultiDiGraph, layer: dict[int, int]) -> tuple[dict, list]:
+    """The row of each place, and the lines between them.
+
+    A place is a node and its layer, or a later layer, where a line from the
+    node passes: one for all who use it there or later.
+
+    Returns:
+        Rows by place, and lines as pairs of places, each with how far it is
+        to be shifted, in inches.
     """
-    import networkx as nx
+    import igraph
 
-    layers = [[] for _ in range(column[0] + 1)]
-    # Depth first, which leaves the lines of a tree without a crossing.
-    for node in nx.dfs_preorder_nodes(graph.reverse()):
-        layers[column[node]].append(node)
-    routes = {}
-    for edge in sorted(graph.edges(keys=True)):
-        source, target, _ = edge
-        between = range(column[source] + 1, column[target])
-        for i in between:
-            layers[i].append((*edge, i))
-        routes[edge] = [source, *((*edge, i) for i in between), target]
-    return routes, layers
-
-
-def _neighbors(routes: dict) -> tuple[dict, dict]:
-    """The places that the lines join each place to, left and right of it."""
-    before, after = defaultdict(list), defaultdict(list)
-    for route in routes.values():
-        for place, other in pairwise(route):
-            after[place].append(other)
-            before[other].append(place)
-    return before, after
-
-
-def _untangle(layers: list[list], routes: dict) -> None:
-    """Reorder each column so that few lines cross.
-
-    The barycenter method: again and again, each place goes to the mean of
-    its neighbors in the column before, then in the column after.
-    """
-    before, after = _neighbors(routes)
-    best = [list(layer) for layer in layers]
-    fewest = _crossings(best, after)
-    sweeps = [(list(reversed(layers)), after), (layers, before)]
-    for order, neighbors in sweeps * SWEEPS:
-        for layer in order:
-            rank = {p: i for other in layers for i, p in enumerate(other)}
-            mean = {
-                place: sum(rank[p] for p in near) / len(near)
-                if (near := neighbors[place])
-                else rank[place]
-                for place in layer
-            }
-            layer.sort(key=mean.get)
-        crossings = _crossings(layers, after)
-        if crossings < fewest:
-            best = [list(layer) for layer in layers]
-            fewest = crossings
-    layers[:] = best
-
-
-def _crossings(layers: list[list], after: dict) -> int:
-    """How many pairs of lines cross."""
-    from bisect import bisect_right, insort
-
-    rank = {p: i for layer in layers for i, p in enumerate(layer)}
-    count = 0
-    for layer in layers:
-        ends = []
-        for place in layer:
-            ranks = [rank[p] for p in after[place]]
-            count += sum(len(ends) - bisect_right(ends, r) for r in ranks)
-            for r in ranks:
-                insort(ends, r)
-    return count
-
-
-def _heights(layers: list[list], routes: dict, height: dict) -> dict:
-    """Each place's y, in the order of its column, near to its neighbors'."""
-    from scipy.optimize import isotonic_regression
-
-    before, after = _neighbors(routes)
-    offset = {}  # of a place from the top of its column
-    for layer in layers:
-        bottom = 0
-        for place in layer:
-            offset[place] = bottom + height[place] / 2
-            bottom += height[place]
-    y = defaultdict(float)
-    for layer in layers * STEPS:
-        aims, weights = [], []
-        for place in layer:
-            near = before[place] + after[place]
-            weight = [_weight(place) * _weight(p) for p in near]
-            middle = fmean((y[p] for p in near), weight)
-            aims.append(middle - offset[place])
-            weights.append(sum(weight))
-        # The nearest heights that keep the order and the distances.
-        fit = isotonic_regression(aims, weights=weights).x.tolist()
-        for place, top in zip(layer, fit, strict=True):
-            y[place] = top + offset[place]
-    return y
-
-
-def _weight(place: int | tuple) -> int:
-    """How much a place counts: lines that pass by are to be straight."""
-    return STRAIGHT if isinstance(place, tuple) else 1
-
-
-def _edges_of_columns(layers: list[list], width: dict, gap: float) -> tuple:
-    """Where each column begins and ends, in inches from the left."""
-    left, right, x = [], [], 0.0
-    for layer in layers:
-        left.append(x)
-        right.append(x + max(width[p] for p in layer if p in width))
-        x = right[-1] + gap
-    return left, right
-
-
-def _ports(routes: dict, y: dict) -> dict:
-    """How far from its box's middle each line starts and ends, in inches."""
-    ports = {}
-    for end, neighbor in ((0, 1), (-1, -2)):
-        groups = defaultdict(list)
-        for edge, route in routes.items():
-            groups[route[end]].append((y[route[neighbor]], edge))
-        for group in groups.values():
-            step = min(PORT, SPREAD / max(1, len(group) - 1))
-            first = -step * (len(group) - 1) / 2
-            for i, (_, edge) in enumerate(sorted(group)):
-                ports[edge, end] = first + i * step
-    return ports
+    lines = {}
+    for node in graph:
+        last = layer[node]
+        for target in sorted(graph.successors(node), key=layer.get):
+            for i in range(last, layer[target] - 1):
+                lines[(node, i), (node, i + 1)] = 1
+            last = max(last, layer[target] - 1)
+            use = (node, layer[target] - 1), (target, layer[target])
+            lines[use] = graph.number_of_edges(node, target)
+    places = sorted({place for line in lines for place in line})
+    number = {place: i for i, place in enumerate(places)}
+    found = igraph.Graph(
+        [(number[place], number[other]) for place, other in lines],
+        directed=True,
+    ).layout_sugiyama(layers=[i for _, i in places])
+    row = {p: found[number[p]][0] for p in places} or {(0, 0): 0.0}
+    return row, [
+        (*line, (k - (times - 1) / 2) * min(PORT, LINE / times))
+        for line, times in lines.items()
+        for k in range(times)
+    ]
