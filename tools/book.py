@@ -1,25 +1,28 @@
-"""The chapters: which files they are, how they run, what their pairs owe.
+"""The chapters: which files they are, how they are read, how they run.
 
 This is the one place that knows which files are chapters. Run it as
 
     python -m tools.book list [CHAPTER]     the notebooks, a line each
     python -m tools.book run [CHAPTER]      execute, and store the outputs
-    python -m tools.book check [CHAPTER]    compare each .py with its .ipynb
+    python -m tools.book pull [CHAPTER]     bring a notebook's edits to its .py
+    python -m tools.book check [CHAPTER]    say what keeps it from publication
 
 where CHAPTER is a number such as 03, which stands for the chapter and for its
-solutions, or one file.
+solutions, or one file. `run` and `pull` keep a file that has edits which the
+other lacks; with --force at the end, they overwrite it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -27,7 +30,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
-from tools import warm_kernels
+from tools import pairs, warm_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
@@ -104,17 +107,130 @@ def number(chapter: Path) -> int:
     return int(chapter.stem.split("_")[0])
 
 
+class UnreadableError(ValueError):
+    """A file that is no page; the message says which, and what to do."""
+
+
+class EditedError(ValueError):
+    """A file that isn't overwritten, since it has edits of its own."""
+
+
+def in_handout() -> bool:
+    """Whether this is what students get, where nothing is stored anew."""
+    return not (ROOT / "tools" / "handout.py").is_file()
+
+
+def file_of(source: Path, suffix: str = ".py") -> str:
+    """One of the two files of a page, as `make run CH=` takes it."""
+    return f"{CHAPTERS.name}/{name(source)}{suffix}"
+
+
+def rerun(source: Path, force: bool = False) -> str:
+    """What mends a stored notebook that isn't what its source gives.
+
+    Args:
+        source (Path): the ``.py`` file.
+        force (bool): whether the notebook is to be overwritten unread.
+    """
+    if in_handout():
+        return (
+            f"keep yours under another name, and take {source.name} and "
+            f"{source.stem}.ipynb from the zip again"
+        )
+    if force:
+        return f"run `make run CH={file_of(source)} FORCE=1`"
+    return f"run `make run CH={number(source):02}`"
+
+
 def read_source(source: Path) -> NotebookNode:
-    """The notebook that a ``.py`` file says, without outputs."""
+    """The notebook that a ``.py`` file says, without outputs.
+
+    Raises:
+        UnreadableError: if it says none.
+    """
+    text = _text(source, file_of(source), "mend it by hand")
+    try:
+        notebook = _parsed(text)
+    except Exception as error:  # of YAML, for example
+        what = str(error).splitlines()[0]
+        raise UnreadableError(
+            f"{file_of(source)} isn't a page ({what})"
+        ) from None
+    if not notebook.cells:
+        raise UnreadableError(
+            f"{file_of(source)} has no cells: begin one with `# %%`"
+        )
+    return notebook
+
+
+def _parsed(text: str) -> NotebookNode:
     import jupytext  # it takes a while, and the site's build goes without
 
     # Read as text: jupytext.read(path) would look for settings around it.
-    return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
+    return jupytext.reads(text, fmt=_format())
+
+
+def script(notebook: NotebookNode) -> str:
+    """The text of the ``.py`` file that says a notebook."""
+    import jupytext
+
+    return jupytext.writes(notebook, fmt=_format())
 
 
 def read_stored(source: Path) -> NotebookNode:
-    """The notebook beside a ``.py`` file, as it is stored; unvalidated."""
-    return nbformat.v4.reads(source.with_suffix(".ipynb").read_text("utf-8"))
+    """The notebook beside a ``.py`` file, as it is stored.
+
+    Raises:
+        UnreadableError: if there is none.
+    """
+    file = source.with_suffix(".ipynb")
+    shown = file_of(source, ".ipynb")
+    if not file.exists():
+        raise UnreadableError(f"{shown} is missing: {rerun(source)}")
+    remedy = rerun(source, force=True)
+    text = _text(file, shown, remedy)
+    try:
+        notebook = nbformat.v4.reads(text)
+        if notebook.nbformat != 4:
+            raise ValueError(f"its format is {notebook.nbformat}, not 4")
+        # Not validate(), which warns where it could mend something.
+        for error in nbformat.validator.iter_validate(notebook):
+            raise error
+    except Exception as error:  # of JSON, of the schema, or no dictionary
+        what = (str(error) or repr(error)).splitlines()[0][:100]
+        raise UnreadableError(
+            f"{shown} isn't a notebook ({what}): {remedy}"
+        ) from None
+    return notebook
+
+
+def _text(file: Path, shown: str, remedy: str) -> str:
+    """The text of a file, without a byte order mark."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableError(
+            f"{shown} can't be read ({error}): {remedy}"
+        ) from None
+    if re.search("^(<{7}|>{7}) ", text, re.MULTILINE):
+        raise UnreadableError(
+            f"{shown} has the marks of a merge conflict: {remedy}"
+        )
+    return text
+
+
+def settings() -> dict[str, str | bool]:
+    """What jupytext.toml says about the cells, not about which files pair."""
+    values = tomllib.loads((ROOT / "jupytext.toml").read_text("utf-8"))
+    return {k: v for k, v in values.items() if k != "formats"}
+
+
+def _format() -> dict[str, str | bool]:
+    return {
+        "extension": ".py",
+        "format_name": "percent",
+        "comment_magics": settings()["comment_magics"],
+    }
 
 
 def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
@@ -131,27 +247,39 @@ def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
     )
 
 
-def run(source: Path) -> NotebookNode:
+def run(source: Path, force: bool = False) -> NotebookNode:
     """Execute a chapter from top to bottom and store it beside its source.
 
     The same chapter run twice gives the same file, up to what its cells
     compute: cell ids follow from the sources, and nothing about the time or
     the machine is kept.
 
+    Args:
+        source (Path): the ``.py`` file.
+        force (bool): whether to overwrite what only the notebook has.
+
     Returns:
         The notebook, as stored.
 
     Raises:
+        UnreadableError: if one of the files can't be read.
+        EditedError: if the stored notebook has edits that its source lacks, or
+            is saved meanwhile.
         CellExecutionError: if a cell fails that isn't tagged
             ``raises-exception``; the stored notebook stays as it was.
-        CellTimeoutError, DeadKernelError: likewise.
+        CellTimeoutError, DeadKernelError, KeyboardInterrupt: likewise.
     """
     notebook = read_source(source)
+    target = source.with_suffix(".ipynb")
+    before = target.read_bytes() if target.is_file() else b""
+    if before.strip() and not force:
+        _refuse_to_lose_notebook(source, notebook)
+    pairs.remember(notebook)
     # The stored outputs are those of the CPU, on every machine.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    client(notebook, source.parent).execute(env=environment)
+    _execute(client(notebook, source.parent), environment)
     # JupyterLab compares the pair by these, whichever file is the newer one.
-    notebook.metadata.jupytext = _jupytext_filters()
+    notebook.metadata.jupytext = settings()
     notebook.metadata.language_info.pop("version")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
@@ -161,12 +289,132 @@ def run(source: Path) -> NotebookNode:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 output.traceback = own_frames(output.traceback)
-    # Complete or not at all, also if two runs meet.
-    target = source.with_suffix(".ipynb")
-    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
-        nbformat.write(notebook, Path(folder) / target.name)
-        os.replace(Path(folder) / target.name, target)
+    if before != (target.read_bytes() if target.is_file() else b""):
+        raise EditedError(
+            f"{target.name} was changed while it ran: run it again"
+        )
+    write(target, nbformat.writes(notebook) + "\n")
     return notebook
+
+
+def _execute(notebook: NotebookClient, environment: dict[str, str]) -> None:
+    """Execute a notebook; Ctrl-C ends this, and the kernel with it."""
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(notebook.async_execute(env=environment))
+
+        def stop(*_: object) -> None:
+            # At once: a kernel that is interrupted prints a traceback.
+            notebook.shutdown_kernel = "immediate"
+            loop.call_soon_threadsafe(task.cancel)
+
+        usual = signal.signal(signal.SIGINT, stop)
+        try:
+            loop.run_until_complete(task)
+        except (asyncio.CancelledError, DeadKernelError):
+            if task.cancelling():  # whichever of the two nbclient raises
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def add_signal_handler(self, *_: object) -> None:
+        # nbclient's would end the kernel, and let the next chapter begin.
+        raise RuntimeError("the loop's owner sees to signals")
+
+
+def pull(source: Path, force: bool = False) -> bool:
+    """Write the cells of a stored notebook into its source.
+
+    Args:
+        source (Path): the ``.py`` file.
+        force (bool): whether to overwrite what only the source has.
+
+    Returns:
+        Whether there was something to write.
+
+    Raises:
+        UnreadableError: if one of the files can't be read.
+        EditedError: if the source has edits that the notebook lacks.
+        ValueError: if a ``.py`` file can't hold the notebook's cells.
+    """
+    stored, old = read_stored(source), read_source(source)
+    mine, yours = pairs.digests(old), pairs.digests(stored)
+    if mine == yours:
+        return False
+    if not force and pairs.has_own_edits(mine, yours, pairs.origin(stored)):
+        raise EditedError(
+            f"{source.name} has changes that its notebook lacks\n"
+            f"{_difference(source, old, stored)}\n"
+            "To keep both, copy the notebook's to the .py by hand, then "
+            f"{rerun(source)}.\nTo discard those of the .py, run "
+            f"`make pull CH={file_of(source)} FORCE=1`."
+        )
+    for cell in pairs.cells(stored):
+        if attached := ", ".join(cell.get("attachments", {})):
+            raise ValueError(
+                f"{source.name} has no place for what is pasted into a cell "
+                f"({attached}): delete it from the notebook"
+            )
+    new = nbformat.from_dict({**old, "cells": _for_script(stored)})
+    text = script(new)
+    if pairs.digests(_parsed(text)) != yours:
+        raise ValueError(
+            f"{source.name} can't say these cells: one holds a line that "
+            "begins with `# %%`, or ends in an odd place"
+        )
+    write(source, text)
+    return True
+
+
+def _for_script(stored: NotebookNode) -> list[NotebookNode]:
+    """The cells of a notebook, with what a ``.py`` file says of each."""
+    keys = (*pairs.KEPT, *pairs.SPACING)
+    return [
+        {
+            **cell,
+            "metadata": {k: v for k, v in cell.metadata.items() if k in keys},
+        }
+        for cell in pairs.cells(stored)
+    ]
+
+
+def _refuse_to_lose_notebook(source: Path, notebook: NotebookNode) -> None:
+    stored = read_stored(source)
+    mine, yours = pairs.digests(stored), pairs.digests(notebook)
+    if pairs.has_own_edits(mine, yours, pairs.origin(stored)):
+        raise EditedError(
+            f"{source.stem}.ipynb has changes that its .py lacks\n"
+            f"{_difference(source, notebook, stored)}\n"
+            f"To bring them into the .py, {bring(source)}.\n"
+            f"To discard them, {rerun(source, force=True)}."
+        )
+
+
+def bring(source: Path) -> str:
+    """What to do about edits that only the notebook has."""
+    return f"run `make pull CH={file_of(source)}`"
+
+
+def _difference(source: Path, ours: NotebookNode, stored: NotebookNode) -> str:
+    """The lines that a ``.py`` file has (-), and its notebook has (+)."""
+    texts = [
+        script(nbformat.from_dict({**ours, "cells": _for_script(side)}))
+        for side in (ours, stored)
+    ]
+    names = (source.name, f"{source.stem}.ipynb")
+    lines = pairs.difference(*texts, names)
+    return lines or "(a picture that is pasted into a cell)"
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file completely or not at all, also if two runs meet."""
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        new = Path(folder) / file.name
+        new.write_text(text, "utf-8", newline="\n")
+        os.replace(new, file)
 
 
 def cell_name(source: str) -> str:
@@ -191,11 +439,6 @@ def texts() -> list[Path]:
     return sorted(set(CHAPTERS.glob("*.md")) - {CHAPTERS / "index.md"})
 
 
-def _jupytext_filters() -> dict[str, str]:
-    settings = tomllib.loads((ROOT / "jupytext.toml").read_text("utf-8"))
-    return {k: v for k, v in settings.items() if k.endswith("_filter")}
-
-
 def own_frames(traceback: list[str]) -> list[str]:
     """The traceback without frames from files, whose paths are a machine's."""
     return [f for f in traceback if not without_colors(f).startswith("File ")]
@@ -206,123 +449,74 @@ def without_colors(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def problems(source: Path) -> Iterator[str]:
-    """What keeps a chapter's pair from being published, a line each."""
-    target = source.with_suffix(".ipynb")
-    remedy = f"run `make run CH={number(source):02}`"
-    if not target.is_file():
-        yield f"{target.name} is missing: {remedy}"
-        return
-    try:
-        notebook = read_stored(source)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises errors of many kinds
-        yield f"{target.name} isn't a notebook ({error}): {remedy}"
-        return
-    ours = read_source(source).cells
-    theirs = notebook.cells
-    if len(ours) != len(theirs):
-        yield (
-            f"{source.name} has {len(ours)} cells, {target.name} has "
-            f"{len(theirs)}: {remedy}"
-        )
-    for i, (mine, stored) in enumerate(zip(ours, theirs, strict=False)):
-        if _content(mine) != _content(stored):
-            yield (
-                f"cell {i + 1} of {source.name} and of {target.name} "
-                f"differ: {remedy}, or copy the edit to the .py first\n"
-                f"  .py:    {_first_difference(mine, stored)}\n"
-                f"  .ipynb: {_first_difference(stored, mine)}"
-            )
-            return  # all that follow may differ by being shifted
-    if notebook.metadata.get("jupytext") != _jupytext_filters():
-        yield f"{target.name} lacks the settings of jupytext.toml: {remedy}"
-    code = [cell for cell in theirs if cell.cell_type == "code"]
-    counts = [cell.execution_count for cell in code]
-    if counts != list(range(1, len(code) + 1)):
-        yield (
-            f"{target.name} wasn't run in one go from its first cell to its "
-            f"last (cells ran as {counts}): {remedy}"
-        )
-    for cell in code:
-        for output in cell.outputs:
-            frames = output.get("traceback", [])
-            if own_frames(frames) != frames:
-                yield (
-                    f"In [{cell.execution_count}] of {target.name} shows "
-                    f"paths of this machine in its traceback: {remedy}"
-                )
-        tagged = "raises-exception" in cell.metadata.get("tags", [])
-        kinds = {output.output_type for output in cell.outputs}
-        if tagged != ("error" in kinds):
-            yield (
-                f"In [{cell.execution_count}] of {target.name} "
-                + ("doesn't raise" if tagged else "raises")
-                + ", and it is "
-                + ("" if tagged else "not ")
-                + "tagged raises-exception"
-            )
-
-
-def _content(cell: NotebookNode) -> tuple:
-    """What the two files must share; a .py file has no room for more."""
-    attachments = cell.get("attachments", {})
-    return cell.cell_type, cell.source, cell.metadata, attachments
-
-
-def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
-    """The first line of a cell that another lacks; its metadata if none."""
-    if cell.cell_type != other.cell_type:
-        return f"a {cell.cell_type} cell"
-    lines = [*cell.source.splitlines(), ""]
-    others = [*other.source.splitlines(), ""]
-    for line, another in zip(lines, others, strict=False):
-        if line != another:
-            return repr(line)
-    if cell.source != other.source:
-        return f"{len(lines) - 1} lines"
-    attachments = list(cell.get("attachments", {}))
-    return f"metadata {dict(cell.metadata)}, attachments {attachments}"
-
-
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    commands = {"list", "run", "check"}
-    if not arguments or arguments[0] not in commands or len(arguments) > 2:
+    commands = {"list": _list, "run": _run, "pull": _pull, "check": _check}
+    force = arguments[-1:] == ["--force"]
+    command, *which = arguments[: len(arguments) - force] or [""]
+    if command not in commands or len(which) > 1:
         print(__doc__, file=sys.stderr)
         return 2
-    command, which = arguments[0], "".join(arguments[1:])
+    if force and command not in ("run", "pull"):
+        print(f"{command} has no --force", file=sys.stderr)
+        return 2
     try:
-        chosen = pages(which)
+        chosen = pages("".join(which))
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
     if command == "run":
-        print(warm_kernels.use())
+        print(warm_kernels.use(), flush=True)
+        # What it starts lives through a Ctrl-C, to end with this process.
+        usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
         warm_kernels.preload()
-    done = [_do(command, source) for source in chosen]
+        signal.signal(signal.SIGINT, usual)
+    try:
+        done = [commands[command](page, force) for page in chosen]
+    except KeyboardInterrupt:
+        print("stopped; the stored notebook is as it was")
+        return 130
     return 0 if all(done) else 1
 
 
-def _do(command: str, source: Path) -> bool:
-    """Carry out a command on a chapter; tell whether all is well."""
-    if command == "list":
-        print(source.with_suffix(".ipynb").relative_to(ROOT))
-        return True
-    if command == "run":
-        return _run_and_report(source)
-    found = list(problems(source))
+def _list(source: Path, _: bool) -> bool:
+    print(source.with_suffix(".ipynb").relative_to(ROOT))
+    return True
+
+
+def _check(source: Path, _: bool) -> bool:
+    """Say what keeps a page from being published; tell whether nothing."""
+    from tools import gate
+
+    found = list(gate.problems(source))
     for problem in found:
         print(problem, file=sys.stderr)
     return not found
 
 
-def _run_and_report(source: Path) -> bool:
-    """Run a chapter with a line of progress; tell whether it ran through."""
+def _pull(source: Path, force: bool) -> bool:
+    """Pull a page, and say so; tell whether that went well."""
+    try:
+        changed = pull(source, force)
+    except ValueError as error:
+        print(error)
+        return False
+    if changed:
+        print(f"{file_of(source)} has the notebook's cells; {rerun(source)}")
+    else:
+        print(f"{file_of(source)} and its notebook have the same cells")
+    return True
+
+
+def _run(source: Path, force: bool) -> bool:
+    """Run a page with a line of progress; tell whether it ran through."""
     print(f"{name(source)} ... ", end="", flush=True)
     start = time.perf_counter()
     try:
-        notebook = run(source)
+        notebook = run(source, force)
+    except (EditedError, UnreadableError) as error:
+        print(f"not stored: {error}")
+        return False
     except (CellControlSignal, DeadKernelError) as error:
         print(f"failed; the stored notebook is as it was\n{error}")
         return False

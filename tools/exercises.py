@@ -5,7 +5,8 @@
     python -m tools.exercises table         kinds, answers tried, check times
 
 A statement is written once, in its chapter. `copy` brings it to the page of
-solutions, and a test refuses a page that lacks it.
+solutions, and a test refuses a page that lacks it. A statement that was edited
+there, since that page was run, is kept, unless --force stands at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools import book
+from tools import book, pairs
 
 KINDS = ("Think", "Code", "Explore")
 HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
@@ -154,30 +155,83 @@ def heading_of_solution(task: Exercise, chapter: Path) -> str:
     )
 
 
-def copy_statements(chapter: Path) -> None:
-    """Write the statements of a chapter into the page of its solutions."""
-    import jupytext
+def copy_statements(chapter: Path, force: bool = False) -> bool:
+    """Write the statements of a chapter into the page of its solutions.
 
+    Args:
+        chapter (Path): the ``.py`` file of the chapter.
+        force (bool): whether to overwrite statements that were edited there.
+
+    Returns:
+        Whether there was something to write.
+
+    Raises:
+        UnreadableError: if the chapter or its page of solutions can't be read.
+        ValueError: if an exercise isn't in the form of the others.
+        EditedError: if a statement was edited on the page of solutions, since
+            that was run.
+    """
     page = book.solutions(chapter)
     notebook = book.read_source(page)
-    tasks = {t.number: t for t in _parsed(book.read_source(chapter), "")}
+    before = book.script(notebook)
+    known = _known(page)
+    tasks = {
+        t.number: t
+        for t in _parsed(book.read_source(chapter), book.file_of(chapter))
+    }
+    edited = []
     for cell in notebook.cells:
         found = HEADING.match(cell.source)
         if cell.cell_type == "markdown" and found and found[1] in tasks:
-            cell.source = heading_of_solution(tasks[found[1]], chapter)
-    page.write_text(jupytext.writes(notebook, fmt="py:percent"), "utf-8")
+            wanted = heading_of_solution(tasks[found[1]], chapter)
+            bare = found[0] == cell.source.strip()  # a new one
+            if not bare and cell.source not in (wanted, *known):
+                edited.append(found[1])
+            cell.source = wanted
+    after = book.script(notebook)
+    if edited and not force:
+        names = (page.name, "what its chapter says")
+        raise book.EditedError(
+            f"{book.file_of(page)} has statements of its own, in "
+            f"{', '.join(edited)}\n"
+            f"{pairs.difference(before, after, names)}\n"
+            "Write them in the chapter. To discard them here, add --force."
+        )
+    if before == after:
+        return False
+    book.write(page, after)
+    return True
+
+
+def _known(page: Path) -> list[str]:
+    """The statements of a page of solutions as they were when it was run."""
+    try:
+        stored = book.read_stored(page)
+    except book.UnreadableError:
+        return []
+    made_from = pairs.origin(stored) or []
+    return [
+        cell.source
+        for cell in pairs.cells(stored)
+        if pairs.digest(cell) in made_from
+    ]
 
 
 def progress() -> str:
     """What is solved in each chapter, by the outputs that are stored."""
     lines, solved, total = [], 0, 0
     for chapter in book.sources():
+        try:
+            stored = book.read_stored(chapter)
+        except book.UnreadableError as error:
+            lines.append(f"{chapter.stem:<20} {error}")
+            continue
         # A reader may have added cells, or taken some away.
         said = {
             HEADING.match(first.source)[1]: "".join(
                 _said(cell)[:1] for cell in rest if _is_check(cell)
             )
-            for first, *rest in _sections(book.read_stored(chapter))
+            for first, *rest in _sections(stored)
         }
         done = sum(marks == "✓" for marks in said.values())
         wrong = [number for number, marks in said.items() if "✗" in marks]
@@ -228,19 +282,39 @@ def table() -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    match arguments:
-        case ["progress"]:
-            print(progress())
-        case ["copy", *which] if len(which) < 2:
-            for chapter in book.sources("".join(which)):
-                copy_statements(chapter)
-        case ["table"]:
-            for line in table():
-                print(line)
-        case _:
-            print(__doc__, file=sys.stderr)
-            return 2
+    force = arguments[-1:] == ["--force"]
+    try:
+        match arguments[: len(arguments) - force]:
+            case ["progress"] if not force:
+                print(progress())
+            case ["copy", *which] if len(which) < 2:
+                done = [_copy(c, force) for c in book.sources("".join(which))]
+                return 0 if all(done) else 1
+            case ["table"] if not force:
+                for line in table():
+                    print(line)
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
+
+
+def _copy(chapter: Path, force: bool) -> bool:
+    """Copy a chapter's statements, and say so; tell whether that worked."""
+    page = book.file_of(book.solutions(chapter))
+    try:
+        changed = copy_statements(chapter, force)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return False
+    print(f"{page} " + ("has new statements" if changed else "is up to date"))
+    return True
 
 
 if __name__ == "__main__":

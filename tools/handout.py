@@ -53,7 +53,9 @@ TAKEN = [
     "tools/bars.py",
     "tools/book.py",
     "tools/exercises.py",
+    "tools/gate.py",
     "tools/lab",
+    "tools/pairs.py",
     "tools/setup",
     "tools/warm_kernels.py",
 ]
@@ -71,7 +73,6 @@ TARGETS = [
     "setup",
     "lab",
     "progress",
-    "run",
     "test",
     "test-notebooks",
     "pairs",

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import nbformat
 from nbformat import NotebookNode
 
-from tools import book, exercises
+from tools import book, exercises, gate
 
 SITE = book.ROOT / "site"
 BUILD = book.ROOT / "_build"
@@ -332,7 +332,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
     # Beside Sphinx, on another core.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        pairs = pool.submit(problems, course.pages)
+        pairs = pool.submit(gate.all_problems, course.pages)
         try:
             status = _build(course, out)
         except Exception:
@@ -344,11 +344,6 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
             shutil.rmtree(out, ignore_errors=True)
             return 1
     return status
-
-
-def problems(pages: list[Path]) -> list[str]:
-    """What keeps the pairs of some pages from being published."""
-    return [line for source in pages for line in book.problems(source)]
 
 
 def _build(course: Course, out: Path) -> int:

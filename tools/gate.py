@@ -1,0 +1,296 @@
+"""What keeps a page from being published.
+
+Its two files agree, it was run from top to bottom, it is Python, and its prose
+is plain Markdown. The site reads MyST, whose directives, roles and HTML could
+put any file of the machine, or any script, on a page; JupyterLab would show
+them as they are written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from tools import book, pairs
+
+# The site's Sphinx gets the same (site/conf.py).
+MYST_EXTENSIONS = ("attrs_block", "dollarmath")
+# What a Markdown cell may consist of, by the names of markdown-it; opening and
+# closing tokens without their endings.
+PLAIN = {
+    *("heading", "paragraph", "blockquote", "hr", "fence", "code_block"),
+    *("bullet_list", "ordered_list", "list_item"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("inline", "text", "text_special", "softbreak", "hardbreak"),
+    *("em", "strong", "link", "code_inline", "math_inline", "math_block"),
+}
+# Where a link may lead: the web, a place on the page, a page of the book.
+LINK = re.compile(
+    r"https?://.+|#.+|(\.\./)?(solutions/)?(\d\d_\w+\.ipynb|index\.md)(#.+)?"
+)
+CELL_METADATA = {*pairs.KEPT, *pairs.SPACING}
+NOTEBOOK_METADATA = {"jupytext", "kernelspec", "language_info", "d2l"}
+# What IPython prints, as an ordinary output, for `x?` with no such x.
+NOT_FOUND = re.compile(r"^Object `.*` not found", re.MULTILINE)
+
+
+def all_problems(pages: Iterable[Path]) -> list[str]:
+    """What keeps some pages, and the front page, from being published.
+
+    Args:
+        pages (iterable of Path): their ``.py`` files.
+
+    Returns:
+        A line or more for each problem, and what a reader can do whose own
+        work is in these files.
+    """
+    found = [line for page in pages for line in problems(page)]
+    front = (book.CHAPTERS / "index.md").read_text("utf-8")
+    found += [f"chapters/index.md has {what}" for what in not_plain([front])]
+    if found and _changed_since_commit():
+        found.append(
+            "Some of these files have changes that aren't committed. To build "
+            "from the committed ones and keep yours, close them, and run "
+            "`git stash push --include-untracked chapters` before and "
+            "`git stash pop` after."
+        )
+    return found
+
+
+def _changed_since_commit() -> bool:
+    command = ["git", "status", "--porcelain", "--", book.CHAPTERS.name]
+    try:
+        done = subprocess.run(
+            command, cwd=book.CHAPTERS.parent, capture_output=True, text=True
+        )
+    except OSError:  # there is no git
+        return False
+    return done.returncode == 0 and bool(done.stdout)
+
+
+def problems(source: Path) -> Iterator[str]:
+    """What keeps a page from being published, a line or more each.
+
+    Args:
+        source (Path): its ``.py`` file.
+    """
+    try:
+        ours, stored = book.read_source(source), book.read_stored(source)
+    except book.UnreadableError as error:
+        yield str(error)
+        return
+    shifted = False
+    for problem in _differences(source, ours, stored):
+        shifted = True
+        yield problem
+    if shifted:
+        return  # what follows may be about another cell than it says
+    yield from _not_as_made(source, ours, stored)
+    yield from _outputs(source, stored)
+    yield from _not_python(source, ours)
+    texts = [c.source for c in ours.cells if c.cell_type == "markdown"]
+    for what in not_plain(texts):
+        yield (
+            f"{book.file_of(source)} has {what}: say it in plain Markdown, "
+            f"then {book.rerun(source)}"
+        )
+
+
+def _differences(
+    source: Path, ours: NotebookNode, stored: NotebookNode
+) -> Iterator[str]:
+    """Where the files of a pair differ; the first such cell is enough."""
+    target = f"{source.stem}.ipynb"
+    mine, yours = pairs.digests(stored), pairs.digests(ours)
+    remedy = book.rerun(source)
+    if not book.in_handout() and pairs.has_own_edits(
+        mine, yours, pairs.origin(stored)
+    ):
+        remedy = (
+            f"{book.bring(source)} to bring the notebook's cells into the "
+            f".py, or {book.rerun(source, force=True)} to discard them"
+        )
+    if len(ours.cells) != len(stored.cells):
+        yield (
+            f"{source.name} has {len(ours.cells)} cells, {target} has "
+            f"{len(stored.cells)}: {remedy}"
+        )
+    for i, (cell, other) in enumerate(
+        zip(ours.cells, stored.cells, strict=False), 1
+    ):
+        if _content(cell) != _content(other):
+            yield (
+                f"cell {i} of {source.name} and of {target} differ: "
+                f"{remedy}\n"
+                f"  .py:    {_first_difference(cell, other)}\n"
+                f"  .ipynb: {_first_difference(other, cell)}"
+            )
+            return
+
+
+def _content(cell: NotebookNode) -> tuple:
+    """What the two files must share; a .py file has no room for more."""
+    attachments = cell.get("attachments", {})
+    return cell.cell_type, cell.source, cell.metadata, attachments
+
+
+def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
+    """The first line of a cell that another lacks; its metadata if none."""
+    if cell.cell_type != other.cell_type:
+        return f"a {cell.cell_type} cell"
+    lines = [*cell.source.splitlines(), ""]
+    others = [*other.source.splitlines(), ""]
+    for line, another in zip(lines, others, strict=False):
+        if line != another:
+            return repr(line)
+    if cell.source != other.source:
+        return f"{len(lines) - 1} lines"
+    attachments = list(cell.get("attachments", {}))
+    return f"metadata {dict(cell.metadata)}, attachments {attachments}"
+
+
+def _not_as_made(
+    source: Path, ours: NotebookNode, stored: NotebookNode
+) -> Iterator[str]:
+    """What a run of the page would have made otherwise."""
+    target, remedy = f"{source.stem}.ipynb", book.rerun(source)
+    if stored.metadata.get("jupytext") != book.settings():
+        yield f"{target} lacks the settings of jupytext.toml: {remedy}"
+    if pairs.origin(stored) != pairs.digests(stored):
+        yield f"{target} was edited since it was made: {remedy}"
+    for key in sorted(stored.metadata.keys() - NOTEBOOK_METADATA):
+        first = f"take {key} out of the .py, then " * (key in ours.metadata)
+        yield f"{target} has the metadata {key!r}: {first}{remedy}"
+    for i, cell in enumerate(ours.cells, 1):
+        where = f"cell {i} of {source.name}"
+        if cell.cell_type == "raw":
+            yield (
+                f"{where} is raw, and the site would read it as HTML or "
+                f"reStructuredText: make it Markdown, then {remedy}"
+            )
+        if not cell.source.strip():
+            yield f"{where} is empty: delete it from the .py, then {remedy}"
+        for key in _unknown_metadata(cell):
+            yield f"{where} has the metadata {key}: delete it, then {remedy}"
+
+
+def _unknown_metadata(cell: NotebookNode) -> Iterator[str]:
+    yield from sorted(cell.metadata.keys() - CELL_METADATA)
+    # A caption, for example, would be read as MyST.
+    mystnb = cell.metadata.get("mystnb", {})
+    if mystnb and not (
+        isinstance(mystnb, dict)
+        and mystnb.keys() == {"image"}
+        and isinstance(mystnb["image"], dict)
+        and mystnb["image"].keys() == {"alt"}
+        and isinstance(mystnb["image"]["alt"], str)
+    ):
+        yield "mystnb, which may hold the alt text of an image and no more"
+
+
+def _outputs(source: Path, stored: NotebookNode) -> Iterator[str]:
+    """What is wrong with the stored outputs, as can be seen by themselves."""
+    target, remedy = f"{source.stem}.ipynb", book.rerun(source)
+    code = [
+        cell
+        for cell in stored.cells
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        yield (
+            f"{target} wasn't run in one go from its first cell to its "
+            f"last (cells ran as {counts}): {remedy}"
+        )
+    for cell in code:
+        where = f"In [{cell.execution_count}] of {target}"
+        for output in cell.outputs:
+            frames = output.get("traceback", [])
+            if book.own_frames(frames) != frames:
+                yield (
+                    f"{where} shows paths of this machine in its traceback: "
+                    f"{remedy}"
+                )
+            if found := NOT_FOUND.search(output.get("text", "")):
+                yield (
+                    f"{where} says {found[0]!r}: write the line without `?`, "
+                    f"then {remedy}"
+                )
+        tagged = "raises-exception" in cell.metadata.get("tags", [])
+        kinds = {output.output_type for output in cell.outputs}
+        if tagged != ("error" in kinds):
+            yield (
+                f"{where} "
+                + ("doesn't raise" if tagged else "raises")
+                + ", and it is "
+                + ("" if tagged else "not ")
+                + "tagged raises-exception"
+            )
+
+
+def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
+    """The code cells that hold a magic, or whose syntax is wrong."""
+    for i, cell in enumerate(ours.cells, 1):
+        if cell.cell_type != "code" or "raises-exception" in (
+            cell.metadata.get("tags", [])
+        ):
+            continue
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            line = (error.text or "").strip()
+            yield (
+                f"cell {i} of {source.name} isn't Python ({error.msg}: "
+                f"{line!r}): a chapter has no magics and no commands of a "
+                f"shell; write it in Python, then {book.rerun(source)}"
+            )
+
+
+def not_plain(texts: Iterable[str]) -> Iterator[str]:
+    """What isn't plain Markdown, such as a directive of MyST.
+
+    Args:
+        texts (iterable of str): the Markdown cells of a page: a link may be
+            defined in another cell than the one that uses it.
+    """
+    # Only this needs them, and it is what the site's own parser is made of.
+    from markdown_it.renderer import RendererHTML
+    from myst_parser.config.main import MdParserConfig
+    from myst_parser.parsers.mdit import create_md_parser
+
+    config = MdParserConfig(enable_extensions=set(MYST_EXTENSIONS))
+    parser = create_md_parser(config, RendererHTML)
+    texts, definitions = list(texts), {}
+    for text in texts:
+        parser.parse(text, definitions)
+    for text in texts:
+        for token in _flat(parser.parse(text, definitions)):
+            yield from _token_problems(token)
+
+
+def _flat(tokens: Iterable) -> Iterator:
+    for token in tokens:
+        yield token
+        yield from _flat(token.children or ())
+
+
+def _token_problems(token) -> Iterator[str]:
+    kind = re.sub("_(open|close)$", "", token.type)
+    shown = (token.content or token.info or token.markup).strip()
+    shown = shown.partition("\n")[0][:60]
+    if token.type == "fence" and not re.fullmatch(r"\w*", token.info.strip()):
+        yield f"a directive, {token.info.strip()!r}"
+    elif token.type == "image":
+        yield f"an image, {token.attrs['src']!r}"
+    elif token.type == "link_open":
+        if not LINK.fullmatch(token.attrs["href"]):
+            yield f"a link to {token.attrs['href']!r}"
+    elif kind not in PLAIN and not token.type.endswith("_close"):
+        yield f"what isn't plain Markdown ({kind}: {shown!r})"
+    if token.attrs.keys() - {"src", "alt", "href", "title", "start", "style"}:
+        yield f"attributes, {dict(token.attrs)}"
