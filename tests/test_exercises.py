@@ -226,6 +226,81 @@ def test_progress_survives_what_a_reader_does(copy, capsys):
     assert "○○○○○○·" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n", "a merge conflict"),
+        ("{", "isn't a notebook"),
+        ("", "isn't a notebook"),
+        (None, "is missing"),
+        ("\xff", "can't be read"),
+    ],
+)
+def test_progress_lists_the_others_too(copy, monkeypatch, capsys, text, told):
+    mine = copy.with_name("09_my_notes.py")
+    mine.write_text("# %%\n1\n")
+    if text is not None:
+        mine.with_suffix(".ipynb").write_text(text, "latin-1")
+    monkeypatch.setattr(book, "sources", lambda: [mine, copy])
+    assert exercises.main(["progress"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("09_my_notes ")
+    assert told in first
+    assert re.sub(" +", " ", second) == "03_custom_layers ○○○○○○○ 0 of 7"
+
+
+@pytest.mark.parametrize("command", ["copy", "table"])
+def test_page_that_cannot_be_read_costs_a_line(copy, capsys, command):
+    for file in (copy, copy.with_suffix(".ipynb")):
+        file.write_text("<<<<<<< HEAD\n")
+    assert exercises.main([command]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has the marks of a merge conflict" in line
+
+
+def test_copy_keeps_what_was_edited_on_the_page_of_solutions(copy, capsys):
+    page = book.solutions(copy)
+    text = page.read_text("utf-8")
+    mine = text.replace("# Write a layer with a weight", "# My own words")
+    assert mine != text
+    page.write_text(mine, "utf-8")
+    assert exercises.main(["copy", "03"]) == 1
+    told = capsys.readouterr().err
+    assert "statements of its own, in 3.1" in told
+    assert "\n-# My own words" in told
+    assert page.read_text("utf-8") == mine
+    assert exercises.main(["copy", "03", "--force"]) == 0
+    assert page.read_text("utf-8") == text
+
+
+def test_copy_of_what_is_there_writes_nothing(copy):
+    page = book.solutions(copy)
+    before = page.stat().st_mtime_ns
+    assert exercises.main(["copy"]) == 0
+    assert page.stat().st_mtime_ns == before
+
+
+def test_copy_fills_a_bare_heading(copy):
+    page = book.solutions(copy)
+    text = page.read_text("utf-8")
+    start = text.index("# ## 3.1 ")
+    heading, _, rest = text[start:].partition("\n")
+    rest = rest[rest.index("\n\n# %%") :]
+    page.write_text(f"{text[:start]}{heading}\n\n{rest.lstrip()}", "utf-8")
+    assert exercises.main(["copy"]) == 0
+    assert page.read_text("utf-8") == text
+
+
+def test_comment_stays_one_when_statements_are_copied(copy):
+    page = book.solutions(copy)
+    text = page.read_text("utf-8") + "\n# %%\n# copy the weights\n# Why?\n1\n"
+    page.write_text(text, "utf-8")
+    chapter = copy.read_text("utf-8").replace("20 minutes", "25 minutes")
+    copy.write_text(chapter, "utf-8")
+    exercises.copy_statements(copy)
+    assert page.read_text("utf-8") == text.replace("20 minutes", "25 minutes")
+
+
 def test_statement_is_copied_to_the_solutions(copy):
     text = copy.read_text("utf-8")
     changed = text.replace("Write a layer with a weight", "Make a layer with")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import book, handout
+from tools import book, gate, handout
 from tools.site import Course
 
 
@@ -44,7 +44,7 @@ def test_no_solution_is_in_it(folder):
 def test_exercises_are_as_they_were(folder):
     for chapter in book.sources():
         copy = folder / "chapters" / chapter.name
-        assert list(book.problems(copy)) == []
+        assert list(gate.problems(copy)) == []
         ours = book.read_source(chapter).cells
         theirs = book.read_source(copy).cells
         assert [c.source for c in theirs if c.cell_type == "code"] == [
@@ -57,6 +57,39 @@ def test_it_says_what_may_be_done_with_it(folder):
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     for name in (*project["project"]["license-files"], "LICENSE-text"):
         assert (folder / name).is_file()  # without, it can't be installed
+
+
+def test_remedies_are_those_that_it_has(tmp_path):
+    folder = tmp_path / "course"
+    handout.make_handout(Course("A course"), folder)
+    assert "run" not in handout.TARGETS
+    file = folder / "chapters/03_custom_layers.ipynb"
+    original = file.read_text("utf-8")
+    for text in (
+        original.replace('"execution_count": 1,', '"execution_count": 9,'),
+        original.replace("The simplest layer", "My layer"),
+        original[:100],
+        "<<<<<<< mine\n",
+        None,
+    ):
+        file.unlink()
+        if text is not None:
+            file.write_text(text, "utf-8")
+        done = run(folder, sys.executable, "-m", "tools.book", "check", "03")
+        assert done.returncode == 1
+        assert "make run" not in done.stderr
+        assert "make pull" not in done.stderr
+        assert "03_custom_layers.ipynb from the zip again" in done.stderr
+
+
+def test_page_that_cannot_be_read_is_told(tmp_path, monkeypatch, capsys):
+    chapter = tmp_path / "03_custom_layers.py"
+    for suffix in (".py", ".ipynb"):
+        chapter.with_suffix(suffix).write_text("<<<<<<< HEAD\n")
+    monkeypatch.setattr(book, "sources", lambda which="": [chapter])
+    monkeypatch.setattr(handout, "BUILD", tmp_path)
+    assert handout.main([]) == 2
+    assert "the marks of a merge conflict" in capsys.readouterr().err
 
 
 def test_zip_holds_the_same(folder):

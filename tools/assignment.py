@@ -205,6 +205,9 @@ def main(arguments: list[str]) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
+    except ValueError as error:  # a page that can't be read, or an exercise
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -11,7 +11,6 @@ import statistics
 import sys
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
 from tools import book
@@ -29,7 +28,7 @@ MOST_IGNORED = 0.05  # of all code cells, those whose output isn't compared
 
 def measure(source: Path) -> dict[str, float]:
     """The figures of a chapter, by column."""
-    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    notebook = book.read_stored(source)
     cells = without_exercises(notebook.cells)
     code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
     lines = [cells[i].source.splitlines() for i in code]
@@ -131,10 +130,11 @@ def missed(rows: dict[str, dict[str, float]]) -> list[str]:
 
 def main() -> int:
     """Print the table; return 1 if a bar is missed."""
-    rows = {
-        str(source.relative_to(book.CHAPTERS).with_suffix("")): measure(source)
-        for source in book.pages()
-    }
+    try:
+        rows = {book.name(source): measure(source) for source in book.pages()}
+    except book.UnreadableError as error:
+        print(error, file=sys.stderr)
+        return 1
     columns = list(next(iter(rows.values())))
     print("| chapter |", " | ".join(columns), "|")
     print("|---" * (len(columns) + 1) + "|")

@@ -15,10 +15,9 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import jupytext
 import nbformat
 
-from tools import book, exercises
+from tools import book, exercises, pairs
 from tools.folders import replacing, require_own
 from tools.site import BUILD, Course, read_course, unlinked
 
@@ -164,20 +163,15 @@ def _write(course: Course, folder: Path) -> None:
 
 def _copy_chapter(chapter: Path, gone: list[str], folder: Path) -> None:
     """Write both files of a chapter, without links to what isn't there."""
-    for notebook, write in (
-        (book.read_source(chapter), _write_script),
-        (book.read_stored(chapter), nbformat.write),
-    ):
+    source, stored = book.read_source(chapter), book.read_stored(chapter)
+    for notebook in (source, stored):
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 text = exercises.without_solutions(cell.source)
                 cell.source = unlinked(text, gone)
-        suffix = ".py" if write is _write_script else ".ipynb"
-        write(notebook, folder / (chapter.stem + suffix))
-
-
-def _write_script(notebook: nbformat.NotebookNode, file: Path) -> None:
-    file.write_text(jupytext.writes(notebook, fmt="py:percent"), "utf-8")
+    pairs.remember(stored)
+    book.write(folder / chapter.name, book.script(source))
+    nbformat.write(stored, folder / f"{chapter.stem}.ipynb")
 
 
 def _front(text: str, gone: list[str]) -> str:
@@ -220,7 +214,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         archive = make_handout(course, BUILD / "handout" / NAME)
-    except LookupError as error:
+    except (LookupError, book.UnreadableError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"The folder is {shown(archive.with_suffix(''))}")
