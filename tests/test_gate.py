@@ -101,9 +101,11 @@ def test_link_defined_in_another_cell_is_refused():
     assert list(gate.not_plain(["See [a].", "[a]: /etc/passwd"])) != []
 
 
-def test_front_page_is_plain():
-    text = (book.CHAPTERS / "index.md").read_text("utf-8")
-    assert list(gate.not_plain([text])) == []
+@pytest.mark.parametrize(
+    "file", sorted(book.CHAPTERS.glob("*.md")), ids=lambda file: file.stem
+)
+def test_page_of_text_is_plain(file):
+    assert list(gate.not_plain([file.read_text("utf-8")])) == []
 
 
 def test_gate_reads_markdown_as_the_site_does():
@@ -126,7 +128,8 @@ def test_directive_is_refused_on_a_page(page):  # noqa: F811
     (page.parent / "index.md").write_text("# The book\n")
     rerun(page)
     assert "08_sums.py has a directive, '{include} /etc/passwd'" in lines(page)
-    assert gate.all_problems([page])
+    (page.parent / "index.md").write_text("{include}`/etc/passwd`\n")
+    assert "chapters/index.md has what isn't" in gate.all_problems([page])[1]
 
 
 @pytest.mark.parametrize(
@@ -292,6 +295,15 @@ def test_advice_is_given_where_it_helps(clone, page):  # noqa: F811
     script(page, "1 + 1", "1 + 2")
     git("commit", "-qam", "a mistake")
     assert "git stash" not in "".join(gate.all_problems([page]))
+    # Nor in a merge: git would refuse.
+    git("checkout", "-qb", "other", "HEAD~1")
+    script(page, "1 + 1", "1 + 3")
+    git("commit", "-qam", "another")
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "-")
+    told = "".join(gate.all_problems([page]))
+    assert "the marks of a merge conflict" in told
+    assert "git stash" not in told
 
 
 def test_front_page_tells_a_way_back_that_works(clone, page):  # noqa: F811

@@ -31,7 +31,7 @@ PLAIN = {
 }
 # Where a link may lead: the web, a place on the page, a page of the book.
 LINK = re.compile(
-    r"https?://.+|#.+|(\.\./)?(solutions/)?(\d\d_\w+\.ipynb|index\.md)(#.+)?"
+    r"https?://.+|#.+|(\.\./)?(solutions/)?(\d\d_\w+\.ipynb|\w+\.md)(#.+)?"
 )
 CELL_METADATA = {*pairs.KEPT, *pairs.SPACING}
 NOTEBOOK_METADATA = {"jupytext", "kernelspec", "language_info", "d2l"}
@@ -40,7 +40,7 @@ NOT_FOUND = re.compile(r"^Object `.*` not found", re.MULTILINE)
 
 
 def all_problems(pages: Iterable[Path]) -> list[str]:
-    """What keeps some pages, and the front page, from being published.
+    """What keeps some pages, and those without code, from being published.
 
     Args:
         pages (iterable of Path): their ``.py`` files.
@@ -50,9 +50,10 @@ def all_problems(pages: Iterable[Path]) -> list[str]:
         work is in these files.
     """
     found = [line for page in pages for line in problems(page)]
-    front = (book.CHAPTERS / "index.md").read_text("utf-8")
-    found += [f"chapters/index.md has {what}" for what in not_plain([front])]
-    if found and _changed_since_commit():
+    for file in sorted(book.CHAPTERS.glob("*.md")):
+        text = file.read_text("utf-8")
+        found += [f"chapters/{file.name} has {w}" for w in not_plain([text])]
+    if found and _stash_helps():
         found.append(
             "Some of these files have changes that aren't committed. To build "
             "from the committed ones and keep yours, close them, and run "
@@ -62,7 +63,8 @@ def all_problems(pages: Iterable[Path]) -> list[str]:
     return found
 
 
-def _changed_since_commit() -> bool:
+def _stash_helps() -> bool:
+    """Whether there are changes, and none in the middle of a merge."""
     command = ["git", "status", "--porcelain", "--", book.CHAPTERS.name]
     try:
         done = subprocess.run(
@@ -70,7 +72,9 @@ def _changed_since_commit() -> bool:
         )
     except OSError:  # there is no git
         return False
-    return done.returncode == 0 and bool(done.stdout)
+    states = {line[:2] for line in done.stdout.splitlines()}
+    merging = any("U" in s or s in ("AA", "DD") for s in states)
+    return done.returncode == 0 and bool(states) and not merging
 
 
 def problems(source: Path) -> Iterator[str]:
