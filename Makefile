@@ -13,8 +13,6 @@ PYTHON := python3
 # One chapter, by number or file: make test CH=03
 CH :=
 export CH
-# Overwrite a file that has edits of its own: make run CH=03 FORCE=1
-FORCED = $(if $(filter 1,$(FORCE)),--force)
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -34,9 +32,9 @@ install = $(PY) -m pip install --quiet --editable ".[$(1)]" \
     $(if $(wildcard $(VENV)/conda-meta),,--constraint constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress run pull test test-notebooks prove prove-outputs \
-    prove-mutants flakes bench pairs html html-single handout assignment \
-    test-assignment test-site links publish lint clean constraints
+.PHONY: help setup lab progress run pull test test-notebooks prove \
+    prove-outputs prove-mutants flakes bench pairs html html-single handout \
+    assignment test-assignment test-site links publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -55,10 +53,10 @@ progress: $(READY) ## which exercises your notebooks have solved
 	@$(PY) -m tools.exercises progress
 
 run: $(READY) ## execute the chapters and store their outputs (CH=03: one)
-	@$(PY) -m tools.book run "$$CH" $(FORCED)
+	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)
 
 pull: $(READY) ## bring a notebook's edits into its .py file (CH=03: one)
-	@$(PY) -m tools.book pull "$$CH" $(FORCED)
+	@$(PY) -m tools.book pull "$$CH" $(if $(filter 1,$(FORCE)),--force)
 
 test: $(READY) lint ## test the code, the pairs and every cell (CH=03: one)
 ifeq ($(CH),)
