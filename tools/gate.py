@@ -28,6 +28,7 @@ PLAIN = {
     *("table", "thead", "tbody", "tr", "th", "td"),
     *("inline", "text", "text_special", "softbreak", "hardbreak"),
     *("em", "strong", "link", "code_inline", "math_inline", "math_block"),
+    "amsmath",
 }
 # Where a link may lead: the web, a place on the page, a page of the book.
 LINK = re.compile(

@@ -57,7 +57,9 @@ def origin(notebook: NotebookNode) -> list[str] | None:
     """What a stored notebook was made from; None if it doesn't say."""
     noted = notebook.metadata.get("d2l")
     made_from = noted.get("made_from") if isinstance(noted, dict) else None
-    return made_from if isinstance(made_from, list) else None
+    if not isinstance(made_from, list):
+        return None
+    return [str(digest) for digest in made_from]
 
 
 def has_own_edits(
