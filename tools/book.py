@@ -346,7 +346,7 @@ def pull(source: Path, force: bool = False) -> bool:
         return False
     if not force and pairs.has_own_edits(mine, yours, pairs.origin(stored)):
         raise EditedError(
-            f"{source.name} has changes that its notebook lacks\n"
+            f"{name(source)}.py has changes that its notebook lacks\n"
             f"{_difference(source, old, stored)}\n"
             "To keep both, copy the notebook's to the .py by hand, then "
             f"{rerun(source)}.\nTo discard those of the .py, run "
@@ -355,14 +355,14 @@ def pull(source: Path, force: bool = False) -> bool:
     for cell in pairs.cells(stored):
         if attached := ", ".join(cell.get("attachments", {})):
             raise ValueError(
-                f"{source.name} has no place for what is pasted into a cell "
-                f"({attached}): delete it from the notebook"
+                f"{name(source)}.py has no place for what is pasted into a "
+                f"cell ({attached}): delete it from the notebook"
             )
     new = nbformat.from_dict({**old, "cells": _for_script(stored)})
     text = script(new)
     if pairs.digests(_parsed(text)) != yours:
         raise ValueError(
-            f"{source.name} can't say these cells: one holds a line that "
+            f"{name(source)}.py can't say these cells: one holds a line that "
             "begins with `# %%`, or ends in an odd place"
         )
     write(source, text)
@@ -386,7 +386,7 @@ def _refuse_to_lose_notebook(source: Path, notebook: NotebookNode) -> None:
     mine, yours = pairs.digests(stored), pairs.digests(notebook)
     if pairs.has_own_edits(mine, yours, pairs.origin(stored)):
         raise EditedError(
-            f"{source.stem}.ipynb has changes that its .py lacks\n"
+            f"{name(source)}.ipynb has changes that its .py lacks\n"
             f"{_difference(source, notebook, stored)}\n"
             f"To bring them into the .py, {bring(source)}.\n"
             f"To discard them, {rerun(source, force=True)}."
@@ -404,7 +404,7 @@ def _difference(source: Path, ours: NotebookNode, stored: NotebookNode) -> str:
         script(nbformat.from_dict({**ours, "cells": _for_script(side)}))
         for side in (ours, stored)
     ]
-    names = (source.name, f"{source.stem}.ipynb")
+    names = (f"{name(source)}.py", f"{name(source)}.ipynb")
     lines = pairs.difference(*texts, names)
     return lines or "(a picture that is pasted into a cell)"
 

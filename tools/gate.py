@@ -110,7 +110,7 @@ def _differences(
     source: Path, ours: NotebookNode, stored: NotebookNode
 ) -> Iterator[str]:
     """Where the files of a pair differ; the first such cell is enough."""
-    target = f"{source.stem}.ipynb"
+    target = f"{book.name(source)}.ipynb"
     mine, yours = pairs.digests(stored), pairs.digests(ours)
     remedy = book.rerun(source)
     if not book.in_handout() and pairs.has_own_edits(
@@ -122,15 +122,15 @@ def _differences(
         )
     if len(ours.cells) != len(stored.cells):
         yield (
-            f"{source.name} has {len(ours.cells)} cells, {target} has "
-            f"{len(stored.cells)}: {remedy}"
+            f"{book.name(source)}.py has {len(ours.cells)} cells, {target} "
+            f"has {len(stored.cells)}: {remedy}"
         )
     for i, (cell, other) in enumerate(
         zip(ours.cells, stored.cells, strict=False), 1
     ):
         if _content(cell) != _content(other):
             yield (
-                f"cell {i} of {source.name} and of {target} differ: "
+                f"cell {i} of {book.name(source)}.py and of {target} differ: "
                 f"{remedy}\n"
                 f"  .py:    {_first_difference(cell, other)}\n"
                 f"  .ipynb: {_first_difference(other, cell)}"
@@ -163,7 +163,7 @@ def _not_as_made(
     source: Path, ours: NotebookNode, stored: NotebookNode
 ) -> Iterator[str]:
     """What a run of the page would have made otherwise."""
-    target, remedy = f"{source.stem}.ipynb", book.rerun(source)
+    target, remedy = f"{book.name(source)}.ipynb", book.rerun(source)
     if stored.metadata.get("jupytext") != book.settings():
         yield f"{target} lacks the settings of jupytext.toml: {remedy}"
     if pairs.origin(stored) != pairs.digests(stored):
@@ -172,7 +172,7 @@ def _not_as_made(
         first = f"take {key} out of the .py, then " * (key in ours.metadata)
         yield f"{target} has the metadata {key!r}: {first}{remedy}"
     for i, cell in enumerate(ours.cells, 1):
-        where = f"cell {i} of {source.name}"
+        where = f"cell {i} of {book.name(source)}.py"
         if cell.cell_type == "raw":
             yield (
                 f"{where} is raw, and the site would read it as HTML or "
@@ -200,7 +200,7 @@ def _unknown_metadata(cell: NotebookNode) -> Iterator[str]:
 
 def _outputs(source: Path, stored: NotebookNode) -> Iterator[str]:
     """What is wrong with the stored outputs, as can be seen by themselves."""
-    target, remedy = f"{source.stem}.ipynb", book.rerun(source)
+    target, remedy = f"{book.name(source)}.ipynb", book.rerun(source)
     code = [
         cell
         for cell in stored.cells
@@ -250,8 +250,8 @@ def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
         except SyntaxError as error:
             line = (error.text or "").strip()
             yield (
-                f"cell {i} of {source.name} isn't Python ({error.msg}: "
-                f"{line!r}): a chapter has no magics and no commands of a "
+                f"cell {i} of {book.name(source)}.py isn't Python "
+                f"({error.msg}: {line!r}): a chapter has no magics and no commands of a "
                 f"shell; write it in Python, then {book.rerun(source)}"
             )
 
