@@ -251,8 +251,8 @@ def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
             line = (error.text or "").strip()
             yield (
                 f"cell {i} of {book.name(source)}.py isn't Python "
-                f"({error.msg}: {line!r}): a chapter has no magics and no commands of a "
-                f"shell; write it in Python, then {book.rerun(source)}"
+                f"({error.msg}: {line!r}): a chapter has no magics and no "
+                f"commands of a shell; write it in Python, then {book.rerun(source)}"
             )
 
 
