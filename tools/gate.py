@@ -252,7 +252,8 @@ def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
             yield (
                 f"cell {i} of {book.name(source)}.py isn't Python "
                 f"({error.msg}: {line!r}): a chapter has no magics and no "
-                f"commands of a shell; write it in Python, then {book.rerun(source)}"
+                "commands of a shell; write it in Python, then "
+                f"{book.rerun(source)}"
             )
 
 
