@@ -302,7 +302,6 @@ TOLD_AT_FIRST = {
     ("slopes_without_a_formula", "create_graph=True"),
     ("small_and_large", "device=device"),
     ("thousand_norms", "A = A @ B"),
-    ("two_nets_side_by_side", "dim=-1"),
     ("what_second_derivatives_cost", "create_graph=True"),
     ("who_confuses_whom", "C + C.T"),
 }

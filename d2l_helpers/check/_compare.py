@@ -45,13 +45,17 @@ class TimeUp(BaseException):
 
 
 @contextmanager
-def case(given: str, hint: Hint = "") -> Iterator[None]:
+def case(
+    given: str, hint: Hint = "", known: Iterable[tuple[str, Hint]] = ()
+) -> Iterator[None]:
     """Say in which case the answer is tried.
 
     Args:
         given (str): the input, as a reader would describe it.
         hint (str or tuple of str): what to say if the answer raises an
             error there.
+        known (pairs): words of an error's message that have a hint of their
+            own.
 
     Raises:
         Wrong: in place of any error.
@@ -62,9 +66,9 @@ def case(given: str, hint: Hint = "") -> Iterator[None]:
         stop.given = stop.given or given
         raise
     except BaseException as error:
-        raise Wrong(
-            "no error", "", "" if _is_slip(error) else hint, given
-        ) from error
+        hints = (why for words, why in known if words in str(error))
+        hint = "" if _is_slip(error) else next(hints, hint)
+        raise Wrong("no error", "", hint, given) from error
 
 
 def _is_slip(error: BaseException) -> bool:
@@ -152,7 +156,9 @@ def raises(
         Wrong: if it doesn't.
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    expected = " or ".join(k.__name__ for k in kinds)
+    expected = " or ".join(
+        "an error" if k is Exception else k.__name__ for k in kinds
+    )
     if says:
         expected += f" that names {', '.join(says)}"
     try:
@@ -316,10 +322,18 @@ def _plain(text: str) -> str:
 
 
 def call(net: Callable, *inputs: Tensor) -> object:
-    """Give a module copies of some inputs, where its own tensors are."""
+    """Give a module copies of some inputs, where its own tensors are.
+
+    Raises:
+        Wrong: if nothing comes back.
+    """
     device = torch.device("cpu")
     if isinstance(net, nn.Module):
         for tensor in [*net.parameters(), *net.buffers()]:
             device = tensor.device
             break
-    return net(*(X.clone().to(device) for X in inputs))
+    output = net(*(X.clone().to(device) for X in inputs))
+    if output is None or output is ...:
+        hint = "`forward` must return what it has computed."
+        raise Wrong("an output", show(output), hint)
+    return output

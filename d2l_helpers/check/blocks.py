@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from numbers import Number
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +18,7 @@ from ..blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from ._compare import (
     ATOL,
     RTOL,
+    Wrong,
     asked,
     call,
     case,
@@ -25,6 +29,7 @@ from ._compare import (
     same,
 )
 from ._exercise import exercise
+from ._hints import Hint
 from ._report import show
 
 
@@ -32,8 +37,9 @@ from ._report import show
     "1.1 A chain over a list",
     "you know what a chain over a plain list loses",
     "yours gives what nn.Sequential gives, also for a repeated block",
-    "parameters, state dict, data type and printing reach its blocks",
-    "it keeps the blocks in a plain list",
+    "parameters, state dict, data type and printing reach its blocks, under "
+    "the names that MySequential gives them",
+    "it keeps the blocks in a plain list, and runs them from there",
 )
 def chain_over_a_list(ListSequential: type[nn.Module], breaks: dict) -> None:
     predicted(
@@ -51,33 +57,86 @@ def chain_over_a_list(ListSequential: type[nn.Module], breaks: dict) -> None:
             "printing": "Printing shows what is in the registry.",
         },
     )
+    _require_chain(ListSequential)
+    _require_registered(ListSequential)
+    _require_repeats(ListSequential)
+    _require_list_that_runs(ListSequential)
 
-    def parts() -> list[nn.Module]:
-        return [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)]
 
+_THREE = "ListSequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))"
+_FIVE = "ListSequential(layer, relu, layer, relu, layer)"
+
+
+def _three_blocks() -> list[nn.Module]:
+    return [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)]
+
+
+def _five_places() -> list[nn.Module]:
+    layer, relu = nn.Linear(2, 2), nn.ReLU()
+    return [layer, relu, layer, relu, layer]
+
+
+def _shapes(module: nn.Module) -> list[tuple[int, ...]]:
+    return [tuple(p.shape) for p in module.parameters()]
+
+
+def _require_chain(ListSequential: type[nn.Module]) -> None:
+    """Require the output of a chain, its graph and its hooks."""
     X = torch.tensor([[1.0, 2], [3, -4]])
-    with case("ListSequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))"):
-        blocks = parts()
-        first, expected = blocks[0](X), nn.Sequential(*blocks)(X)
-        net = ListSequential(*blocks)
+    with case(_THREE):
+        blocks = _three_blocks()
+        Y = call(ListSequential(*blocks), X)
         equal(
-            call(net, X),
-            expected,
-            "Each block takes what the one before it returns, in the order "
-            "of the arguments.",
+            Y,
+            nn.Sequential(*blocks)(X),
+            (
+                "This isn't what the three blocks give one after the other.",
+                "Each block takes what the one before it returns, in the "
+                "order of the arguments.",
+            ),
             known=[
                 (
-                    first,
+                    blocks[0](X),
                     "Only the first block has run: `return` stands inside "
                     "the loop.",
                 )
             ],
         )
+        holds(
+            Y.requires_grad,
+            "an output with a graph",
+            "none",
+            "The output is cut off the graph, as by `no_grad` or `detach`: "
+            "the blocks can't learn.",
+        )
+    with case("ListSequential(relu), whose hook adds 1 to what it returns"):
         equal(
-            [tuple(p.shape) for p in net.parameters()],
-            [tuple(p.shape) for block in blocks for p in block.parameters()],
-            "Each of the two linear layers has a weight and a bias, and "
-            "every block must be registered, in order.",
+            call(ListSequential(_relu_and_one()), X),
+            F.relu(X) + 1,
+            "The hook was skipped: call the block itself, not its `forward`.",
+        )
+
+
+def _relu_and_one() -> nn.Module:
+    """A ReLU with a hook that adds 1 to its output."""
+    relu = nn.ReLU()
+    relu.register_forward_hook(lambda module, args, output: output + 1)
+    return relu
+
+
+def _require_registered(ListSequential: type[nn.Module]) -> None:
+    """Require what goes through the registry."""
+    with case(_THREE):
+        blocks = _three_blocks()
+        net, chain = ListSequential(*blocks), MySequential(*blocks)
+        equal(
+            _shapes(net),
+            _shapes(chain),
+            (
+                "These aren't the parameters of all blocks, in order.",
+                "Each of the two linear layers has a weight and a bias. "
+                "Every block must be registered, in the order of the chain.",
+            ),
             known=[
                 (
                     [],
@@ -91,49 +150,163 @@ def chain_over_a_list(ListSequential: type[nn.Module], breaks: dict) -> None:
                     "the others. Register each under its own name.",
                 ),
             ],
+            what="shapes of the parameters",
         )
-    hint = "The blocks that are registered must be the ones that run."
-    with case("a second chain that loads the state dict of the first", hint):
-        other = ListSequential(*parts())
+        _same_objects(net, chain)
+    with case(f"state_dict() of {_THREE}"):
+        equal(
+            list(net.state_dict()),
+            list(chain.state_dict()),
+            (
+                "`MySequential` has other names: what it has saved can't be "
+                "loaded here.",
+                "A name is the path to a tensor. `MySequential` registers "
+                "each block under its place in the chain, as a string.",
+            ),
+            known=[
+                (
+                    [],
+                    "The state dict is empty: it goes through the registry, "
+                    "and finds no block there.",
+                )
+            ],
+            what="names",
+        )
+    X = torch.tensor([[1.0, 2], [3, -4]])
+    with case(
+        "a second chain of such blocks that loads the state dict of the first",
+        "`load_state_dict` looks for each name in the registry.",
+    ):
+        other = ListSequential(*_three_blocks())
         other.load_state_dict(net.state_dict())
-        equal(call(other, X), call(net, X), hint)
-    with case("the chain after double(), and X in double precision", hint):
-        equal(call(net.double(), X.double()).dtype, torch.double, hint)
-    with case("printing the chain"):
-        net = ListSequential(*parts())
-        # With the parenthesis: names may hold the word, too.
-        shown = [repr(net).count(kind) for kind in ("Linear(", "ReLU(")]
-        holds(
-            shown[0] >= 2 and shown[1] >= 1,
-            "a text that names the three blocks",
-            show(net),
-            "Printing shows registered modules. Register every block itself, "
-            "not only what has parameters.",
+        equal(
+            call(other, X),
+            call(net, X),
+            "The two chains still differ. The blocks that are registered "
+            "must be the ones that run.",
         )
-    with case("layer, relu, layer, relu, layer"):
-        layer, relu = nn.Linear(2, 2), nn.ReLU()
-        blocks = [layer, relu, layer, relu, layer]
-        once, expected = relu(layer(X)), nn.Sequential(*blocks)(X)
-        net = ListSequential(*blocks)
+    cast = "`double` reaches what is registered: are the blocks that run?"
+    with case(f"{_THREE}.double(), and X in double precision", cast):
+        Y = call(net.double(), X.double())
+        equal(Y.dtype, torch.double, cast)
+    with case(f"printing {_THREE}"):
+        _require_printed(ListSequential, _three_blocks())
+
+
+def _same_objects(net: nn.Module, chain: nn.Module) -> None:
+    """Require the very parameters of the blocks."""
+    holds(
+        all(map(operator.is_, net.parameters(), chain.parameters())),
+        "the parameters of the blocks",
+        "others, with the same shapes",
+        "These are copies. Whoever trains or changes a block must find it "
+        "in the chain: keep and register the blocks themselves.",
+    )
+
+
+def _require_printed(
+    ListSequential: type[nn.Module], blocks: list[nn.Module]
+) -> None:
+    """Require that each block is printed, at each of its places."""
+    net = ListSequential(*blocks)
+    missing = [
+        f"({i}): {type(block).__name__}"
+        for i, block in enumerate(blocks)
+        if f"({i}): {block!r}" not in repr(net)
+    ]
+    holds(
+        not missing,
+        "a line for each block, as MySequential has it",
+        f"{show(net)}, without {', '.join(missing)}",
+        (
+            "Not all blocks are shown, and printing shows what is registered.",
+            "Register every block itself, not only what has parameters, and "
+            "also one that was registered before.",
+        ),
+    )
+
+
+def _require_repeats(ListSequential: type[nn.Module]) -> None:
+    """Require that a repeated block is there at each of its places."""
+    X = torch.tensor([[1.0, 2], [3, -4]])
+    with case(_FIVE):
+        blocks = _five_places()
+        net, chain = ListSequential(*blocks), MySequential(*blocks)
         equal(
             call(net, X),
-            expected,
+            chain(X),
             "A block that stands there three times must run three times.",
             known=[
                 (
-                    once,
-                    "`children()` gives a repeated block once. The list has "
-                    "it each time.",
+                    blocks[1](blocks[0](X)),
+                    "A repeated block has run once. Does `forward` walk "
+                    "through `children()`, which gives each module once?",
                 )
             ],
         )
-        lists = [v for v in vars(net).values() if isinstance(v, (list, tuple))]
+        equal(
+            _shapes(net),
+            _shapes(chain),
+            "One layer in three places has one weight and one bias. Here it "
+            "was copied.",
+            what="shapes of the parameters",
+        )
+    with case(f"state_dict() of {_FIVE}"):
+        equal(
+            list(net.state_dict()),
+            list(chain.state_dict()),
+            (
+                "The repeated layer was registered once. `MySequential` "
+                "names it at each of its places.",
+                "Register in each round of the loop, also a block that was "
+                "there before: the registry keeps names, and two names may "
+                "hold one block.",
+            ),
+            what="names",
+        )
+    with case(f"printing {_FIVE}"):
+        _require_printed(ListSequential, _five_places())
+
+
+def _require_list_that_runs(ListSequential: type[nn.Module]) -> None:
+    """Require a plain list of the blocks, from which they run."""
+    X = torch.tensor([[1.0, 2], [3, -4]])
+    with case(_FIVE):
+        blocks = _five_places()
+        net = ListSequential(*blocks)
+        kept = [
+            value
+            for value in vars(net).values()
+            if isinstance(value, (list, tuple))
+            and all(any(b is v for v in value) for b in blocks)
+        ]
         holds(
-            any(all(b in kept for b in blocks) for kept in lists),
+            kept,
             "an attribute that is a list of the blocks",
             "none",
             "The registry alone would do, but the exercise keeps the plain "
             "list: let an attribute hold it, and register each block as well.",
+        )
+        lists = [value for value in kept if isinstance(value, list)]
+        holds(
+            lists,
+            "an attribute that is a list of the blocks",
+            "a tuple",
+            "The argument `*blocks` is a tuple. Make a list of it.",
+        )
+    with case(f"{_FIVE}, when each block in its list is changed to Identity"):
+        for value in lists:
+            value[:] = [
+                nn.Identity() if isinstance(v, nn.Module) else v for v in value
+            ]
+        equal(
+            call(net, X),
+            X,
+            (
+                "The output stays as it was: the list is there, but "
+                "`forward` doesn't use it.",
+                "Let `forward` walk through the list.",
+            ),
         )
 
 
@@ -169,17 +342,77 @@ def _broken_by_a_plain_list() -> dict[str, bool]:
     "you know in what the two nets must agree",
 )
 def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
-    with case("Parallel(nn.Identity(), nn.ReLU()), X = [[-1, 2]]"):
-        X = torch.tensor([[-1.0, 2]])
+    _require_one_row(Parallel)
+    _require_last_dimension(Parallel)
+    net1, net2 = nn.Linear(2, 3), nn.Linear(2, 4)
+    with case(_LINEARS):
+        net = Parallel(net1, net2)
+        both = nn.ModuleList((net1, net2))
+        equal(
+            sorted(_shapes(net)),
+            sorted(_shapes(both)),
+            "Each net has a weight and a bias. `parameters()` finds them if "
+            "both nets are attributes of their own; in a plain list it sees "
+            "nothing.",
+            what="shapes of the parameters",
+        )
+        holds(
+            set(net.parameters()) == set(both.parameters()),
+            "the parameters of both nets",
+            "others, with the same shapes",
+            "These are copies. Whoever trains or loads a net must find it in "
+            "the pair: keep the nets themselves.",
+        )
+    _require_graph_of_both(net, net1, net2)
+    with case("Parallel(net, net), one nn.Linear(2, 3) twice, X = [[-1, 1]]"):
+        X = torch.tensor([[-1.0, 1]])
+        Y = net1(X)
+        equal(
+            call(Parallel(net1, net1), X),
+            torch.cat((Y, Y), dim=-1),
+            "The same net may stand on both sides. `children()` gives it "
+            "once.",
+        )
+    predicted(
+        works,
+        _works_beside_a_linear(),
+        {
+            "nn.Linear(6, 5)": "The outputs have the shapes (4, 2, 3) and "
+            "(4, 2, 5). Along which dimension may they differ?",
+            "nn.Linear(5, 3)": "Both nets take the same `X`, with 6 features "
+            "in its last dimension.",
+            "nn.Flatten()": "`Flatten` returns the shape (4, 12), the other "
+            "net (4, 2, 3). `cat` lets two shapes differ in one dimension.",
+        },
+    )
+
+
+_PLAIN = "Parallel(nn.Identity(), nn.ReLU())"
+_LINEARS = "Parallel(nn.Linear(2, 3), nn.Linear(2, 4))"
+
+
+def _require_one_row(Parallel: type[nn.Module]) -> None:
+    """Require both outputs in one row, and the hooks of the nets."""
+    X = torch.tensor([[-1.0, 2]])
+    with case(f"{_PLAIN}, X = [[-1, 2]]"):
         equal(
             call(Parallel(nn.Identity(), nn.ReLU()), X),
             torch.cat((X, F.relu(X)), dim=-1),
-            "Give the same input to both nets, and put their outputs into "
-            "one row: `torch.cat`.",
+            (
+                "This isn't the output of `net1`, and behind it, in the same "
+                "row, that of `net2`.",
+                "Give the same input to both nets, and join what they "
+                "return: `torch.cat`.",
+            ),
             known=[
                 (
                     torch.cat((F.relu(X), X), dim=-1),
                     "The output of `net1` comes first.",
+                ),
+                (torch.cat((X, X), dim=-1), "This is `net1` twice."),
+                (
+                    (X, F.relu(X)),
+                    "These are two tensors. Join them to one.",
                 ),
                 (
                     X + F.relu(X),
@@ -192,8 +425,12 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
                 ),
                 (
                     torch.cat((X, F.relu(X))),
-                    "These are joined along the first dimension: each sample "
-                    "has become two. Give `dim=-1`.",
+                    (
+                        "These are joined along the first dimension: each "
+                        "sample has become two.",
+                        "Say along which dimension `cat` has to join: the "
+                        "last is `dim=-1`.",
+                    ),
                 ),
                 *(
                     (
@@ -205,35 +442,46 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
                 ),
             ],
         )
-    hint = (
-        "The last dimension is `dim=-1`. That is `dim=1` only for an input of "
-        "two dimensions."
+    given = "Parallel(relu, nn.Identity()), with a hook on relu that adds 1"
+    with case(f"{given}, X = [[1, 2]]"):
+        X = torch.tensor([[1.0, 2]])
+        equal(
+            call(Parallel(_relu_and_one(), nn.Identity()), X),
+            torch.cat((F.relu(X) + 1, X), dim=-1),
+            "The hook was skipped: call the net itself, not its `forward`.",
+        )
+
+
+def _require_last_dimension(Parallel: type[nn.Module]) -> None:
+    """Require that an input of three dimensions is joined along the last."""
+    X = torch.tensor([[[-1.0, 2], [3, -4]]])
+    last = (
+        "With three dimensions, the last one isn't that with number 1.",
+        "Counted from the end, the last dimension is `dim=-1` in every shape.",
     )
-    with case("the same nets, X = [[[-1, 2], [3, -4]]]", hint):
-        X = torch.tensor([[[-1.0, 2], [3, -4]]])
+    with case(f"{_PLAIN}, X = [[[-1, 2], [3, -4]]]", last):
         equal(
             call(Parallel(nn.Identity(), nn.ReLU()), X),
             torch.cat((X, F.relu(X)), dim=-1),
-            hint,
-        )
-    with case("Parallel(nn.Linear(2, 3), nn.Linear(2, 4))"):
-        net1, net2 = nn.Linear(2, 3), nn.Linear(2, 4)
-        net = Parallel(net1, net2)
-        equal(
-            sorted(tuple(p.shape) for p in net.parameters()),
-            sorted(
-                tuple(p.shape) for n in (net1, net2) for p in [*n.parameters()]
+            (
+                "X has three dimensions here, (1, 2, 2). What the nets return "
+                "is to be joined as it is, to (1, 2, 4).",
+                "Does something flatten it, or count on two dimensions?",
             ),
-            "Each net has a weight and a bias. `parameters()` finds them if "
-            "both nets are attributes of their own; in a plain list it sees "
-            "nothing.",
+            known=[(torch.cat((X, F.relu(X)), dim=1), last)],
         )
+
+
+def _require_graph_of_both(
+    net: nn.Module, net1: nn.Module, net2: nn.Module
+) -> None:
+    """Require gradients of both nets, of different widths, and of X."""
     wide = "Each net takes X as it is, and may return more or fewer features."
     cut = (
         "Something cuts the graph between the input and the output: "
         "`detach`, `.data`, `no_grad`, or a new tensor made of the values."
     )
-    with case("the same two nets, X = [[-1, 1]]", wide):
+    with case(f"{_LINEARS}, X = [[-1, 1]]", wide):
         X = torch.tensor([[-1.0, 1]], requires_grad=True)
         expected = torch.cat((net1(X), net2(X)), dim=-1)
         (slopes,) = torch.autograd.grad(expected.sum(), X)
@@ -249,19 +497,7 @@ def two_nets_side_by_side(Parallel: type[nn.Module], works: dict) -> None:
             cut,
         )
         holds(X.grad is not None, "a gradient of X", "none", cut)
-        equal(X.grad, slopes, cut)
-    predicted(
-        works,
-        _works_beside_a_linear(),
-        {
-            "nn.Linear(6, 5)": "The outputs have the shapes (4, 2, 3) and "
-            "(4, 2, 5). Along which dimension may they differ?",
-            "nn.Linear(5, 3)": "Both nets take the same `X`, with 6 features "
-            "in its last dimension.",
-            "nn.Flatten()": "`Flatten` returns the shape (4, 12), the other "
-            "net (4, 2, 3). `cat` lets two shapes differ in one dimension.",
-        },
-    )
+        equal(X.grad, slopes, cut, what="gradient of X")
 
 
 def _works_beside_a_linear() -> dict[str, bool]:
@@ -301,71 +537,7 @@ class _Add(nn.Module):
 )
 def factory(repeat: Callable, starts: dict) -> None:
     for n, amounts in {1: "1", 3: "1, 10 and 100"}.items():
-        blocks = 0
-
-        def make_block() -> nn.Module:
-            nonlocal blocks
-            blocks += 1
-            return _Add(10 ** (blocks - 1))
-
-        hint = (
-            "Call `make_block()` once for each block, and chain what it "
-            "returns: the function itself is no module."
-        )
-        with case(f"n = {n}, blocks that add {amounts}, X = 1000", hint):
-            net = repeat(make_block, n)
-            holds(
-                isinstance(net, nn.Module),
-                "a module",
-                type(net).__name__,
-                "A list has no forward computation and no parameters. Put "
-                "the blocks into a chain, such as `nn.Sequential`.",
-            )
-            values = sorted(p.item() for p in net.parameters())
-            equal(
-                len(values),
-                n,
-                "Each block has one parameter: count the blocks.",
-                known=[
-                    (
-                        0,
-                        "The blocks aren't registered: `parameters()` sees "
-                        "nothing.",
-                    ),
-                    (
-                        1,
-                        "There is one parameter for all: the list holds one "
-                        "block n times. Make a block for each place.",
-                    ),
-                ],
-            )
-            holds(
-                len(set(values)) == n,
-                "blocks that add different amounts",
-                f"blocks that add {values}",
-                "These are copies of one block. They share no parameter, but "
-                "start alike: call `make_block` for each.",
-            )
-            holds(
-                type(net) is not nn.ModuleList,
-                "a chain",
-                "a ModuleList",
-                "`nn.ModuleList` only holds modules: it has no forward "
-                "computation. `nn.Sequential` has one.",
-            )
-            Y = call(net, torch.tensor([1000.0]))
-            equal(
-                Y,
-                torch.tensor([1000.0 + sum(values)]),
-                "Each block takes what the one before it returns, and the "
-                "chain returns what the last one does.",
-            )
-            graph = "Something between the blocks cuts the graph, such as "
-            graph += "`detach` or `no_grad`: blocks before it can't learn."
-            holds(Y.requires_grad, "an output with a graph", "none", graph)
-            Y.backward()
-            reached = sum(p.grad is not None for p in net.parameters())
-            equal(reached, n, graph)
+        _require_blocks_of_calls(repeat, n, amounts)
     predicted(
         starts,
         _starts(),
@@ -378,6 +550,133 @@ def factory(repeat: Callable, starts: dict) -> None:
             "the values of those it was copied from.",
         },
     )
+
+
+def _require_blocks_of_calls(repeat: Callable, n: int, amounts: str) -> None:
+    """Require a chain of n blocks, from as many calls."""
+    calls = 0
+
+    def make_block() -> nn.Module:
+        nonlocal calls
+        calls += 1
+        return _Add(10 ** (calls - 1))
+
+    make_block.__qualname__ = "make_block"  # as torch's errors show it
+    with case(f"n = {n}, blocks that add {amounts}, X = [1000, -5000]"):
+        net = _chained(repeat, make_block, n, lambda: calls)
+        values = [p.flatten().tolist() for p in net.parameters()]
+        equal(
+            len(values),
+            n,
+            "Each block has one parameter: count the blocks.",
+            known=[
+                (
+                    0,
+                    "The blocks aren't registered: `parameters()` sees "
+                    "nothing."
+                    if calls
+                    else "There is no block: `make_block` wasn't called.",
+                ),
+                (
+                    1,
+                    "There is one parameter for all: the list holds one "
+                    "block n times. Make a block for each place."
+                    if calls == 1
+                    else "The chain holds one of the blocks.",
+                ),
+            ],
+            what="number of parameters",
+        )
+        holds(
+            all(len(value) == 1 for value in values),
+            "blocks that `make_block` has made",
+            "others",
+            "The chain has other blocks than those that `make_block` "
+            "returns, which are of any kind.",
+        )
+        values = [value for (value,) in values]
+        holds(
+            len(set(values)) == n,
+            "blocks that add different amounts",
+            f"blocks that add {values}",
+            "These are copies of one block. They share no parameter, but "
+            "start alike: call `make_block` for each.",
+        )
+        equal(
+            calls,
+            n,
+            "Each call makes a block, and n blocks are to be made. One that "
+            "nobody uses still takes time and memory.",
+            what="calls of make_block",
+        )
+        holds(
+            type(net) is not nn.ModuleList,
+            "a chain",
+            "a ModuleList",
+            "`nn.ModuleList` only holds modules: it has no forward "
+            "computation. `nn.Sequential` has one.",
+        )
+        _require_sum_of_all(net, values)
+
+
+def _chained(
+    repeat: Callable, make_block: Callable, n: int, calls: Callable[[], int]
+) -> nn.Module:
+    """The module that is made, or why none is."""
+    try:
+        net = repeat(make_block, n)
+    except TypeError as error:
+        if "Module" not in str(error):
+            raise
+        hint = (
+            "The chain was given the function itself, which is no module.",
+            "Call `make_block()` once for each block, and chain what it "
+            "returns.",
+        )
+        if calls():
+            hint = (
+                "The blocks are made, and the chain was given all of them as "
+                "one argument. It takes each as an argument of its own.",
+                "A star in front of a list makes an argument of each member: "
+                "`f(*[1, 2])` is `f(1, 2)`.",
+            )
+        raise Wrong("no error", "", hint) from error
+    holds(
+        net is not None and net is not ...,
+        "a module",
+        show(net),
+        "`repeat` returns nothing.",
+    )
+    holds(
+        isinstance(net, nn.Module),
+        "a module",
+        f"a {type(net).__name__}",
+        "This is no module: it has no forward computation and no parameters. "
+        "Put the blocks into a chain, such as `nn.Sequential`.",
+    )
+    return net
+
+
+def _require_sum_of_all(net: nn.Module, values: list[float]) -> None:
+    """Require that each block runs once, and learns."""
+    X = torch.tensor([1000.0, -5000])
+    Y = call(net, X)
+    equal(
+        Y,
+        X + sum(values),
+        (
+            "These aren't the numbers that the blocks give one after the "
+            "other. They add, and nothing else is to change the numbers.",
+            "Each block takes what the one before it returns, and the chain "
+            "returns what the last one does.",
+        ),
+    )
+    graph = "Something between the blocks cuts the graph, such as "
+    graph += "`detach` or `no_grad`: blocks before it can't learn."
+    holds(Y.requires_grad, "an output with a graph", "none", graph)
+    Y.sum().backward()
+    reached = sum(p.grad is not None for p in net.parameters())
+    equal(reached, len(values), graph, what="parameters with a gradient")
 
 
 def _starts() -> dict[str, tuple[int, int]]:
@@ -425,8 +724,15 @@ def activation_by_name(
                 sorted(p.numel() for p in net.parameters()),
                 sorted(values),
                 "As in `MLP`, two linear layers have a weight and a bias "
-                "each, and `__init__` assigns them to attributes. Here the "
-                "four tensors have 12, 3, 6 and 2 elements.",
+                "each: tensors of 12, 3, 6 and 2 elements.",
+                known=[
+                    (
+                        [],
+                        "No parameter is found. `__init__` assigns both "
+                        "layers to attributes; a plain list hides them.",
+                    )
+                ],
+                what="elements of the parameters",
             )
             with torch.no_grad():
                 for p in net.parameters():
@@ -437,7 +743,12 @@ def activation_by_name(
             equal(
                 call(net, X),
                 output(act),
-                "The activation stands between the two linear layers.",
+                (
+                    f"Two linear layers with `{name!r}` between them give "
+                    "other numbers.",
+                    "Is it another activation, or does more than the layers "
+                    "and the activation run?",
+                ),
                 known=[
                     (
                         act(output(act)),
@@ -461,17 +772,7 @@ def activation_by_name(
                 ],
                 rtol=1e-2,  # also for the approximations of gelu
             )
-    # One of torch's, one of nobody's, and two that are nearly "relu".
-    for name in ("sigmoid", "swish", "elu", "relu6"):
-        with case(f"ActivationMLP(4, 3, 2, {name!r})"):
-            raises(
-                Exception,
-                lambda name=name: ActivationMLP(4, 3, 2, activation=name),
-                hint="Let `__init__` refuse any name but the three, and say "
-                "in the message which there are: whoever mistypes one sees "
-                "it at once.",
-                says=names,
-            )
+    _require_refusals(ActivationMLP, names)
     predicted(
         must_register,
         {
@@ -495,6 +796,36 @@ def activation_by_name(
     )
 
 
+def _require_refusals(
+    ActivationMLP: type[nn.Module], names: Iterable[str]
+) -> None:
+    """Require that other names are refused, with the right ones told."""
+    # One of torch's, one of nobody's, and two that are nearly "relu".
+    for name in ("sigmoid", "swish", "elu", "relu6"):
+
+        def make(name: str = name) -> nn.Module:
+            return ActivationMLP(4, 3, 2, activation=name)
+
+        with case(f"ActivationMLP(4, 3, 2, {name!r})"):
+            raises(
+                Exception,
+                make,
+                hint=(
+                    "The module is made, though this name is none of the "
+                    "three.",
+                    "Let `__init__` refuse any name but the three: whoever "
+                    "mistypes one sees it at once.",
+                ),
+            )
+            raises(
+                Exception,
+                make,
+                hint="The message is to list the three names: whoever "
+                "mistypes one sees what there is.",
+                says=names,
+            )
+
+
 @exercise(
     "1.5 Read a tree",
     "your names are those of the ten parameters",
@@ -509,34 +840,55 @@ def read_a_tree(shapes: dict) -> None:
         equal(
             len(shapes),
             len(truth),
-            "Every linear layer has a weight and a bias. `NestMLP` has three "
-            "of these layers, `MLP` two.",
+            (
+                "Some parameters are missing.",
+                "Every linear layer has a weight and a bias. `NestMLP` has "
+                "three of these layers, `MLP` two.",
+            ),
+            what="number of names",
         )
     for name, shape in truth.items():
         with asked(f"your shape of {name}"):
-            known = [
-                (
-                    shape[::-1],
-                    "`nn.Linear(n, m)` keeps its weight as (m, n): one row "
-                    "for each output.",
-                )
-            ]
-            if len(shape) == 1:
-                known = [
-                    (
-                        shape[0],
-                        "Parentheses alone don't make a tuple. A shape of "
-                        "one dimension is written with a comma: `(4,)`.",
-                    )
-                ]
-            equal(
-                shapes[name],
-                shape,
-                "Follow the features through the net: 20 to 64, 32 and 16 in "
-                "`NestMLP`, then to 8 and 4. A bias has one number for each "
-                "output.",
-                known,
-            )
+            _require_shape(shapes[name], shape)
+
+
+def _require_shape(typed: object, shape: tuple[int, ...]) -> None:
+    """Require the shape of one parameter."""
+    holds(
+        not isinstance(typed, Tensor),
+        "",
+        show(typed),
+        "This is a tensor. Its shape is asked for, as a tuple.",
+    )
+    known = [
+        (
+            shape[::-1],
+            "`nn.Linear(n, m)` keeps its weight as (m, n): one row for each "
+            "output.",
+        ),
+        (math.prod(shape), "This is the number of its elements."),
+    ]
+    if len(shape) == 1:
+        known = [
+            (
+                shape[0],
+                "Parentheses alone don't make a tuple. A shape of one "
+                "dimension is written with a comma: `(4,)`.",
+            ),
+            ((*shape, 1), "A bias has one dimension."),
+            ((1, *shape), "A bias has one dimension."),
+        ]
+    equal(
+        typed,
+        shape,
+        (
+            "Which features come into this layer, and which go out?",
+            "Follow the features through the net: 20 to 64, 32 and 16 in "
+            "`NestMLP`, then to 8 and 4. A bias has one number for each "
+            "output.",
+        ),
+        known,
+    )
 
 
 def _about(strange: list, truth: dict) -> tuple[str, str]:
@@ -590,52 +942,81 @@ def _global_hooks_kept() -> Iterator[None]:
 )
 @_global_hooks_kept()
 def hook_that_measures(measure: Callable) -> None:
-    X = torch.tensor([[-1.0, 3]])
+    _require_sizes_of_outputs(measure)
+    _require_every_leaf(measure)
+    _require_net_left_alone(measure)
 
-    def pairs(*outputs: Tensor) -> list:
-        return [(tuple(Y.shape), Y.abs().mean().item()) for Y in outputs]
 
-    hint = (
-        "Return a list of pairs, in the order of the run: the shape as a "
-        "tuple, the mean of the absolute values as a number. The hook itself "
-        "returns nothing."
-    )
-    given = "Sequential(Hardtanh(), ReLU()), X = [[-1, 3]]; Hardtanh cuts "
-    with case(given + "to between -1 and 1", hint):
-        cut = X.clamp(-1, 1)
+def _pairs(*outputs: Tensor) -> list:
+    return [(tuple(Y.shape), Y.abs().mean().item()) for Y in outputs]
+
+
+def _require_sizes_of_outputs(measure: Callable) -> None:
+    """Require the pairs of two layers in a row."""
+    X = torch.tensor([[-4, 0.5]])
+    cut = X.clamp(-1, 1)
+    outputs = cut, F.relu(cut)
+    given = "Sequential(Hardtanh(), ReLU()), X = [[-4, 0.5]]; Hardtanh cuts "
+    with case(
+        given + "to between -1 and 1",
+        (
+            "The run fails. A forward hook must not change what a layer "
+            "returns.",
+            "What a hook returns takes the place of the output. Let it "
+            "return nothing.",
+        ),
+    ):
         _measures(
             measure,
             nn.Sequential(nn.Hardtanh(), nn.ReLU()),
             X,
-            pairs(cut, F.relu(cut)),
-            hint,
+            _pairs(*outputs),
             known=[
                 ([], "Nothing was measured: run `net(X)`, which runs hooks."),
                 (
-                    [((1, 2), Y.mean().item()) for Y in (cut, F.relu(cut))],
+                    [((1, 2), Y.mean().item()) for Y in outputs],
                     "This is the mean. Values of both signs cancel in it: "
                     "take the absolute values first.",
                 ),
                 (
-                    pairs(cut, F.relu(cut), F.relu(cut)),
+                    [((1, 2), abs(Y.mean().item())) for Y in outputs],
+                    "This is the absolute value of the mean. Values of both "
+                    "signs cancel in a mean: take the absolute values first.",
+                ),
+                (
+                    [((1, 2), Y.abs().sum().item()) for Y in outputs],
+                    "This is the sum of the absolute values, not the mean.",
+                ),
+                (
+                    _pairs(*outputs, outputs[-1]),
                     "The last pair is that of the `Sequential`. It has "
                     "children: leave it out.",
                 ),
                 (
-                    pairs(X, cut),
+                    _pairs(*outputs) * 2,
+                    "Each layer is measured twice. Run the net once, and "
+                    "register the hook once on each layer.",
+                ),
+                (
+                    _pairs(X, cut),
                     "These are the inputs. A forward hook gets the module, "
                     "its inputs and its output, in this order.",
                 ),
                 (
-                    pairs(cut.abs(), cut.abs()),
+                    _pairs(cut.abs(), cut.abs()),
                     "The hook has changed the net: what a hook returns takes "
                     "the place of the output. Let it return nothing.",
                 ),
             ],
         )
+
+
+def _require_every_leaf(measure: Callable) -> None:
+    """Require that layers are found at any depth, and each time they run."""
+    X = torch.tensor([[-1.0, 3]])
     inner = "Sequential(ReLU(), Identity())"
     given = f"Sequential(Flatten(), Sequential(Identity(), {inner}))"
-    with case(given):
+    with case(f"{given}, X = [[[-1, 3]]]"):
         net = nn.Sequential(nn.ReLU(), nn.Identity())
         net = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Identity(), net))
         down = (
@@ -646,24 +1027,34 @@ def hook_that_measures(measure: Callable) -> None:
             measure,
             net,
             X[None],
-            pairs(X, X, F.relu(X), F.relu(X)),
-            "Measure every module without children, however deep it is.",
+            _pairs(X, X, F.relu(X), F.relu(X)),
             known=[
-                (pairs(X), down),
-                (pairs(X, F.relu(X)), down),
+                (_pairs(X), down),
+                (_pairs(X, F.relu(X)), down),
             ],
         )
     given = "Sequential(relu, Hardtanh(), relu), one ReLU in two places"
-    with case(given):
+    with case(f"{given}, X = [[-1, 3]]"):
         relu = nn.ReLU()
         Y = relu(X)
+        Z = Y.clamp(-1, 1)
         _measures(
             measure,
             nn.Sequential(relu, nn.Hardtanh(), relu),
             X,
-            pairs(Y, Y.clamp(-1, 1), Y.clamp(-1, 1)),
-            "A hook runs each time its module runs. Keep what it measures in "
-            "a list, and register it once on each module.",
+            _pairs(Y, Z, Z),
+            known=[
+                (
+                    _pairs(Z, Z),
+                    "The ReLU runs twice, and the second pair has replaced "
+                    "the first. Keep what the hook measures in a list.",
+                ),
+                (
+                    _pairs(Y, Y, Z, Z, Z),
+                    "The ReLU stands in two places, and has the hook twice. "
+                    "Register it once on each module.",
+                ),
+            ],
         )
     given = "Sequential(Identity(), ReLU(inplace=True)), X = [[-1, 3]]"
     with case(given):
@@ -671,26 +1062,57 @@ def hook_that_measures(measure: Callable) -> None:
             measure,
             nn.Sequential(nn.Identity(), nn.ReLU(inplace=True)),
             X,
-            pairs(X, F.relu(X)),
-            hint,
+            _pairs(X, F.relu(X)),
             known=[
                 (
-                    pairs(F.relu(X), F.relu(X)),
-                    "The ReLU has written into the output of the layer "
-                    "before. Take the mean in the hook, while the values "
-                    "are there.",
+                    _pairs(F.relu(X), F.relu(X)),
+                    (
+                        "The ReLU has written into the output of the layer "
+                        "before: the first pair comes too late.",
+                        "Take the mean in the hook, while the values are "
+                        "there.",
+                    ),
                 )
             ],
         )
-    with case("ReLU(), a net that is a single layer"):
+    with case("ReLU(), a net that is a single layer, X = [[-1, 3]]"):
         _measures(
             measure,
             nn.ReLU().eval(),
             X,
-            pairs(F.relu(X)),
-            "`modules()` begins with the net itself, which may have no "
-            "children.",
+            _pairs(F.relu(X)),
+            known=[
+                (
+                    [],
+                    (
+                        "This net has no children: it is the layer to "
+                        "measure.",
+                        "`modules()` begins with the net itself. Call it as "
+                        "`net(X)`, since `net.forward(X)` skips its hooks.",
+                    ),
+                )
+            ],
         )
+    given = "Sequential(Dropout(1.0)) in training, where it returns zeros"
+    with case(f"{given}, X = [[-1, 3]]"):
+        net = nn.Sequential(nn.Dropout(1.0))
+        _measures(
+            measure,
+            net,
+            X,
+            _pairs(torch.zeros_like(X)),
+            known=[
+                (
+                    _pairs(X),
+                    "The net was measured in another mode than it is in.",
+                )
+            ],
+        )
+
+
+def _require_net_left_alone(measure: Callable) -> None:
+    """Require that hooks of others stay, and the own ones never do."""
+    X = torch.tensor([[-1.0, 3]])
     given = "Sequential(ReLU(), Identity()), with a hook on the ReLU"
     with case(given):
         net = nn.Sequential(nn.ReLU(), nn.Identity())
@@ -712,16 +1134,40 @@ def _measures(
     net: nn.Module,
     X: Tensor,
     expected: list,
-    hint: str,
-    known: Iterable[tuple[object, str]] = (),
+    known: Iterable[tuple[object, Hint]] = (),
 ) -> None:
     """Require that a net is measured, and left as it was."""
     before = _hooks_and_modes(net)
     got = measure(net, X.clone())
-    known = list(known)
-    if (
-        isinstance(got, (list, tuple))
-        and len(got) > len(expected)
+    holds(
+        isinstance(got, (list, tuple)),
+        "a list of pairs",
+        show(got),
+        "Return a list of pairs, in the order of the run."
+        if got is not None
+        else "Nothing is returned. `measure` returns a list of pairs.",
+    )
+    holds(
+        all(isinstance(p, (list, tuple)) and len(p) == 2 for p in got),
+        "a list of pairs",
+        show(got),
+        "Each member of the list is a pair: the shape of the output as a "
+        "tuple, and the mean of its absolute values as a number.",
+    )
+    known, hint = list(known), "Measure every module without children, "
+    hint += "however deep it is, each time that it runs."
+    if len(got) == len(expected):
+        hint = (
+            "The means aren't those of the absolute values of the outputs."
+            if all(
+                tuple(p[0]) == q[0] for p, q in zip(got, expected, strict=True)
+            )
+            else "The shapes aren't those of the outputs, from the batch "
+            "dimension to the last, or not in the order of the run."
+        )
+    elif (
+        len(got) > len(expected)
+        and not any(same(got, value, RTOL, ATOL) for value, _ in known)
         and same(got[-len(expected) :], expected, RTOL, ATOL)
     ):
         old = (
@@ -769,6 +1215,7 @@ def _left_alone(net: nn.Module, before: tuple[set, list[bool]]) -> None:
         old_modes,
         "The net is in another mode than before: `eval` and `train` last "
         "after the call. To measure, a net needs neither.",
+        what="training of each module",
     )
 
 
@@ -780,8 +1227,7 @@ def _left_alone(net: nn.Module, before: tuple[set, list[bool]]) -> None:
 )
 def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
     with case("CountingMLP(2)"):
-        net = CountingMLP(2)
-        reference = FixedHiddenMLP(2)
+        net, reference = CountingMLP(2), FixedHiddenMLP(2)
         for kind in ("parameters", "buffers"):
             shapes = [
                 sorted(tuple(p.shape) for p in getattr(n, kind)() if p.dim())
@@ -791,10 +1237,10 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
                 *shapes,
                 "Keep the parts of `FixedHiddenMLP`: a linear layer from "
                 "num_features to num_features, and a buffer of that size.",
+                what=f"shapes of the {kind}",
             )
-    R = torch.tensor([[1.0, 1], [0, 1]])
     # The sum, its size, the norm and the largest value are to tell apart.
-    for diagonal, rows in (
+    cases = (
         ((1, 1), [[-3, 1]]),
         ((1, 1), [[1, 0]]),
         ((1, 1), [[2, -1]]),
@@ -803,65 +1249,27 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
         ((-1, -1), [[-1, 0]]),
         ((1, -1), [[1, 1]]),
         ((1, 1), [[1, 0], [2, -1]]),
-    ):
-        X = torch.tensor(rows).float()
-        weight = torch.tensor(diagonal).diag()
-        given = f"weight {weight.tolist()}, bias 0, rand_weight "
-        given += f"[[1, 1], [0, 1]], X = {rows}"
-        with case(given):
-            total = getattr(net, "rounds", 0)
-            for n in (net, reference):
-                n.zero_grad()
-                with torch.no_grad():
-                    for p in n.parameters():
-                        p.copy_(weight if p.dim() == 2 else torch.zeros(2))
-                    for b in n.buffers():
-                        if b.dim() == 2:
-                            b.copy_(R)
-            Y, expected = call(net, X), reference(X)
-            equal(
-                Y,
-                expected,
-                "The output is to stay that of `FixedHiddenMLP`.",
-            )
-            graph = "Only the count leaves the graph: the values that are "
-            graph += "halved must stay in it."
-            holds(Y.requires_grad, "an output with a graph", "none", graph)
-            Y.backward()
-            expected.backward()
-            gradients, truth = (
-                {tuple(p.shape): p.grad for p in n.parameters()}
-                for n in (net, reference)
-            )
-            equal(gradients, truth, graph)
-            holds(
-                hasattr(net, "rounds"),
-                "an attribute rounds",
-                "none",
-                "Assign the count to `self.rounds`. A local variable ends "
-                "with the call.",
-            )
-            rounds = _rounds(reference, X)
-            equal(
-                net.rounds,
-                rounds,
-                "Add 1 each time the values are halved, and at no other time.",
-                known=[
-                    (
-                        rounds + 1,
-                        "This is one too many: the condition of the loop is "
-                        "tested once more than the values are halved.",
-                    ),
-                ]
-                + [
-                    (
-                        total + rounds,
-                        "The count goes on from the last call. `forward` "
-                        "must begin at 0.",
-                    )
-                ]
-                * isinstance(total, int),
-            )
+        ((1, 1), [[1e18, 0]]),
+    )
+    for diagonal, rows in cases:
+        _require_output_of_reference(net, reference, diagonal, rows)
+    for diagonal, rows in cases:
+        _require_rounds(net, reference, diagonal, rows)
+    with case("two nets, of which one is called after the other"):
+        X = torch.tensor([[7.0, 0]])
+        _set_weights((net, reference), (1, 1))
+        call(net, X)
+        rounds = _rounds(reference, X)
+        other = CountingMLP(2)
+        _set_weights((other,), (1, 1))
+        call(other, torch.tensor([[-3.0, 1]]))
+        equal(
+            net.rounds,
+            rounds,
+            "The call of the second has changed the count of the first. "
+            "Assign it to `self.rounds`, not to the class.",
+            what="rounds of the first",
+        )
     predicted(
         added,
         _rounds_added(),
@@ -872,6 +1280,100 @@ def count_the_rounds(CountingMLP: type[nn.Module], added: dict) -> None:
             "returns zeros? Then `linear` returns its bias.",
         },
     )
+
+
+def _set_weights(nets: Iterable[nn.Module], diagonal: tuple[int, int]) -> None:
+    """Set the linear layer and the buffer of nets with two features."""
+    weight = torch.tensor(diagonal).float().diag()
+    with torch.no_grad():
+        for net in nets:
+            net.zero_grad()
+            for p in net.parameters():
+                p.copy_(weight if p.dim() == 2 else torch.zeros(2))
+            for b in net.buffers():
+                if b.dim() == 2:
+                    b.copy_(torch.tensor([[1.0, 1], [0, 1]]))
+
+
+def _given(diagonal: tuple[int, int], rows: list) -> str:
+    weight = torch.tensor(diagonal).diag().tolist()
+    return f"weight {weight}, bias 0, rand_weight [[1, 1], [0, 1]], X = {rows}"
+
+
+def _require_output_of_reference(
+    net: nn.Module, reference: nn.Module, diagonal: tuple, rows: list
+) -> None:
+    """Require the output of ``FixedHiddenMLP``."""
+    X = torch.tensor(rows).float()
+    with case(_given(diagonal, rows)):
+        _set_weights((net, reference), diagonal)
+        equal(
+            call(net, X),
+            reference(X),
+            (
+                "The output is to stay that of `FixedHiddenMLP`.",
+                "Compare the two `forward`, line by line. The loop runs "
+                "while the absolute values sum to more than 1.",
+            ),
+        )
+
+
+def _require_rounds(
+    net: nn.Module, reference: nn.Module, diagonal: tuple, rows: list
+) -> None:
+    """Require the number of rounds, and that gradients pass."""
+    X = torch.tensor(rows).float()
+    with case(_given(diagonal, rows)):
+        _set_weights((net, reference), diagonal)
+        total = getattr(net, "rounds", 0)
+        Y = call(net, X)
+        graph = "Only the count leaves the graph: the values that are "
+        graph += "halved must stay in it."
+        holds(Y.requires_grad, "an output with a graph", "none", graph)
+        Y.backward()
+        reference(X).backward()
+        gradients, truth = (
+            {p.dim(): p.grad for p in n.parameters()} for n in (net, reference)
+        )
+        for dim, name in {2: "weight", 1: "bias"}.items():
+            what = f"gradient of the {name}"
+            equal(gradients[dim], truth[dim], graph, what=what)
+        holds(
+            hasattr(net, "rounds"),
+            "an attribute rounds",
+            "none",
+            "Assign the count to `self.rounds`. A local variable ends "
+            "with the call.",
+        )
+        rounds = _rounds(reference, X)
+        known = [
+            (
+                rounds + 1,
+                "This is one too many: the condition of the loop is tested "
+                "once more than the values are halved.",
+            )
+        ]
+        if isinstance(total, int):
+            known.append(
+                (
+                    total + rounds,
+                    "The count goes on from the last call. `forward` must "
+                    "begin at 0.",
+                )
+            )
+        holds(
+            isinstance(net.rounds, (Number, Tensor)),
+            "a number of rounds",
+            show(net.rounds),
+            "`rounds` is to be a number.",
+        )
+        equal(
+            net.rounds,
+            rounds,
+            "Add 1 each time the values are halved, and at no other time.",
+            known,
+            what="rounds",
+        )
 
 
 def _rounds(net: FixedHiddenMLP, X: Tensor) -> int:

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 01."""
 
 import copy
+import functools
 
 import torch
 from torch import nn
@@ -35,47 +36,44 @@ class OverList(nn.Module):
         return X
 
 
-@right("chain_over_a_list", BREAKS)
-class OverListAndModuleList(OverList):
-    def register(self, blocks):
-        self.known = nn.ModuleList(blocks)
-
-
-@right("chain_over_a_list", BREAKS)
 class OverListAndNames(OverList):
     def register(self, blocks):
         for i, block in enumerate(blocks):
-            setattr(self, f"block{i}", block)
+            self.add_module(str(i), block)
+
+
+right("chain_over_a_list", BREAKS)(OverListAndNames)
 
 
 @right("chain_over_a_list", BREAKS)
-class OverTuple(nn.Sequential):
+class OverListInAChain(nn.Sequential):
     def __init__(self, *blocks):
         super().__init__(*blocks)
-        self.kept = blocks
+        self.parts = [*blocks]
+
+    forward = OverList.forward
 
 
 @right("chain_over_a_list", BREAKS)
-class OverListOfChain(OverList):
-    def register(self, blocks):
-        self.chain = MySequential(*blocks)
+class OverListByIndex(nn.Module):
+    def __init__(self, *blocks):
+        super().__init__()
+        self.kept = []
+        for block in blocks:
+            setattr(self, str(len(self.kept)), block)
+            self.kept.append(block)
 
     def forward(self, X):
-        return self.chain(X)
+        return functools.reduce(lambda X, block: block(X), self.kept, X)
 
 
 @right("chain_over_a_list", BREAKS)
-class OverListUnderKinds(OverList):
-    def register(self, blocks):
+class OverListOfPairs(OverList):
+    def __init__(self, *blocks):
+        nn.Module.__init__(self)
+        self.parts, self.names = list(blocks), []
         for i, block in enumerate(blocks):
-            self.add_module(f"{type(block).__name__}{i}", block)
-
-
-@right("chain_over_a_list", BREAKS)
-class OverListRegisteredTwice(OverListUnderKinds):
-    def register(self, blocks):
-        super().register(blocks)
-        self.known = nn.ModuleList(blocks)
+            self._modules[str(i)] = block
 
 
 wrong("chain_over_a_list", "In a plain list it sees nothing", BREAKS)(OverList)
@@ -88,7 +86,7 @@ class OverListUnderOneName(OverList):
             self.add_module("block", block)
 
 
-@wrong("chain_over_a_list", "must be registered, in order", BREAKS)
+@wrong("chain_over_a_list", "must be registered, in the order", BREAKS)
 class OverListWithoutLast(OverList):
     def register(self, blocks):
         for i in range(len(blocks) - 1):
@@ -96,7 +94,7 @@ class OverListWithoutLast(OverList):
 
 
 @wrong("chain_over_a_list", "`return` stands inside", BREAKS)
-class OverListThatReturnsEarly(OverListAndModuleList):
+class OverListThatReturnsEarly(OverListAndNames):
     def forward(self, X):
         for part in self.parts:
             X = part(X)
@@ -104,8 +102,15 @@ class OverListThatReturnsEarly(OverListAndModuleList):
         return X
 
 
+@wrong("chain_over_a_list", "must return what it has computed", BREAKS)
+class OverListWithoutReturn(OverListAndNames):
+    def forward(self, X):
+        for part in self.parts:
+            X = part(X)
+
+
 @wrong("chain_over_a_list", "in the order of the arguments", BREAKS)
-class OverListWithoutRelu(OverListAndModuleList):
+class OverListWithoutRelu(OverListAndNames):
     def forward(self, X):
         for part in self.parts:
             if list(part.parameters()):
@@ -113,27 +118,42 @@ class OverListWithoutRelu(OverListAndModuleList):
         return X
 
 
-@wrong("chain_over_a_list", "ones that run", BREAKS)
-class OverListOfCopies(OverList):
-    def __init__(self, *blocks):
-        super().__init__(*blocks)
-        self.known = nn.ModuleList(copy.deepcopy(self.parts))
+@wrong("chain_over_a_list", "the blocks can't learn", BREAKS)
+class OverListWithoutGraph(OverListAndNames):
+    @torch.no_grad()
+    def forward(self, X):
+        return super().forward(X)
 
 
-@wrong("chain_over_a_list", "ones that run", BREAKS)
-class OverListThatIsNotInTheStateDict(OverList):
-    def parameters(self, recurse=True):
+@wrong("chain_over_a_list", "The hook was skipped", BREAKS)
+class OverListByForward(OverListAndNames):
+    def forward(self, X):
         for part in self.parts:
-            yield from part.parameters()
+            X = part.forward(X)
+        return X
 
 
-@wrong("chain_over_a_list", "ones that run", BREAKS)
-class OverListThatIsNotCast(OverListAndModuleList):
-    def double(self):
-        return self
+@wrong("chain_over_a_list", "`MySequential` has other names", BREAKS)
+class OverListAndModuleList(OverList):
+    def register(self, blocks):
+        self.known = nn.ModuleList(blocks)
 
 
-@wrong("chain_over_a_list", "Register every block itself", BREAKS)
+@wrong("chain_over_a_list", "under its place in the chain", BREAKS)
+class OverListAndOtherNames(OverList):
+    def register(self, blocks):
+        for i, block in enumerate(blocks, 1):
+            self.add_module(str(i), block)
+
+
+@wrong("chain_over_a_list", "`MySequential` has other names", BREAKS)
+class OverListRegisteredTwice(OverListAndNames):
+    def register(self, blocks):
+        super().register(blocks)
+        self.known = nn.ModuleList(blocks)
+
+
+@wrong("chain_over_a_list", "`MySequential` has other names", BREAKS)
 class OverListOfParameters(OverList):
     def register(self, blocks):
         self.known = nn.ParameterList(
@@ -141,13 +161,53 @@ class OverListOfParameters(OverList):
         )
 
 
+@wrong("chain_over_a_list", "These are copies", BREAKS)
+class OverListOfCopies(OverListAndNames):
+    def __init__(self, *blocks):
+        super().__init__(*copy.deepcopy(blocks))
+
+
+@wrong("chain_over_a_list", "ones that run", BREAKS)
+class OverListThatRunsCopies(OverListAndNames):
+    def __init__(self, *blocks):
+        super().__init__(*blocks)
+        self.parts = copy.deepcopy(self.parts)
+
+
+@wrong("chain_over_a_list", "finds no block there", BREAKS)
+class OverListThatIsNotInTheStateDict(OverList):
+    def parameters(self, recurse=True):
+        for part in self.parts:
+            yield from part.parameters()
+
+
+@wrong("chain_over_a_list", "looks for each name in the registry", BREAKS)
+class OverListThatCannotLoad(OverListThatIsNotInTheStateDict):
+    def state_dict(self):
+        return MySequential(*self.parts).state_dict()
+
+
+@wrong("chain_over_a_list", "are the blocks that run", BREAKS)
+class OverListThatIsNotCast(OverListAndNames):
+    def double(self):
+        return self
+
+
 @wrong("chain_over_a_list", "Register every block itself", BREAKS)
 class OverListOfLayers(OverList):
     def register(self, blocks):
-        self.layers = nn.ModuleList(b for b in blocks if [*b.parameters()])
+        for i, block in enumerate(blocks):
+            if [*block.parameters()]:
+                self.add_module(str(i), block)
 
 
-@wrong("chain_over_a_list", "`children()` gives a repeated block once", BREAKS)
+@wrong("chain_over_a_list", "registered before", BREAKS)
+class OverListThatPrintsRepeatsOnce(OverListAndNames):
+    def __repr__(self):
+        return repr(MySequential(*dict.fromkeys(self.parts)))
+
+
+@wrong("chain_over_a_list", "`children()`, which gives", BREAKS)
 class OverListByChildren(OverListAndNames):
     def forward(self, X):
         for block in self.children():
@@ -164,7 +224,26 @@ class OverListWithoutRepeats(OverListAndNames):
         return X
 
 
-@wrong("chain_over_a_list", "keeps the plain list", BREAKS)
+@wrong("chain_over_a_list", "Here it was copied", BREAKS)
+class OverListOfCopiedRepeats(OverListAndNames):
+    def __init__(self, *blocks):
+        super().__init__(
+            *(
+                copy.deepcopy(block) if block in blocks[:i] else block
+                for i, block in enumerate(blocks)
+            )
+        )
+
+
+@wrong("chain_over_a_list", "was registered once", BREAKS)
+class OverListRegisteredOnce(OverList):
+    def register(self, blocks):
+        for i, block in enumerate(blocks):
+            if block not in blocks[:i]:
+                self.add_module(str(i), block)
+
+
+@wrong("chain_over_a_list", "`MySequential` has other names", BREAKS)
 class OverModuleList(OverList):
     def __init__(self, *blocks):
         nn.Module.__init__(self)
@@ -172,6 +251,21 @@ class OverModuleList(OverList):
 
 
 wrong("chain_over_a_list", "keeps the plain list", BREAKS)(MySequential)
+
+
+@wrong("chain_over_a_list", "Make a list of it", BREAKS)
+class OverTuple(OverListAndNames):
+    def __init__(self, *blocks):
+        super().__init__(*blocks)
+        self.parts = blocks
+
+
+@wrong("chain_over_a_list", "`forward` doesn't use it", BREAKS)
+class OverListBesideAChain(MySequential):
+    def __init__(self, *blocks):
+        super().__init__(*blocks)
+        self.parts = list(blocks)
+
 
 for key, hint in (
     ("output", "walks through the list itself"),
@@ -181,7 +275,7 @@ for key, hint in (
     ("printing", "what is in the registry"),
 ):
     changed = {**BREAKS, key: not BREAKS[key]}
-    wrong("chain_over_a_list", hint, changed)(OverTuple)
+    wrong("chain_over_a_list", hint, changed)(OverListAndNames)
 
 
 # 1.2 Two nets side by side
@@ -226,7 +320,7 @@ class ParallelInDouble(Two):
         return torch.cat((self.a(X), self.b(X)), X.dim() - 1).double()
 
 
-@wrong("two_nets_side_by_side", "only for an input of two", WORKS)
+@wrong("two_nets_side_by_side", "isn't that with number 1", WORKS)
 class ParallelAlongOne(Two):
     def forward(self, X):
         return torch.cat((self.a(X), self.b(X)), dim=1)
@@ -256,7 +350,7 @@ class ParallelInARow(Two):
         return self.b(self.a(X))
 
 
-@wrong("two_nets_side_by_side", "one row", WORKS)
+@wrong("two_nets_side_by_side", "in the same row", WORKS)
 class ParallelOfChained(Two):
     def forward(self, X):
         X = self.b(self.a(X))
@@ -275,10 +369,43 @@ class ParallelStackedLast(Two):
         return torch.stack((self.a(X), self.b(X)), dim=-1)
 
 
-@wrong("two_nets_side_by_side", "one row", WORKS)
+@wrong("two_nets_side_by_side", "Join them to one", WORKS)
 class ParallelPair(Two):
     def forward(self, X):
         return self.a(X), self.b(X)
+
+
+@wrong("two_nets_side_by_side", "`net1` twice", WORKS)
+class ParallelOfTheFirst(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X), self.a(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "Does something flatten it", WORKS)
+class ParallelFlattened(Two):
+    def forward(self, X):
+        return torch.cat((self.a(X).flatten(1), self.b(X).flatten(1)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "The hook was skipped", WORKS)
+class ParallelByForward(Two):
+    def forward(self, X):
+        return torch.cat((self.a.forward(X), self.b.forward(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "These are copies", WORKS)
+class ParallelOfCopies(Two):
+    def __init__(self, *nets):
+        super().__init__(*copy.deepcopy(nets))
+
+    def forward(self, X):
+        return torch.cat((self.a(X), self.b(X)), dim=-1)
+
+
+@wrong("two_nets_side_by_side", "`children()` gives it once", WORKS)
+class ParallelByChildren(Two):
+    def forward(self, X):
+        return torch.cat([net(X) for net in self.children()], dim=-1)
 
 
 @wrong("two_nets_side_by_side", "attributes of their own", WORKS)
@@ -407,9 +534,52 @@ def repeat_copies(make_block, n):
     return nn.Sequential(*(copy.deepcopy(block) for _ in range(n)))
 
 
-@wrong("factory", "the function itself is no module", STARTS)
+@wrong("factory", "the function itself, which is no module", STARTS)
 def repeat_function(make_block, n):
     return nn.Sequential(*[make_block] * n)
+
+
+@wrong("factory", "A star in front", STARTS)
+def repeat_without_a_star(make_block, n):
+    return MySequential([make_block() for _ in range(n)])
+
+
+@wrong("factory", "`repeat` returns nothing", STARTS)
+def repeat_without_return(make_block, n):
+    nn.Sequential(*(make_block() for _ in range(n)))
+
+
+@wrong("factory", "`make_block` wasn't called", STARTS)
+def repeat_one_less(make_block, n):
+    return nn.Sequential(*(make_block() for _ in range(n - 1)))
+
+
+@wrong("factory", "nobody uses", STARTS)
+def repeat_with_a_first_block(make_block, n):
+    first = make_block()
+    rest = [make_block() for _ in range(n)]
+    return nn.Sequential(first, *rest[1:])
+
+
+@wrong("factory", "holds one of the blocks", STARTS)
+def repeat_the_last(make_block, n):
+    blocks = [make_block() for _ in range(n)]
+    return nn.Sequential(*blocks[-1:] * n)
+
+
+@wrong("factory", "has other blocks", STARTS)
+def repeat_linear(make_block, n):
+    return nn.Sequential(
+        *(nn.Linear(2, 2, bias=False) for _ in range(n) if make_block())
+    )
+
+
+@wrong("factory", "nothing else is to change", STARTS)
+def repeat_with_relu_between(make_block, n):
+    net = nn.Sequential()
+    for _ in range(n):
+        net.extend([make_block(), nn.ReLU()])
+    return net
 
 
 @wrong("factory", "no forward computation and no parameters", STARTS)
@@ -561,7 +731,7 @@ class NamedLazily(Named):
         self.out = nn.LazyLinear(num_outputs)
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedWithOneRefused(Named):
     def choose(self, name):
         if name == "sigmoid":
@@ -569,7 +739,7 @@ class NamedWithOneRefused(Named):
         return THREE.get(name, nn.ReLU)()
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedByPartOfAName(Named):
     def choose(self, name):
         if name not in "relu, tanh, gelu":
@@ -584,25 +754,25 @@ class NamedWithoutBiases(Named):
         self.first.bias = self.out.bias = None
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "list the three names", MUST)
 class NamedByDictionary(Named):
     def choose(self, name):
         return THREE[name]()
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedByGetattr(Named):
     def choose(self, name):
         return getattr(torch.nn.functional, name)
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedWithDefault(Named):
     def choose(self, name):
         return THREE.get(name, nn.ReLU)()
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedThatPrints(Named):
     def choose(self, name):
         if name not in THREE:
@@ -611,7 +781,7 @@ class NamedThatPrints(Named):
         return THREE[name]()
 
 
-@wrong("activation_by_name", "refuse any name", MUST)
+@wrong("activation_by_name", "though this name is none", MUST)
 class NamedThatRaisesLate(Named):
     def choose(self, name):
         return name
@@ -644,13 +814,13 @@ class NamedAlwaysRelu(Named):
         return self.out(F.relu(self.first(X)))
 
 
-@wrong("activation_by_name", "stands between", MUST)
+@wrong("activation_by_name", "another activation", MUST)
 class NamedSigmoid(Named):
     def forward(self, X):
         return self.out(self.first(X).sigmoid())
 
 
-@wrong("activation_by_name", "assigns them to attributes", MUST)
+@wrong("activation_by_name", "a plain list hides them", MUST)
 class NamedInAList(Named):
     def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
         nn.Module.__init__(self)
@@ -711,6 +881,18 @@ wrong("read_a_tree", "one row for each output")(
 )
 wrong("read_a_tree", "don't make a tuple")(
     {k: s[0] if len(s) == 1 else s for k, s in TREE.items()}
+)
+wrong("read_a_tree", "Its shape is asked for")(
+    {k: torch.zeros(s) for k, s in TREE.items()}
+)
+wrong("read_a_tree", "number of its elements")(
+    {k: torch.Size(s).numel() for k, s in TREE.items()}
+)
+wrong("read_a_tree", "A bias has one dimension")(
+    {k: (*s, 1)[:2] for k, s in TREE.items()}
+)
+wrong("read_a_tree", "A bias has one dimension")(
+    {k: (1, *s)[-2:] for k, s in TREE.items()}
 )
 wrong("read_a_tree", "one number for each output")(
     {**TREE, "0.linear.bias": (32,)}
@@ -782,7 +964,7 @@ def measure_means(net, X):
     return found
 
 
-@wrong("hook_that_measures", "Values of both signs cancel")
+@wrong("hook_that_measures", "absolute value of the mean")
 def measure_abs_of_mean(net, X):
     found = []
     measure_with(
@@ -820,7 +1002,7 @@ def measure_childless_children(net, X):
     return found
 
 
-@wrong("hook_that_measures", "takes the place of the output")
+@wrong("hook_that_measures", "The hook has changed the net")
 def measure_and_change(net, X):
     found = []
 
@@ -844,12 +1026,12 @@ def measure_without_run(net, X):
     return found
 
 
-@wrong("hook_that_measures", "Return a list of pairs")
+@wrong("hook_that_measures", "Nothing is returned")
 def measure_and_print(net, X):
     measure_with(net, X, lambda m, a, Y: print(*pair(Y)))
 
 
-@wrong("hook_that_measures", "Keep what it measures in a list")
+@wrong("hook_that_measures", "measures in a list")
 def measure_by_module(net, X):
     found = {}
 
@@ -860,7 +1042,7 @@ def measure_by_module(net, X):
     return list(found.values())
 
 
-@wrong("hook_that_measures", "register it once")
+@wrong("hook_that_measures", "Register it once")
 def measure_twice(net, X):
     found = []
 
@@ -961,7 +1143,7 @@ def measure_all_modules_at_once(net, X):
     return found
 
 
-@right("hook_that_measures")
+@wrong("hook_that_measures", "another mode than it is in")
 def measure_in_evaluation_mode(net, X):
     training, found = net.training, []
     net.eval()
@@ -1061,7 +1243,79 @@ def measure_inputs(net, X):
     return found
 
 
-@wrong("hook_that_measures", "The hook itself returns nothing")
+@wrong("hook_that_measures", "in the order of the run")
+def measure_by_number(net, X):
+    found = {}
+    measure_with(net, X, lambda m, a, Y: found.update({len(found): pair(Y)}))
+    return found
+
+
+@wrong("hook_that_measures", "Each member of the list is a pair")
+def measure_means_alone(net, X):
+    found = []
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)[1]))
+    return found
+
+
+@wrong("hook_that_measures", "Measure every module")
+def measure_relus(net, X):
+    found = []
+
+    def modules(net):
+        return [m for m in layers_of(net) if isinstance(m, nn.ReLU)]
+
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)), modules)
+    return found
+
+
+@wrong("hook_that_measures", "aren't those of the absolute values")
+def measure_largest(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append((Y.shape, Y.abs().max().item()))
+    )
+    return found
+
+
+@wrong("hook_that_measures", "not the mean")
+def measure_sums(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append((Y.shape, Y.abs().sum().item()))
+    )
+    return found
+
+
+@wrong("hook_that_measures", "from the batch dimension")
+def measure_samples(net, X):
+    found = []
+    measure_with(
+        net, X, lambda m, a, Y: found.append((Y.shape[1:], pair(Y)[1]))
+    )
+    return found
+
+
+@wrong("hook_that_measures", "Run the net once")
+def measure_two_runs(net, X):
+    found = []
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    measure_with(net, X, lambda m, a, Y: found.append(pair(Y)))
+    return found
+
+
+@wrong("hook_that_measures", "since `net.forward(X)` skips its hooks")
+def measure_by_forward(net, X):
+    found = []
+
+    def run(X):
+        return net.forward(X)
+
+    run.modules = net.modules
+    measure_with(run, X, lambda m, a, Y: found.append(pair(Y)))
+    return found
+
+
+@wrong("hook_that_measures", "Let it return nothing")
 def measure_and_return(net, X):
     found = []
 
@@ -1189,6 +1443,52 @@ class CountingInsteadOfOutput(CountingInALoop):
 class CountingOnceTooOften(CountingInALoop):
     def __init__(self, num_features=20):
         super().__init__(num_features, most=0.5)
+
+
+@wrong("count_the_rounds", "must return what it has computed", ADDED)
+class CountingWithoutOutput(CountingInALoop):
+    def forward(self, X):
+        super().forward(X)
+
+
+@wrong("count_the_rounds", "while the absolute values sum", ADDED)
+class CountingUpToThirty(CountingInALoop):
+    def size(self, X):
+        return X.abs().sum() if self.rounds < 30 else 0
+
+
+@wrong("count_the_rounds", "not to the class", ADDED)
+class CountingInTheClass(Counting):
+    def forward(self, X):
+        X = self.hidden(X)
+        CountingInTheClass.rounds = 0
+        while X.abs().sum() > 1:
+            X = X / 2
+            CountingInTheClass.rounds += 1
+        return X.sum()
+
+
+@wrong("count_the_rounds", "is to be a number", ADDED)
+class CountingInAList(Counting):
+    def forward(self, X):
+        X = self.hidden(X)
+        self.rounds = []
+        while X.abs().sum() > 1:
+            X = X / 2
+            self.rounds.append(X)
+        return X.sum()
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingWithoutTheSecondUse(CountingInALoop):
+    def hidden(self, X):
+        return F.relu(self.linear(X) @ self.rand_weight + 1)
+
+
+@wrong("count_the_rounds", "stay that of", ADDED)
+class CountingWithoutTheOne(CountingInALoop):
+    def hidden(self, X):
+        return self.linear(F.relu(self.linear(X) @ self.rand_weight))
 
 
 @wrong("count_the_rounds", "ends with the call", ADDED)
