@@ -109,7 +109,7 @@ def test_expected_and_got_differ(name):
 
 
 # Checks that show floats of many digits. It is to become empty.
-NOT_ROUNDED = {"better_start", "every_way_to_a_bias"}
+NOT_ROUNDED = {"every_way_to_a_bias"}
 
 
 @CHECKS
@@ -289,10 +289,7 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
 # Code of the solution that a first step still has. It is to become empty.
 TOLD_AT_FIRST = {
     ("all_but_the_last", "requires_grad_(False)"),
-    ("better_start", "nn.init.ones_(module.bias)"),
-    ("dropout", "torch.rand_like(X)"),
     ("fewer_places", ".to(dtype)"),
-    ("half_spectrum", "X.shape[-1]"),
     ("lose_less", "torch.randperm(len(X), generator=run.generator)"),
     ("reuse_two_layers", "nn.Linear(16, 3)"),
     ("reuse_two_layers", "nn.Linear(64, 16)"),
@@ -449,16 +446,11 @@ def test_what_a_check_shows_alike_is_told_apart():
 # Checks that expect a number and don't say of what. It is to become empty.
 NAMELESS = {
     "another_distribution",
-    "better_start",
     "count_bytes",
-    "count_the_rounds",
-    "dropout",
-    "factory",
     "fewer_places",
     "layers_of_your_own",
     "log_that_grows",
     "lose_less",
-    "read_a_tree",
     "resume_from_the_best",
     "resume_with_more_state",
     "schedule",
@@ -486,14 +478,11 @@ def test_number_has_a_name(name):
 # told. It is to become empty.
 NAMES_ANOTHER_CASE = {
     "function_of_your_own",
-    "layer_with_a_memory",
     "layers_of_your_own",
     "other_starts",
     "parameters_across_devices",
-    "quadratic_layer",
     "resume_from_the_best",
     "schedule",
-    "two_nets_side_by_side",
 }
 
 

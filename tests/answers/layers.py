@@ -28,6 +28,14 @@ class Quadratic(nn.Module):
         self.weight = nn.Parameter(torch.randn(d, d, m))
 
 
+@right("quadratic_layer")
+class QuadraticByLoop(Quadratic):
+    def forward(self, x):
+        if x.dim() > 1:
+            return torch.stack([self(row) for row in x])
+        return x @ (self.weight * x[:, None]).sum(1)
+
+
 @wrong("quadratic_layer", "squares")
 class QuadraticOfSquares(Quadratic):
     def forward(self, x):
@@ -59,7 +67,7 @@ class QuadraticSqueezed(Quadratic):
         return y.squeeze()
 
 
-@wrong("quadratic_layer", "letter of the sample")
+@wrong("quadratic_layer", "All samples are summed up")
 class QuadraticThatSumsTheBatch(Quadratic):
     def forward(self, x):
         if x.dim() == 1:
@@ -67,14 +75,72 @@ class QuadraticThatSumsTheBatch(Quadratic):
         return torch.einsum("ni,ijk,mj->k", x, self.weight, x)
 
 
-@wrong("quadratic_layer", "letter of the sample")
+@wrong("quadratic_layer", "All samples are summed up")
 class QuadraticOfTheSum(Quadratic):
     def forward(self, x):
         x = x.reshape(-1, x.shape[-1]).sum(0)
         return torch.einsum("i,ijk,j->k", x, self.weight, x)
 
 
+@wrong("quadratic_layer", "a vector of shape (d,)")
+class QuadraticByMatmul(Quadratic):
+    def forward(self, x):
+        return x @ self.weight @ x
+
+
+@wrong("quadratic_layer", "one letter stands for one size")
+class QuadraticWithOtherLetters(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,kij,...j->...k", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "twice")
+class QuadraticThatSumsOneIndex(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,ijk->...k", x, self.weight)
+
+
+@wrong("quadratic_layer", "without a dimension for samples")
+class QuadraticOfRows(Quadratic):
+    def forward(self, x):
+        x = torch.atleast_2d(x)
+        return torch.einsum("ni,ijk,nj->nk", x, self.weight, x)
+
+
+@wrong("quadratic_layer", "y of all samples")
+class QuadraticThatSumsTheResults(Quadratic):
+    def forward(self, x):
+        return torch.einsum("...i,ijk,...j->k", x, self.weight, x)
+
+
 @wrong("quadratic_layer", "Each sample goes with itself")
+class QuadraticOfTwoSamples(Quadratic):
+    def forward(self, x):
+        y = x.flip(0) if x.dim() > 1 else x
+        return torch.einsum("...i,ijk,...j->...k", x, self.weight, y)
+
+
+@wrong("quadratic_layer", "Negative numbers")
+class QuadraticWithRelu(Quadratic):
+    def forward(self, x):
+        y = torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
+        return F.relu(y)
+
+
+@wrong("quadratic_layer", "a batch of shape (n, d)")
+class QuadraticByMatrixOfOneVector(Quadratic):
+    def forward(self, x):
+        return torch.tensordot(torch.outer(x, x), self.weight, dims=2)
+
+
+@wrong("quadratic_layer", "data type is fixed")
+class QuadraticInSinglePrecision(Quadratic):
+    def forward(self, x):
+        x, W = x.float(), self.weight.float()
+        return torch.einsum("...i,ijk,...j->...k", x, W, x)
+
+
+@wrong("quadratic_layer", "one letter more for the sample")
 class QuadraticForOneVector(Quadratic):
     def forward(self, x):
         return torch.einsum("i,ijk,j->k", x, self.weight, x)
@@ -93,7 +159,7 @@ class QuadraticWithoutGrad(Quadratic):
         return torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
 
 
-@wrong("quadratic_layer", "cuts the graph")
+@wrong("quadratic_layer", "one of the factors")
 class QuadraticOfDetachedInput(Quadratic):
     def forward(self, x):
         y = x.detach()
@@ -170,10 +236,40 @@ class HalfScaled(nn.Module):
         return torch.fft.fft(X, norm="ortho")[:, : X.shape[1] // 2]
 
 
-@wrong("half_spectrum", "0 to d/2 - 1", {5, 6, 7})
+@wrong("half_spectrum", "in each row", {5, 6, 7})
 class HalfOfTheBatch(nn.Module):
     def forward(self, X):
         return torch.fft.fft(X)[: len(X) // 2]
+
+
+@wrong("half_spectrum", "all d coefficients", {5, 6, 7})
+class HalfThatIsWhole(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)
+
+
+@wrong("half_spectrum", "complex conjugates", {5, 6, 7})
+class HalfConjugated(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, : X.shape[1] // 2].conj()
+
+
+@wrong("half_spectrum", "first half of the numbers", {5, 6, 7})
+class HalfOfTheInput(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X, n=X.shape[1] // 2)
+
+
+@wrong("half_spectrum", "inverse transform", {5, 6, 7})
+class HalfOfTheInverse(nn.Module):
+    def forward(self, X):
+        return torch.fft.ifft(X)[:, : X.shape[1] // 2]
+
+
+@wrong("half_spectrum", "aren't the coefficients", {5, 6, 7})
+class HalfOfEachSecond(nn.Module):
+    def forward(self, X):
+        return torch.fft.fft(X)[:, ::2]
 
 
 @wrong("half_spectrum", "mixes the samples", {5, 6, 7})
@@ -188,7 +284,7 @@ class HalfOfTheFirstSample(nn.Module):
         return torch.fft.fft(X[0])[None, : X.shape[1] // 2]
 
 
-@wrong("half_spectrum", "d is `X.shape[-1]`", {5, 6, 7})
+@wrong("half_spectrum", "depends on the input", {5, 6, 7})
 class HalfOfEight(nn.Module):
     def forward(self, X):
         return torch.fft.fft(X)[:, :4]
@@ -204,6 +300,12 @@ class HalfByNumpy(nn.Module):
 wrong("half_spectrum", "which is itself", {4, 5, 6, 7})(HalfByRfft)
 wrong("half_spectrum", "have a partner", {4})(HalfByRfft)
 wrong("half_spectrum", "have a partner", set())(HalfByRfft)
+wrong("half_spectrum", "Which of those that are dropped", {1, 2, 3})(
+    HalfByRfft
+)
+wrong("half_spectrum", "without quotes", {"5", "6", "7"})(HalfByRfft)
+wrong("half_spectrum", "Give a set of indices", 7)(HalfByRfft)
+right("half_spectrum", range(5, 8))(HalfByRfft)
 
 
 # 3.3 Repair
@@ -225,16 +327,29 @@ class RepairedByAddmm(nn.Module):
 MOVED = {"0.bias", "1.weight", "1.bias"}
 
 
-@wrong("repair", "without `detach`", MOVED, "RuntimeError")
+@wrong("repair", "isn't trained", MOVED, "RuntimeError")
 class StillDetached(MyLinear):
     def forward(self, X):
         return F.relu(X @ self.weight.detach() + self.bias)
 
 
-@wrong("repair", "without `detach`", MOVED, "RuntimeError")
+@wrong("repair", "what they are called on", MOVED, "RuntimeError")
 class DataInPlaceOfDetach(MyLinear):
     def forward(self, X):
         return F.relu(X @ self.weight.data + self.bias.data)
+
+
+@wrong("repair", "a layer in front", MOVED, "RuntimeError")
+class DetachedInput(MyLinear):
+    def forward(self, X):
+        return F.relu(X.detach() @ self.weight + self.bias)
+
+
+@wrong("repair", "makes new parameters", MOVED, "RuntimeError")
+class NewParameters(MyLinear):
+    def forward(self, X):
+        self.weight = nn.Parameter(self.weight.detach())
+        return F.relu(X @ self.weight + self.bias)
 
 
 @wrong("repair", "The ReLU is gone", MOVED, "RuntimeError")
@@ -260,6 +375,11 @@ wrong("repair", "cuts off the weight alone", {"1.weight", "1.bias"}, "x")(
 )
 wrong("repair", "Follow the path", {"0.weight", *MOVED}, "x")(MyLinear)
 wrong("repair", "count of its own", MOVED, "no error")(MyLinear)
+wrong("repair", "place in the `Sequential`", {"bias", "weight"}, "x")(MyLinear)
+wrong("repair", "Give a set of names", "0.bias", "x")(MyLinear)
+right("repair", MOVED, "RuntimeError: one of the variables needed for ...")(
+    MyLinear
+)
 
 
 # 3.4 A layer with a memory
@@ -327,7 +447,7 @@ class RunningInAttributes(Running):
         self.v = torch.ones(num_features)
 
 
-@wrong("layer_with_a_memory", "saved and moved")
+@wrong("layer_with_a_memory", "`register_buffer`")
 class RunningInParameters(Running):
     def __init__(self, num_features, momentum=0.1):
         nn.Module.__init__(self)
@@ -343,6 +463,25 @@ class RunningFromZero(Running):
         self.v.zero_()
 
 
+@wrong("layer_with_a_memory", "Nothing in this layer is trained")
+class RunningWithShift(Running):
+    def __init__(self, num_features, momentum=0.1):
+        super().__init__(num_features, momentum)
+        self.shift = nn.Parameter(torch.zeros(num_features))
+
+    def forward(self, X):
+        return super().forward(X) + self.shift
+
+
+@wrong("layer_with_a_memory", "must be saved")
+class RunningUnsaved(Running):
+    def __init__(self, num_features, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum = momentum
+        for name, tensor in {"m": torch.zeros(2), "v": torch.ones(2)}.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+
 @wrong("layer_with_a_memory", "two buffers of shape (2,)")
 class RunningMeanAlone(Running):
     def __init__(self, num_features, momentum=0.1):
@@ -352,7 +491,22 @@ class RunningMeanAlone(Running):
         self.register_buffer("m", torch.zeros(num_features))
 
 
-@wrong("layer_with_a_memory", "Divide by the root")
+@wrong("layer_with_a_memory", "not centered")
+class RunningUncentered(Running):
+    def forward(self, X):
+        _, v = self.update(X) if self.training else (self.m, self.v)
+        return X / v.sqrt()
+
+
+@wrong("layer_with_a_memory", "after it has moved")
+class RunningByMovedMemory(Running):
+    def forward(self, X):
+        if self.training:
+            self.update(X)
+        return (X - self.m) / self.v.sqrt()
+
+
+@wrong("layer_with_a_memory", "not by its root")
 class RunningByVariance(Running):
     def forward(self, X):
         m, v = self.update(X) if self.training else (self.m, self.v)
@@ -403,10 +557,49 @@ class RunningTooFast(Running):
         super().__init__(num_features, momentum)
 
 
-@wrong("layer_with_a_memory", "a tenth of the way")
+@wrong("layer_with_a_memory", "has jumped to the batch")
 class RunningThatJumps(Running):
     def __init__(self, num_features, momentum=1):
         super().__init__(num_features, momentum)
+
+
+@wrong("layer_with_a_memory", "a tenth of the way")
+class RunningFromTheMemory(Running):
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        with torch.no_grad():
+            self.v.lerp_((X - self.m).square().sum(0) / 2, self.momentum)
+            self.m.lerp_(m, self.momentum)
+        return m, v
+
+
+@wrong("layer_with_a_memory", "and the variance hasn't")
+class RunningMeanThatMoves(Running):
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        self.m.lerp_(m.detach(), self.momentum)
+        return m, v
+
+
+@wrong("layer_with_a_memory", "Remember the variance itself")
+class RunningRoot(Running):
+    def forward(self, X):
+        m, s = self.m, self.v
+        if self.training:
+            m, s = X.mean(0), X.std(0)
+            self.m.lerp_(m.detach(), self.momentum)
+            self.v.lerp_(s.detach(), self.momentum)
+        return (X - m) / s
+
+
+@wrong("layer_with_a_memory", "is that with n.")
+class RunningWithAnotherVariance(Running):
+    def update(self, X):
+        m, v = X.mean(0), X.var(0)
+        with torch.no_grad():
+            self.m.lerp_(m, self.momentum)
+            self.v.lerp_(X.var(0, correction=0), self.momentum)
+        return m, v
 
 
 @wrong("layer_with_a_memory", "Detach what you store")
@@ -425,7 +618,7 @@ class RunningWithoutGraph(Running):
         return super().forward(X)
 
 
-@wrong("layer_with_a_memory", "depends on X too")
+@wrong("layer_with_a_memory", "Detach only what goes")
 class RunningByDetachedVariance(Running):
     def update(self, X):
         m, v = super().update(X)
@@ -452,7 +645,7 @@ class RunningFromTheLastBatch(Running):
         return m, v
 
 
-@wrong("layer_with_a_memory", "counts for the rest")
+@wrong("layer_with_a_memory", "says how far")
 class RunningByTenths(Running):
     def __init__(self, num_features, momentum=0.1):
         super().__init__(num_features)
@@ -461,10 +654,8 @@ class RunningByTenths(Running):
 @wrong("layer_with_a_memory", "`self.training` tells")
 class RunningWithoutEval(Running):
     def forward(self, X):
-        m, v = self.m.clone(), self.v.clone()
-        if len(X) > 1:
-            m, v = self.update(X)
-        return (X - m) / v if len(X) == 1 else (X - m) / v.sqrt()
+        m, v = self.update(X) if self.training else (X.mean(0), X.var(0))
+        return (X - m) / v.sqrt()
 
 
 @wrong("layer_with_a_memory", "only read")
@@ -510,11 +701,44 @@ def init_with_the_square(module):
         nn.init.ones_(module.bias)
 
 
-@wrong("better_start", "starts on its open side", MyLinear, LEARN)
+@wrong("better_start", "left as it was", MyLinear, LEARN)
 def init_the_first(module):
     if isinstance(module, MyLinear) and module.bias.numel() == 8:
         nn.init.normal_(module.weight, std=0.01)
         nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "`nn.Linear` is another", MyLinear, LEARN)
+def init_linear(module):
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "An object of a subclass", MyLinear, LEARN)
+def init_by_type(module):
+    if type(module) is MyLinear:
+        nn.init.normal_(module.weight, std=0.01)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "starts on its open side", MyLinear, LEARN)
+def init_weights_alone(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01)
+
+
+@wrong("better_start", "parameters that get a gradient", MyLinear, LEARN)
+def init_and_freeze(module):
+    if isinstance(module, MyLinear):
+        nn.init.normal_(module.weight, std=0.01).requires_grad_(False)
+        nn.init.ones_(module.bias)
+
+
+@wrong("better_start", "ask first which it is", MyLinear, LEARN)
+def init_all(module):
+    nn.init.normal_(module.weight, std=0.01)
+    nn.init.ones_(module.bias)
 
 
 @wrong("better_start", "ask with `isinstance`", MyLinear, LEARN)
@@ -603,7 +827,7 @@ class DropTheOthers(Drop):
         return X
 
 
-@wrong("dropout", "a new layer is in training")
+@wrong("dropout", "A new layer is in training")
 class DropInEvaluation(Drop):
     def forward(self, X):
         return X if self.training else F.dropout(X, self.p)
@@ -623,13 +847,50 @@ class DropScaledByP(Drop):
         return X
 
 
-@wrong("dropout", "`torch.rand_like(X) < p` draws which")
+@wrong("dropout", "with `torch.rand_like`, is below p")
 class DropHalf(Drop):
     def forward(self, X):
         return F.dropout(X, 0.5, self.training)
 
 
-@wrong("dropout", "Divide those that stay by 1 - p.")
+@wrong("dropout", "multiplied by 1 - p, not divided")
+class DropScaledDown(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        return X * (torch.rand_like(X) >= self.p) * (1 - self.p)
+
+
+@wrong("dropout", "not an exact share of all")
+class DropExactlyOfAll(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        order = torch.randperm(X.numel()).reshape(X.shape)
+        return X * (order >= self.p * X.numel()) / (1 - self.p)
+
+
+@wrong("dropout", "Is each input drawn by itself")
+class DropAllOrNothing(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        return X * (torch.rand(()) >= self.p / 9) / (1 - self.p)
+
+
+@wrong("dropout", "whatever its input is")
+class DropOfGradients(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p) if X.dim() == 2 else X
+
+
+@wrong("dropout", "In evaluation a gradient must pass")
+class DropDetachedInEvaluation(Drop):
+    def forward(self, X):
+        return F.dropout(X, self.p) if self.training else X.detach()
+
+
+@wrong("dropout", "What stays is to be divided by 1 - p.")
 class DropScaledTooMuch(Drop):
     def forward(self, X):
         return F.dropout(X, self.p, self.training) * (1 + self.training)
@@ -677,7 +938,7 @@ class DropOnData(Drop):
         return F.dropout(X.data, self.p, self.training)
 
 
-@wrong("dropout", "as many numbers as the input has")
+@wrong("dropout", "have another shape than the input")
 class DropOfHundreds(Drop):
     def forward(self, X):
         if not self.training:
@@ -694,7 +955,7 @@ class DropInPlace(Drop):
         return X / (1 - self.p)
 
 
-@wrong("dropout", "The slope is")
+@wrong("dropout", "its gradient isn't")
 class DropBehindTheGraph(Drop):
     def forward(self, X):
         if not self.training:
