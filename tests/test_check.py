@@ -289,7 +289,6 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
 # Code of the solution that a first step still has. It is to become empty.
 TOLD_AT_FIRST = {
     ("all_but_the_last", "requires_grad_(False)"),
-    ("fewer_places", ".to(dtype)"),
     ("lose_less", "torch.randperm(len(X), generator=run.generator)"),
     ("reuse_two_layers", "nn.Linear(16, 3)"),
     ("reuse_two_layers", "nn.Linear(64, 16)"),
@@ -297,8 +296,6 @@ TOLD_AT_FIRST = {
     ("reuse_two_layers", "strict=False"),
     ("schedule", "weights_only=True"),
     ("slopes_without_a_formula", "create_graph=True"),
-    ("small_and_large", "device=device"),
-    ("thousand_norms", "A = A @ B"),
     ("what_second_derivatives_cost", "create_graph=True"),
     ("who_confuses_whom", "C + C.T"),
 }
@@ -447,16 +444,13 @@ def test_what_a_check_shows_alike_is_told_apart():
 NAMELESS = {
     "another_distribution",
     "count_bytes",
-    "fewer_places",
     "layers_of_your_own",
     "log_that_grows",
     "lose_less",
     "resume_from_the_best",
     "resume_with_more_state",
     "schedule",
-    "small_and_large",
     "stop_button",
-    "thousand_norms",
     "watch_a_shared_layer_learn",
 }
 
@@ -480,7 +474,6 @@ NAMES_ANOTHER_CASE = {
     "function_of_your_own",
     "layers_of_your_own",
     "other_starts",
-    "parameters_across_devices",
     "resume_from_the_best",
     "schedule",
 }

@@ -8,20 +8,23 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from numbers import Number
 from statistics import median, median_high, median_low
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..blocks import MLP, FixedHiddenMLP
 from ..layers import MyLinear
 from ._compare import Wrong, asked, case, equal, holds, predicted
 from ._exercise import exercise
+from ._hints import Hint
 from ._report import show
 
 
@@ -50,7 +53,8 @@ def small_and_large(time_sum: Callable, operations: dict) -> None:
         equal(
             sorted({place for _, places in record.sums for place in places}),
             ["meta"] if record.sums else [],
-            "Create both vectors where the device says: `device=device`.",
+            _WHERE,
+            what="device types",
         )
     truth = _operations()
     with asked("your count for a sum of two vectors"):
@@ -92,12 +96,15 @@ def _time_of_a_sum(time_sum: Callable, device: torch.device) -> None:
             seconds is not None,
             "a number of seconds",
             show(got),
-            "Return the median of the durations.",
+            "Return the median of the durations, one number."
+            if got is not None
+            else "Nothing is returned: the median of the durations is asked "
+            "for.",
         )
         holds(
             seconds > 0,
             "more than 0 s",
-            show(seconds),
+            f"{seconds:.4g} s",
             "The sum must run between two readings of the clock, and the "
             "first is subtracted from the second.",
         )
@@ -107,7 +114,7 @@ def _time_of_a_sum(time_sum: Callable, device: torch.device) -> None:
             holds(
                 _reads_a_clock(time_sum, device),
                 "readings of a clock",
-                f"none, and {show(seconds)}",
+                f"none, and {seconds:.4g} s",
                 "No clock was read, so that this can't be a duration.",
             )
     if record.readings:
@@ -120,7 +127,9 @@ def _time_of_a_sum(time_sum: Callable, device: torch.device) -> None:
             holds(
                 again is not None and _near(seconds, again),
                 "the same result",
-                f"{seconds:.4g}, then {show(again)}",
+                f"{seconds:.4g} s, then {again:.4g} s"
+                if again is not None
+                else "no number",
                 _FIRST,
             )
 
@@ -139,21 +148,27 @@ def _sums_of_vectors(record: PretendedTime, device: torch.device) -> None:
         shapes,
         [(100,), (100,)],
         "Each vector has n numbers, and so the shape `(n,)`.",
+        what="shapes of the two",
     )
     equal(
         places,
         [str(device)] * 2,
-        "Create both vectors where the device says: `device=device`.",
+        _WHERE,
+        what="devices",
     )
     holds(
         record.number >= 6,
         "6 sums or more",
-        str(record.number),
+        f"{record.number}",
         "Run the sum once or more to warm up, then at least five times by "
         "the clock: one run alone may be disturbed.",
     )
 
 
+_WHERE = (
+    "A vector isn't on the device that the function was given.",
+    "What makes a tensor, such as `torch.rand`, has an argument `device`.",
+)
 _FIRST = (
     "The first sum counts, which is slow: it loads code and reserves memory. "
     "Run the sum before the clock starts, or leave its duration out."
@@ -170,11 +185,11 @@ def _median_of_sums(seconds: float, record: PretendedTime) -> None:
         for rest in rests
         for function in (median, median_low, median_high)
     ]
-    expected = f"{median(singles[1:]):.4g}" if singles[1:] else "0.001"
+    expected = median(singles[1:]) if singles[1:] else 0.001
     holds(
         any(_near(seconds, m) for m in medians),
-        expected,
-        f"{seconds:.4g}",
+        f"{expected:.4g} s",
+        f"{seconds:.4g} s",
         _why_not_the_median(seconds, record, medians, singles),
     )
 
@@ -198,6 +213,9 @@ def _why_not_the_median(
         return "This is the time of more than one sum."
     if 0.1 <= seconds < 0.101:
         return _FIRST
+    sums = [sum(singles[i:]) for i in range(len(singles) - 1)]
+    if any(_near(seconds, total) for total in sums):
+        return "This is the sum of the durations. Their median is asked for."
     if len(singles) > 1 and _near(seconds, min(singles)):
         return (
             "This is the shortest time. It tells how fast a sum can be; the "
@@ -359,31 +377,38 @@ def _operations() -> dict[str, float]:
     "a name that isn't there gives an error, which names it",
 )
 def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
+    values = [0.125, -1.0, 2.0]
     for net, name, size in (
         (nn.Linear(2, 3), "bias", 3),
         (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)), "1.bias", 2),
+        (nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "0.bias", 2),
         (nn.Sequential(nn.Sequential(nn.Linear(2, 2))), "0.0.bias", 2),
     ):
-        _one_bias(set_bias, get_bias, net, name, [0.5, -1.0, 2.0][:size])
+        _one_bias(set_bias, get_bias, net, name, values[:size])
     _one_bias(set_bias, get_bias, MLP().double(), "out.bias", [0.1] * 10)
     for i in range(torch.cuda.device_count()):
         net = nn.Linear(2, 3).to(torch.device("cuda", i))
-        _one_bias(set_bias, get_bias, net, "bias", [0.5, -1.0, 2.0])
+        _one_bias(set_bias, get_bias, net, "bias", values)
     where = (
-        "The values come from the CPU, the bias may be elsewhere: `copy_` "
-        "writes into it all the same, and `.data = ...` only if you make "
-        "the values there."
+        "The values come from the CPU, and the bias may be elsewhere.",
+        "`copy_` writes into it all the same; `.data = ...` does only if you "
+        "make the values there.",
     )
     # Not seen without a GPU: an answer that begins with `net.cpu()`. On meta
     # this raises the same error as to read a number.
     with case("nn.Linear(2, 3) on meta, which stands for a GPU", where):
         net = nn.Linear(2, 3, device="meta")
         try:
-            set_bias(net, "bias", [0.5, -1.0, 2.0])
+            set_bias(net, "bias", values)
         except Exception as error:
             # Not the fault of the answer: it reads what it has written.
             if "meta tensor" not in str(error).lower():
                 raise
+    _require_error_for_a_slip(set_bias, get_bias)
+
+
+def _require_error_for_a_slip(set_bias: Callable, get_bias: Callable) -> None:
+    """Require that both name what is missing."""
     net = nn.Sequential(nn.Linear(2, 2))
     for name, function, values in (
         ("set_bias", set_bias, [[1.0, 2.0]]),
@@ -404,8 +429,11 @@ def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
                 raise Wrong(
                     "an error",
                     f"no error, and {show(got)}",
-                    "A name with a slip in it would pass without a word. "
-                    "`net.get_parameter` raises an error.",
+                    (
+                        "A name with a slip in it passes without a word.",
+                        "`net.get_parameter` raises an error, and so does a "
+                        "dictionary that lacks a key.",
+                    ),
                 )
 
 
@@ -429,9 +457,18 @@ def _one_bias(
     shown = "MLP" if isinstance(net, MLP) else " ".join(repr(net).split())
     given = f"{shown}, '{name}', {values}, {str(kind)[6:]} on {place.type}"
     with case(
-        given,
-        "Write in place, under `torch.no_grad()`, since autograd refuses the "
-        "edit of a leaf that it watches. A name may have no dot, or several.",
+        f"set_bias, {given}",
+        known=[
+            (
+                "leaf Variable",
+                (
+                    "Autograd refuses to edit a leaf that it watches.",
+                    "Under `torch.no_grad()` it doesn't watch.",
+                ),
+            ),
+            ("unpack", _DOTS),
+            ("has no attribute", _DOTS),
+        ],
     ):
         set_bias(net, name, list(values))
         now = net.get_parameter(name)
@@ -439,43 +476,72 @@ def _one_bias(
         equal(
             (str(bias.dtype), bias.device.type),
             (str(kind), place.type),
-            "`.data = ...` puts another tensor into the bias, here of another "
-            "type or on another device. `copy_` converts as it writes.",
+            (
+                "The bias has another data type now, or is on another device.",
+                "`.data = ...` puts another tensor into the bias. `copy_` "
+                "writes into the one that is there, and converts.",
+            ),
+            what="type and device",
         )
         equal(
             bias.detach().tolist(),
             values,
-            "These should be the values. Was something else changed, such as "
-            "a copy, or the list that `tolist` gives?",
+            "The bias should have the values that were given.",
+            known=[
+                (
+                    before[name].tolist(),
+                    "The bias is as it was. Was something else changed, such "
+                    "as a copy, or the list that `tolist` gives?",
+                )
+            ],
+            what="bias",
         )
         others = [
             key
             for key, old in before.items()
             if key != name and not torch.equal(net.state_dict()[key], old)
         ]
-        equal(others, [], "One bias is to be set, the others are to stay.")
-    with case(f"get_bias(net, '{name}') after that"):
-        got = get_bias(net, name)
-        holds(
-            isinstance(got, (list, tuple))
-            and all(isinstance(v, Number) for v in got),
-            show(values),
-            show(got),
-            "Return a list of Python's numbers, which has no device: "
-            "`tolist` makes one.",
+        equal(
+            others,
+            [],
+            "One bias is to be set, the others are to stay.",
+            what="other tensors that changed",
         )
-        equal(got, values, "These should be the values that were set.")
-    with case("backward through the network, after that"):
+    with case(f"backward after set_bias, {given}"):
         net.zero_grad()
         X = torch.ones(4, next(net.parameters()).shape[1], dtype=kind)
         net(X.to(place)).square().sum().backward()
         holds(
             bias.grad is not None,
             "a gradient of the bias",
-            "None",
+            "none",
             "The bias must go on to require a gradient: `torch.no_grad()` "
             "ends with its block, and `requires_grad_(False)` doesn't.",
         )
+    with case(f"get_bias after set_bias, {given}"):
+        _got_bias(get_bias(net, name), values)
+    with case(f"get_bias when 1 was added to the bias, {given}"):
+        with torch.no_grad():
+            bias += 1
+        _got_bias(get_bias(net, name), bias.tolist())
+
+
+_DOTS = "A name may have no dot, as in 'bias', one, or several."
+
+
+def _got_bias(got: object, values: list[float]) -> None:
+    """Require a list of what the bias holds."""
+    holds(
+        isinstance(got, (list, tuple))
+        and all(isinstance(v, Number) for v in got),
+        show(values),
+        show(got),
+        "Return a list of Python's numbers, which has no device: "
+        "`tolist` makes one."
+        if got is not None
+        else "`get_bias` returns nothing.",
+    )
+    equal(got, values, "This isn't what the bias holds now.")
 
 
 class CountReads(TorchDispatchMode):
@@ -485,6 +551,18 @@ class CountReads(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+class CountTensorsOfTensors(TorchFunctionMode):
+    """Count the tensors that are read to make one of their numbers."""
+
+    count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        makers = (torch.tensor, torch.as_tensor, torch.asarray)
+        if func in makers and args and isinstance(args[0], (list, tuple)):
+            self.count += sum(isinstance(x, Tensor) for x in args[0])
         return func(*args, **(kwargs or {}))
 
 
@@ -516,28 +594,44 @@ def thousand_norms(
             3,
             "`norms_read` reads one number after each product, with `item`, "
             "and `CountReads` counts them.",
+            what="number of reads",
         )
     with case(f"norms_kept, {given}"):
-        log, count = _log(norms_kept, A, B)
+        with CountTensorsOfTensors() as made:
+            log, count = _log(norms_kept, A, B)
         equal(
             count,
             0,
             "`norms_kept` reads no number: `item`, `float` and `if` do. Keep "
             "the norms as tensors.",
+            what="number of reads",
+        )
+        equal(
+            made.count,
+            0,
+            "`torch.tensor` reads each tensor of a list, though `CountReads` "
+            "can't see it. `torch.stack` reads none.",
+            what="number of tensors that `torch.tensor` reads",
         )
         tensor = "`norms_kept` returns one tensor. `torch.stack` makes one "
         tensor += "of many."
         holds(isinstance(log, Tensor), "a tensor", show(log), tensor)
     where = (
         "The record must be on the device of A, and the norms must come there "
-        "without a copy to the CPU: `torch.stack` leaves tensors where they "
-        "are, and `torch.empty` has the argument `device`."
+        "without a copy to the CPU.",
+        "`torch.stack` leaves tensors where they are, and `torch.empty` has "
+        "the argument `device`.",
     )
     with case("norms_kept, A and B on meta, which stands for a GPU", where):
         log = norms_kept(A.to("meta"), B.to("meta"), 3)
-        equal(log.device.type, "meta", where)
+        equal(log.device.type, "meta", where, what="device")
     with case("your second matrix, and a random first one"):
-        equal(second.shape, (100, 100), "Both matrices are 100 x 100.")
+        equal(
+            second.shape,
+            (100, 100),
+            "Both matrices are 100 x 100.",
+            what="shape",
+        )
         holds(
             (second.detach().cpu() - torch.eye(100)).norm() > 0.01,
             "another matrix than the identity",
@@ -580,13 +674,16 @@ def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
         hasattr(log, "__len__"),
         "3 norms",
         show(log),
-        "Collect the norms in the loop, and return them after it.",
+        "Collect the norms in the loop, and return them after it."
+        if log is not None
+        else "Nothing is returned: the norms of all steps are asked for.",
     )
     equal(
         len(log),
         3,
         "There is one norm for each product, and as many as `steps` says.",
         known=[(4, "The norm before the first product doesn't count.")],
+        what="number of norms",
     )
     holds(
         not isinstance(log, Tensor) or log.dim() == 1,
@@ -598,9 +695,17 @@ def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
     equal(
         [round(float(x), 4) for x in log],
         [round(norm, 4) for norm in norms],
-        "The Frobenius norm is the root of the sum of all squares. The first "
-        "one recorded is that of A B.",
+        (
+            "These aren't the Frobenius norms of A B, A B B and A B B B.",
+            "The Frobenius norm is the root of the sum of the squares of all "
+            "elements.",
+        ),
         known=[
+            (
+                [(A * B**k).norm().item() for k in (1, 2, 3)],
+                "`*` multiplies element by element. The product of matrices "
+                "is `@`.",
+            ),
             ([A.norm().item(), *norms[:2]], "Multiply first, then record."),
             (_norms(A, B, left=True), "This is B A. The order matters."),
             (
@@ -619,8 +724,11 @@ def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
         torch.equal(first, A) and torch.equal(other, B),
         "A and B as they were",
         "changed",
-        "The matrix of the caller was changed in place. `A = A @ B` gives "
-        "the name to a new one.",
+        (
+            "The matrix of the caller was changed in place.",
+            "An assignment gives the name to a new tensor; `copy_`, `*=` and "
+            "methods whose names end in `_` write into the old one.",
+        ),
     )
     return log, reads.count
 
@@ -652,8 +760,24 @@ def two_at_once(at_once: Callable) -> None:
         "The result for S comes first, also if f(T) ends before: ask the "
         "futures in the order of the arguments, not as they complete."
     )
-    with case("f(S) = 2 S, S = [[1, 2], [3, 4]], T = [[5]]", apart):
-        results = at_once(lambda X: 2 * X, S.clone(), T.clone())
+    calls = []
+
+    def twice(X: Tensor) -> Tensor:
+        calls.append(X.numel())
+        return 2 * X
+
+    with case(
+        "f(S) = 2 S, S = [[1, 2], [3, 4]], T = [[5]]",
+        known=[
+            ("not callable", apart),
+            (
+                "local object",  # which can't be pickled
+                "A pool of processes must send f to another process, which "
+                "can't be done with each function. Take threads.",
+            ),
+        ],
+    ):
+        results = at_once(twice, S.clone(), T.clone())
         holds(
             isinstance(results, (list, tuple)),
             "a list of two results",
@@ -672,12 +796,19 @@ def two_at_once(at_once: Callable) -> None:
         equal(
             results,
             [2 * S, 2 * T],
-            "The first is f(S), the second f(T).",
+            "The first is to be f(S), the second f(T).",
             known=[
                 ([2 * T, 2 * S], order),
                 ([2 * S, 2 * S], "Both are f(S)."),
                 ([S, T], "These are the matrices: f wasn't called."),
             ],
+        )
+        equal(
+            sorted(calls),
+            [1, 4],
+            "f is called once for each matrix, and each of the two threads "
+            "calls it once.",
+            what="elements of what f was called with",
         )
     both, met = threading.Barrier(2), []
 
@@ -693,8 +824,11 @@ def two_at_once(at_once: Callable) -> None:
             len(set(met)) == 2,
             "two calls at the same time",
             "one after the other",
-            "Submit both before you wait for one, to a pool of two threads. "
-            + apart,
+            (
+                "The second call begins after the first has ended.",
+                "Submit both before you wait for one, to a pool of two "
+                "threads. " + apart,
+            ),
         )
     ended = threading.Event()
 
@@ -729,94 +863,156 @@ class ScaledLinear(MyLinear):
     "the network stays as it is",
 )
 def what_stays_behind(stays_behind: Callable) -> None:
-    def require(
-        given: str, net: nn.Module, names: list[str], hint: str
-    ) -> None:
+    earlier: list[str] = []
+    for given, net, names, hint in _networks():
         with case(given):
+            before = _inside(net)
             got = stays_behind(net)
+            after = _inside(net)
+            _require_names(got, names, earlier, hint)
             holds(
-                isinstance(got, (list, tuple, set)),
-                "a list of names",
-                show(got),
-                "Collect the names in a list, and return it at the end.",
+                after.keys() == before.keys()
+                and all(after[key] is before[key] for key in before),
+                "the network as it was",
+                "another",
+                "The function moves or changes the network that it looks at. "
+                "Look at the attributes, or move a copy.",
             )
-            holds(
-                all(isinstance(name, str) for name in got),
-                show(names),
-                show(got),
-                "The list has the names, as strings, not the tensors.",
-            )
-            equal(
-                sorted(got),
-                sorted(names),
-                hint,
-                known=[
-                    (
-                        sorted(f".{name}" for name in names),
-                        "The path of the outermost module is empty, and "
-                        "there is no dot after it.",
-                    )
-                ],
-            )
+            earlier += names
 
-    require(
+
+_BELOW = (
+    "A module may lie below another, at any depth.",
+    "`named_modules` visits all of them, `named_children` one level.",
+)
+
+
+def _networks() -> Iterator[tuple[str, nn.Module, list[str], Hint]]:
+    """Networks, the names of what they leave behind, and a hint."""
+    yield (
         "FixedHiddenMLP()",
         FixedHiddenMLP(),
         [],
-        "`vars(module)` has parameters, buffers and children in three "
-        "dictionaries of their own. These are moved; plain attributes are "
-        "tensors beside them.",
+        (
+            "Nothing stays behind here: these move with the module.",
+            "`vars(module)` has parameters, buffers and children in three "
+            "dictionaries of their own. Plain attributes are tensors beside "
+            "them.",
+        ),
     )
-    require(
+    yield (
         "ScaledLinear(5, 3)",
         ScaledLinear(5, 3),
         ["scale"],
         "`scale` is an attribute of the outermost module itself, which "
         "counts too.",
     )
-    require(
+    yield (
         "nn.Sequential(nn.ReLU(), ScaledLinear(5, 3))",
         nn.Sequential(nn.ReLU(), ScaledLinear(5, 3)),
         ["1.scale"],
-        "The name begins with the path of the module below, as "
-        "`named_modules` gives it.",
+        _BELOW,
     )
-    require(
+    chain = nn.Sequential(ScaledLinear(5, 3))
+    yield (
         "nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(3, 1))",
-        nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(3, 1)),
+        nn.Sequential(chain, ScaledLinear(3, 1)),
         ["0.0.scale", "1.scale"],
-        "Modules may lie deeper than the children: `named_modules` visits "
-        "all of them, `named_children` one level.",
+        _BELOW,
+    )
+    chain = nn.Sequential(nn.ReLU())
+    chain.offset = torch.ones(2)
+    yield (
+        "nn.Sequential(nn.ReLU()) with a plain tensor `offset`",
+        chain,
+        ["offset"],
+        "A module that has children may have a plain attribute, too.",
     )
     mixed = nn.Linear(2, 2)
     mixed.register_buffer("moves", torch.ones(2), persistent=False)
-    mixed._hidden = torch.ones(2)
+    mixed._hidden, mixed.one_number = torch.ones(2), torch.tensor(0.5)
     mixed.learned_elsewhere = torch.ones(2, requires_grad=True)
     mixed.places = torch.arange(2)
     mixed.number, mixed.words, mixed.nothing = 0.5, ["scale"], None
-    require(
+    mixed.array, mixed.generator = np.ones(2), torch.Generator()
+    yield (
         "nn.Linear(2, 2) with a buffer outside the state dict, the plain "
-        "tensors `_hidden`, `learned_elsewhere` and `places`, the last of "
-        "integers, and attributes that are a number, a list of words and None",
+        "tensors `_hidden`, `learned_elsewhere`, `one_number` and `places`, "
+        "the last of integers, and attributes that are a number, a list of "
+        "words, None, a NumPy array and a generator",
         mixed,
-        ["_hidden", "learned_elsewhere", "places"],
+        ["_hidden", "learned_elsewhere", "one_number", "places"],
         "Ask of each attribute whether it is a tensor, whatever its name, its "
-        "type and its settings are. A buffer moves, also one that isn't "
-        "saved.",
+        "shape, its type and its settings are.",
     )
-    with case("a network, after the call"):
-        net = ScaledLinear(5, 3)
-        scale, weight, names = net.scale, net.weight, sorted(vars(net))
-        stays_behind(net)
-        holds(
-            net.scale is scale
-            and net.weight is weight
-            and sorted(vars(net)) == names,
-            "the network as it was",
-            "another",
-            "The function moves or changes the network that it looks at. "
-            "Look at the attributes, or move a copy.",
+
+
+def _inside(net: nn.Module) -> dict[tuple[str, str, str], object]:
+    """All attributes in a network, parameters and buffers included."""
+    return {
+        (path, kind, name): value
+        for path, module in net.named_modules()
+        for kind, attributes in {
+            "attribute": vars(module),
+            "parameter": module._parameters,
+            "buffer": module._buffers,
+        }.items()
+        for name, value in attributes.items()
+    }
+
+
+def _require_names(
+    got: object, names: list[str], earlier: list[str], hint: Hint
+) -> None:
+    """Require a list of these names, in any order."""
+    holds(
+        isinstance(got, (list, tuple, set)),
+        "a list of names",
+        show(got),
+        "Collect the names in a list, and return it at the end.",
+    )
+    holds(
+        all(isinstance(name, str) for name in got),
+        show(names),
+        show(got),
+        "The list has the names, as strings: no tensors, no pairs.",
+    )
+    ends = [
+        sorted(n.rpartition(".")[2] for n in some) for some in (got, names)
+    ]
+    if ends[0] == ends[1]:
+        hint = (
+            "The names are right but for their paths.",
+            "The name begins with the path of the module, as `named_modules` "
+            "gives it.",
         )
+    elif not {"array", "generator", "number", "words"}.isdisjoint(got):
+        hint = "Of these attributes some are no tensors."
+    elif "moves" in got:
+        hint = "A buffer moves, also one that isn't saved."
+    equal(
+        sorted(got),
+        sorted(names),
+        hint,
+        known=[
+            (
+                sorted(f".{name}" for name in names),
+                "The path of the outermost module is empty, and there is no "
+                "dot after it.",
+            ),
+            (
+                sorted(names * 2),
+                "Each name stands in the list twice.",
+            ),
+            (
+                sorted(names + earlier),
+                "Some names are from an earlier call: make a new list in "
+                "each call. A default value, as in `names=[]`, is made only "
+                "once.",
+            ),
+        ],
+        what="names",
+    )
 
 
 @exercise(
@@ -825,8 +1021,11 @@ def what_stays_behind(stays_behind: Callable) -> None:
 )
 def readers_in_disguise(number_of_reads: dict) -> None:
     hints = {
-        "max(v)": "Python's `max` goes through the five tensors, and asks of "
-        "each but the first whether it is larger. Each answer is read.",
+        "max(v)": (
+            "Python's `max` goes through the tensors one by one, and compares "
+            "each with the largest so far. Each answer is read.",
+            "The first one has none before it to be compared with.",
+        ),
         "v.max()": "The method is one operation. Its result is a tensor, "
         "which stays on the device.",
         "v[int(x)]": "`int` needs the number in x. With a number as index, v "
@@ -856,19 +1055,27 @@ def readers_in_disguise(number_of_reads: dict) -> None:
 def fewer_places(
     rounding_error: Callable, binary_places: Callable, guess: object
 ) -> None:
-    small = torch.tensor([[1.001, 2.0], [1.0, 3.0]]), torch.eye(2)
-    random = torch.rand(4, 20), torch.rand(20, 3)
-    for given, (A, B), dtype in (
-        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.float16),
-        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.bfloat16),
-        ("A = [[1.001, 2], [1, 3]], B = I", small, torch.float32),
-        ("random A (4, 20), B (20, 3)", random, torch.float16),
-        ("random A (4, 20), B (20, 3)", random, torch.bfloat16),
-        ("random A (4, 20), B (20, 3)", random, torch.float32),
-    ):
-        with case(f"{given}, {dtype}"):
-            got = rounding_error(A.clone(), B.clone(), dtype)
-            _same_error(got, A, B, dtype)
+    small = torch.tensor([[3.003, 2.0], [1.0, -5.0]]), torch.eye(2)
+    random = torch.rand(4, 999), torch.rand(999, 3)
+    for given, (A, B) in {
+        "A = [[3.003, 2], [1, -5]], B = [[1, 0], [0, 1]]": small,
+        "random A (4, 999), B (999, 3)": random,
+        "random A (4, 999) of negative numbers, B (999, 3) of positive ones": (
+            -random[0],
+            random[1],
+        ),
+    }.items():
+        for dtype in (torch.float16, torch.bfloat16, torch.float32):
+            with case(f"{given}, {dtype}"):
+                inputs = A.clone(), B.clone()
+                _same_error(rounding_error(*inputs, dtype), A, B, dtype)
+                holds(
+                    torch.equal(inputs[0], A) and torch.equal(inputs[1], B),
+                    "A and B as they were",
+                    "changed",
+                    "The matrices of the caller were written to. `to` makes "
+                    "new ones.",
+                )
     for dtype in (
         torch.float16,
         torch.float32,
@@ -879,8 +1086,12 @@ def fewer_places(
             equal(
                 binary_places(dtype),
                 _places(dtype),
-                "Look for the largest k for which `torch.tensor(1 + 2**-k, "
-                "dtype=dtype)` isn't 1.",
+                (
+                    "This isn't the largest k for which 1 + 2**-k, rounded "
+                    "to the data type, isn't 1.",
+                    "Round with `torch.tensor(number, dtype=dtype)`, and try "
+                    "one k after the other: there are up to 52.",
+                ),
                 known=[
                     (
                         _places(dtype) + 1,
@@ -903,13 +1114,18 @@ def fewer_places(
                         "are. Round them to the data type.",
                     ),
                 ],
+                what="number of places",
             )
     with asked("your guess for bfloat16"):
         equal(
             guess,
             _places(torch.bfloat16),
-            "The error of bfloat16 is about eight times that of float16, "
-            "which has 10 places. With each place less, it doubles.",
+            (
+                "With each place less, the error doubles. How often does it "
+                "double from float16 to bfloat16?",
+                "The error of bfloat16 is about eight times that of float16, "
+                "which has 10 places.",
+            ),
             known=[
                 (
                     8,
@@ -926,6 +1142,7 @@ def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
     exact = A.double() @ B.double()
     rounded = A.to(dtype).double() @ B.to(dtype).double()
     relative = rounded / exact - 1
+    single = A.to(dtype).float() @ B.to(dtype).float()
     low = (A.to(dtype) @ B.to(dtype)).double()
     expected = relative.abs().max().item()
     error = _number(got)
@@ -937,8 +1154,8 @@ def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
     )
     holds(
         abs(error - expected) <= 1e-3 * expected + 1e-12,
-        f"{expected:.4g}",
-        f"{error:.4g}",
+        f"relative error: {expected:.4g}",
+        f"relative error: {error:.4g}",
         _why_not_the_error(
             error,
             [
@@ -956,13 +1173,31 @@ def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
                     "This is the absolute error. Divide by the exact product.",
                 ),
                 (
-                    (rounded / (A @ B).double() - 1).abs().max(),
-                    "Make both products in float64, that of the unrounded A "
-                    "and B too: float32 adds an error of its own.",
+                    ((rounded - exact).abs() / exact).max(),
+                    "Where the product is negative, so is this quotient. "
+                    "Take the absolute value of the whole.",
+                ),
+                (
+                    (exact / rounded - 1).abs().max(),
+                    "This is divided by the product of the rounded matrices. "
+                    "The exact one comes below.",
+                ),
+                *(
+                    (
+                        (product / judge - 1).abs().max(),
+                        "Make both products in float64, that of the "
+                        "unrounded A and B too: float32 adds an error of its "
+                        "own.",
+                    )
+                    for product, judge in (
+                        (rounded, (A @ B).double()),
+                        (single, A @ B),
+                        (single, exact),
+                    )
                 ),
                 (
                     (low / exact - 1).abs().max(),
-                    "The product itself was rounded, too. Round A and B "
+                    "The product itself was rounded. Round A and B "
                     "alone, and go on in float64.",
                 ),
             ],
@@ -970,14 +1205,16 @@ def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
     )
 
 
-def _why_not_the_error(error: float, known: list[tuple[Tensor, str]]) -> str:
+def _why_not_the_error(error: float, known: list[tuple[Tensor, str]]) -> Hint:
     """What explains a wrong error."""
     for value, hint in known:
         if abs(error - value) <= 1e-3 * abs(value) + 1e-12:
             return hint
     return (
-        "Round A and B with `.to(dtype)`, go on in float64, and divide by the "
-        "product of the unrounded A and B."
+        "This isn't the largest relative error of an element.",
+        "Round A and B to the data type, multiply what is left in float64, "
+        "and compare with the product of the unrounded A and B in float64: "
+        "quotient minus 1.",
     )
 
 

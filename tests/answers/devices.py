@@ -4,7 +4,11 @@ import copy
 import threading
 import time
 import timeit
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import (
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+)
 from itertools import accumulate, repeat
 from statistics import mean, median
 from time import perf_counter
@@ -220,12 +224,12 @@ def time_of_a_reduction(n, device):
     return median(clocked(a.sum, 1) for _ in range(9))
 
 
-@wrong("small_and_large", "where the device says", COUNTS)
+@wrong("small_and_large", "isn't on the device", COUNTS)
 def time_on_the_cpu(n, device):
     return time_by_nanoseconds(n, torch.device("cpu"))
 
 
-@wrong("small_and_large", "where the device says", COUNTS)
+@wrong("small_and_large", "has an argument `device`", COUNTS)
 def time_of_two_places(n, device):
     a, b = torch.ones(n, device=device), torch.ones(n)
     a + b
@@ -238,7 +242,14 @@ def time_of_matrices(n, device):
     return median(clocked(lambda: a + b, 1) for _ in range(9))
 
 
-@wrong("small_and_large", "median of the durations", COUNTS)
+@wrong("small_and_large", "sum of the durations", COUNTS)
+def time_as_total(n, device):
+    a, b = pair(n, device)
+    a + b
+    return sum(clocked(lambda: a + b, 1) for _ in range(9))
+
+
+@wrong("small_and_large", "Nothing is returned", COUNTS)
 def time_without_return(n, device):
     time_by_nanoseconds(n, device)
 
@@ -312,7 +323,7 @@ def get_by_numpy(net, name):
     return tuple(getattr(module, last).detach().cpu().numpy())
 
 
-@wrong("parameters_across_devices", "no_grad", get_by_item)
+@wrong("parameters_across_devices", "refuses to edit a leaf", get_by_item)
 def set_with_autograd(net, name, values):
     net.get_parameter(name).copy_(torch.tensor(values))
 
@@ -346,6 +357,20 @@ def set_by_one_split(net, name, values):
     child, last = name.split(".")
     with torch.no_grad():
         getattr(net.get_submodule(child), last).copy_(torch.tensor(values))
+
+
+@wrong("parameters_across_devices", "the values that were given", get_by_item)
+def set_by_adding(net, name, values):
+    with torch.no_grad():
+        net.get_parameter(name).add_(torch.tensor(values))
+
+
+@wrong("parameters_across_devices", "others are to stay", get_by_item)
+def set_each_bias_of_this_size(net, name, values):
+    net.get_parameter(name)
+    for key, p in net.named_parameters():
+        if key.endswith("bias") and len(p) == len(values):
+            p.data.copy_(torch.tensor(values))
 
 
 @wrong("parameters_across_devices", "such as a copy", get_by_item)
@@ -399,11 +424,29 @@ def get_zeros(net, name):
     return [0.0 for _ in net.get_parameter(name)]
 
 
+NOTED = {}
+
+
+def get_noted(net, name):
+    return NOTED.setdefault(name, net.get_parameter(name).tolist())
+
+
+def get_rounded(net, name):
+    return [round(x, 2) for x in net.get_parameter(name).tolist()]
+
+
+def get_and_forget(net, name):
+    net.get_parameter(name).tolist()
+
+
 for get_bias, hint in (
+    (get_noted, "what the bias holds now"),
+    (get_rounded, "what the bias holds now"),
+    (get_and_forget, "returns nothing"),
     (get_tensor, "Python's numbers"),
     (get_tensors, "Python's numbers"),
     (get_if_there, "without a word"),
-    (get_zeros, "that were set"),
+    (get_zeros, "what the bias holds now"),
 ):
     wrong("parameters_across_devices", hint, get_bias)(set_by_slice)
 
@@ -516,7 +559,17 @@ def read_spectral(A, B, steps):
     return [torch.linalg.norm(x, 2).item() for x in X]
 
 
-@both("root of the sum of all squares")
+@both("Nothing is returned")
+def read_and_forget(A, B, steps):
+    read(A, B, steps)
+
+
+@both("`*` multiplies element by element")
+def read_elementwise(A, B, steps):
+    return [(A * B ** (k + 1)).norm().item() for k in range(steps)]
+
+
+@both("of the squares of all elements")
 def read_sums(A, B, steps):
     return [X.sum().item() for X in products(A, B, steps)[1:]]
 
@@ -531,7 +584,7 @@ def read_into_a_tensor(A, B, steps):
     return torch.tensor(read(A, B, steps))
 
 
-@both("in place")
+@both("write into the old one")
 def read_and_change(A, B, steps):
     norms = []
     for _ in range(steps):
@@ -561,9 +614,15 @@ def kept_as_shape(A, B, steps):
     return kept(A, B, steps)
 
 
-@second_of("on the device of A")
+@second_of("`torch.tensor` reads each tensor")
 def kept_by_tensor_of_tensors(A, B, steps):
     return torch.tensor([X.norm() for X in products(A, B, steps)[1:]])
+
+
+@second_of("`torch.stack` reads none")
+def kept_by_tensor_of_tensors_there(A, B, steps):
+    norms = [X.norm() for X in products(A, B, steps)[1:]]
+    return torch.tensor(norms, device=A.device)
 
 
 @second_of("returns one tensor")
@@ -664,6 +723,19 @@ def at_once_lazily(f, S, T):
         return pool.map(f, [S, T])
 
 
+@wrong("two_at_once", "each of the two threads calls it once")
+def at_once_both_in_each(f, S, T):
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(lambda: [f(S), f(T)]) for _ in range(2)]
+    return futures[0].result()
+
+
+@wrong("two_at_once", "Take threads")
+def at_once_by_processes(f, S, T):
+    with ProcessPoolExecutor(2) as pool:
+        return list(pool.map(f, [S, T]))
+
+
 @wrong("two_at_once", "as they complete")
 def at_once_as_completed(f, S, T):
     pool = ThreadPoolExecutor(2)
@@ -701,7 +773,7 @@ def at_once_without_f(f, S, T):
     return [S, T]
 
 
-@wrong("two_at_once", "The first is f(S)")
+@wrong("two_at_once", "The first is to be f(S)")
 def at_once_without_results(f, S, T):
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(f, X) for X in (S, T)]
@@ -742,7 +814,7 @@ def stays_with_a_dot(net):
     return [f"{path}.{name}" for path, name in stays(net)]
 
 
-@wrong("what_stays_behind", "path of the module below")
+@wrong("what_stays_behind", "path of the module")
 def stays_without_path(net):
     return [name for _, name in stays(net)]
 
@@ -809,7 +881,64 @@ def stays_of_any_kind(net):
     ]
 
 
-@wrong("what_stays_behind", "not the tensors")
+@wrong("what_stays_behind", "some are no tensors")
+def stays_with_a_shape(net):
+    return [
+        ".".join(filter(None, place))
+        for place in stays(net, lambda _, v: hasattr(v, "shape"))
+    ]
+
+
+@wrong("what_stays_behind", "its shape")
+def stays_with_dimensions(net):
+    return [
+        ".".join(filter(None, place))
+        for place in stays(
+            net, lambda _, v: isinstance(v, torch.Tensor) and v.dim()
+        )
+    ]
+
+
+@wrong("what_stays_behind", "also one that isn't saved")
+def stays_out_of_the_state_dict(net):
+    return stays_by_recursion(net) + [
+        name for name, _ in net.named_buffers() if name not in net.state_dict()
+    ]
+
+
+@wrong("what_stays_behind", "A module that has children")
+def stays_in_leaves(net):
+    return [
+        f"{path}.{name}" if path else name
+        for path, name in stays(net)
+        if not list(net.get_submodule(path).children())
+    ]
+
+
+@wrong("what_stays_behind", "stands in the list twice")
+def stays_twice(net):
+    return stays_by_recursion(net) * 2
+
+
+@wrong("what_stays_behind", "is made only once")
+def stays_in_a_default(net, path="", names=[]):  # noqa: B006
+    names += [path + k for k, v in vars(net).items() if torch.is_tensor(v)]
+    for child, module in net.named_children():
+        stays_in_a_default(module, f"{path}{child}.", names)
+    return names
+
+
+@wrong("what_stays_behind", "or move a copy")
+def stays_in_evaluation(net):
+    return stays_by_recursion(net.eval())
+
+
+@wrong("what_stays_behind", "at any depth")
+def stays_outermost(net):
+    return [name for path, name in stays(net) if not path]
+
+
+@wrong("what_stays_behind", "no tensors, no pairs")
 def stays_as_tensors(net):
     return [
         value
@@ -850,9 +979,9 @@ READS = {
 right("readers_in_disguise")(READS)
 right("readers_in_disguise")({code: float(n) for code, n in READS.items()})
 for code, number, hint in (
-    ("max(v)", 5, "each but the first"),
-    ("max(v)", 0, "each but the first"),
-    ("max(v)", 1, "each but the first"),
+    ("max(v)", 5, "none before it"),
+    ("max(v)", 0, "one by one"),
+    ("max(v)", 1, "Each answer is read"),
     ("v.max()", 1, "stays on the device"),
     ("v[int(x)]", 0, "`int` needs the number"),
     ("v[int(x)]", 2, "nothing more is read"),
@@ -946,7 +1075,32 @@ def error_of_each(A, B, dtype):
     return (rounded / exact - 1).abs()
 
 
-@errors("go on in float64")
+@errors("so is this quotient")
+def error_of_signed_quotient(A, B, dtype):
+    rounded, exact = parts(A, B, dtype)
+    return ((rounded - exact).abs() / exact).max().item()
+
+
+@errors("The exact one comes below")
+def error_of_the_exact(A, B, dtype):
+    rounded, exact = parts(A, B, dtype)
+    return (exact / rounded - 1).abs().max().item()
+
+
+@errors("float32 adds an error of its own")
+def error_in_single_precision(A, B, dtype):
+    rounded = A.to(dtype).float() @ B.to(dtype).float()
+    return (rounded / (A @ B) - 1).abs().max().item()
+
+
+@errors("were written to")
+def error_in_place(A, B, dtype):
+    error = error_by_norm(A, B, dtype)
+    A.copy_(A.to(dtype))
+    return error
+
+
+@errors("multiply what is left in float64")
 def error_of_half_alone(A, B, dtype):
     return error_by_norm(A, B, torch.bfloat16)
 
@@ -976,7 +1130,7 @@ for binary_places, hint in (
     (places_as_bits, "number of all bits"),
     (places_of_single, "float32's"),
     (places_of_python, "Python's own numbers"),
-    (places_less_one, "Look for the largest k"),
+    (places_less_one, "try one k after the other"),
 ):
     wrong("fewer_places", hint, binary_places, 7)(error_by_norm)
 for guess, hint in (
