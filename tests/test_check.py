@@ -30,6 +30,7 @@ from d2l_helpers import check, graph_of
 from d2l_helpers.check import _exercise, _hints, _safely
 from d2l_helpers.check._compare import (
     Wrong,
+    call,
     case,
     equal,
     holds,
@@ -1167,9 +1168,33 @@ def test_values_differ(got, expected):
 
 
 def test_answer_of_another_kind_than_true_or_false_is_told_so():
-    for got in ("True", 1, 0.0):
-        with pytest.raises(Wrong, match="True or False, without quotes"):
+    for got, kind in (
+        ("True", "without quotes"),
+        (1, "not a number"),
+        (0.0, "not a number"),
+    ):
+        with pytest.raises(Wrong, match=f"True or False, {kind}"):
             equal(got, True, "another")
+
+
+def test_error_with_known_words_has_its_hint():
+    known = [("no key", "It isn't there."), ("key", "Another.")]
+    for error, hint in (
+        (KeyError("no key"), "It isn't there."),
+        (KeyError("this key"), "Another."),
+        (KeyError("x"), "As a rule."),
+        (NameError("no key"), ""),
+    ):
+        with pytest.raises(Wrong) as raised, case("x", "As a rule.", known):
+            raise error
+        assert raised.value.hint == hint
+
+
+@pytest.mark.parametrize("output", [None, ...])
+def test_forward_that_returns_nothing_is_told_so(output):
+    with pytest.raises(Wrong, match="must return") as raised:
+        call(lambda X: output, torch.ones(1))
+    assert raised.value.got == str(output)
 
 
 def test_known_mistake_has_its_hint():

@@ -123,7 +123,8 @@ def equal(
     except TypeError:  # of a set of what has no hash, for example
         pass
     if isinstance(expected, bool) and type(got) in (str, int, float):
-        hint = "The answer is True or False, without quotes."
+        kind = "without quotes" if isinstance(got, str) else "not a number"
+        hint = f"The answer is True or False, {kind}."
     for value, why in known:
         if same(got, value, rtol, atol):
             hint = why

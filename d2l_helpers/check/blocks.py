@@ -455,20 +455,27 @@ def _require_one_row(Parallel: type[nn.Module]) -> None:
 def _require_last_dimension(Parallel: type[nn.Module]) -> None:
     """Require that an input of three dimensions is joined along the last."""
     X = torch.tensor([[[-1.0, 2], [3, -4]]])
-    last = (
-        "With three dimensions, the last one isn't that with number 1.",
-        "Counted from the end, the last dimension is `dim=-1` in every shape.",
+    shapes = (
+        "X has three dimensions here, (1, 2, 2). What the nets return is to "
+        "be joined as it is, to (1, 2, 4).",
+        "Does something flatten it, or count on two dimensions?",
     )
-    with case(f"{_PLAIN}, X = [[[-1, 2], [3, -4]]]", last):
+    with case(f"{_PLAIN}, X = [[[-1, 2], [3, -4]]]", shapes):
         equal(
             call(Parallel(nn.Identity(), nn.ReLU()), X),
             torch.cat((X, F.relu(X)), dim=-1),
-            (
-                "X has three dimensions here, (1, 2, 2). What the nets return "
-                "is to be joined as it is, to (1, 2, 4).",
-                "Does something flatten it, or count on two dimensions?",
-            ),
-            known=[(torch.cat((X, F.relu(X)), dim=1), last)],
+            shapes,
+            known=[
+                (
+                    torch.cat((X, F.relu(X)), dim=1),
+                    (
+                        "With three dimensions, the last one isn't that with "
+                        "number 1.",
+                        "Counted from the end, the last dimension is `dim=-1` "
+                        "in every shape.",
+                    ),
+                )
+            ],
         )
 
 
@@ -959,12 +966,22 @@ def _require_sizes_of_outputs(measure: Callable) -> None:
     given = "Sequential(Hardtanh(), ReLU()), X = [[-4, 0.5]]; Hardtanh cuts "
     with case(
         given + "to between -1 and 1",
-        (
-            "The run fails. A forward hook must not change what a layer "
-            "returns.",
-            "What a hook returns takes the place of the output. Let it "
-            "return nothing.",
-        ),
+        known=[
+            (
+                "must be Tensor",
+                (
+                    "A layer gets something else than the output of the layer "
+                    "before it.",
+                    "What a hook returns takes the place of the output. Let "
+                    "it return nothing.",
+                ),
+            ),
+            (
+                "positional argument",
+                "A forward hook is called with three arguments: the module, "
+                "its inputs and its output.",
+            ),
+        ],
     ):
         _measures(
             measure,
@@ -1160,7 +1177,8 @@ def _measures(
         hint = (
             "The means aren't those of the absolute values of the outputs."
             if all(
-                tuple(p[0]) == q[0] for p, q in zip(got, expected, strict=True)
+                same(p[0], q[0], RTOL, ATOL)
+                for p, q in zip(got, expected, strict=True)
             )
             else "The shapes aren't those of the outputs, from the batch "
             "dimension to the last, or not in the order of the run."

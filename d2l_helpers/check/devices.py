@@ -467,7 +467,7 @@ def _one_bias(
                 ),
             ),
             ("unpack", _DOTS),
-            ("has no attribute", _DOTS),
+            (f"no attribute {name!r}", _DOTS),
         ],
     ):
         set_bias(net, name, list(values))

@@ -387,6 +387,13 @@ class ParallelFlattened(Two):
         return torch.cat((self.a(X).flatten(1), self.b(X).flatten(1)), dim=-1)
 
 
+@wrong("two_nets_side_by_side", "count on two dimensions", WORKS)
+class ParallelOfRows(Two):
+    def forward(self, X):
+        n, _ = X.shape
+        return torch.cat((self.a(X), self.b(X)), dim=-1).reshape(n, -1)
+
+
 @wrong("two_nets_side_by_side", "The hook was skipped", WORKS)
 class ParallelByForward(Two):
     def forward(self, X):
@@ -1312,6 +1319,13 @@ def measure_by_forward(net, X):
 
     run.modules = net.modules
     measure_with(run, X, lambda m, a, Y: found.append(pair(Y)))
+    return found
+
+
+@wrong("hook_that_measures", "called with three arguments")
+def measure_with_a_short_hook(net, X):
+    found = []
+    measure_with(net, X, lambda m, Y: found.append(pair(Y)))
     return found
 
 
