@@ -551,6 +551,11 @@ def repeat_without_a_star(make_block, n):
     return MySequential([make_block() for _ in range(n)])
 
 
+@wrong("factory", "all blocks as one argument", STARTS)
+def repeat_a_generator(make_block, n):
+    return nn.Sequential(make_block() for _ in range(n))
+
+
 @wrong("factory", "`repeat` returns nothing", STARTS)
 def repeat_without_return(make_block, n):
     nn.Sequential(*(make_block() for _ in range(n)))
