@@ -719,6 +719,7 @@ def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
                 "an order is the Frobenius norm.",
             ),
         ],
+        what="norms",
     )
     holds(
         torch.equal(first, A) and torch.equal(other, B),

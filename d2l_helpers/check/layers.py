@@ -1024,23 +1024,28 @@ def _require_drawn_one_by_one(
 
 def _require_other_shapes(Dropout: type[nn.Module], X: Tensor) -> None:
     """Require that any shape is dropped from."""
+    shape = (
+        "As many numbers are to be drawn as the input has elements. It may "
+        "have any shape."
+    )
     with case(
         "Dropout(0.5) in training, X of shape (2, 3, 50)",
-        known=[
-            (
-                "size of tensor",
-                "The numbers that are drawn have another shape than the "
-                "input, which may have any.",
-            )
-        ],
+        known=[("size of tensor", shape)],
     ):
         Y = call(Dropout(0.5), X).detach().cpu()
+        zeros = Y == 0
         holds(
-            (Y == 0).any()
-            and torch.allclose(Y, torch.where(Y == 0, 0, 2 * X)),
+            zeros.any() and torch.allclose(Y, torch.where(zeros, 0, 2 * X)),
             "zeros, and elsewhere twice the input",
             "other numbers",
             "A new layer is in training, whatever its input is.",
+        )
+        holds(
+            not torch.equal(zeros[0], zeros[1])
+            and not torch.equal(zeros[:, 0], zeros[:, 1]),
+            "each element drawn by itself",
+            "zeros in the same places of two samples",
+            shape,
         )
 
 

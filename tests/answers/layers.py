@@ -938,7 +938,15 @@ class DropOnData(Drop):
         return F.dropout(X.data, self.p, self.training)
 
 
-@wrong("dropout", "have another shape than the input")
+@wrong("dropout", "As many numbers are to be drawn")
+class DropTheSameInEachSample(Drop):
+    def forward(self, X):
+        if not self.training:
+            return X
+        return X * (torch.rand(X.shape[-2:]) >= self.p) / (1 - self.p)
+
+
+@wrong("dropout", "It may have any shape")
 class DropOfHundreds(Drop):
     def forward(self, X):
         if not self.training:
