@@ -694,9 +694,9 @@ from d2l_helpers import check
 # Change `MySequential` so that it keeps its blocks in a plain Python list, and
 # registers none. Before you run this version, write down which of these break,
 # that is, no longer do what `MySequential` does: the output, `parameters()`,
-# `state_dict()`, `double()`, printing. Then repair it, and let it run the
-# plain list: all five must do again what `MySequential` does, with the same
-# names, also for a block that is used twice.
+# `state_dict()`, `double()`, printing. Then repair it: `forward` still walks
+# through the plain list, and all five do again what `MySequential` does, with
+# the same names, also for a block that is used twice.
 
 # %%
 breaks = {
