@@ -67,6 +67,12 @@ _THREE = "ListSequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))"
 _FIVE = "ListSequential(layer, relu, layer, relu, layer)"
 
 
+_CUT_CHAIN = (
+    "The output is cut off the graph, as by `no_grad` or `detach`: the blocks "
+    "can't learn."
+)
+
+
 def _three_blocks() -> list[nn.Module]:
     return [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)]
 
@@ -102,13 +108,7 @@ def _require_chain(ListSequential: type[nn.Module]) -> None:
                 )
             ],
         )
-        holds(
-            Y.requires_grad,
-            "an output with a graph",
-            "none",
-            "The output is cut off the graph, as by `no_grad` or `detach`: "
-            "the blocks can't learn.",
-        )
+        holds(Y.requires_grad, "an output with a graph", "none", _CUT_CHAIN)
     with case("ListSequential(relu), whose hook adds 1 to what it returns"):
         equal(
             call(ListSequential(_relu_and_one()), X),
@@ -184,6 +184,14 @@ def _require_registered(ListSequential: type[nn.Module]) -> None:
             call(net, X),
             "The two chains still differ. The blocks that are registered "
             "must be the ones that run.",
+        )
+    with case(f"{_THREE}, backward from the sum of the output"):
+        call(net, X).sum().backward()
+        holds(
+            all(p.grad is not None for p in net.parameters()),
+            "a gradient of each parameter",
+            "none of some",
+            _CUT_CHAIN,
         )
     cast = "`double` reaches what is registered: are the blocks that run?"
     with case(f"{_THREE}.double(), and X in double precision", cast):

@@ -560,9 +560,11 @@ class CountTensorsOfTensors(TorchFunctionMode):
     count = 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        makers = (torch.tensor, torch.as_tensor, torch.asarray)
-        if func in makers and args and isinstance(args[0], (list, tuple)):
-            self.count += sum(isinstance(x, Tensor) for x in args[0])
+        makers = torch.tensor, torch.as_tensor, torch.asarray
+        if func in (*makers, Tensor.new_tensor):
+            for data in args:
+                if isinstance(data, (list, tuple)):
+                    self.count += sum(isinstance(x, Tensor) for x in data)
         return func(*args, **(kwargs or {}))
 
 

@@ -716,7 +716,7 @@ def _require_memory_in_evaluation(net: nn.Module, X: Tensor) -> None:
     Z = torch.tensor([[1.0, 2], [3, 5]])
     given = "RunningNorm(2, momentum=0.5) in evaluation, after two batches"
     with case(f"{given}, X = [[1, 2], [3, 5]]"):
-        Y = call(net, Z)
+        Y = call(net, Z.clone().requires_grad_())
         equal(
             _memories(net),
             before,
@@ -733,6 +733,13 @@ def _require_memory_in_evaluation(net: nn.Module, X: Tensor) -> None:
                 "batch's own statistics don't count.",
             ),
             rtol=1e-3,
+        )
+        holds(
+            Y.requires_grad,
+            "an output with a graph",
+            "none",
+            "In evaluation a gradient must pass, too: a layer in front may "
+            "need it.",
         )
 
 

@@ -125,6 +125,12 @@ class OverListWithoutGraph(OverListAndNames):
         return super().forward(X)
 
 
+@wrong("chain_over_a_list", "the blocks can't learn", BREAKS)
+class OverListWithANewLeaf(OverListAndNames):
+    def forward(self, X):
+        return super().forward(X).detach().requires_grad_()
+
+
 @wrong("chain_over_a_list", "The hook was skipped", BREAKS)
 class OverListByForward(OverListAndNames):
     def forward(self, X):

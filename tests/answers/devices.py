@@ -625,6 +625,11 @@ def kept_by_tensor_of_tensors_there(A, B, steps):
     return torch.tensor(norms, device=A.device)
 
 
+@second_of("`torch.stack` reads none")
+def kept_by_new_tensor(A, B, steps):
+    return A.new_tensor([X.norm() for X in products(A, B, steps)[1:]])
+
+
 @second_of("returns one tensor")
 def kept_as_list(A, B, steps):
     return [X.norm() for X in products(A, B, steps)[1:]]

@@ -658,6 +658,13 @@ class RunningWithoutEval(Running):
         return (X - m) / v.sqrt()
 
 
+@wrong("layer_with_a_memory", "a layer in front may need it")
+class RunningDetachedInEvaluation(Running):
+    def forward(self, X):
+        Y = super().forward(X)
+        return Y if self.training else Y.detach()
+
+
 @wrong("layer_with_a_memory", "only read")
 class RunningThatLearnsInEval(Running):
     def forward(self, X):
