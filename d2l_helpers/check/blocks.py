@@ -553,6 +553,23 @@ class _Add(nn.Module):
 def factory(repeat: Callable, starts: dict) -> None:
     for n, amounts in {1: "1", 3: "1, 10 and 100"}.items():
         _require_blocks_of_calls(repeat, n, amounts)
+    with case("n = 3, make_block = lambda: nn.Linear(2, 2)"):
+        net = repeat(lambda: nn.Linear(2, 2), 3)
+        equal(
+            len(list(net.parameters())),
+            6,
+            "Each linear layer has a weight and a bias of its own. Here some "
+            "are shared.",
+            what="number of parameters",
+        )
+        weights = {str(p.tolist()) for p in net.parameters() if p.dim() == 2}
+        equal(
+            len(weights),
+            3,
+            "Each call draws its own numbers, unless the random generator is "
+            "seeded before each.",
+            what="number of different weights",
+        )
     predicted(
         starts,
         _starts(),

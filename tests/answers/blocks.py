@@ -562,6 +562,24 @@ def repeat_a_generator(make_block, n):
     return nn.Sequential(make_block() for _ in range(n))
 
 
+@wrong("factory", "Here some are shared", STARTS)
+def repeat_with_one_bias(make_block, n):
+    blocks = [make_block() for _ in range(n)]
+    for block in blocks:
+        if hasattr(block, "bias"):
+            block.bias = blocks[0].bias
+    return nn.Sequential(*blocks)
+
+
+@wrong("factory", "seeded before each", STARTS)
+def repeat_from_one_seed(make_block, n):
+    net = nn.Sequential()
+    for _ in range(n):
+        torch.manual_seed(0)
+        net.append(make_block())
+    return net
+
+
 @wrong("factory", "`repeat` returns nothing", STARTS)
 def repeat_without_return(make_block, n):
     nn.Sequential(*(make_block() for _ in range(n)))
