@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ._hints import Hint, steps
-from ._report import show
+from ._report import DIGITS, show
 
 RTOL, ATOL = 1e-4, 1e-6
 
@@ -96,6 +97,7 @@ def equal(
     known: Iterable[tuple[object, Hint]] = (),
     rtol: float = RTOL,
     atol: float = ATOL,
+    what: str = "",
 ) -> None:
     """Require that two values are the same.
 
@@ -105,6 +107,8 @@ def equal(
         hint (str or tuple of str): what to say if they differ.
         known (pairs): wrong values that have a hint of their own.
         rtol, atol (float): the tolerances, relative and absolute.
+        what (str): what is compared, where the case doesn't tell: with
+            "number of blocks" a report says "number of blocks: 3".
 
     Raises:
         Wrong: if they differ.
@@ -120,7 +124,9 @@ def equal(
         if same(got, value, rtol, atol):
             hint = why
             break
-    raise Wrong(show(expected), show(got), hint)
+    name = f"{what}: " if what else ""
+    shown = show_both(expected, got)
+    raise Wrong(name + shown[0], name + shown[1], hint)
 
 
 def holds(condition: object, expected: str, got: str, hint: Hint) -> None:
@@ -232,6 +238,77 @@ def same(got: object, expected: object, rtol: float, atol: float) -> bool:
             and all(same(got[k], expected[k], rtol, atol) for k in expected)
         )
     return got is expected or bool(got == expected)
+
+
+def show_both(expected: object, got: object) -> tuple[str, str]:
+    """Two values that differ, each in a line; the lines differ too."""
+    if isinstance(got, Tensor) and not isinstance(expected, (Tensor, type)):
+        got = got.tolist()  # as they are compared
+    for digits in (DIGITS, 6, 8, 12, 17):
+        lines = show(expected, digits), show(got, digits)
+        if _digits(lines[0]) != _digits(lines[1]):
+            return lines
+    lines = show(expected), show(got)
+    if members := _difference(expected, got):
+        where, *inner = members
+        inner = show_both(*inner)
+        return (
+            f"{lines[0]}, at {where} {inner[0]}",
+            f"{lines[1]}, at {where} {inner[1]}",
+        )
+    if lines[0] == lines[1]:
+        lines = f"{lines[0]}, {_kind(expected)}", f"{lines[1]}, {_kind(got)}"
+    return distinct(*lines)
+
+
+def distinct(expected: str, got: str) -> tuple[str, str]:
+    """What was expected, and what came instead, which isn't the same."""
+    return (
+        expected,
+        f"another, also shown as {got}" if got == expected else got,
+    )
+
+
+def _digits(line: str) -> str:
+    """A line without what tells kinds, not values, from each other."""
+    line = re.sub(r"tensor\(|\)|, dtype=torch\.\w+|\s", "", line)
+    return re.sub(r"(\.\d*?)0+\b", r"\1", line)
+
+
+def _difference(expected: object, got: object) -> tuple | None:
+    """Where two containers differ most or first, and their members there."""
+    if isinstance(expected, Tensor):
+        if not isinstance(got, Tensor) or got.shape != expected.shape:
+            return None
+        if not expected.dim() or expected.is_meta or got.is_meta:
+            return None
+        pair = [t.detach().cpu() for t in (expected, got)]
+        a, b = (t.to(torch.complex128) for t in pair)
+        apart = (a - b).abs().nan_to_num(torch.inf)
+        apart[(a == b) | (a.isnan() & b.isnan())] = 0
+        if not apart.any():
+            return None
+        place = torch.unravel_index(apart.argmax(), apart.shape)
+        members = (t[place].item() for t in pair)
+        return str([int(i) for i in place]), *members
+    if isinstance(expected, dict) and isinstance(got, dict):
+        keys = [key for key in expected if key in got]
+    elif isinstance(expected, (list, tuple)) and isinstance(
+        got, (list, tuple)
+    ):
+        keys = range(min(len(expected), len(got)))
+    else:
+        return None
+    for key in keys:
+        if not same(got[key], expected[key], RTOL, ATOL):
+            return f"[{show(key)}]", expected[key], got[key]
+    return None
+
+
+def _kind(value: object) -> str:
+    kind = f"of type {type(value).__module__}.{type(value).__qualname__}"
+    place = f" on {value.device}" if isinstance(value, Tensor) else ""
+    return kind.replace("builtins.", "") + place
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from . import _hints, _safely
-from ._compare import TimeUp, Wrong
+from ._compare import TimeUp, Wrong, distinct
 from ._report import Report, code, show
 from ._safely import is_of_reader, safely
 
@@ -109,7 +109,8 @@ def _details(error: BaseException) -> tuple[dict[str, str], tuple[str, ...]]:
             "What your answer gave isn't what the check can use. Compare it "
             "with what the statement asks for."
         )
-    details = {"given": error.given, "expected": error.expected, "got": got}
+    expected, got = distinct(error.expected, got)
+    details = {"given": error.given, "expected": expected, "got": got}
     details = {name: text for name, text in details.items() if text}
     return details, (first, *others)
 

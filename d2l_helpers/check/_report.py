@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import reprlib
@@ -13,6 +14,7 @@ from torch import Tensor
 
 WIDTH = 79
 SHOWN = 12  # elements of a tensor; of a larger one, its shape
+DIGITS = 4  # of a float, those that are significant
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def code(text: str) -> str:
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def show(value: object) -> str:
-    """A value in a line."""
+def show(value: object, digits: int = DIGITS) -> str:
+    """A value in a line, its floats rounded to some significant digits."""
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, BaseException):
@@ -104,19 +106,37 @@ def show(value: object) -> str:
         if value.numel() > SHOWN or value.is_meta:
             kind = str(value.dtype).removeprefix("torch.")
             return f"a tensor of shape {tuple(value.shape)}, {kind}"
+        if digits > DIGITS:
+            return f"tensor({show(value.tolist(), digits)})"
         return _line(value)
-    if isinstance(value, (str, int, float, complex)):
+    if isinstance(value, complex):
+        real, imag = (_rounded(x, digits) for x in (value.real, value.imag))
+        return repr(complex(real, imag))
+    if isinstance(value, float):
+        return repr(_rounded(value, digits))
+    if isinstance(value, (str, int)):
         return repr(value) if len(repr(value)) < 200 else reprlib.repr(value)
     if isinstance(value, dict) and len(value) <= SHOWN:
-        items = (f"{show(k)}: {show(v)}" for k, v in value.items())
+        items = (
+            f"{show(k, digits)}: {show(v, digits)}" for k, v in value.items()
+        )
         return f"{{{', '.join(items)}}}"
     if type(value) in (list, tuple, set) and 0 < len(value) <= SHOWN:
         members = sorted(value, key=repr) if type(value) is set else value
-        text = ", ".join(map(show, members))
+        text = ", ".join(show(member, digits) for member in members)
         if type(value) is tuple:
             return f"({text},)" if len(value) == 1 else f"({text})"
         return f"[{text}]" if type(value) is list else f"{{{text}}}"
     return _line(value)
+
+
+def _rounded(value: float, digits: int) -> float:
+    """A float of some significant digits, and all that are before a tenth."""
+    value = float(value)
+    if not value or not math.isfinite(value):
+        return value
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return round(value, max(1, places))
 
 
 def _line(value: object) -> str:
