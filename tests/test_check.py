@@ -288,7 +288,6 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
 
 # Code of the solution that a first step still has. It is to become empty.
 TOLD_AT_FIRST = {
-    ("all_but_the_last", "requires_grad_(False)"),
     ("better_start", "nn.init.ones_(module.bias)"),
     ("dropout", "torch.rand_like(X)"),
     ("fewer_places", ".to(dtype)"),
@@ -449,9 +448,7 @@ def test_what_a_check_shows_alike_is_told_apart():
 
 # Checks that expect a number and don't say of what. It is to become empty.
 NAMELESS = {
-    "another_distribution",
     "better_start",
-    "count_bytes",
     "count_the_rounds",
     "dropout",
     "factory",
@@ -466,7 +463,6 @@ NAMELESS = {
     "small_and_large",
     "stop_button",
     "thousand_norms",
-    "watch_a_shared_layer_learn",
 }
 
 
@@ -489,7 +485,6 @@ NAMES_ANOTHER_CASE = {
     "function_of_your_own",
     "layer_with_a_memory",
     "layers_of_your_own",
-    "other_starts",
     "parameters_across_devices",
     "quadratic_layer",
     "resume_from_the_best",

@@ -76,6 +76,25 @@ def _is_slip(error: BaseException) -> bool:
 
 
 @contextmanager
+def explained(words: str, hint: Hint) -> Iterator[None]:
+    """Explain an error of the answer that says some words; no other one.
+
+    Args:
+        words (str): what its class and message have, such as "leaf Variable".
+        hint (str or tuple of str): what to say then.
+
+    Raises:
+        Wrong: in place of such an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if words not in f"{type(error).__name__}: {error}":
+            raise
+        raise Wrong("no error", "", hint) from error
+
+
+@contextmanager
 def asked(question: str) -> Iterator[None]:
     """Say what a reader was asked; the report doesn't tell the answer.
 
