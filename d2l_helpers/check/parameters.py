@@ -263,6 +263,7 @@ def _known_ways(ways: object) -> list[tuple[object, Hint]]:
 def watch_a_shared_layer_learn(
     make_shared: Callable, train_shared: Callable
 ) -> None:
+    torch.set_num_threads(1)  # on a busy machine, threads wait for each other
     X = torch.rand(64, 4)
     y = X[:, :1] * X[:, 1:2]
     with case("make_shared(), and X of shape (64, 4)"):
@@ -583,9 +584,7 @@ def _require_entry(
             hint = why
     if isinstance(entry, dict) and entry.keys() == expected.keys():
         for name, pair in expected.items():
-            got = entry[name]
-            if isinstance(got, (list, tuple)):
-                got = tuple(map(_number, got))
+            got, pair = _numbers(entry[name]), _numbers(pair)
             equal(
                 got,
                 pair,
@@ -602,12 +601,15 @@ def _require_entry(
     )
 
 
-def _number(value: object) -> object:
-    """What is in a tensor without dimensions; others as they are."""
-    return (
+def _numbers(pair: object) -> object:
+    """A pair with the numbers that its tensors hold; else what it is."""
+    if not isinstance(pair, (list, tuple)):
+        return pair
+    return tuple(
         value.item()
         if isinstance(value, Tensor) and not value.dim()
         else value
+        for value in pair
     )
 
 
