@@ -1318,21 +1318,15 @@ def _require_any_epochs(save: Callable, folder: Path) -> None:
             any_epochs,
         ),
         (
-            "epoch 4 after 6, 9 and 20",
+            "epoch 4, after the epochs 6, 9 and 20",
             (4,),
             [6, 9, 20],
             "The three highest epochs count, not the three that were saved "
             "last.",
         ),
         (
-            "the epochs 998, 999 and 1000",
-            (998, 999, 1000),
-            [998, 999, 1000],
-            any_epochs,
-        ),
-        (
-            "epoch 1001 after 998, 999 and 1000",
-            (1001,),
+            "in this folder, the epochs 998, 999, 1000 and 1001",
+            (998, 999, 1000, 1001),
             [999, 1000, 1001],
             any_epochs,
         ),
@@ -1340,12 +1334,11 @@ def _require_any_epochs(save: Callable, folder: Path) -> None:
         with case(f"save_in_turn, {given}"):
             for epoch in epochs:
                 save(epoch)
-            got = sorted(_checkpoints(folder))
             equal(
-                got,
+                sorted(_checkpoints(folder)),
                 expected,
                 hint,
-                [([20, 998, 999], long_run), ([998, 999, 1001], long_run)],
+                [([998, 999, 1001], long_run)],
                 what="epochs in the folder",
             )
 
