@@ -293,9 +293,9 @@ def _require_values_of_file(net: nn.Module, file: dict[str, Tensor]) -> None:
 @exercise(
     "4.2 Save the architecture too",
     "the file has the kind, and nothing but data",
-    "each net that is loaded answers like the one that was saved",
+    "each net that is loaded, from its file alone, answers like the saved one",
     "the error for an unknown kind names the known ones",
-    "the error for an unknown layer does too",
+    "so does the error for an unknown layer, of a subclass of Linear too",
     "no text in a file is run as code, or chooses another class",
     "a pickle that wants to call a function is refused, before the call",
 )
@@ -613,6 +613,7 @@ def _load(path: Path) -> object:
 @exercise(
     "4.3 Resume with more state",
     "the checkpoint can be saved, and loaded with `weights_only=True`",
+    "making it changes nothing of the run",
     "a run that stops after epoch 4 of 10 ends like one that doesn't stop",
     "you know which parts that needs",
 )
@@ -798,6 +799,7 @@ def _needed(straight: _Run, state: dict) -> dict[str, bool]:
     "you know which damage `torch.load` notices",
     "`corrupt` finds the file that was cut, and the one with a flipped bit",
     "`changed` finds a complete file that took the place of another",
+    "both look at all files, and leave them as they are",
 )
 def find_the_corrupt_file(
     noticed: dict, corrupt: Callable, changed: Callable
@@ -1045,7 +1047,7 @@ def _load_notices(data: bytes) -> bool:
 @exercise(
     "4.5 After a failed load",
     "you know what a failed load leaves in the net",
-    "a state that fits is loaded, and the answer is True",
+    "a state that fits is loaded and copied, and the answer is True",
     "the net keeps its own parameters, with other values",
     "a state that doesn't fit changes nothing, and the answer is False",
 )
@@ -1180,7 +1182,9 @@ def _require_left(load_or_leave: Callable, net: nn.Module, file: dict) -> None:
     "the states of the three highest epochs are kept",
     "the newest readable one comes back, wherever others were cut",
     "file times play no part",
+    "an epoch that is saved again takes the place of the old one",
     "a save that fails leaves the old checkpoints as they were",
+    "other files in the folder stay",
 )
 def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
     folder = Path.cwd() / "run"

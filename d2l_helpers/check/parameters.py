@@ -185,48 +185,47 @@ def _what_rows_lack(rows: object, truth: list[tuple], net: nn.Module) -> Hint:
 
 
 def _has_one_way_twice(function: Callable) -> bool:
-    """Whether the source returns one expression in two of the places.
+    """Whether the source returns a list with one expression in two places.
 
-    What an expression is, beyond names that are assigned once, isn't seen.
+    Only names that are assigned once are followed.
     """
     try:
         source = textwrap.dedent(inspect.getsource(function))
-        (tree,) = ast.parse(source).body
+        nodes = [*ast.walk(ast.parse(source))]
     except (OSError, TypeError, SyntaxError, ValueError):
         return False
-    nodes = list(ast.walk(tree))
-    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
     stored = [
         node.id
         for node in nodes
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
-    values = {
-        node.targets[0].id: node.value
-        for node in nodes
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and stored.count(node.targets[0].id) == 1
-    }
+    values = {}
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if stored.count(name) == 1:
+                    values[name] = value
 
-    def meaning(node: ast.AST | None) -> str:
+    def meaning(node: ast.AST | None) -> ast.AST | None:
         for _ in values:
             if isinstance(node, ast.Name):
                 node = values.get(node.id, node)
-        return ast.dump(node) if node else ""
+        return node
 
-    for node in returned:
-        while isinstance(node, ast.Name) and node.id in values:
-            node = values.pop(node.id)
-        if isinstance(node, (ast.BinOp, ast.ListComp)):
-            many = node.left if isinstance(node, ast.BinOp) else node
-            if isinstance(many, ast.ListComp):
-                used = {n.id for n in ast.walk(many.elt) if hasattr(n, "id")}
-                return not used & {*stored}
-            return isinstance(many, (ast.List, ast.Tuple))
-        if isinstance(node, (ast.List, ast.Tuple)):
-            ways = [meaning(way) for way in node.elts]
-            return len({*ways}) < len(ways)
+    for node in nodes:
+        if not isinstance(node, ast.Return):
+            continue
+        match meaning(node.value):
+            case ast.List(elts=ways) | ast.Tuple(elts=ways):
+                ways = [ast.dump(meaning(way)) for way in ways]
+                return len({*ways}) < len(ways)
+            case ast.BinOp(left=ast.List() | ast.Tuple(), op=ast.Mult()):
+                return True
+            case ast.ListComp(elt=way):
+                names = {
+                    n.id for n in ast.walk(way) if isinstance(n, ast.Name)
+                }
+                return not names & {*stored}
     return False
 
 
@@ -1379,7 +1378,7 @@ USED = ("normal_", "uniform_", "zeros_", "constant_", "xavier_uniform_")
 @exercise(
     "2.7 Other starts",
     "two functions of nn.init are chosen that the chapter doesn't use",
-    "each test accepts 10 weights that its function drew",
+    "each test accepts 10 weights that its function drew, and only looks",
     "each refuses them times 2 and divided by 2, and the default start",
 )
 def other_starts(
@@ -1559,6 +1558,7 @@ SMALLEST = 4  # two hidden units without biases: a weight in, a weight out
     "widths from 1 to 7 are taken, by one set of parameters",
     "the output is the average of what each feature gives alone",
     "the small network isn't linear, and a gradient reaches all of it",
+    "the hidden units are as many as are asked for, and X stays as it is",
     "you know what a change of places does",
 )
 def inputs_of_any_width(

@@ -169,8 +169,14 @@ def ways_in_a_loop(nest):
     return [*ways, first, second]
 
 
+def ways_in_two_lists(nest):
+    first = [nest.net[2].bias]
+    return first + [*nest.parameters()][3:4] + [*nest.net.parameters()][3:]
+
+
 right("every_way_to_a_bias", ways_by_index)(rows_by_dict)
 right("every_way_to_a_bias", ways_in_a_loop)(rows_by_dict)
+right("every_way_to_a_bias", ways_in_two_lists)(rows_by_dict)
 
 
 def one_way(nest):
