@@ -44,6 +44,8 @@ def _named(answer: object, net: nn.Module) -> object:
     """The parameters in a list by their names, and what else is in it."""
     names = {id(p): name for name, p in net.named_parameters()}
     places = {p.data_ptr(): name for name, p in net.named_parameters()}
+    if isinstance(answer, Tensor):
+        return names.get(id(answer), show(answer))
     if not isinstance(answer, list):
         return answer
     found = []
@@ -199,12 +201,16 @@ def _has_one_way_twice(function: Callable) -> bool:
         for node in nodes
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
-    values = {}
+    values, appended = {}, []
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                if stored.count(name) == 1:
-                    values[name] = value
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        values[target.id] = value
+            case ast.Call(func=ast.Attribute(attr="append"), args=[way]):
+                appended.append(way)
+    values = {k: v for k, v in values.items() if stored.count(k) == 1}
 
     def meaning(node: ast.AST | None) -> ast.AST | None:
         for _ in values:
@@ -217,7 +223,7 @@ def _has_one_way_twice(function: Callable) -> bool:
             continue
         match meaning(node.value):
             case ast.List(elts=ways) | ast.Tuple(elts=ways):
-                ways = [ast.dump(meaning(way)) for way in ways]
+                ways = [ast.dump(meaning(w)) for w in ways or appended]
                 return len({*ways}) < len(ways)
             case ast.BinOp(left=ast.List() | ast.Tuple(), op=ast.Mult()):
                 return True

@@ -196,6 +196,19 @@ def one_way_by_variables(nest):
     return ways
 
 
+def one_way_by_a_chain(nest):
+    a = b = c = nest.net[2].bias
+    return [a, b, c]
+
+
+def one_way_appended(nest):
+    ways = []
+    ways.append(nest.net[2].bias)
+    ways.append(nest.net[2].bias)
+    ways.append(nest.get_parameter("net.2.bias"))
+    return ways
+
+
 def one_way_times_three(nest):
     return [nest.net[2].bias] * 3
 
@@ -208,6 +221,8 @@ for ways in (
     one_way,
     one_way_by_a_variable,
     one_way_by_variables,
+    one_way_by_a_chain,
+    one_way_appended,
     one_way_times_three,
     one_way_in_a_loop,
 ):
