@@ -812,8 +812,9 @@ check.reuse_two_layers(reuse)
 #   no `getattr` with a name from the file.
 # - For a kind that it doesn't know, `load_net` raises an error whose message
 #   names the kinds that it knows.
-# - For a chain with another layer, such as `nn.Tanh`, one of the two functions
-#   raises an error that names `Linear` and `ReLU`.
+# - For a chain with another layer, such as `nn.Tanh` or one of a subclass of
+#   `nn.Linear`, one of the two functions raises an error that names `Linear`
+#   and `ReLU`.
 
 
 # %%
@@ -944,11 +945,13 @@ check.after_a_failed_load(from_file, load_or_leave)
 # last three checkpoints. `save_in_turn(state, folder)` writes `state`, a
 # dictionary with an `"epoch"`, by `torch.save` to a file of its own in
 # `folder`. Of all that are there then, it keeps those of the three highest
-# epochs; a run may save at any epochs. If writing fails, the old checkpoints
-# are all still there. `load_latest(folder)` returns the readable state of the
-# highest epoch, or None if there is none. Cut the newest after 10%, 50% and
-# 90% of its bytes, and after 1 byte: each time, the one before it must come
-# back. (When a file was written doesn't count: a copy may change it.)
+# epochs; a run may save at any epochs. If it saves an epoch again, the new
+# state takes the place of the old one. Other files in the folder stay. If
+# writing fails, the old checkpoints are all still there. `load_latest(folder)`
+# returns the readable state of the highest epoch, or None if there is none.
+# Cut the newest after 10%, 50% and 90% of its bytes, and after 1 byte: each
+# time, the one before it must come back. (When a file was written doesn't
+# count: a copy may change it.)
 
 
 # %%

@@ -144,8 +144,9 @@ longer(X).shape
 #   no `getattr` with a name from the file.
 # - For a kind that it doesn't know, `load_net` raises an error whose message
 #   names the kinds that it knows.
-# - For a chain with another layer, such as `nn.Tanh`, one of the two functions
-#   raises an error that names `Linear` and `ReLU`.
+# - For a chain with another layer, such as `nn.Tanh` or one of a subclass of
+#   `nn.Linear`, one of the two functions raises an error that names `Linear`
+#   and `ReLU`.
 
 # %% [markdown]
 # **Idea.** Describe each layer by what its class is called with: three values
@@ -159,9 +160,9 @@ longer(X).shape
 def save_net(net, path):
     layers = {name: [] for name in net._modules}
     for name, f in net._modules.items():
-        if isinstance(f, nn.Linear):
+        if type(f) is nn.Linear:
             layers[name] = [f.in_features, f.out_features, f.bias is not None]
-        elif not isinstance(f, nn.ReLU):
+        elif type(f) is not nn.ReLU:
             raise ValueError(f"{f} is neither a Linear nor a ReLU")
     file = {"kind": type(net).__name__, "layers": layers}
     torch.save({**file, "state": net.state_dict()}, path)
@@ -197,8 +198,10 @@ torch.save({"kind": "Transformer"}, folder / "later.pt")
 load_net(folder / "later.pt")
 
 # %% [markdown]
-# Why `_modules`? A layer may have two places in a chain, and `named_children`
-# gives each object only once.
+# Why `type` and not `isinstance`? An object of a subclass of `nn.Linear` may
+# compute something else, which the file doesn't describe. Why `_modules`? A
+# layer may have two places in a chain, and `named_children` gives each object
+# only once.
 
 # %%
 relu = nn.ReLU()
@@ -571,11 +574,13 @@ check.after_a_failed_load(from_file, look_and_load)
 # last three checkpoints. `save_in_turn(state, folder)` writes `state`, a
 # dictionary with an `"epoch"`, by `torch.save` to a file of its own in
 # `folder`. Of all that are there then, it keeps those of the three highest
-# epochs; a run may save at any epochs. If writing fails, the old checkpoints
-# are all still there. `load_latest(folder)` returns the readable state of the
-# highest epoch, or None if there is none. Cut the newest after 10%, 50% and
-# 90% of its bytes, and after 1 byte: each time, the one before it must come
-# back. (When a file was written doesn't count: a copy may change it.)
+# epochs; a run may save at any epochs. If it saves an epoch again, the new
+# state takes the place of the old one. Other files in the folder stay. If
+# writing fails, the old checkpoints are all still there. `load_latest(folder)`
+# returns the readable state of the highest epoch, or None if there is none.
+# Cut the newest after 10%, 50% and 90% of its bytes, and after 1 byte: each
+# time, the one before it must come back. (When a file was written doesn't
+# count: a copy may change it.)
 
 # %% [markdown]
 # **Idea.** Put the epoch into the name, with zeros in front, so that names

@@ -54,8 +54,8 @@ def case(
         given (str): the input, as a reader would describe it.
         hint (str or tuple of str): what to say if the answer raises an
             error there.
-        known (pairs): words of an error's message that have a hint of their
-            own.
+        known (pairs): words of an error's class and message that have a hint
+            of their own.
 
     Raises:
         Wrong: in place of any error.
@@ -66,7 +66,8 @@ def case(
         stop.given = stop.given or given
         raise
     except BaseException as error:
-        hints = (why for words, why in known if words in str(error))
+        said = f"{type(error).__name__}: {error}"
+        hints = (why for words, why in known if words in said)
         hint = "" if _is_slip(error) else next(hints, hint)
         raise Wrong("no error", "", hint, given) from error
 

@@ -9,9 +9,11 @@ import hashlib
 import os
 import pickle
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -29,17 +31,72 @@ from ._compare import (
     same,
 )
 from ._exercise import exercise
+from ._hints import Hint
 from ._report import show
+from ._safely import is_of_reader
 
 
 @exercise(
     "4.1 Reuse two layers",
     "the weights and biases of the first two linear layers are the file's",
-    "a ReLU, (64, 16), a ReLU and (16, 3) follow them",
+    "a ReLU, (64, 16), a ReLU and (16, 3) follow them, and nothing else",
     "the missing keys are the names of the new parameters",
+    "each call reads the file that is given, and leaves it as it is",
 )
 def reuse_two_layers(reuse: Callable) -> None:
     path = Path.cwd() / "saved_chain.pt"
+    elsewhere = (
+        "The argument `path` wasn't read. Load the file that it names, not "
+        "one of your own."
+    )
+    with case("reuse(path), where no file is"):
+        raises(Exception, reuse, path, hint=elsewhere)
+    chain = _save_chain(path)
+    data = path.read_bytes()
+    with case(GIVEN_CHAIN, known=_LOAD_ERRORS):
+        answer = _reused(reuse, path, elsewhere)
+        holds(
+            isinstance(answer, (tuple, list))
+            and len(answer) == 2
+            and isinstance(answer[0], nn.Module),
+            "a net and the names of its missing keys",
+            show(answer),
+            "Return both, the net first.",
+        )
+        net, missing = answer
+        new = _new_values(net, chain)
+        holds(
+            path.read_bytes() == data,
+            "the file as it was",
+            "another content",
+            "`reuse` only reads the file.",
+        )
+    hint = "The net isn't in float32, as the file and the inputs are."
+    given = "the output of the net for X of shape (2, 20)"
+    with case(given, known=[("same dtype", hint)]):
+        _require_end(net, chain, new)
+    hint = "The missing keys are names of parameters, in a list."
+    with case("the missing keys", hint):
+        _require_missing(missing, set(new), set(net.state_dict()))
+    with case("reuse(path) again, with other values in the file"):
+        old, chain = chain, _save_chain(path)
+        net, _ = reuse(path)
+        values = net.state_dict().values()
+        holds(
+            not _is_among(old.state_dict()["0.weight"], values),
+            "the values of this file",
+            "those that were in it before",
+            "What is loaded depends on an earlier call. Read the file in "
+            "each call.",
+        )
+        _new_values(net, chain)
+
+
+GIVEN_CHAIN = "reuse(path), with the file of the chain 20, 64, 64, 10"
+
+
+def _save_chain(path: Path) -> nn.Module:
+    """Save the state dict of a new chain; the chain."""
     chain = MySequential(
         nn.Linear(20, 64),
         nn.ReLU(),
@@ -47,40 +104,38 @@ def reuse_two_layers(reuse: Callable) -> None:
         nn.ReLU(),
         nn.Linear(64, 10),
     )
-    elsewhere = (
-        "The argument `path` wasn't read. Load the file that it names, not "
-        "one of your own."
-    )
-    with case("reuse(path), where no file is"):
-        raises(Exception, reuse, path, hint=elsewhere)
     torch.save(chain.state_dict(), path)
-    given = "reuse(path), with the file of the chain 20, 64, 64, 10"
-    hint = (
-        "`strict=False` forgives keys that are missing or too many, and no "
-        "wrong shape. Give `load_state_dict` only the entries of the first "
-        "two linear layers."
-    )
-    with case(given, hint):
-        try:
-            answer = reuse(path)
-        except FileNotFoundError as error:
-            raise Wrong("a net", show(error), elsewhere) from None
-    with case(given):
-        holds(
-            isinstance(answer, (tuple, list))
-            and len(answer) == 2
-            and isinstance(answer[0], nn.Module),
-            "a net and the names of its missing keys",
-            show(answer),
-            "Return both, the net first: `return net, result.missing_keys`.",
-        )
-        net, missing = answer
-        new = _new_values(net, chain)
-    with case("the output of the net for X of shape (2, 20)"):
-        _require_end(net, chain, new)
-    hint = "The missing keys are names of parameters, in a list."
-    with case("the missing keys", hint):
-        _require_missing(missing, set(new))
+    return chain
+
+
+_LOAD_ERRORS = [
+    (
+        "size mismatch",
+        (
+            "An entry of the file has another shape than the net's of that "
+            "name.",
+            "No argument forgives a wrong shape. Give `load_state_dict` only "
+            "the entries of the first two linear layers.",
+        ),
+    ),
+    (
+        "key(s) in state_dict",
+        (
+            "The load is strict, and the names in the net aren't those in "
+            "what is loaded.",
+            "`load_state_dict` has an argument that forgives keys which are "
+            "missing or too many, and it returns both lists.",
+        ),
+    ),
+]
+
+
+def _reused(reuse: Callable, path: Path, elsewhere: str) -> object:
+    """What the answer returns, where the file is."""
+    try:
+        return reuse(path)
+    except FileNotFoundError as error:
+        raise Wrong("a net", show(error), elsewhere) from None
 
 
 def _new_values(net: nn.Module, chain: nn.Module) -> dict[str, Tensor]:
@@ -95,8 +150,13 @@ def _new_values(net: nn.Module, chain: nn.Module) -> dict[str, Tensor]:
     equal(
         sorted(v.shape for v in new.values()),
         [torch.Size(s) for s in ((3,), (3, 16), (16,), (16, 64))],
-        "Besides the two layers of the file, the net has two linear "
-        "layers: `nn.Linear(64, 16)` and `nn.Linear(16, 3)`.",
+        (
+            "Besides the two layers of the file, the net is to have two "
+            "linear layers.",
+            "One takes 64 features to 16, the other 16 to 3; each has a "
+            "weight and a bias.",
+        ),
+        what="shapes of the new parameters",
     )
     return new
 
@@ -118,11 +178,24 @@ def _require_end(
 
     X = torch.randn(2, 20)
     H = chain[:4](X)
+    net.train()
+    got = call(net, X)
+    holds(
+        same(call(net, X), got, 1e-5, 1e-6),
+        "the same output for the same input",
+        "another output in the second call",
+        "Something in the net draws at random, such as dropout, which isn't "
+        "asked for.",
+    )
     equal(
-        call(net, X),
+        got,
         end(H),
-        "The order is: linear (20, 64), ReLU, linear (64, 64), ReLU, "
-        "linear (64, 16), ReLU, linear (16, 3).",
+        (
+            "With the same parameters, the net that is asked for has another "
+            "output.",
+            "The order is: linear (20, 64), ReLU, linear (64, 64), ReLU, "
+            "linear (64, 16), ReLU, linear (16, 3).",
+        ),
         known=[
             (
                 end(H, lambda H: H),
@@ -136,30 +209,44 @@ def _require_end(
             ),
             (F.relu(end(H)), "A ReLU too many stands at the end."),
         ],
+        what="output",
     )
 
 
-def _require_missing(missing: object, names: set[str]) -> None:
+def _require_missing(
+    missing: object, names: set[str], all_names: set[str]
+) -> None:
     holds(
         not hasattr(missing, "missing_keys"),
         "a list of names",
         show(missing),
-        "`load_state_dict` returns two lists in one object. Return its "
-        "`missing_keys` alone.",
+        "`load_state_dict` returns two lists in one object. One of them is "
+        "asked for.",
     )
+    listed = missing if isinstance(missing, str) else list(missing)
     equal(
-        missing if isinstance(missing, str) else set(missing),
+        listed if isinstance(missing, str) else set(listed),
         names,
-        "Missing keys are in the net and not in what you load: the "
-        "parameters of your own two layers.",
+        (
+            "These aren't the names that the file doesn't fill.",
+            "Missing keys are in the net and not in what you load: the "
+            "parameters of your own two layers.",
+        ),
         known=[
             (set(), "These are the unexpected keys, and there are none."),
+            (all_names, "These are all names; the file fills some of them."),
             (
                 {"4.weight", "4.bias"},
                 "These keys of the file were left out. A missing key is "
                 "one of the net's that the file doesn't fill.",
             ),
         ],
+    )
+    holds(
+        len(listed) == len(names),
+        f"{len(names)} names",
+        f"{len(listed)} names",
+        "A name is in the list more than once.",
     )
 
 
@@ -176,19 +263,28 @@ def _require_values_of_file(net: nn.Module, file: dict[str, Tensor]) -> None:
             if _is_among(value, net.state_dict().values())
         },
         set(file),
-        "These entries of the file are found in the net. Compare the names "
-        "in the net's `state_dict()` with those in the file.",
+        (
+            "Not all of the four tensors of the file are in the net.",
+            "Compare the names in the net's `state_dict()` with those in "
+            "what you load.",
+        ),
         known=[
             (
                 set(),
-                "Nothing of the file is in the net. Either the names differ, "
-                "and `strict=False` forgave all of them, or nothing was "
-                "loaded.",
+                (
+                    "Not one tensor of the file is in the net.",
+                    "Either the names differ, and a load that isn't strict "
+                    "forgave all of them, or nothing was loaded, or the "
+                    "values were changed.",
+                ),
             ),
             (
                 {"0.weight", "0.bias"},
-                "Only the first linear layer is the file's. The chain counts "
-                "its ReLUs too: what is the second linear layer called?",
+                (
+                    "Only the first linear layer is the file's.",
+                    "The chain counts its ReLUs too: what is the second "
+                    "linear layer called?",
+                ),
             ),
             (
                 {"0.weight", "2.weight"},
@@ -196,38 +292,47 @@ def _require_values_of_file(net: nn.Module, file: dict[str, Tensor]) -> None:
                 "layer.",
             ),
         ],
+        what="entries of the file that are in the net",
     )
 
 
 @exercise(
     "4.2 Save the architecture too",
     "the file has the kind, and nothing but data",
-    "each net that is loaded answers like the one that was saved",
+    "each net that is loaded, from its file alone, answers like the saved one",
     "the error for an unknown kind names the known ones",
-    "the error for an unknown layer does too",
+    "so does the error for an unknown layer, of a subclass of Linear too",
     "no text in a file is run as code, or chooses another class",
     "a pickle that wants to call a function is refused, before the call",
 )
 def save_the_architecture_too(save_net: Callable, load_net: Callable) -> None:
     path = Path.cwd() / "net.pt"
     f, g, h = nn.Linear(4, 3), nn.Linear(3, 2), nn.Linear(4, 2, bias=False)
-    relu = nn.ReLU()
-    named = OrderedDict(a=nn.Linear(4, 4))
+    relu, twice = nn.ReLU(), nn.Linear(4, 4)
+    named = OrderedDict(b=nn.Linear(4, 3), a=nn.ReLU(), c=nn.Linear(3, 4))
     nets = {
         "MLP(4, 3, 2)": MLP(4, 3, 2),
         "MySequential(Linear(4, 3), ReLU(), Linear(3, 2))": MySequential(
             f, nn.ReLU(), g
         ),
-        "MySequential(OrderedDict(a=Linear(4, 4)))": MySequential(named),
+        "MySequential(OrderedDict(b=Linear(4, 3), a=ReLU(), c=Linear(3, 4)))"
+        "": MySequential(named),
         "MySequential(ReLU(), Linear(4, 2, bias=False), ReLU())": MySequential(
             nn.ReLU(), h, nn.ReLU()
         ),
         "MySequential(Linear(4, 4), relu, Linear(4, 4), relu)": MySequential(
             nn.Linear(4, 4), relu, nn.Linear(4, 4), relu
         ),
+        "MySequential(twice, ReLU(), twice), with twice = Linear(4, 4)": (
+            MySequential(twice, nn.ReLU(), twice)
+        ),
     }
+    written = {}
     for name, net in nets.items():
         _require_description(save_net, net, path, name)
+        written[name] = path.read_bytes()
+    for name, net in nets.items():  # as if after all of them were saved
+        path.write_bytes(written[name])
         _require_same_answers(load_net, net, path, name)
     file = _load(path)
     _require_known_kinds(load_net, file, path)
@@ -240,17 +345,21 @@ def _require_description(
     save_net: Callable, net: nn.Module, path: Path, name: str
 ) -> None:
     hint = (
-        "The file is to be a dictionary of tensors, numbers, strings, "
-        "lists and dictionaries, written by `torch.save(..., path)`."
+        "The file isn't a dictionary of plain data that `torch.load` reads.",
+        "Tensors, numbers, strings, lists and dictionaries are plain data; a "
+        "net, or an object of another class, isn't. `torch.save` writes it "
+        "to `path`.",
     )
     with case(f"save_net, for {name}"):
         save_net(copy.deepcopy(net), path)
     with case(f"the file of {name}", hint):
         file = _load(path)
         holds(isinstance(file, dict), "a dictionary", show(file), hint)
-        equal(
-            file.get("kind"),
-            type(net).__name__,
+        kind = type(net).__name__
+        holds(
+            file.get("kind") == kind,
+            f"under the key 'kind': {show(kind)}",
+            show(file.get("kind")),
             'The name of the net\'s class goes under the key `"kind"`.',
         )
 
@@ -259,9 +368,10 @@ def _require_same_answers(
     load_net: Callable, net: nn.Module, path: Path, name: str
 ) -> None:
     hint = (
-        "Build the net from its description alone, then load its values. "
-        "Sizes, the order of the layers, their names and whether there is a "
-        "bias are all part of the description."
+        "The net can't be built from this file alone, or not used.",
+        "Build it from its description, then load its values, both from the "
+        "file. Sizes, the order of the layers, their names and whether there "
+        "is a bias are all part of the description.",
     )
     with case(f"load_net, for {name}", hint):
         loaded = load_net(path)
@@ -278,8 +388,11 @@ def _require_same_answers(
             known = [
                 (
                     last_is_linear,
-                    "The last ReLU is missing. It is one object in two "
-                    "places, and `children()` gives an object only once.",
+                    (
+                        "The last ReLU is missing.",
+                        "It is one object in two places, and `children()` "
+                        "gives an object only once.",
+                    ),
                 )
             ]
         equal(
@@ -289,39 +402,100 @@ def _require_same_answers(
             "loaded, and all its layers there, in the same order?",
             known,
             rtol=1e-5,
+            what="output",
         )
 
 
 def _require_known_kinds(load_net: Callable, file: dict, path: Path) -> None:
-    with case('load_net, for a file with the kind "Transformer"'):
+    built = []
+
+    class Transformer(MLP):
+        def __init__(self, *_: object, **__: object) -> None:
+            built.append(self)
+            super().__init__()
+
+    # A class of this name, where the answer's own names are looked up.
+    theirs = getattr(load_net, "__globals__", {})
+    with (
+        case('load_net, for a file with the kind "Transformer"'),
+        patch.dict(theirs, {"Transformer": Transformer}),
+    ):
         torch.save({**file, "kind": "Transformer"}, path)
+        with contextlib.suppress(Exception):
+            load_net(path)
+        holds(
+            not built,
+            "an error",
+            "an object of a class that happens to have this name",
+            CHOSEN,
+        )
         raises(
             Exception,
             load_net,
             path,
             says=("MLP", "MySequential"),
-            hint="Whoever reads the message has a file and no idea what is "
-            "in it: say which kinds `load_net` can build.",
+            hint=(
+                "An error is asked for, whose message names both kinds that "
+                "are known.",
+                "Whoever reads the message has a file and no idea what is in "
+                "it: say which kinds `load_net` can build.",
+            ),
         )
+
+
+CHOSEN = (
+    "The file has chosen the class that is built.",
+    "`getattr`, `globals()` and `vars(nn)` know far more names than are "
+    "meant. Look the name up in a dictionary of those that are known.",
+)
+
+
+class _Doubled(nn.Linear):
+    """A subclass of a known layer, with another answer."""
+
+    def forward(self, X: Tensor) -> Tensor:
+        return 2 * super().forward(X)
 
 
 def _require_known_layers(
     save_net: Callable, load_net: Callable, path: Path
 ) -> None:
-    with case("save_net, then load_net, for MySequential(Tanh())"):
+    def save_and_load(net: nn.Module) -> object:
+        save_net(copy.deepcopy(net), path)
+        return load_net(path)
 
-        def save_and_load(net: nn.Module) -> object:
-            save_net(net, path)
-            return load_net(path)
-
-        raises(
-            Exception,
-            save_and_load,
-            MySequential(nn.Tanh()),
-            says=("Linear", "ReLU"),
-            hint="A layer that is neither a linear layer nor a ReLU must not "
-            "pass: say which layers can be described.",
-        )
+    for given, layer, words in (
+        ("Tanh()", nn.Tanh(), "A tanh is neither a linear layer nor a ReLU"),
+        (
+            "Doubled(4, 4), a subclass of Linear",
+            _Doubled(4, 4),
+            "A layer of a subclass of `Linear` gives other numbers",
+        ),
+        (
+            "MySequential(Linear(4, 4))",
+            MySequential(nn.Linear(4, 4)),
+            "A chain in a chain is neither a linear layer nor a ReLU",
+        ),
+    ):
+        net, X = MySequential(layer), torch.randn(5, 4)
+        with case(f"save_net, then load_net, for MySequential({given})"):
+            with contextlib.suppress(Exception):
+                loaded = save_and_load(net)
+                alike = same(call(loaded, X), net(X), 1e-5, 1e-6)
+                if alike and not isinstance(layer, nn.Tanh):
+                    continue
+            raises(
+                Exception,
+                save_and_load,
+                net,
+                says=("Linear", "ReLU"),
+                hint=(
+                    f"{words}: an error is asked for, whose message names "
+                    "`Linear` and `ReLU`.",
+                    "In one of the two functions, ask whether the class "
+                    "itself is known, and say which ones are.",
+                ),
+            )
 
 
 def _require_text_stays_text(
@@ -340,8 +514,7 @@ def _require_text_stays_text(
                 not marker.exists(),
                 "no code that runs",
                 "the directory that the code makes",
-                "`eval` runs any text that a file has. Look a name up in a "
-                "dictionary of those that are known.",
+                RUN,
             )
     with case('load_net, for a file with "Tanh" in the place of "ReLU"'):
         other = _with_strings(file, lambda text: text.replace("ReLU", "Tanh"))
@@ -354,9 +527,34 @@ def _require_text_stays_text(
             not any(isinstance(module, nn.Tanh) for module in modules),
             "an error",
             show(loaded),
-            "The file has chosen the class that is built. `getattr` takes "
-            "any name: look it up in a dictionary of those that are known.",
+            CHOSEN,
         )
+    with case("load_net, for a file that save_net wrote"):
+        torch.save(file, path)
+        called = []
+
+        def noted(source: str, *scopes: dict) -> object:
+            frame = sys._getframe(1)
+            if is_of_reader(frame.f_code.co_filename):
+                called.append(source)
+            return run(source, *(scopes or (frame.f_globals, frame.f_locals)))
+
+        run = eval
+        with patch("builtins.eval", noted):
+            load_net(path)
+        holds(
+            not called,
+            "no call of eval",
+            f"eval({show(called[0])})" if called else "",
+            RUN,
+        )
+
+
+RUN = (
+    "Text from the file is run as code.",
+    "`eval` and `exec` run any text. Look a name up in a dictionary of those "
+    "that are known.",
+)
 
 
 def _require_refusal(load_net: Callable, file: dict, path: Path) -> None:
@@ -371,8 +569,10 @@ def _require_refusal(load_net: Callable, file: dict, path: Path) -> None:
             not marker.exists(),
             "no directory",
             "the directory",
-            "The file's code was run. Leave `weights_only` at True, in each "
-            "call of `torch.load`.",
+            (
+                "The file's code was run.",
+                "Leave `weights_only` at True, in each call of `torch.load`.",
+            ),
         )
         holds(
             not got,
@@ -419,37 +619,49 @@ def _load(path: Path) -> object:
 @exercise(
     "4.3 Resume with more state",
     "the checkpoint can be saved, and loaded with `weights_only=True`",
+    "making it changes nothing of the run",
     "a run that stops after epoch 4 of 10 ends like one that doesn't stop",
     "you know which parts that needs",
 )
 def resume_with_more_state(
     checkpoint_of: Callable, restore: Callable, needed: dict
 ) -> None:
+    torch.set_num_threads(1)  # on a busy machine, threads wait for each other
     straight = _Run(seed=0)
     straight.train(10)
+    other = _Run(seed=2)
+    other.train(1)
     stopped = _Run(seed=0)
     stopped.train(4)
     truth = stopped.state()
     hint = (
-        "The dictionary must go through a file: state dicts, numbers and "
-        "tensors pass, an object such as the generator itself doesn't."
+        "The dictionary must go through a file.",
+        "State dicts, numbers and tensors pass; an object such as the net or "
+        "the generator itself doesn't.",
     )
-    with case("checkpoint_of(net, optimizer, 4, order), saved", hint):
-        state = checkpoint_of(stopped.net, stopped.optimizer, 4, stopped.order)
-        holds(isinstance(state, dict), "a dictionary", show(state), hint)
-        path = Path.cwd() / "run.pt"
-        torch.save(state, path)
-        state = _load(path)
-    with case("restore(state, net, optimizer, order), all built anew"):
-        run = _Run(seed=1)
-        epoch = restore(state, run.net, run.optimizer, run.order)
-        equal(
-            epoch,
-            4,
-            "`restore` returns the epoch after which the run stopped: it "
-            "tells how many are left.",
-        )
-        got = run.state()
+    for run, after in ((other, 7), (stopped, 4), (other, 7)):
+        before = run.state()
+        given = f"checkpoint_of(net, optimizer, {after}, order), saved"
+        with case(given, hint):
+            state = checkpoint_of(run.net, run.optimizer, after, run.order)
+            holds(isinstance(state, dict), "a dictionary", show(state), hint)
+            torch.save(state, f"epoch{after}.pt")
+            _load(Path(f"epoch{after}.pt"))
+            _require_untouched(run, before)
+    for after in (7, 4):
+        given = f"restore of a state of epoch {after}, into objects built anew"
+        with case(given):
+            run = _Run(seed=1)
+            state = _load(Path(f"epoch{after}.pt"))
+            epoch = restore(state, run.net, run.optimizer, run.order)
+            equal(
+                epoch,
+                after,
+                "`restore` returns the epoch after which the run stopped: it "
+                "tells how many are left.",
+                what="epoch",
+            )
+            got = run.state()
     with case("six more epochs after it"):
         run.train(6)
         holds(
@@ -527,7 +739,22 @@ class _Run:
         return same(other.net.state_dict(), self.net.state_dict(), 0, 0)
 
 
-def _what_differs(run: _Run, got: dict, truth: dict) -> str:
+def _require_untouched(run: _Run, truth: dict) -> None:
+    """Require that a run can go on after its checkpoint was made."""
+    changed = [
+        k for k, v in run.state().items() if not same(v, truth[k], 0, 0)
+    ]
+    parts = ", ".join(part for part in changed if part != "gradients")
+    holds(
+        run.net.training and not parts,
+        "a run that goes on as before",
+        f"another state of: {parts}" if parts else "a net in evaluation mode",
+        "`checkpoint_of` changes the run that it is to describe: reading a "
+        "state is enough.",
+    )
+
+
+def _what_differs(run: _Run, got: dict, truth: dict) -> Hint:
     """The hint for the first part of a run that wasn't brought back."""
     if not run.net.training:
         return (
@@ -536,19 +763,29 @@ def _what_differs(run: _Run, got: dict, truth: dict) -> str:
         )
     hints = {
         "parameters": "The net hasn't the parameters of the run that stopped.",
-        "optimizer": "The optimizer hasn't the averages of the run that "
-        "stopped: it has a state dict too.",
-        "own generator": "`order` isn't where it was. A generator's state "
-        "says where it is; its seed says only where it began.",
-        "global generator": "PyTorch's global generator isn't where it was. "
-        "What draws from it, if the order doesn't?",
+        "optimizer": (
+            "The optimizer isn't in the state of the run that stopped.",
+            "Adam has averages over the steps before. They are in its state "
+            "dict, as the parameters are in the net's.",
+        ),
+        "own generator": (
+            "`order` isn't where it was.",
+            "A generator's state says where it is; its seed says only where "
+            "it began.",
+        ),
+        "global generator": (
+            "PyTorch's global generator isn't where it was.",
+            "What draws from it, if the order doesn't? Its state comes back "
+            "last, with nothing drawn after that.",
+        ),
     }
     for part, hint in hints.items():
         if not same(got[part], truth[part], 0, 0):
             return hint
     return (
-        "Each part is back, and the end is another. Does the optimizer still "
-        "hold the net's own parameters, or were they replaced by new ones?"
+        "Each part is back, and the end is another.",
+        "Does the optimizer still hold the net's own parameters, or were they "
+        "replaced by new ones?",
     )
 
 
@@ -568,6 +805,7 @@ def _needed(straight: _Run, state: dict) -> dict[str, bool]:
     "you know which damage `torch.load` notices",
     "`corrupt` finds the file that was cut, and the one with a flipped bit",
     "`changed` finds a complete file that took the place of another",
+    "both look at all files, and leave them as they are",
 )
 def find_the_corrupt_file(
     noticed: dict, corrupt: Callable, changed: Callable
@@ -586,114 +824,216 @@ def find_the_corrupt_file(
         {
             "cut": "A zip archive ends with the list of what it holds, and "
             "`torch.load` looks for it there.",
-            "flipped": "A flipped bit of a number is another number. To "
-            "notice it, the checksum must be computed again, which takes "
-            "time, and `torch.load` leaves it out.",
+            "flipped": (
+                "A flipped bit of a number is another number: does anything "
+                "in the file tell?",
+                "To notice it, the checksum must be computed again, which "
+                "takes time, and `torch.load` leaves it out.",
+            ),
         },
     )
 
-    def names(function: Callable, *more: object, **damaged: bytes) -> set[str]:
-        for path in paths:
-            path.write_bytes(damaged.get(path.stem, whole))
-        return _names(function(list(paths), *more))
-
-    _require_corrupt(functools.partial(names, corrupt), **damage)
-    digests = {path.name: hashlib.sha256(whole).hexdigest() for path in paths}
-    _require_changed(
-        functools.partial(names, changed, digests), damage["flipped"], other
-    )
+    _require_corrupt(corrupt, paths, **damage)
+    _require_changed(changed, paths, damage["flipped"], other)
 
 
-def _names(answer: object) -> set[str | None]:
+def _write(paths: list[Path], **content: bytes) -> None:
+    """Write five good files, with other numbers in each, but for some."""
+    for i, path in enumerate(paths):
+        torch.save({"weight": torch.full((1000,), float(i)), "epoch": i}, path)
+        if path.stem in content:
+            path.write_bytes(content[path.stem])
+
+
+def _names(paths: list[Path], function: Callable, *more: object) -> set:
     """The names that a function returned, of paths without the folder."""
+    before = [path.read_bytes() for path in paths]
+    answer = function(list(paths), *more)
     holds(
         isinstance(answer, Iterable) and not isinstance(answer, str),
         "names",
         show(answer),
         "Return the names of the files, in a list or in a set.",
     )
-    return {
+    names = [
         Path(name).name
         if isinstance(name, (str, os.PathLike))
         else None
         if name is None
         else show(name)
         for name in answer
-    }
+    ]
+    holds(
+        [path.exists() and path.read_bytes() for path in paths] == before,
+        "files as they were",
+        "others",
+        "The function only looks: whoever asks decides what becomes of a "
+        "file.",
+    )
+    named = [name for name in names if name]
+    holds(
+        len({*named}) == len(named),
+        "each name once",
+        show(names),
+        "A name is there more than once.",
+    )
+    return {*names}
 
 
-ONE_BIT = "with one bit of copy4.pt flipped"
-
-
-def _require_corrupt(names: Callable, cut: bytes, flipped: bytes) -> None:
-    with case("corrupt(paths), five good copies"):
-        returned = (
-            "`testzip` returns None for a good archive, and else the name of "
-            "the first bad entry in it. Return names of files."
+def _require_names(
+    got: set, expected: set[str], hint: Hint, known: Iterable = ()
+) -> None:
+    """Require some names of the five files."""
+    strange = got - {f"copy{i}.pt" for i in range(1, 6)} - {None, "0"}
+    if strange:
+        hint = (
+            "This isn't the name of a file, such as copy1.pt, as `path.name` "
+            "gives it."
         )
-        equal(
-            names(),
+    equal(got, expected, hint, known, what="names")
+
+
+def _require_corrupt(
+    corrupt: Callable, paths: list[Path], cut: bytes, flipped: bytes
+) -> None:
+    missed = (
+        "The file with the flipped bit isn't found.",
+        "It can be read, and has its size. Only the checksums tell: call "
+        "`testzip`, and look at what it returns.",
+    )
+    lost = (
+        "The file that was cut isn't found.",
+        "It has lost its end, where the archive's list is: `ZipFile` raises "
+        "before `testzip` can run.",
+    )
+    refused = (
+        "`ZipFile` refuses a file that was cut.",
+        "The file has lost its end, where the archive's list is, so that "
+        "`testzip` can't run. This error tells too that it is damaged.",
+    )
+    entry = (
+        "This is the name of an entry of the archive, as `testzip` returns "
+        "it. Return the name of the file."
+    )
+    returned = (
+        "`testzip` returns None for a good archive, and else the name of "
+        "the first bad entry in it. Return names of files."
+    )
+    everything = {path.name for path in paths}
+    rest = "Go on after the first damaged file, to the last one."
+    two = "copy2.pt is cut in half, one bit of copy4.pt is flipped"
+    for given, content, expected, hint, known in (
+        (
+            "five good files, with other numbers in each",
+            {},
             set(),
             "None of these files is damaged.",
-            known=[({f"copy{i}.pt" for i in range(1, 6)}, returned),
-                   ({None}, returned)],
-        )  # fmt: skip
-    hint = (
-        "A file that is cut has lost its end, where the archive's list is: "
-        "`ZipFile` raises before `testzip` can run."
-    )
-    with case("corrupt(paths), copy2.pt is cut in half", hint):
-        equal(names(copy2=cut), {"copy2.pt"}, hint)
-    with case(f"corrupt(paths), {ONE_BIT}"):
-        equal(
-            names(copy4=flipped),
+            [(everything, returned), ({None}, returned)],
+        ),
+        ("copy2.pt is cut in half", {"copy2": cut}, {"copy2.pt"}, lost, []),
+        (
+            "one bit of copy4.pt is flipped",
+            {"copy4": flipped},
             {"copy4.pt"},
-            "Only the checksums tell: call `testzip`, and look at what it "
-            "returns.",
-            known=[
-                (
-                    {"0"},
-                    "`testzip` returns the name of an entry of the archive. "
-                    "Return the name of the file.",
-                )
-            ],
-        )
-    with case(f"corrupt(paths), copy2.pt cut in half, {ONE_BIT}"):
-        equal(
-            names(copy2=cut, copy4=flipped),
-            {"copy2.pt", "copy4.pt"},
-            "Go on after the first damaged file.",
-        )
+            missed,
+            [({"0"}, entry)],
+        ),
+        (two, {"copy2": cut, "copy4": flipped}, None, rest, []),
+        (
+            f"{two}, and copy5.pt is empty",
+            {"copy2": cut, "copy4": flipped, "copy5": b""},
+            None,
+            rest,
+            [],
+        ),
+    ):
+        with case(f"corrupt(paths), {given}", "", [("BadZipFile", refused)]):
+            _write(paths, **content)
+            expected = expected or {f"{stem}.pt" for stem in content}
+            _require_names(_names(paths, corrupt), expected, hint, known)
 
 
-def _require_changed(names: Callable, flipped: bytes, other: bytes) -> None:
-    with case("changed(paths, digests), the files as they were"):
-        equal(
-            names(),
+def _require_changed(
+    changed: Callable, paths: list[Path], flipped: bytes, other: bytes
+) -> None:
+    names = [path.name for path in paths]
+    swapped = paths[0].name, paths[1].name
+    for given, content, expected, hint, known in (
+        (
+            "the files as they were",
+            {},
             set(),
-            "None of the digests differs. Each is that of the file's bytes, "
-            "in hexadecimal: `hashlib.sha256(...).hexdigest()`.",
-        )
-    with case("changed(paths, digests), copy3.pt saved with other weights"):
-        equal(
-            names(copy3=other),
+            (
+                "None of the digests differs.",
+                "Each is SHA-256 of all bytes of the file, whatever they "
+                "mean, in hexadecimal.",
+            ),
+            [],
+        ),
+        (
+            "copy3.pt saved with other weights",
+            {"copy3": other},
             {"copy3.pt"},
             "This file is a complete archive, with checksums that fit. Its "
             "bytes have another digest than the one in `digests`.",
-            known=[
-                (
-                    {f"copy{i}.pt" for i in (1, 2, 4, 5)},
-                    "These are the files that are good.",
-                )
-            ],
-        )
-    with case(f"changed(paths, digests), {ONE_BIT}"):
-        equal(
-            names(copy4=flipped),
+            [({*names} - {"copy3.pt"}, "These are the files that are good.")],
+        ),
+        (
+            "one bit of copy4.pt flipped",
+            {"copy4": flipped},
             {"copy4.pt"},
-            "Compute the digest of all bytes of the file: one bit is enough "
-            "to change it.",
-        )
+            "The digest is that of the file's bytes, also where they can't "
+            "be read: one bit is enough to change it.",
+            [],
+        ),
+        (
+            "the files as they were, copy5.pt with 2,000,000 bytes",
+            {"copy5": bytes(2_000_000)},
+            set(),
+            "Not all bytes of the file are in the digest.",
+            [],
+        ),
+        (
+            "copy1.pt and copy2.pt in each other's place",
+            {},
+            {*swapped},
+            "A file has its own digest, which is found under its name.",
+            [],
+        ),
+        (
+            "the last digit of the digest of copy1.pt changed",
+            {},
+            {"copy1.pt"},
+            "Compare the whole digest: a part of it is easier to forge.",
+            [],
+        ),
+    ):
+        with case(f"changed(paths, digests), {given}"):
+            large = {k: v for k, v in content.items() if k == "copy5"}
+            _write(paths, **large)
+            digests = {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in reversed(paths)
+            }
+            if "digit" in given:
+                digest = digests["copy1.pt"]
+                digests["copy1.pt"] = digest[:-1] + "10"[digest[-1] == "1"]
+            if "place" in given:
+                one, two = (path.read_bytes() for path in paths[:2])
+                content = {"copy1": two, "copy2": one}
+            for path in paths:
+                if path.stem in content:
+                    path.write_bytes(content[path.stem])
+            known_digests = dict(digests)
+            got = _names(paths, changed, known_digests)
+            holds(
+                known_digests == digests,
+                "`digests` as it was",
+                "another one",
+                "The digests are what the files are compared with: they stay "
+                "as they are.",
+            )
+            _require_names(got, expected, hint, known)
 
 
 def _load_notices(data: bytes) -> bool:
@@ -710,7 +1050,7 @@ def _load_notices(data: bytes) -> bool:
 @exercise(
     "4.5 After a failed load",
     "you know what a failed load leaves in the net",
-    "a state that fits is loaded, and the answer is True",
+    "a state that fits is loaded and copied, and the answer is True",
     "the net keeps its own parameters, with other values",
     "a state that doesn't fit changes nothing, and the answer is False",
 )
@@ -720,8 +1060,9 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
         three.load_state_dict(file)
     truth = {k: same(v, file[k], 0, 0) for k, v in three.state_dict().items()}
     fits = (
-        "Its shape in the file is that in the net. `load_state_dict` copies "
-        "name by name, and raises only when it is through."
+        "Its shape in the file is that in the net.",
+        "`load_state_dict` copies name by name, and raises only when it is "
+        "through.",
     )
     other = "Its shape in the file is another, so nothing could be copied."
     predicted(
@@ -732,14 +1073,24 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
     net, file = MLP(4, 3, 2), MLP(4, 3, 2).state_dict()
     with case("MLP(4, 3, 2), and the state of another MLP(4, 3, 2)"):
         parameters = list(net.parameters())
-        answer = load_or_leave(net, copy.deepcopy(file))
+        state = copy.deepcopy(file)
+        answer = load_or_leave(net, state)
         equal(
             {k for k, v in net.state_dict().items() if same(v, file[k], 0, 0)},
             set(file),
             "This state fits, and all of it is to be in the net.",
+            what="loaded",
         )
         _require_kept(net, parameters)
         equal(answer, True, "The load has succeeded: return True.")
+        for value in state.values():
+            value.zero_()
+        holds(
+            same(net.state_dict(), file, 0, 0),
+            "a net that keeps its values when the state changes",
+            "one that changes too",
+            "The parameters have the state's memory now. Copy the values.",
+        )
     missing = MLP(4, 3, 2).state_dict()
     missing.pop("out.bias")
     small, large = (
@@ -747,6 +1098,7 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
         for units in (1, 3)
     )
     nn.init.constant_(large[0].running_mean, 5)
+    large[0].num_batches_tracked.fill_(5)
     misfits = {
         "MLP(4, 3, 1), and the state of MLP(4, 3, 2)": (MLP(4, 3, 1), file),
         "MLP(4, 3, 2), and a state without out.bias": (net, missing),
@@ -758,7 +1110,8 @@ def after_a_failed_load(from_file: dict, load_or_leave: Callable) -> None:
         "a chain with Linear(2, 3)": (small, large.state_dict()),
     }
     for given, (net, file) in misfits.items():
-        with case(given, "Catch the error, and return False in its place."):
+        hint = "Catch the error, and return False in its place."
+        with case(given, known=[("in loading state_dict", hint)]):
             _require_left(load_or_leave, net, file)
 
 
@@ -768,9 +1121,18 @@ def _require_kept(net: nn.Module, parameters: list[nn.Parameter]) -> None:
         same([*map(id, net.parameters())], [*map(id, parameters)], 0, 0),
         "the net's own parameters",
         "others in their places",
-        "An optimizer holds the parameters themselves, and would go on with "
-        "those that the net has no more. Copy values into them, as "
-        "`load_state_dict` does without `assign`.",
+        (
+            "An optimizer holds the parameters themselves, and would go on "
+            "with those that the net has no more.",
+            "Copy values into them, as `load_state_dict` does without "
+            "`assign`.",
+        ),
+    )
+    holds(
+        all(p.requires_grad for p in parameters),
+        "parameters that can be trained",
+        "frozen ones",
+        "Only the values change: `requires_grad` stays as it was.",
     )
 
 
@@ -781,19 +1143,38 @@ def _require_left(load_or_leave: Callable, net: nn.Module, file: dict) -> None:
     after = net.state_dict()
     moved = [k for k in before if not same(after[k], before[k], 0, 0)]
     buffers = [k for k, _ in net.named_buffers()]
+    loose = (
+        "This state doesn't fit, but it was loaded, as far as it goes.",
+        "A strict load refuses a state with a key too few or too many: it "
+        "raises an error.",
+    )
+    new = (
+        "These values are neither those of before nor the state's. Put back "
+        "what was there."
+    )
+    loaded = [k for k in moved if k in file and same(after[k], file[k], 0, 0)]
     equal(
-        {"changed": moved},
-        {"changed": []},
-        "What fits is copied before the error is raised. Put back "
-        "what was there, from a copy of its own: a state dict shares "
-        "the net's memory, and changes with it.",
+        moved,
+        [],
+        (
+            "What fits was copied before the error was raised, and is still "
+            "there.",
+            "Put back what was there, from a copy of its own: a state dict "
+            "shares the net's memory, and changes with it.",
+        ),
         known=[
             (
-                {"changed": [k for k in moved if k in buffers]},
-                "The parameters are as they were. The buffers, here "
-                "the memory of `BatchNorm1d`, were loaded too.",
-            )
+                [k for k in moved if k in buffers],
+                (
+                    "The parameters are as they were, and a buffer isn't.",
+                    "Loading fills the buffers too, here those of "
+                    "`BatchNorm1d`: its means and its count of batches.",
+                ),
+            ),
+            *([(moved, loose)] if answer is True else []),
+            *([(moved, new)] if not loaded else []),
         ],
+        what="changed",
     )
     _require_kept(net, parameters)
     equal(answer, False, "The load has failed: return False.")
@@ -804,7 +1185,9 @@ def _require_left(load_or_leave: Callable, net: nn.Module, file: dict) -> None:
     "the states of the three highest epochs are kept",
     "the newest readable one comes back, wherever others were cut",
     "file times play no part",
+    "an epoch that is saved again takes the place of the old one",
     "a save that fails leaves the old checkpoints as they were",
+    "other files in the folder stay",
 )
 def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
     folder = Path.cwd() / "run"
@@ -814,32 +1197,65 @@ def keep_the_last_three(save_in_turn: Callable, load_latest: Callable) -> None:
     hint = "Nothing was saved yet: the answer is None."
     with case("load_latest(folder), the folder is empty", hint):
         equal(load(), None, hint)
-    with case("save_in_turn, epoch 8"):
+    notes = folder / "notes.txt"
+    notes.write_text("not a checkpoint")
+    with case("save_in_turn, epoch 8, beside a file notes.txt"):
         state = save(8)
         equal(
             sorted(_checkpoints(folder)),
             [8],
             "Write the state itself by `torch.save`, to a file in `folder`.",
+            what="epochs in the folder",
         )
         equal(load(), state, "`load_latest` returns what was saved.")
     states = _require_three_highest(save, folder)
+    with case("the file notes.txt, after four saves"):
+        holds(
+            notes.exists(),
+            "the file",
+            "none",
+            "A file that isn't a checkpoint was deleted. Delete only what "
+            "the function itself has saved.",
+        )
     with case("load_latest(folder), the epochs 9, 10 and 11 are there"):
         equal(
             load(),
             states[11],
-            "The newest is that of the highest epoch. As text, "
-            '"epoch9" comes after "epoch11": compare numbers.',
-            known=[(states[10], "This goes by the times of the files.")],
+            "The newest is that of the highest epoch.",
+            known=[
+                (states[10], "This goes by the times of the files."),
+                (
+                    states[9],
+                    (
+                        "The newest is that of the highest epoch.",
+                        "Are the files in the order of numbers, and is the "
+                        'highest the first to be tried? As text, "epoch9" '
+                        'comes after "epoch11".',
+                    ),
+                ),
+            ],
         )
     _require_readable(load, folder, states)
-    _require_old_ones_stay(save, folder)
+    _require_old_ones_stay(save, load, folder, states)
     path = _checkpoints(folder)[11]
     path.write_bytes(path.read_bytes()[:100])
-    hint = "A damaged file must not keep the run from saving."
+    hint = (
+        "The state that was saved doesn't come back.",
+        "A damaged file must not keep the run from saving, nor from loading "
+        "what is newer.",
+    )
     with case("save_in_turn, epoch 12, after epoch 11 was cut", hint):
         state = save(12)
         equal(load(), state, hint)
-    folder = Path.cwd() / "other_run"
+    with case("save_in_turn, epoch 12 once more, with other weights"):
+        state = save(12)
+        equal(
+            load(),
+            state,
+            "A run that resumes may save an epoch again: the new state takes "
+            "the place of the old one.",
+        )
+    folder = Path.cwd() / "new"
     folder.mkdir()
     _require_any_epochs(functools.partial(_save, save_in_turn, folder), folder)
 
@@ -863,6 +1279,7 @@ def _require_three_highest(save: Callable, folder: Path) -> dict[int, dict]:
             sorted(_checkpoints(folder)),
             [9, 10, 11],
             "After a save, only the three highest epochs are to be there.",
+            what="epochs in the folder",
             known=[
                 (
                     [8, 9, 10, 11],
@@ -871,13 +1288,19 @@ def _require_three_highest(save: Callable, folder: Path) -> dict[int, dict]:
                 ),
                 (
                     [8, 9, 11],
-                    "Epoch 10 was taken for the oldest. As text, "
-                    '"epoch10" comes before "epoch8": compare numbers.',
+                    (
+                        "Epoch 10 was taken for the oldest.",
+                        'As text, "epoch10" comes before "epoch8": compare '
+                        "numbers.",
+                    ),
                 ),
                 (
                     [8, 10, 11],
-                    "Epoch 9 was taken for the oldest, by the time of its "
-                    "file. A copy may change it: go by the epoch.",
+                    (
+                        "Epoch 9 was taken for the oldest.",
+                        "Its file has the earliest time, which a copy may "
+                        "change: go by the epoch.",
+                    ),
                 ),
                 ([11], "Only the last is there: each save writes the same."),
             ],
@@ -886,23 +1309,45 @@ def _require_three_highest(save: Callable, folder: Path) -> dict[int, dict]:
 
 
 def _require_any_epochs(save: Callable, folder: Path) -> None:
-    with case("save_in_turn, in a new folder, the epochs 3, 6, 9 and 20"):
-        for epoch in (3, 6, 9, 20):
-            save(epoch)
-        equal(
-            sorted(_checkpoints(folder)),
+    any_epochs = (
+        "A run may save at any epochs.",
+        "Look which are there, and delete all but the three highest.",
+    )
+    long_run = (
+        "Epoch 1000 was taken for the oldest.",
+        'As text, "1000" comes before "998": compare numbers.',
+    )
+    for given, epochs, expected, hint in (
+        (
+            "in a new folder, the epochs 3, 6, 9 and 20",
+            (3, 6, 9, 20),
             [6, 9, 20],
-            "A run may save at any epochs. Look which are there, and delete "
-            "all but the three highest.",
-        )
-    with case("save_in_turn, epoch 4 after 6, 9 and 20"):
-        save(4)
-        equal(
-            sorted(_checkpoints(folder)),
+            any_epochs,
+        ),
+        (
+            "epoch 4, after the epochs 6, 9 and 20",
+            (4,),
             [6, 9, 20],
             "The three highest epochs count, not the three that were saved "
             "last.",
-        )
+        ),
+        (
+            "in this folder, the epochs 998, 999, 1000 and 1001",
+            (998, 999, 1000, 1001),
+            [999, 1000, 1001],
+            any_epochs,
+        ),
+    ):
+        with case(f"save_in_turn, {given}"):
+            for epoch in epochs:
+                save(epoch)
+            equal(
+                sorted(_checkpoints(folder)),
+                expected,
+                hint,
+                [([998, 999, 1001], long_run)],
+                what="epochs in the folder",
+            )
 
 
 def _require_readable(
@@ -913,29 +1358,33 @@ def _require_readable(
     whole = {epoch: path.read_bytes() for epoch, path in paths.items()}
     length = len(whole[11])
     for cut, size, where, expected in (
-        ([11], length // 10, "10%", states[10]),
-        ([11], length // 2, "50%", states[10]),
-        ([11], length * 9 // 10, "90%", states[10]),
+        ([11], length // 10, "10% of its bytes", states[10]),
+        ([11], length // 2, "50% of its bytes", states[10]),
+        ([11], length * 9 // 10, "90% of its bytes", states[10]),
         ([11], 1, "1 byte", states[10]),
         ([11], 0, "0 bytes", states[10]),
-        ([11, 10], length // 2, "50%", states[9]),
-        ([11, 10, 9], length // 2, "50%", None),
+        ([11, 10], length // 2, "50% of their bytes", states[9]),
+        ([11, 10, 9], length // 2, "50% of their bytes", None),
     ):
         for epoch in cut:
             paths[epoch].write_bytes(whole[epoch][:size])
         hint = (
             "A file that can't be read is to be passed over, for the one "
-            "before it. Where it was cut decides which error it raises: "
-            "RuntimeError, OSError, EOFError or pickle.UnpicklingError."
+            "before it.",
+            "Where it was cut decides which error it raises: RuntimeError, "
+            "OSError, EOFError or pickle.UnpicklingError.",
         )
-        which = " and ".join(map(str, cut))
+        which = "epochs " if len(cut) > 1 else "epoch "
+        which += " and ".join(map(str, cut))
         with case(f"load_latest(folder), {which} cut after {where}", hint):
             equal(load(), expected, hint)
         for epoch, data in whole.items():
             paths[epoch].write_bytes(data)
 
 
-def _require_old_ones_stay(save: Callable, folder: Path) -> None:
+def _require_old_ones_stay(
+    save: Callable, load: Callable, folder: Path, states: dict[int, dict]
+) -> None:
     for epoch in (12, 11):
         with case(f"save_in_turn, epoch {epoch}, and the disk is full"):
             # Whether the error passes is the reader's choice.
@@ -944,8 +1393,11 @@ def _require_old_ones_stay(save: Callable, folder: Path) -> None:
             equal(
                 sorted(_checkpoints(folder)),
                 [9, 10, 11],
-                "Write under another name first, then `os.replace`: a save "
-                "that fails must not touch the file of the same epoch.",
+                (
+                    "A save that fails must not touch what is there, not "
+                    "even the file of the same epoch.",
+                    "Write under another name first, then `os.replace`.",
+                ),
                 known=[
                     (
                         [10, 11],
@@ -953,7 +1405,14 @@ def _require_old_ones_stay(save: Callable, folder: Path) -> None:
                         "written. Delete when the new one is complete.",
                     )
                 ],
+                what="epochs in the folder",
             )
+        hint = (
+            "The newest of the old ones doesn't come back.",
+            "A part that a failed save left behind must not be in the way.",
+        )
+        with case("load_latest(folder), after a save that failed", hint):
+            equal(load(), states[11], hint)
 
 
 # When the file of each epoch was last changed, as a copy may leave it.

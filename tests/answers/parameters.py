@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from d2l_helpers import NestMLP
 from tests.answers import right, wrong
 
 # 2.1 Every way to a bias
@@ -54,29 +55,65 @@ def rows_of_absolute_means(net):
     return [(k, p.shape, p.mean().abs()) for k, p in net.named_parameters()]
 
 
-@wrong("every_way_to_a_bias", "the list that you return", ways_by_name)
+@wrong("every_way_to_a_bias", "isn't the mean absolute", ways_by_name)
 def rows_of_the_norm(net):
     return [(k, p.shape, p.norm()) for k, p in net.named_parameters()]
 
 
-@wrong("every_way_to_a_bias", "the list that you return", ways_by_name)
+@wrong("every_way_to_a_bias", "second of each row is the shape", ways_by_name)
 def rows_without_shape(net):
     return [(k, p.numel(), p.abs().mean()) for k, p in net.named_parameters()]
 
 
-@wrong("every_way_to_a_bias", "the list that you return", ways_by_name)
+@wrong("every_way_to_a_bias", "returns a list, with a row", ways_by_name)
 def rows_printed(net):
     for row in rows_by_dict(net):
         print(*row)
 
 
-@wrong("every_way_to_a_bias", "They aren't parameters", ways_by_name)
+@wrong("every_way_to_a_bias", "A row isn't a tuple of three", ways_by_name)
+def rows_in_a_dict(net):
+    return {name: row for name, *row in rows_by_dict(net)}
+
+
+@wrong("every_way_to_a_bias", "A parameter is missing", ways_by_name)
+def rows_of_the_first(net):
+    return rows_by_dict(net)[:1]
+
+
+@wrong("every_way_to_a_bias", "frozen parameters as well", ways_by_name)
+def rows_of_what_is_trained(net):
+    return [row for row in rows_by_dict(net) if trained(net, row[0])]
+
+
+def trained(net, name):
+    return net.get_parameter(name).requires_grad
+
+
+@wrong("every_way_to_a_bias", "listed once for each of its", ways_by_name)
+def rows_by_place(net):
+    named = net.named_parameters(remove_duplicate=False)
+    return [(k, tuple(p.shape), p.abs().mean().item()) for k, p in named]
+
+
+@wrong("every_way_to_a_bias", "changes the values", ways_by_name)
+def rows_that_write(net):
+    named = net.named_parameters()
+    return [(k, p.shape, p.data.abs_().mean().item()) for k, p in named]
+
+
+@right("every_way_to_a_bias", ways_by_name)
+def rows_by_name(net):
+    return sorted(rows_from_generator(net))
+
+
+@wrong("every_way_to_a_bias", "It isn't a parameter", ways_by_name)
 def rows_of_the_state_dict(net):
     entries = net.state_dict().items()
     return [(k, tuple(t.shape), t.abs().float().mean()) for k, t in entries]
 
 
-@wrong("every_way_to_a_bias", "nested modules count", ways_by_name)
+@wrong("every_way_to_a_bias", "goes through nested", ways_by_name)
 def rows_of_the_surface(net):
     children = dict(net.named_children()) or {"": net}
     return [
@@ -84,6 +121,11 @@ def rows_of_the_surface(net):
         for k, child in children.items()
         for n, p in child.named_parameters(recurse=False)
     ]
+
+
+@wrong("every_way_to_a_bias", "a path with dots", ways_by_name)
+def rows_of_short_names(net):
+    return [(k.split(".")[-1], *row) for k, *row in rows_by_dict(net)]
 
 
 def with_a_third(way):
@@ -105,11 +147,86 @@ for hint, ways in (
         lambda nest: with_a_third(lambda nest: nest)(nest)[:2],
     ),
     ("a list of three", lambda nest: nest.net[2].bias),
-    ("a list of three", with_a_third(lambda nest: nest.net[2].weight)),
+    ("the weight of the layer", with_a_third(lambda n: n.net[2].weight)),
+    ("a list of three", lambda _: ways_by_name(NestMLP())),
     ("a list of three", with_a_third(lambda nest: "net.2.bias")),
     ("raised in the line", lambda nest: [nest.net[1].bias] * 3),
 ):
     wrong("every_way_to_a_bias", hint, ways)(rows_by_dict)
+
+
+def ways_by_index(nest):
+    return [nest.net[2].bias, nest.net[-2].bias, list(nest.net)[2].bias]
+
+
+def ways_in_a_loop(nest):
+    ways = []
+    for name, p in nest.named_parameters():
+        if name == "net.2.bias":
+            ways.append(p)
+    first = nest.net[2].bias
+    second = nest.get_parameter("net.2.bias")
+    return [*ways, first, second]
+
+
+def ways_in_two_lists(nest):
+    first = [nest.net[2].bias]
+    return first + [*nest.parameters()][3:4] + [*nest.net.parameters()][3:]
+
+
+right("every_way_to_a_bias", ways_by_index)(rows_by_dict)
+right("every_way_to_a_bias", ways_in_a_loop)(rows_by_dict)
+right("every_way_to_a_bias", ways_in_two_lists)(rows_by_dict)
+
+
+def one_way(nest):
+    return [nest.net[2].bias, nest.net[2].bias, nest.net[2].bias]
+
+
+def one_way_by_a_variable(nest):
+    bias = nest.get_parameter("net.2.bias")
+    return bias, bias, bias
+
+
+def one_way_by_variables(nest):
+    first = nest.net[2].bias
+    second = first
+    third = nest.get_parameter("net.2.bias")
+    ways = [first, second, third]
+    return ways
+
+
+def one_way_by_a_chain(nest):
+    a = b = c = nest.net[2].bias
+    return [a, b, c]
+
+
+def one_way_appended(nest):
+    ways = []
+    ways.append(nest.net[2].bias)
+    ways.append(nest.net[2].bias)
+    ways.append(nest.get_parameter("net.2.bias"))
+    return ways
+
+
+def one_way_times_three(nest):
+    return [nest.net[2].bias] * 3
+
+
+def one_way_in_a_loop(nest):
+    return [nest.net[2].bias for _ in range(3)]
+
+
+for ways in (
+    one_way,
+    one_way_by_a_variable,
+    one_way_by_variables,
+    one_way_by_a_chain,
+    one_way_appended,
+    one_way_times_three,
+    one_way_in_a_loop,
+):
+    wrong("every_way_to_a_bias", "in the same way", ways)(rows_by_dict)
 
 
 # 2.2 Watch a shared layer learn
@@ -172,10 +289,36 @@ def chain(a, b, *back):
 
 
 @right("watch_a_shared_layer_learn", train_by_hand)
+def make_shared():
+    shared = nn.Linear(8, 8)
+    return chain(shared, shared, nn.ReLU(), nn.Linear(8, 1))
+
+
+@right("watch_a_shared_layer_learn", train_by_adam)
+def make_shared_beside_another():
+    shared = nn.Linear(8, 8)
+    return chain(shared, nn.Linear(8, 8), shared, nn.ReLU(), nn.Linear(8, 1))
+
+
+@wrong("watch_a_shared_layer_learn", "share their numbers", train_by_adam)
 def make_tied():
     a, b = nn.Linear(8, 8), nn.Linear(8, 8)
     b.weight, b.bias = a.weight, a.bias
     return chain(a, b, nn.ReLU(), nn.Linear(8, 1))
+
+
+@wrong("watch_a_shared_layer_learn", "as often as it is to", train_by_adam)
+def make_shared_in_three_places():
+    shared = nn.Linear(8, 8)
+    return chain(shared, shared, shared, nn.Linear(8, 1))
+
+
+@wrong("watch_a_shared_layer_learn", "isn't used, or something", train_by_adam)
+class SharedForNothing(SharedInAttribute):
+    def forward(self, X):
+        H = torch.tanh(self.shared(self.front(X)))
+        self.shared(H)
+        return self.back(H)
 
 
 @wrong("watch_a_shared_layer_learn", "make two layers", train_by_adam)
@@ -189,7 +332,7 @@ def make_copied():
     return chain(shared, copy.deepcopy(shared), nn.Linear(8, 1))
 
 
-@wrong("watch_a_shared_layer_learn", "make two layers", train_by_adam)
+@wrong("watch_a_shared_layer_learn", "share their numbers", train_by_adam)
 def make_tied_but_for_the_bias():
     net = make_untied()
     net[4].weight = net[2].weight
@@ -232,7 +375,7 @@ def make_nothing():
 
 def wrong_training(hint):
     def note(training):
-        wrong("watch_a_shared_layer_learn", hint, training)(make_tied)
+        wrong("watch_a_shared_layer_learn", hint, training)(make_shared)
         return training
 
     return note
@@ -258,7 +401,7 @@ def training_without_step(net, X, y, num_steps=20):
     return train(net, X, y, num_steps, by_sgd(net, lr=0))
 
 
-@wrong_training("Clear them with")
+@wrong_training("Clear it with")
 def training_without_zero_grad(net, X, y, num_steps=20):
     return train(net, X, y, num_steps, by_sgd(net, lr=0.01), clear=False)
 
@@ -296,12 +439,12 @@ def one_dict_for_all_steps(net, X, y, num_steps=20):
     return log
 
 
-@wrong_training("the same learning rate")
+@wrong_training("let no rate depend")
 def training_with_a_rate_for_the_length(net, X, y, num_steps=20):
     return train(net, X, y, num_steps, by_sgd(net, lr=0.1 / num_steps))
 
 
-@wrong_training("none is needed")
+@wrong_training("asks for 1, 2 and 20 steps")
 def training_with_a_schedule(net, X, y, num_steps=20):
     sgd, log = by_sgd(net), []
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -317,8 +460,75 @@ def training_with_a_schedule(net, X, y, num_steps=20):
 def training_that_breaks_the_tie(net, X, y, num_steps=20):
     log = train_by_adam(net, X, y, num_steps)
     if num_steps == 20:
-        net[4].weight = nn.Parameter(net[2].weight.detach().clone())
+        net[4] = copy.deepcopy(net[2])
     return log
+
+
+@wrong_training("asks for `torch.optim.SGD` or")
+def training_by_rmsprop(net, X, y, num_steps=20):
+    rmsprop = torch.optim.RMSprop(net.parameters(), lr=0.01)
+    return train(net, X, y, num_steps, rmsprop)
+
+
+@wrong_training("Each parameter has the same learning rate")
+def training_with_a_falling_rate(net, X, y, num_steps=20):
+    sgd, log = by_sgd(net), []
+    schedule = torch.optim.lr_scheduler.ExponentialLR(sgd, 0.9)
+    for _ in range(num_steps):
+        log += train(net, X, y, 1, sgd)
+        schedule.step()
+    return log
+
+
+@wrong_training("Each parameter has the same learning rate")
+def training_with_a_rate_for_each(net, X, y, num_steps=20):
+    groups = [
+        {"params": [p], "lr": 0.01 * i}
+        for i, p in enumerate(net.parameters(), 1)
+    ]
+    return train(net, X, y, num_steps, torch.optim.SGD(groups))
+
+
+@wrong_training("Each parameter has the same learning rate")
+def training_by_hand_with_a_falling_rate(net, X, y, num_steps=20):
+    class Falling:
+        lr = 0.1
+
+        @torch.no_grad()
+        def step(self):
+            for p in net.parameters():
+                p -= self.lr * p.grad
+            self.lr /= 2
+
+    return train(net, X, y, num_steps, Falling())
+
+
+@wrong_training("Make it once, before")
+def training_with_new_averages(net, X, y, num_steps=20):
+    log = []
+    for _ in range(num_steps):
+        log += train_by_adam(net, X, y, 1)
+    return log
+
+
+@wrong_training("same multiple of their gradients")
+def training_by_signs(net, X, y, num_steps=20):
+    class Signs:
+        @torch.no_grad()
+        def step(self):
+            for p in net.parameters():
+                p -= 0.01 * p.grad.sign()
+
+    return train(net, X, y, num_steps, Signs())
+
+
+@wrong_training("mean squared error on all")
+def training_on_clipped_gradients(net, X, y, num_steps=20):
+    sgd = by_sgd(net)
+    sgd.register_step_pre_hook(
+        lambda *_: nn.utils.clip_grad_norm_(net.parameters(), 0.01) and None
+    )
+    return train(net, X, y, num_steps, sgd)
 
 
 class Logging:
@@ -364,16 +574,41 @@ def with_names_of_the_state_dict(net):
 
 
 wrong_training("gradient is missing")(Logging(norms_alone))
-wrong_training("log after `step()`")(Logging(noted, before=True))
+wrong_training("that before the step. Log")(Logging(noted, before=True))
 wrong_training("take the root")(Logging(squares))
 wrong_training("computed after the step")(
     Logging(noted, False, gradient_again)
 )
-wrong_training("If a gradient is None")(
+wrong_training("A gradient is None")(
     Logging(noted, after=lambda net, X, y: net.zero_grad())
 )
-wrong_training("from each name in")(Logging(without_names))
-wrong_training("from each name in")(Logging(with_names_of_the_state_dict))
+wrong_training("its keys are the names")(Logging(without_names))
+
+
+def noted_backwards(net):
+    return {n: pair[::-1] for n, pair in noted(net).items()}
+
+
+def noted_with_squares(net):
+    return {n: (norm**2, slope) for n, (norm, slope) in noted(net).items()}
+
+
+def noted_means(net):
+    return {
+        n: (p.abs().mean(), p.grad.abs().mean())
+        for n, p in net.named_parameters()
+    }
+
+
+wrong_training("the other way round")(Logging(noted_backwards))
+wrong_training("The first isn't the norm")(Logging(noted_with_squares))
+wrong_training("Each name has a pair")(Logging(noted_means))
+wrong_training("were cleared before")(
+    Logging(
+        noted, after=lambda net, X, y: by_sgd(net).zero_grad(set_to_none=False)
+    )
+)
+wrong_training("its keys are the names")(Logging(with_names_of_the_state_dict))
 
 
 # 2.3 Another distribution
@@ -418,6 +653,12 @@ def mixture(mask, mean=2, std=1):
     return init
 
 
+def mixture_with_noise(module):
+    if isinstance(module, nn.Linear):
+        mixture_by_loops(module)
+        module.weight.data += 1e-3 * torch.randn_like(module.weight)
+
+
 def third(W):
     return torch.rand_like(W) < 1 / 3
 
@@ -430,7 +671,7 @@ def mixture_into_a_copy(module):
             module.weight[third(module.weight)].normal_(2, 1)
 
 
-@wrong("another_distribution", "needs its own")
+@wrong("another_distribution", "a coin of its own")
 def mixture_with_one_coin(module):
     if isinstance(module, nn.Linear):
         if torch.rand(1) < 0.9:
@@ -446,7 +687,7 @@ def mixture_without_no_grad(module):
         module.weight[~third(module.weight)] = -1
 
 
-@wrong("another_distribution", "replaced by a plain tensor")
+@wrong("another_distribution", "plain tensor can't take")
 def mixture_as_a_tensor(module):
     if isinstance(module, nn.Linear):
         module.weight = torch.randn_like(module.weight) + 2
@@ -469,10 +710,11 @@ def mixture_that_is_lost(module):
 def mixture_with_biases(module):
     if isinstance(module, nn.Linear):
         mixture_by_where(module)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
-@wrong("another_distribution", "ask with `isinstance`.")
+@wrong("another_distribution", "ask with `isinstance`")
 def mixture_by_type(module):
     if type(module) is nn.Linear:
         mixture_by_where(module)
@@ -506,14 +748,59 @@ def mixture_with_uniform(module):
         W.copy_(torch.where(third(W), drawn, -1))
 
 
-@wrong("another_distribution", "would cut their law")
+@wrong("another_distribution", "cuts their law")
 def mixture_by_threshold(module):
     if isinstance(module, nn.Linear):
         W = nn.init.normal_(module.weight, 2, 1).data
         W[W < 2.4307] = -1  # a third is above
 
 
+@wrong("another_distribution", "has lost its `requires_grad`")
+def mixture_that_freezes(module):
+    if isinstance(module, nn.Linear):
+        module.requires_grad_(False)
+        mixture_by_loops(module)
+
+
+@wrong("another_distribution", "Seed outside")
+def mixture_with_a_seed(module):
+    torch.manual_seed(0)
+    mixture_by_loops(module)
+
+
+@wrong("another_distribution", "the line `nn.init.zeros_(module.bias)`")
+def mixture_that_needs_a_bias(module):
+    if isinstance(module, nn.Linear):
+        mixture_by_loops(module)
+        nn.init.zeros_(module.bias)
+
+
+@wrong("another_distribution", "false for a subclass")
+def mixture_by_the_name_of_the_class(module):
+    if "Linear" in type(module).__name__:
+        mixture_by_loops(module)
+
+
+@wrong("another_distribution", "this one isn't a linear layer")
+def mixture_for_convolutions_too(module):
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        W = module.weight.data
+        W.copy_(torch.where(third(W), torch.randn_like(W) + 2, -1))
+
+
+@wrong("another_distribution", "this one isn't a linear layer")
+def mixture_for_bilinear_too(module):
+    if isinstance(module, (nn.Linear, nn.Bilinear)):
+        W = module.weight.data
+        W.copy_(torch.where(third(W), torch.randn_like(W) + 2, -1))
+
+
 for hint, init in (
+    (
+        "not by its place",
+        mixture(lambda W: W.new_ones(W.shape).cumsum(1) < 34),
+    ),
+    ("set to -1, exactly", lambda net: mixture_with_noise(net)),
     ("other way round", mixture(lambda W: torch.rand_like(W) < 2 / 3)),
     ("one uniform number", mixture(lambda W: torch.rand_like(W) < 1 / 2)),
     ("row or a column", mixture(lambda W: torch.rand(len(W), 1) < 1 / 3)),
@@ -592,6 +879,58 @@ def freeze_the_other_modules(net):
     return list(last.parameters())
 
 
+@right("all_but_the_last")
+def freeze_by_all_names(net):
+    named = list(net.named_parameters(remove_duplicate=False))
+    last = named[-1][0].split(".")[0]
+    stay = {p for name, p in named if name.split(".")[0] == last}
+    for p in net.parameters():
+        p.requires_grad_(p in stay)
+        p.grad = p.grad if p in stay else None
+    return list(stay)
+
+
+@wrong("all_but_the_last", "once, at its first place")
+def freeze_but_the_last_child(net):
+    last = last_with_parameters(net.children())
+    net.requires_grad_(False)
+    return list(last.requires_grad_().parameters())
+
+
+@wrong("all_but_the_last", "buffers aren't any")
+def freeze_but_the_last_with_a_state(net):
+    last = [m for m in net if m.state_dict()][-1]
+    net.requires_grad_(False)
+    return list(last.requires_grad_().parameters())
+
+
+@wrong("all_but_the_last", "that remain are to stay")
+def freeze_and_clear_what_is_shared(net):
+    last = last_with_parameters(net)
+    for module in [*net][: max(i for i, m in enumerate(net) if m is last)]:
+        module.requires_grad_(False).zero_grad()
+    return list(last.requires_grad_().parameters())
+
+
+@wrong("all_but_the_last", "Freeze the parameters that are there")
+def freeze_in_new_parameters(net):
+    stay = freeze_by_sets(net)
+    for module in net.modules():
+        for name, p in [*module.named_parameters(recurse=False)]:
+            if p not in stay:
+                setattr(module, name, nn.Parameter(p.detach().clone(), False))
+    return stay
+
+
+@wrong("all_but_the_last", "no parameter of this net is trainable")
+def freeze_but_the_last_trainable(net):
+    parts = [m for m in net if any(p.requires_grad for p in m.parameters())]
+    stay = set(parts[-1].parameters())
+    for p in net.parameters():
+        p.requires_grad, p.grad = p in stay, p.grad if p in stay else None
+    return stay
+
+
 @wrong("all_but_the_last", "not by modules")
 def freeze_what_no_module_at_the_end_holds(net):
     last = last_with_parameters(net)
@@ -601,9 +940,9 @@ def freeze_what_no_module_at_the_end_holds(net):
             p.requires_grad_(module in ends)
             if module not in ends:
                 p.grad = None
-    for p in last.parameters():
-        if any(p is q for q in net[0].parameters(recurse=False)):
-            p.requires_grad_(False)
+    front = set() if last is net[0] else {*net[0].parameters(recurse=False)}
+    for p in front & {*last.parameters()}:
+        p.requires_grad_(False)
     return list(last.parameters())
 
 
@@ -628,7 +967,7 @@ def freeze_and_list_by_place(net):
     return [p for module in net for p in module.parameters() if p in stay]
 
 
-@wrong("all_but_the_last", "still has its last gradient")
+@wrong("all_but_the_last", "that it still has")
 def freeze_with_gradients(net):
     last = last_with_parameters(net)
     net.requires_grad_(False)
@@ -676,7 +1015,7 @@ def freeze_everything(net):
     return []
 
 
-@wrong("all_but_the_last", "Freeze the parameters of all modules")
+@wrong("all_but_the_last", "All parameters of the last module")
 def freeze_but_the_last_parameter(net):
     *front, last = net.parameters()
     for p in front:
@@ -763,12 +1102,39 @@ def bytes_of_the_weight(net):
     return sizes([net.weight])
 
 
+@wrong("count_bytes", "A frozen parameter", BY_HAND)
+def bytes_of_what_is_trained(net):
+    return sizes(p for p in net.parameters() if p.requires_grad)
+
+
+@wrong("count_bytes", "Gradients take memory too", BY_HAND)
+def bytes_with_gradients(net):
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    return sizes([*net.parameters(), *grads])
+
+
+@right("count_bytes", BY_HAND)
+def bytes_by_objects(net):
+    tensors = [*net.parameters(), *net.buffers()]
+    memories = [t.untyped_storage() for t in tensors]
+    return sum({m.data_ptr(): m.nbytes() for m in memories}.values())
+
+
+@wrong("count_bytes", "on memory that counts already", BY_HAND)
+def bytes_of_either_kind(net):
+    def size(tensors):
+        memories = [t.untyped_storage() for t in tensors]
+        return sum({m.data_ptr(): m.nbytes() for m in memories}.values())
+
+    return size(net.parameters()) + size(net.buffers())
+
+
 @wrong("count_bytes", "8 make a byte", BY_HAND)
 def bits(net):
     return 8 * sizes(net.parameters())
 
 
-@wrong("count_bytes", "9 numbers of 4 bytes each", BY_HAND)
+@wrong("count_bytes", "9 numbers of 4 bytes", BY_HAND)
 def four_for_each_parameter(net):
     return 4 * len(list(net.parameters()))
 
@@ -814,7 +1180,7 @@ def bytes_of_different_entries(net):
     return sizes(entries.values())
 
 
-@wrong("count_bytes", "A view is a second tensor", BY_HAND)
+@wrong("count_bytes", "A view adds nothing", BY_HAND)
 def bytes_with_views(net):
     return sizes(net.parameters()) + sizes(net.buffers())
 
@@ -831,25 +1197,28 @@ def bytes_by_storage(choose):
 
 
 for choose in (lambda old, new: new, lambda old, new: old or new, max):
-    wrong("count_bytes", "the storages' own", BY_HAND)(
+    wrong("count_bytes", "Not all of the memory", BY_HAND)(
         bytes_by_storage(choose)
     )
 
 
-@wrong("count_bytes", "A view is a second tensor", BY_HAND)
+@wrong("count_bytes", "A view adds nothing", BY_HAND)
 def bytes_by_address(net):
     tensors = [*net.parameters(), *net.buffers()]
     return sizes({t.data_ptr(): t for t in tensors}.values())
 
 
 for hint, counts in (
-    ("`Linear(8, 8)` once", {"tied": 772}),
-    ("`Linear(8, 8)` once", {"tied": 121}),
-    ("A buffer of 20 x 20", {"FixedHiddenMLP": 1680}),
-    ("A buffer of 20 x 20", {"FixedHiddenMLP": 4960}),
-    ("one tensor of 10 numbers", {"two names": 80}),
+    ("counts once, however many", {"tied": 772}),
+    ("how many numbers there are", {"tied": 121}),
+    ("Three linear layers", {"tied": 480}),
+    ("the buffer takes memory too", {"FixedHiddenMLP": 1680}),
+    ("The layer is used twice", {"FixedHiddenMLP": 4960}),
+    ("counts once, however many", {"two names": 80}),
+    ("one tensor of 10 numbers", {"two names": 44}),
 ):
     wrong("count_bytes", hint, {**BY_HAND, **counts})(bytes_by_intervals)
+wrong("count_bytes", "Add 'tied'", {})(bytes_by_intervals)
 
 
 # 2.6 Only one width is given
@@ -866,8 +1235,10 @@ right("only_one_width_is_given", shapes(False, True))(dict.fromkeys(FIRST, 0))
 for hint, names, after in (
     ("makes both of its", {*FIRST, "2.bias"}, shapes(False, True)),
     ("until a batch reaches it", FIRST | LAST, shapes(False, True)),
-    ("so it has its values", {"0.weight"}, shapes(False, True)),
-    ("so it has its values", set(), shapes(False, True)),
+    ("which of the layers", {"0.weight"}, shapes(False, True)),
+    ("which of the layers", set(), shapes(False, True)),
+    ("No parameter is called", {*FIRST, "1.weight"}, shapes(False, True)),
+    ("No parameter is called", {"weight", "bias"}, shapes(False, True)),
     ("each a string", {0}, shapes(False, True)),
     ("each a string", [["0.weight"], ["0.bias"]], shapes(False, True)),
     ("each a string", "0.weight, 0.bias", shapes(False, True)),
@@ -948,19 +1319,32 @@ for hint, *answers in (
     ),
     ("`return` it", nn.init.ones_, refuses_all_ones, nn.init.eye_, has_std(1)),
     (
-        "see the scale too",
+        "twice the scale passes",
         nn.init.eye_,
         lambda W: (W != 0).sum() == 100,
         *ONES,
     ),
     (
-        "no lower bound",
+        "have a lower bound",
         nn.init.kaiming_uniform_,
         lambda W: W.std() < 0.2,
         *ONES,
     ),
-    ("default start is", nn.init.orthogonal_, has_std(0.0707, 0.3), *ONES),
-    ("see the scale too", *ONES, nn.init.orthogonal_, lambda W: len(W) > 0),
+    (
+        "one answer for the whole weight",
+        nn.init.kaiming_normal_,
+        lambda W: W.std(dim=0) > 0.1,
+        *ONES,
+    ),
+    (
+        "changes the weight",
+        nn.init.ones_,
+        lambda W: bool((W.mul_(2) == 2).all()),
+        nn.init.eye_,
+        has_std(1),
+    ),
+    ("default start isn't", nn.init.orthogonal_, has_std(0.0707, 0.3), *ONES),
+    ("upper bound", *ONES, nn.init.orthogonal_, lambda W: len(W) > 0),
 ):
     wrong("other_starts", hint, *answers[1:])(answers[0])
 
@@ -987,7 +1371,7 @@ wrong("tie_that_breaks", "keeps the parameter as an object")(ties(0, 1))
 wrong("tie_that_breaks", "another object")(ties(0, 1, 2, 3))
 wrong("tie_that_breaks", "notes of its own")(ties(0, 1, 2, 4))
 for junk in ("yes", 1, "True"):
-    wrong("tie_that_breaks", "without quotes")(
+    wrong("tie_that_breaks", "True or False, not a number")(
         {**ties(0, 1, 2), "double": junk}
     )
 for junk in (None, [True], torch.ones(2)):
@@ -1080,7 +1464,7 @@ class WidthWithSqueeze(WidthByFlattening):
         return Y if d > 1 else Y[:, None]
 
 
-@wrong("inputs_of_any_width", "by itself, and the d results", False)
+@wrong("inputs_of_any_width", "and the d results", False)
 class WidthOfFive(WidthByFlattening):
     def back(self, Y, n, d):
         Y = Y.reshape(n, d).sum(dim=1, keepdim=True)
@@ -1103,7 +1487,59 @@ class WidthThatIsLazy(nn.Module):
         return self.f(X)
 
 
-@wrong("inputs_of_any_width", "f is a straight line", False)
+@wrong("inputs_of_any_width", "Take nothing off", False)
+class WidthLessItsMean(OneToOne):
+    def forward(self, X):
+        Y = self.f(X[..., None]).mean(dim=1)
+        return Y - Y.mean()
+
+
+@wrong("inputs_of_any_width", "such as dropout", False)
+class WidthWithDropout(OneToOne):
+    def forward(self, X):
+        inner, bend, outer = self.f
+        return outer(F.dropout(bend(inner(X[..., None])))).mean(dim=1)
+
+
+@wrong("inputs_of_any_width", "how many units", False)
+class WidthOfEightUnits(WidthByLoop):
+    def __init__(self, num_hiddens=8):
+        super().__init__(8)
+
+
+@wrong("inputs_of_any_width", "changes its input", False)
+class WidthThatWrites(OneToOne):
+    def forward(self, X):
+        X += 1
+        return self.f(X[..., None]).mean(dim=1)
+
+
+@wrong("inputs_of_any_width", "wherever it stands", False)
+class WidthByPlace(OneToOne):
+    def forward(self, X):
+        return self.f((X + torch.arange(X.shape[1]))[..., None]).mean(dim=1)
+
+
+@right("inputs_of_any_width", False)
+class WidthThatIsLazyForEach(nn.Module):
+    def __init__(self, num_hiddens=8):
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.LazyLinear(num_hiddens), nn.ReLU(), nn.LazyLinear(1)
+        )
+
+    def forward(self, X):
+        return self.f(X[..., None]).mean(dim=1)
+
+
+@right("inputs_of_any_width", False)
+class WidthOfTheMeanOfHiddens(OneToOne):
+    def forward(self, X):
+        inner, bend, outer = self.f
+        return outer(bend(inner(X[..., None])).mean(dim=1))
+
+
+@wrong("inputs_of_any_width", "a ReLU or another function", False)
 class WidthWithoutReLU(nn.Module):
     def __init__(self):
         super().__init__()
@@ -1113,12 +1549,22 @@ class WidthWithoutReLU(nn.Module):
         return self.f(X[..., None]).mean(dim=1)
 
 
-@wrong("inputs_of_any_width", "they grow with the width", False)
+@wrong("inputs_of_any_width", "grow with the width, or", False)
 class WidthWithWeights(OneToOne):
     def forward(self, X):
         if not hasattr(self, "w") or len(self.w) != X.shape[1]:
             self.w = nn.Parameter(torch.ones(X.shape[1]))
         return (self.f(X[..., None])[..., 0] * self.w).mean(1, keepdim=True)
+
+
+@wrong("inputs_of_any_width", "the output doesn't use them", False)
+class WidthWithMoreParameters(OneToOne):
+    def __init__(self, num_hiddens=8):
+        super().__init__(num_hiddens)
+        self.more = nn.Linear(3, 3)
+
+    def forward(self, X):
+        return self.f(X[..., None]).mean(dim=1)
 
 
 @wrong("inputs_of_any_width", "cuts the graph", False)
@@ -1154,7 +1600,7 @@ class WidthOfNewLayers(nn.Module):
         return F.relu(nn.Linear(1, 1)(X[..., None])).mean(1)
 
 
-@wrong("inputs_of_any_width", "make no hidden layer", False)
+@wrong("inputs_of_any_width", "too few for a hidden layer", False)
 class WidthOfOneUnit(nn.Module):
     def __init__(self):
         super().__init__()
