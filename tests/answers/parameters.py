@@ -1370,10 +1370,12 @@ wrong("tie_that_breaks", "copies values into")(ties(0, 2))
 wrong("tie_that_breaks", "keeps the parameter as an object")(ties(0, 1))
 wrong("tie_that_breaks", "another object")(ties(0, 1, 2, 3))
 wrong("tie_that_breaks", "notes of its own")(ties(0, 1, 2, 4))
-for junk in ("yes", 1, "True"):
-    wrong("tie_that_breaks", "True or False, not a number")(
-        {**ties(0, 1, 2), "double": junk}
-    )
+for junk, words in (
+    ("yes", "without quotes"),
+    (1, "not a number"),
+    ("True", "without quotes"),
+):
+    wrong("tie_that_breaks", words)({**ties(0, 1, 2), "double": junk})
 for junk in (None, [True], torch.ones(2)):
     wrong("tie_that_breaks", "copies values into")(
         {**ties(0, 1, 2), "load_state_dict": junk}
