@@ -561,6 +561,7 @@ from d2l_helpers import check
 # $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
 # $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
 # `torch.einsum` does without. Check it with `gradcheck`, the weight included.
+# (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
 
 
 # %%
@@ -591,6 +592,7 @@ check.quadratic_layer(QuadraticLayer)
 # gradient reaches the input. The input is real: which of the coefficients
 # that the layer drops repeat one that it keeps, as its complex conjugate? Give
 # their indices for $d = 8$, where the coefficients are 0 to 7.
+# (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
 
 
 # %%
