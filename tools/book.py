@@ -26,11 +26,10 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
-from tools import pairs, warm_kernels
+from tools import outputs, pairs, warm_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
@@ -233,16 +232,17 @@ def _format() -> dict[str, str | bool]:
     }
 
 
-def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
+def client(notebook: NotebookNode, folder: Path) -> outputs.Client:
     """What executes a chapter's cells, as JupyterLab would."""
-    return NotebookClient(
+    return outputs.Client(
         notebook,
         timeout=TIMEOUT,
+        # Nothing is stored without a cell's last outputs.
+        iopub_timeout=TIMEOUT,
+        raise_on_iopub_timeout=True,
         kernel_name="python3",
-        coalesce_streams=True,
         record_timing=False,
-        # Not the notice about unencrypted loopback that each kernel prints.
-        extra_arguments=["--log-level=ERROR"],
+        extra_arguments=[*outputs.KERNEL_ARGUMENTS],
         resources={"metadata": {"path": str(folder)}},
     )
 
