@@ -32,7 +32,7 @@ import types
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint
-from multiprocessing import forkserver, reduction
+from multiprocessing import reduction
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
@@ -58,11 +58,13 @@ PRELOAD = [
     "torch._dynamo",
 ]
 # Variables that act when a kernel runs, so that it may have its own.
-LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "PYTEST_")
+LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "MPLBACKEND", "PYTEST_")
 NAME = "warm-provisioner"
 FROZEN_OFF = "-Xfrozen_modules=off"
 
-_context = multiprocessing.get_context("forkserver")
+# Windows has none. The default stands in for it there, and starts nothing.
+_method = {"forkserver"}.intersection(multiprocessing.get_all_start_methods())
+_context = multiprocessing.get_context(*_method)
 
 
 def use() -> str:
@@ -97,7 +99,7 @@ def _why_not() -> str | None:
     """The reason for which this process can't have its kernels forked."""
     if os.environ.get("WARM") == "0":
         return "WARM=0"
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _method:
         return f"a fork isn't safe on {sys.platform}"
     # The server gets the options that its client was started with.
     option = "".join(sys.orig_argv[1:2])
@@ -119,6 +121,8 @@ class _Server:
             spec = KernelSpecManager().get_kernel_spec("python3")
             if FROZEN_OFF in spec.argv:
                 sys._xoptions.setdefault("frozen_modules", "off")
+        from multiprocessing import forkserver  # never on Windows
+
         forkserver.ensure_running()
 
     @cached_property
