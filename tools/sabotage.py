@@ -19,6 +19,7 @@ from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
 from nbval.plugin import NbCellError
 
+from tests.comparison import ROUNDED, significant_digits
 from tests.strict_nbval import StrictCell
 from tools.bars import MOST_IGNORED
 
@@ -40,8 +41,9 @@ class Alteration(NamedTuple):
 def altered_texts(text: str) -> Iterator[tuple[str, str]]:
     """What a text may become: the kind of each alteration, and its result.
 
-    A float's last digit may differ by one between machines. Here it stays, or
-    differs by five where it is also the leading one.
+    A float's last digit may differ by one between machines, if it has many.
+    Then it stays here; else it differs by one, and by five where it is also
+    the leading one.
     """
 
     def replaced(start: int, end: int, new: str) -> str:
@@ -52,6 +54,11 @@ def altered_texts(text: str) -> Iterator[tuple[str, str]]:
         start, end = number.span()
         for i in sorted(_places(number)):
             yield "digit", replaced(i, i + 1, _other(text[i]))
+        last = number.end("digits") - 1
+        few = significant_digits(number["digits"]) < ROUNDED
+        if number["point"] and few and text[last] != ".":
+            up = str((int(text[last]) + 1) % 10)
+            yield "last place", replaced(last, last + 1, up)
         if number[3]:
             yield "exponent", replaced(end - 1, end, _other(text[end - 1]))
         before = text[start - 1 : start]
@@ -112,6 +119,11 @@ def alterations(outputs: list[NotebookNode]) -> Iterator[Alteration]:
         for kind, before, after, instead in _altered(output):
             altered = [*outputs[:i], *instead, *outputs[i + 1 :]]
             yield Alteration(kind, before, after, altered)
+        if outputs[i + 1 : i + 2] not in ([], [output]):
+            order = [outputs[i + 1], output]
+            altered = [*outputs[:i], *order, *outputs[i + 2 :]]
+            names = [o.output_type for o in order]
+            yield Alteration("swapped outputs", *names, altered)
     more = new_output("stream", name="stdout", text="More\n")
     yield Alteration("added output", "", "More", [*outputs, more])
 
