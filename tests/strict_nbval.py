@@ -91,18 +91,18 @@ class WatchedKernel(RunningKernel):
             kernel_spec_manager=NbvalKernelspecManager(),
         )
         self.shown = Outputs()
-        with open(os.devnull, "w") as nowhere:
-            self.km.start_kernel(
-                cwd=cwd,
-                stderr=nowhere,
-                env=kernel_environment(os.environ),
-                extra_arguments=KERNEL_ARGUMENTS,
-            )
-        self.kc = self.km.client()
-        self.kc.start_channels()
         try:
+            with open(os.devnull, "w") as nowhere:
+                self.km.start_kernel(
+                    cwd=cwd,
+                    stderr=nowhere,
+                    env=kernel_environment(os.environ),
+                    extra_arguments=KERNEL_ARGUMENTS,
+                )
+            self.kc = self.km.client()
+            self.kc.start_channels()
             self._await_ready(startup_timeout)
-        except Exception:
+        except BaseException:  # Ctrl-C as well
             self.stop()
             raise
 
@@ -212,8 +212,10 @@ class WatchedKernel(RunningKernel):
         # Not killed, as nbval does: a chapter's temporary folder goes with
         # its kernel, if that can end in its own way. The next one can start
         # meanwhile.
-        self.kc.stop_channels()
-        self.km.request_shutdown()
+        if self.km.has_kernel:
+            if hasattr(self, "kc"):
+                self.kc.stop_channels()
+            self.km.request_shutdown()
         self.ending.append(self.km)
         del self.km
 
@@ -222,7 +224,8 @@ class WatchedKernel(RunningKernel):
         """Wait until all kernels have ended, and kill those that don't."""
         while cls.ending:
             manager = cls.ending.pop()
-            manager.finish_shutdown()
+            if manager.has_kernel:
+                manager.finish_shutdown()
             manager.cleanup_resources()
 
 
@@ -434,8 +437,9 @@ def pytest_report_header() -> str:
     return warm_kernels.use()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """Leave no kernel behind."""
+    """Leave no kernel behind, nor those that Ctrl-C has left to end now."""
     WatchedKernel.await_stopped()
 
 

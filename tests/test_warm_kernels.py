@@ -17,7 +17,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from tools import book, warm_kernels
+from tools import book, outputs, warm_kernels
 
 pytestmark = pytest.mark.skipif(
     warm_kernels.use().startswith("kernels: ordinary"),
@@ -34,7 +34,8 @@ class Kernel:
     """A kernel, and what it says when it runs some code."""
 
     def __init__(self, **arguments):
-        environment = {**os.environ, **arguments.pop("env", {})}
+        environment = outputs.kernel_environment(os.environ)
+        environment |= arguments.pop("env", {})
         # ipykernel hides what subprocesses print, if it finds this.
         environment.pop("PYTEST_CURRENT_TEST", None)
         self.manager, self.client = start_new_kernel(

@@ -272,6 +272,24 @@ class Client(NotebookClient):
         UnfitOutputError: if a cell shows what a page can't show.
     """
 
+    def execute(self, **options) -> NotebookNode:
+        """Execute the notebook, and return it.
+
+        Args:
+            options: what a kernel manager's ``start_kernel`` takes.
+        """
+        try:
+            return super().execute(**options)
+        except BaseException:
+            # On Ctrl-C, nbclient ends the kernel, and then finds it dead.
+            if self._interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
+    @property
+    def _interrupted(self) -> bool:
+        return hasattr(self, "_async_cleanup_kernel_future")
+
     def reset_execution_trackers(self) -> None:
         super().reset_execution_trackers()
         self._outputs = Outputs()
@@ -280,6 +298,14 @@ class Client(NotebookClient):
         environment = options.get("env") or os.environ
         options["env"] = kernel_environment(environment)
         await super().async_start_new_kernel(**options)
+
+    async def _async_cleanup_kernel(self) -> None:
+        if self.km is None:
+            return
+        if self._interrupted and self.km.has_kernel:
+            # Else it complains that it has to end while the cell runs.
+            await ensure_async(self.km.interrupt_kernel())
+        await super()._async_cleanup_kernel()
 
     async def async_start_new_kernel_client(self):
         channels = await super().async_start_new_kernel_client()

@@ -25,11 +25,12 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import threading
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from multiprocessing import reduction
@@ -123,7 +124,8 @@ class _Server:
                 sys._xoptions.setdefault("frozen_modules", "off")
         from multiprocessing import forkserver  # never on Windows
 
-        forkserver.ensure_running()
+        with _ignoring_interrupts():
+            forkserver.ensure_running()
 
     @cached_property
     def path(self) -> list[str]:
@@ -143,6 +145,24 @@ class _Server:
         return _early(environment) == _early(self.environment)
 
 
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let a process that is started now live on after Ctrl-C.
+
+    The server ends with its client. Interrupted while it imports, it would
+    end before, with a traceback.
+    """
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 _server = _Server()
 
 
@@ -157,11 +177,12 @@ class WarmProvisioner(LocalProvisioner):
         self, cmd: list[str], **kwargs: Any
     ) -> KernelConnectionInfo:
         _server.start()
-        self.process = _process(cmd, **self._scrub_kwargs(kwargs))
-        if self.process is None:
+        process = _process(cmd, **self._scrub_kwargs(kwargs))
+        if process is None:
             self.log.info("This kernel can't be forked: %s", cmd)
             return await super().launch_kernel(cmd, **kwargs)
-        self.process.start()
+        process.start()
+        self.process = process
         # It begins by making itself the leader of its process group.
         self.pid = self.pgid = self.process.pid
         self.cwd = self.process.cwd
@@ -238,6 +259,7 @@ class KernelProcess(_context.Process):
     def run(self) -> None:
         """In the fork: be what the command would have started."""
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         gc.freeze()  # a collection would copy the pages that are shared
         for fd, stream in enumerate(self.streams, start=1):
             os.dup2(stream.detach(), fd)
