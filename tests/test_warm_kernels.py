@@ -439,6 +439,21 @@ def test_kernels_are_ordinary_where_a_fork_is_not_safe(system, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("length", [75, 76])
+def test_temporary_folder_may_have_a_long_path(length):
+    with tempfile.TemporaryDirectory() as short:
+        folder = Path(short, (length - len(short) - 1) * "x")
+        folder.mkdir()
+        end = "manager.shutdown_kernel(now=True)"
+        _, line, (kind, *_) = client_that(end, TMPDIR=str(folder))
+    if length > 75:
+        reason = f"a socket in {folder} would have too long a path"
+        assert line == f"kernels: ordinary, because {reason}"
+        assert kind == "Popen"
+    else:
+        assert kind == "KernelProcess"
+
+
 def test_tools_can_be_imported_where_processes_are_only_spawned(monkeypatch):
     def get_context(method=None):
         if method in ("fork", "forkserver"):

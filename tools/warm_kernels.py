@@ -28,6 +28,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,8 @@ PRELOAD = [
 # Variables that act when a kernel runs, so that it may have its own.
 LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "MPLBACKEND", "PYTEST_")
 NAME = "warm-provisioner"
+# A socket's path has 107 bytes: /pymp-xxxxxxxx/listener-xxxxxxxx is the rest.
+LONGEST_FOLDER = 107 - 32
 FROZEN_OFF = "-Xfrozen_modules=off"
 
 # Windows has none. The default stands in for it there, and starts nothing.
@@ -102,6 +105,9 @@ def _why_not() -> str | None:
         return "WARM=0"
     if sys.platform != "linux" or not _method:
         return f"a fork isn't safe on {sys.platform}"
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        return f"a socket in {folder} would have too long a path"
     # The server gets the options that its client was started with.
     option = "".join(sys.orig_argv[1:2])
     if option.startswith("-") and not option.startswith(("-c", "-m", "-u")):
