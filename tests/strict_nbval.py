@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import textwrap
 import time
 from collections.abc import Iterator
@@ -357,7 +358,15 @@ class StrictCell(IPyNbCell):
         if outputs_difference(stored, now) is None:
             return
         torch, device = self.parent.kernel.torch_and_device()
-        if difference := outputs_difference(stored, now, device):
+        difference = outputs_difference(stored, now, device)
+        if difference and re.search(r" at 0x[0-9a-f]+", difference):
+            self._fail(
+                "The cell shows an address in memory, which is another in "
+                "each run",
+                "end its last line with a semicolon, or show something else",
+                difference,
+            )
+        if difference:
             self._fail(
                 "The outputs differ from the stored ones",
                 f"if the new ones are right, {self._rerun} and read the "

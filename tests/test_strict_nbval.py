@@ -205,6 +205,10 @@ TAMPERINGS = {
     "order": (change_cell(swap), DIFFER),
     "order_of_prints": (change_cell(both_prints_first), DIFFER),
     "display_before_its_update": (show_later("1"), DIFFER),
+    "address": (
+        print_also("<object at 0x1>", "print(object())"),
+        "shows an address in memory.*: end its last line with a semicolon",
+    ),
     "subprocess_between_prints": (
         add_code("import os; print(1); os.system('echo 2'); print(3)"),
         "come in no fixed order: capture",
@@ -302,7 +306,7 @@ def test_tampering_fails_at_its_cell_and_says_what_to_do(runs, name):
     assert after[1] == "skipped"
     message = cells[name][where].find("failure").text
     assert message.startswith(f"03_{name}.ipynb, {where}: ")
-    assert re.search(TAMPERINGS[name][1], message)
+    assert re.search(TAMPERINGS[name][1], message), message
 
 
 def test_cells_after_a_failure_name_it_as_the_cause(runs):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal
-from nbclient.util import ensure_async
+from nbclient.util import ensure_async, run_sync
 from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
@@ -336,6 +336,11 @@ class Client(NotebookClient):
         while not self._outputs.idle(request):
             channel = self.kc.iopub_channel
             self._outputs.take(await ensure_async(channel.get_msg()))
+
+    # nbclient has made those that aren't coroutines of its own.
+    start_new_kernel = run_sync(async_start_new_kernel)
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+    execute_cell = run_sync(async_execute_cell)
 
     def _refuse(self, request: str, cell: str = "") -> None:
         if problem := self._outputs.problem(request):
