@@ -96,6 +96,8 @@ SHOWN = {
         "import asyncio\nawait asyncio.sleep(0.01)\nprint(1)": ["1\n"]
     },
 }
+if os.name != "posix":  # a subprocess doesn't reach the cell there
+    del SHOWN["subprocess"], SHOWN["shell"]
 CELLS = [
     (name, code, shown)
     for name, cells in SHOWN.items()
@@ -186,6 +188,11 @@ get_ipython().events.register("post_run_cell", complain)
 """
 
 
+POSIX = pytest.mark.skipif(
+    os.name != "posix", reason="a subprocess doesn't reach the cell here"
+)
+
+
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
     kernel = WatchedKernel(str(tmp_path_factory.mktemp("kernel")), 60)
@@ -195,6 +202,7 @@ def kernel(tmp_path_factory):
     kernel.await_stopped()
 
 
+@POSIX
 @pytest.mark.parametrize("code", REFUSED)
 def test_what_comes_in_no_fixed_order_is_refused(kernel, code):
     ran = kernel.run(code, "In [2]", 60)
@@ -202,6 +210,32 @@ def test_what_comes_in_no_fixed_order_is_refused(kernel, code):
     assert REFUSED[code] in ": ".join(problem)
 
 
+@POSIX
+def test_what_a_subprocess_writes_belongs_to_its_cell_each_time(kernel):
+    for i in range(100):
+        ran = kernel.run(f"os.system('echo {i} >&2');", "In [2]", 60)
+        assert [(o.name, o.text) for o in ran.outputs] == [
+            ("stderr", f"{i}\n")
+        ]
+
+
+@POSIX
+def test_what_comes_after_the_last_cell_is_found(tmp_path):
+    kernel = WatchedKernel(str(tmp_path), 60)
+    try:
+        kernel.run(PREPARE, "In [1]", 60)
+        assert kernel.look_once_more() is None
+        kernel.run(LATE_AT_EXIT, "In [2]", 60)
+        problem = kernel.look_once_more()
+        assert problem.what == (
+            "A cell wrote after it had ended: 'careful\\n'"
+        )
+    finally:
+        kernel.stop()
+        kernel.await_stopped()
+
+
+@POSIX
 @pytest.mark.parametrize(
     ("codes", "message"),
     [
