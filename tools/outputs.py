@@ -54,7 +54,7 @@ def _collect_from_subprocesses(shell) -> None:
 
     def collect(*_) -> None:
         for name, file in files.items():
-            # The position is shared with the subprocesses.
+            # Not read(), whose position is also the subprocesses'.
             size = os.fstat(file.fileno()).st_size
             if text := os.pread(file.fileno(), size, 0):
                 os.ftruncate(file.fileno(), 0)
