@@ -14,11 +14,9 @@ other lacks; with --force at the end, they overwrite it.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -277,7 +275,7 @@ def run(source: Path, force: bool = False) -> NotebookNode:
     pairs.remember(notebook)
     # The stored outputs are those of the CPU, on every machine.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    _execute(client(notebook, source.parent), environment)
+    client(notebook, source.parent).execute(env=environment)
     # JupyterLab compares the pair by these, whichever file is the newer one.
     notebook.metadata.jupytext = settings()
     notebook.metadata.language_info.pop("version")
@@ -295,34 +293,6 @@ def run(source: Path, force: bool = False) -> NotebookNode:
         )
     write(target, nbformat.writes(notebook) + "\n")
     return notebook
-
-
-def _execute(notebook: NotebookClient, environment: dict[str, str]) -> None:
-    """Execute a notebook; Ctrl-C ends this, and the kernel with it."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(notebook.async_execute(env=environment))
-
-        def stop(*_: object) -> None:
-            # At once: a kernel that is interrupted prints a traceback.
-            notebook.shutdown_kernel = "immediate"
-            loop.call_soon_threadsafe(task.cancel)
-
-        usual = signal.signal(signal.SIGINT, stop)
-        try:
-            loop.run_until_complete(task)
-        except (asyncio.CancelledError, DeadKernelError):
-            if task.cancelling():  # whichever of the two nbclient raises
-                raise KeyboardInterrupt from None
-            raise
-        finally:
-            signal.signal(signal.SIGINT, usual)
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    def add_signal_handler(self, *_: object) -> None:
-        # nbclient's would end the kernel, and let the next chapter begin.
-        raise RuntimeError("the loop's owner sees to signals")
 
 
 def pull(source: Path, force: bool = False) -> bool:
@@ -467,10 +437,7 @@ def main(arguments: list[str]) -> int:
         return 2
     if command == "run":
         print(warm_kernels.use(), flush=True)
-        # What it starts lives through a Ctrl-C, to end with this process.
-        usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
         warm_kernels.preload()
-        signal.signal(signal.SIGINT, usual)
     try:
         done = [commands[command](page, force) for page in chosen]
     except KeyboardInterrupt:
