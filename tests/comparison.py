@@ -6,18 +6,20 @@ brackets have to be the same. Three things may differ:
 - Where the new output names the accelerator that the chapter runs on, with
   no index or with 0, the stored one may name the CPU, or no device.
 - A float may differ by ``RTOL`` of the stored one. One with ``ROUNDED`` or
-  more decimals may also be rounded to the other side: it stands for numbers
-  up to half a unit of its last place away.
+  more decimals, and as many significant digits, may also be rounded to the
+  other side: it stands for numbers up to half a unit of its last place away.
 - White space inside brackets, which follows from the width of the rest, and
   the number of empty lines between two paragraphs of a message.
 
 ``RTOL`` is what chapter 06 shows to be enough for a float32 sum of 1,000
 products. Torch prints four decimals: of a number near 1, a difference of
-``RTOL`` turns the last one in a case out of ten. Fewer decimals are those of
-a number like 0.25, or of one that an author rounded, where this is rare.
+``RTOL`` turns the last one in a case out of ten. Of one below 0.1 it does so
+in less than one of a hundred; and fewer decimals are those of a number like
+0.25, or of one that an author rounded, where this is rare, too.
 
-There is no absolute tolerance, since 1e-9 may be a learning rate. A cell that
-claims 0 up to rounding asserts it, or rounds before it prints.
+There is no absolute tolerance, since 1e-9 may be a learning rate, and 0.0001
+as well: two floats that agree differ by about a thousandth at most. A cell
+that claims 0 up to rounding asserts it, or rounds before it prints.
 """
 
 from __future__ import annotations
@@ -25,15 +27,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import groupby, takewhile, zip_longest
+from operator import eq
 from typing import NamedTuple
 
 RTOL = Decimal("1e-5")
-ROUNDED = 4  # decimals
+ROUNDED = 4  # decimals and significant digits
 RULE = (
     f"a float may differ by {RTOL:f} of the stored one, and with {ROUNDED} "
-    "or more decimals also by a unit of the last place"
+    "or more decimals and significant digits also by a unit of the last place"
 )
+SHOWN = 80  # characters of a long line, on each side of a difference
 FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 TOKEN = re.compile(
@@ -74,12 +78,14 @@ def outputs_difference(
     Returns:
         Lines that show it, or None if the outputs are the same.
     """
-    olds = [part for output in stored for part in _parts(output)]
-    news = [part for output in now for part in _parts(output)]
+    olds, news = list(_parts(stored)), list(_parts(now))
     missing = ("no output", "")
     for old, new in zip_longest(olds, news, fillvalue=missing):
         if old[0] != new[0]:
-            return f"-{': '.join(old)}\n+{': '.join(new)}"
+            return "\n".join(
+                f"{sign}{kind}: {_short(text)}"
+                for sign, (kind, text) in (("-", old), ("+", new))
+            )
         if difference := text_difference(old[1], new[1], device):
             return f"{old[0]}, {difference}"
     return None
@@ -96,6 +102,8 @@ def text_difference(stored: str, now: str, device: str = "cpu") -> str | None:
     Returns:
         The two lines and what differs in them, or None if the texts agree.
     """
+    if stored == now:
+        return None
     olds, news = _tokens(stored), _tokens(now)
     while True:
         old, new = next(olds), next(news)
@@ -159,8 +167,16 @@ def _distance(old: _Token, new: _Token) -> Decimal:
 
 def _allowed(old: _Token, new: _Token) -> Decimal:
     """How far apart two floats may be."""
-    rounding = _half_unit(old.text) + _half_unit(new.text)
+    rounding = Decimal(0)
+    if max(significant_digits(t.text) for t in (old, new)) >= ROUNDED:
+        rounding = _half_unit(old.text) + _half_unit(new.text)
     return RTOL * abs(Decimal(old.text)) + rounding
+
+
+def significant_digits(number: str) -> int:
+    """How many digits of a number's text stand after its leading zeros."""
+    mantissa, _, _ = number.partition("e")
+    return len(re.sub(r"\D", "", mantissa).lstrip("0"))
 
 
 def _half_unit(number: str) -> Decimal:
@@ -174,39 +190,54 @@ def _half_unit(number: str) -> Decimal:
 
 def _show(stored: str, now: str, old: _Token, new: _Token) -> str:
     """The lines of a difference, and what differs in them."""
-    found = [repr(t.text) if t.text else "the end" for t in (old, new)]
+    found = [_short(repr(t.text)) if t.text else "the end" for t in (old, new)]
     what = "stored {}, now {}".format(*found)
     if old.kind == new.kind == "float":
         what += (
             f", which differ by {_distance(old, new):.2g}; allowed is "
             f"{_allowed(old, new):.2g}"
         )
+    # Two long words may have the same beginning.
+    letters = zip(old.text, new.text, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: eq(*pair), letters))
     return "\n".join(
         [
             f"line {stored.count(chr(10), 0, old.start) + 1}:",
-            f"-{_line(stored, old.start)}",
-            f"+{_line(now, new.start)}",
+            f"-{_line(stored, old.start, same)}",
+            f"+{_line(now, new.start, same)}",
             what,
         ]
     )
 
 
-def _line(text: str, position: int) -> str:
-    """The line of a text in which a position is."""
+def _line(text: str, position: int, same: int) -> str:
+    """The line of a text in which a position is, or the part around it."""
     start = text.rfind("\n", 0, position) + 1
-    return text[start:].partition("\n")[0]
+    line = text[start:].partition("\n")[0]
+    return _short(line, position - start + same)
 
 
-def _parts(output: Mapping) -> list[tuple[str, str]]:
-    """The texts of an output, each with its kind."""
-    if output["output_type"] == "stream":
-        return [(output["name"], output["text"])]
-    if output["output_type"] == "error":
-        return [("error", f"{output['ename']}: {output['evalue']}")]
-    return [
-        (f"{output['output_type']} {form}", _text(form, value))
-        for form, value in sorted(output["data"].items())
-    ]
+def _short(text: str, position: int = 0) -> str:
+    """A text, or of a long one the part around a position."""
+    first, last = max(0, position - SHOWN), position + SHOWN
+    if len(text) <= 2 * SHOWN:
+        return text
+    return "…" * (first > 0) + text[first:last] + "…" * (last < len(text))
+
+
+def _parts(outputs: Iterable[Mapping]) -> Iterator[tuple[str, str]]:
+    """The texts of outputs, each with its kind."""
+    for stream, group in groupby(outputs, lambda output: output.get("name")):
+        if stream:  # it may be stored in several parts
+            yield stream, "".join(output["text"] for output in group)
+            continue
+        for output in group:
+            if output["output_type"] == "error":
+                yield "error", f"{output['ename']}: {output['evalue']}"
+                continue
+            for form, value in sorted(output["data"].items()):
+                kind = f"{output['output_type']} {form}"
+                yield kind, _text(form, value)
 
 
 def _text(form: str, value: object) -> str:

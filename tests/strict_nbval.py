@@ -10,12 +10,14 @@ same output is said in tests/comparison.py.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
+import re
 import textwrap
 import time
 from collections.abc import Iterator
 from queue import Empty
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pytest
 from jupyter_client import KernelManager
@@ -30,18 +32,39 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 from tests.comparison import RULE, outputs_difference
 from tools import warm_kernels
 from tools.book import COLAB_TAG, without_colors
+from tools.outputs import (
+    KERNEL_ARGUMENTS,
+    LAST_LOOK,
+    PREPARE_KERNEL,
+    Outputs,
+    Problem,
+    kernel_environment,
+)
 
+DEAD_BEFORE = "The kernel died before this cell"
+DEAD = "The kernel died while it ran this cell"
 DEATH = "look for what ends it: memory, os._exit, a crash in native code"
 STARTS = 3  # of a kernel that dies before it answers
-HEARTBEAT = 0.5  # seconds between two looks at whether the kernel lives
+# Seconds
+HEARTBEAT = 0.5  # between two looks at whether the kernel lives
+INTERRUPT = 5  # that a cell has to end when it is interrupted
+ANSWER = 60  # that a kernel has to answer when no cell runs
 
 
 class KernelDiedError(Exception):
     """The kernel is gone, and no answer will come."""
 
 
+class Ran(NamedTuple):
+    """What became of a cell that a kernel was to run."""
+
+    request: str = ""
+    outputs: list[NotebookNode] = []  # noqa: RUF012 - never changed
+    failure: Problem | None = None
+
+
 class WatchedKernel(RunningKernel):
-    """A kernel whose death is noticed while waiting for its messages.
+    """A kernel that says what cells show, and whose death is noticed.
 
     Args:
         cwd (str): the folder that it runs in.
@@ -68,13 +91,19 @@ class WatchedKernel(RunningKernel):
             kernel_name=CURRENT_ENV_KERNEL_NAME,
             kernel_spec_manager=NbvalKernelspecManager(),
         )
-        with open(os.devnull, "w") as nowhere:
-            self.km.start_kernel(cwd=cwd, stderr=nowhere)
-        self.kc = self.km.client()
-        self.kc.start_channels()
+        self.shown = Outputs()
         try:
+            with open(os.devnull, "w") as nowhere:
+                self.km.start_kernel(
+                    cwd=cwd,
+                    stderr=nowhere,
+                    env=kernel_environment(os.environ),
+                    extra_arguments=KERNEL_ARGUMENTS,
+                )
+            self.kc = self.km.client()
+            self.kc.start_channels()
             self._await_ready(startup_timeout)
-        except Exception:
+        except BaseException:  # Ctrl-C as well
             self.stop()
             raise
 
@@ -88,8 +117,11 @@ class WatchedKernel(RunningKernel):
                 self.await_idle(message, 0.1)
             except Empty:
                 continue
-            return
-        raise RuntimeError(f"the kernel didn't answer in {timeout} s")
+            break
+        else:
+            raise RuntimeError(f"the kernel didn't answer in {timeout} s")
+        reply = self.ask(PREPARE_KERNEL)
+        assert reply["status"] == "ok", reply
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         deadline = time.monotonic() + (timeout or float("inf"))
@@ -104,16 +136,71 @@ class WatchedKernel(RunningKernel):
                 if left <= 0:
                     raise
 
+    def run(self, code: str, name: str, timeout: float) -> Ran:
+        """Run a cell, and take what it shows.
+
+        Args:
+            code (str): its source.
+            name (str): what to call it.
+            timeout (float): how many seconds it has.
+        """
+        if not self.is_alive():
+            return Ran(failure=Problem(DEAD_BEFORE, DEATH))
+        request = self.kc.execute(code, allow_stdin=False, stop_on_error=False)
+        shown: list[NotebookNode] = []
+        self.shown.begin(request, name, shown)
+        try:
+            self._take_all(request, timeout)
+        except KernelDiedError:
+            failure = Problem(DEAD, DEATH)
+        except Empty:
+            failure = Problem(
+                f"Timeout of {timeout:g} seconds exceeded",
+                "let it compute less",
+            )
+            self.interrupt()
+            with contextlib.suppress(Empty, KernelDiedError):
+                self._take_all(request, INTERRUPT)
+        else:
+            failure = None
+        return Ran(request, shown, failure)
+
+    def look_once_more(self) -> Problem | None:
+        """What came after its cell had ended, if something did."""
+        request = self.kc.execute(LAST_LOOK, store_history=False)
+        self.shown.begin_last_look(request)
+        try:
+            self._take_all(request, ANSWER)
+        except KernelDiedError:
+            return Problem("The kernel died after its last cell", DEATH)
+        return self.shown.problem(request)
+
+    def ask(self, code: str = "", **expressions: str) -> dict:
+        """What the kernel answers to code that leaves no trace."""
+        request = self.kc.execute(
+            code, silent=True, user_expressions=expressions
+        )
+        self.shown.begin(request, "", [])
+        self._take_all(request, ANSWER)
+        while True:
+            reply = self.get_message("shell", ANSWER)
+            if reply["parent_header"].get("msg_id") == request:
+                return reply["content"]
+
+    def _take_all(self, request: str, timeout: float) -> None:
+        # The reply comes before the last output, and may wait. An output may
+        # not: the kernel drops some if too many do.
+        deadline = time.monotonic() + timeout
+        while not self.shown.idle(request):
+            left = max(0.001, deadline - time.monotonic())
+            self.shown.take(self.get_message("iopub", left))
+
     def torch_and_device(self) -> tuple[str, str]:
         """The version of torch, and the type of the chapter's device."""
-        reply = self.kc.execute_interactive(
-            "",
-            silent=True,
-            allow_stdin=False,
-            user_expressions={"v": "torch.__version__", "d": "device.type"},
-            timeout=10,
-        )
-        answers = reply["content"]["user_expressions"]
+        if not self.is_alive():
+            return "unknown", "cpu"
+        reply = self.ask(v="torch.__version__", d="device.type")
+        answers = reply["user_expressions"]
         version, device = (
             ast.literal_eval(answers[key]["data"]["text/plain"])
             if answers[key]["status"] == "ok"
@@ -126,8 +213,10 @@ class WatchedKernel(RunningKernel):
         # Not killed, as nbval does: a chapter's temporary folder goes with
         # its kernel, if that can end in its own way. The next one can start
         # meanwhile.
-        self.kc.stop_channels()
-        self.km.request_shutdown()
+        if self.km.has_kernel:
+            if hasattr(self, "kc"):
+                self.kc.stop_channels()
+            self.km.request_shutdown()
         self.ending.append(self.km)
         del self.km
 
@@ -136,7 +225,8 @@ class WatchedKernel(RunningKernel):
         """Wait until all kernels have ended, and kill those that don't."""
         while cls.ending:
             manager = cls.ending.pop()
-            manager.finish_shutdown()
+            if manager.has_kernel:
+                manager.finish_shutdown()
             manager.cleanup_resources()
 
 
@@ -144,20 +234,37 @@ class StrictFile(IPyNbFile):
     """A notebook whose cells are compared strictly, until one fails."""
 
     failed: str | None = None
-    ran = 0  # how many code cells the kernel has run
 
     def setup(self) -> None:
-        # ipykernel hides what C++ and subprocesses print, if it finds this.
-        current = os.environ.pop("PYTEST_CURRENT_TEST", None)
-        try:
-            self.kernel = WatchedKernel(
-                str(self.path.parent),
-                self.config.option.nbval_kernel_startup_timeout,
-            )
-        finally:
-            if current is not None:
-                os.environ["PYTEST_CURRENT_TEST"] = current
-        self.setup_sanitize_files()
+        self.ran: list[Ran] = []
+        self.code = [c for c in self.nb.cells if c.cell_type == "code"]
+        self.kernel = WatchedKernel(
+            str(self.path.parent),
+            self.config.option.nbval_kernel_startup_timeout,
+        )
+
+    def run_to(self, number: int) -> Ran:
+        """Run the cells up to one, those that haven't run, and return it."""
+        for i in range(len(self.ran), number + 1):
+            cell = self.code[i]
+            if broken := next(
+                (r.failure for r in self.ran if r.failure), None
+            ):
+                what = f"A cell before this one failed ({broken.what})"
+                self.ran.append(Ran(failure=broken._replace(what=what)))
+                continue
+            # What stands in for it keeps the numbers of those that follow.
+            source = "pass" if _for_colab(cell) else cell.source
+            timeout = self.config.option.nbval_cell_timeout
+            self.ran.append(self.kernel.run(source, f"In [{i + 1}]", timeout))
+        return self.ran[number]
+
+    def result(self, number: int) -> Ran:
+        """What became of a cell, when no other can change it any more."""
+        ran = self.run_to(number)
+        if ran.request and self.kernel.shown.may_change(ran.request):
+            self.run_to(len(self.code) - 1)
+        return ran
 
     def teardown(self) -> None:
         if self.kernel is None or not hasattr(self.kernel, "km"):
@@ -191,8 +298,9 @@ class StrictCell(IPyNbCell):
     def runtest(self) -> None:
         try:
             self._refuse_stored()
-            self._run_cells_left_out()
-            self._run_and_compare()
+            self._judge(self.parent.result(self.cell_num))
+            if self.cell_num == len(self.parent.code) - 1:
+                self._refuse(self.parent.kernel.look_once_more())
         except Exception:
             self.parent.failed = self.name
             raise
@@ -218,82 +326,62 @@ class StrictCell(IPyNbCell):
                     "The stored traceback is of no such error", self._rerun
                 )
 
-    def _run_cells_left_out(self) -> None:
-        """Run the cells before this one that pytest was told not to test."""
-        cells = [c for c in self.parent.nb.cells if c.cell_type == "code"]
-        kernel = self.parent.kernel
-        for cell in cells[self.parent.ran : self.cell_num]:
-            if _for_colab(cell):
-                continue
-            message = kernel.execute_cell_input(cell.source, allow_stdin=False)
-            kernel.await_reply(message, self.config.option.nbval_cell_timeout)
-            kernel.await_idle(message, self.output_timeout)
-        self.parent.ran = self.cell_num + 1
-
-    def _run_and_compare(self) -> None:
-        if not self.parent.kernel.is_alive():
-            self._fail("The kernel died before this cell", DEATH)
-        failure = None
-        try:
-            super().runtest()
-        except KernelDiedError:
-            self._fail("The kernel died while it ran this cell", DEATH)
-        except NbCellError as error:
-            failure = error
-        if self.parent.timed_out:
+    def _judge(self, ran: Ran) -> None:
+        """Fail for what is seen when the cell has run."""
+        self._refuse(ran.failure)
+        errors = [o for o in ran.outputs if o.output_type == "error"]
+        expected = self.options["check_exception"]
+        if errors and not expected:
             self._fail(
-                str(failure or "The cell ran out of time"),
-                "let it compute less",
-            )
-        if failure is not None and str(failure) != "Cell outputs differ":
-            self._fail(
-                str(failure),
+                "The cell caused an exception",
                 "mend the code, or tag the cell raises-exception if the "
                 "error is intended",
-                failure.inner_traceback,
+                "\n".join(errors[0].traceback),
             )
-        if warning := _stderr(self.test_outputs):
+        if warning := _stderr(ran.outputs):
             self._fail(
                 "The cell wrote to stderr, and a chapter may not warn",
                 "mend what it complains of",
                 warning,
             )
-        raised = any(o.output_type == "error" for o in self.test_outputs)
-        if self.options["check_exception"] and not raised:
+        self._refuse(self.parent.kernel.shown.problem(ran.request))
+        if expected and not errors:
             self._fail(
                 "The cell raises no error",
                 "remove its tag raises-exception, or let it raise",
             )
-        if failure is not None:
+        if self.options["check"]:
+            self._compare(ran.outputs)
+
+    def _compare(self, now: list[NotebookNode]) -> None:
+        stored = self.cell.outputs
+        if outputs_difference(stored, now) is None:
+            return
+        torch, device = self.parent.kernel.torch_and_device()
+        difference = outputs_difference(stored, now, device)
+        if difference and re.search(r" at 0x[0-9a-f]+", difference):
+            self._fail(
+                "The cell shows an address in memory, which is another in "
+                "each run",
+                "end its last line with a semicolon, or show something else",
+                difference,
+            )
+        if difference:
             self._fail(
                 "The outputs differ from the stored ones",
                 f"if the new ones are right, {self._rerun} and read the "
                 "diff; if not, mend the code",
-                failure.inner_traceback,
-            )
-
-    def compare_outputs(
-        self,
-        test: list[NotebookNode],
-        ref: list[NotebookNode],
-        skip_compare: tuple[str, ...] | None = None,
-    ) -> bool:
-        self.comparison_traceback = []
-        if outputs_difference(ref, test) is None:
-            return True
-        torch, device = self.parent.kernel.torch_and_device()
-        difference = outputs_difference(ref, test, device)
-        if difference is not None:
-            self.comparison_traceback = [
-                difference,
-                f"(stored: -, now: +; {RULE})",
+                f"{difference}\n(stored: -, now: +; {RULE})\n"
                 f"torch {torch}, device {device}",
-            ]
-        return difference is None
+            )
 
     @property
     def _rerun(self) -> str:
         return f"run `make run CH={self.path.stem.split('_')[0]}`"
+
+    def _refuse(self, problem: Problem | None) -> None:
+        if problem:
+            self._fail(*problem)
 
     def _fail(self, what: str, remedy: str, details: str = "") -> None:
         raise NbCellError(
@@ -320,10 +408,10 @@ def _for_colab(cell: NotebookNode) -> bool:
     return COLAB_TAG in cell.metadata.get("tags", [])
 
 
-def _stderr(outputs: list[NotebookNode] | None) -> str:
+def _stderr(outputs: list[NotebookNode]) -> str:
     return "".join(
         output.text
-        for output in outputs or ()
+        for output in outputs
         if output.output_type == "stream" and output.name == "stderr"
     )
 
@@ -358,8 +446,9 @@ def pytest_report_header() -> str:
     return warm_kernels.use()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """Leave no kernel behind."""
+    """Leave no kernel behind, nor those that Ctrl-C has left to end now."""
     WatchedKernel.await_stopped()
 
 

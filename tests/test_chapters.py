@@ -254,10 +254,7 @@ def twice(request, tmp_path_factory):
     notebook.cells = [cell.copy() for cell in cells for _ in range(2)]
     notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
     folder = tmp_path_factory.mktemp(request.param.stem)
-    with pytest.MonkeyPatch.context() as patch:
-        # ipykernel hides what C++ and subprocesses print, if it finds this.
-        patch.delenv("PYTEST_CURRENT_TEST")
-        book.client(notebook, folder).execute()
+    book.client(notebook, folder).execute()
     device, stay = json.loads(notebook.cells.pop().outputs[0].text)
     files = list(folder.iterdir())
     return request.param, notebook.cells[1::2], device, stay, files

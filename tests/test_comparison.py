@@ -5,6 +5,8 @@ on CUDA, if nothing else is said. They are outputs of the chapters, and what
 another device or version of torch makes of them.
 """
 
+from random import Random
+
 import pytest
 import torch
 
@@ -73,6 +75,11 @@ AGREE = [
     # Floats
     ("tensor([-0.7616,  0.0000])", "tensor([-0.7615,  0.0000])"),
     ("tensor(0.1234)", "tensor(0.1235)"),
+    ("tensor([0.1000])", "tensor([0.0999])"),
+    ("tensor([0.0999])", "tensor([0.1000])"),
+    ("tensor([-1.0003, 0.5000])", "tensor([-1.0004, 0.5000])"),
+    ("lr=0.0001", "lr=1e-4"),
+    ("1.2345e-05", "1.2346e-05"),
     ("tensor([1., 2.])", "tensor([1.0000, 2.0000])"),
     ("tensor([-0., 0.])", "tensor([0., -0.])"),
     ("mean 0.0000", "mean -0.0000"),
@@ -128,6 +135,16 @@ DIFFER = [
     ("tensor([-50., -49., -48.])", "tensor([50., -49., -48.])"),
     ("tensor([0.1234])", "tensor([0.1236])"),
     ("tensor([0.])", "tensor([0.0001])"),
+    ("lr=0.0001", "lr=0.0002"),
+    ("0.0012", "0.0013"),
+    ("tensor([0.0100])", "tensor([0.0101])"),
+    ("tensor([ 0.5312, -0.0003])", "tensor([ 0.5312, -0.0004])"),
+    ("tensor([0.0001, 1.0000])", "tensor([0.0000, 1.0000])"),
+    ("mean 0.0000", "mean 0.0001"),
+    ("tensor([0.0001])", "tensor([-0.0001])"),
+    ("tensor([1.0000e-04])", "tensor([1.0010e-04])"),
+    ("0.0001", "0.00011"),
+    ("0.00001234", "0.00001244"),
     ("[-0.04, -0.17, -0.26]", "[-0.04, -0.17, -0.27]"),
     ("[0.0, 0.0]", "[0.1, 0.0]"),
     ("tensor([1.0000e-09])", "tensor([7.0000e-09])"),
@@ -250,6 +267,30 @@ def test_tensor_agrees_up_to_what_devices_round(scale):
         assert text_difference(repr(X * scale), repr(other)) is not None
     finally:
         torch.set_printoptions(profile="default")
+
+
+def test_floats_that_agree_differ_by_about_a_thousandth_at_most():
+    random = Random(0)
+    agreeing = 0
+    for _ in range(20_000):
+        x = 10 ** random.uniform(-9, 3)
+        form = f".{random.randrange(1, 7)}{random.choice('fe')}"
+        stored = format(x, form)
+        now = format(x * (1 + 10 ** random.uniform(-7, 0)), form)
+        if stored != now and text_difference(stored, now) is None:
+            agreeing += 1
+            assert float(now) == pytest.approx(float(stored), rel=0.00102)
+    assert agreeing > 100
+
+
+# Were the time to grow with the square of the length, it would not end.
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["a", "1", "1 ", "1.5, ", "[", "\u6743"])
+def test_one_long_line_is_compared_and_its_difference_is_short(piece):
+    line = piece * (200_000 // len(piece))
+    difference = text_difference(f"{line}!x", f"{line}!y")
+    assert "!x" in difference
+    assert len(difference) < 1000
 
 
 def test_other_shape_of_the_same_values_differs():

@@ -114,6 +114,29 @@ def add_tag(*tags):
     return change_cell(lambda cell: cell.metadata.update(tags=[*tags]))
 
 
+def show_later(stored):
+    """Two cells: what the first shows, the second changes to 2."""
+
+    def tamper(cells):
+        cells[1].source = "handle = display(1, display_id=True)"
+        cells[1].outputs = [
+            nbformat.v4.new_output("display_data", {"text/plain": stored})
+        ]
+        cells[2].source = "handle.update(2)"
+        cells[2].outputs = []
+        return cells[1]
+
+    return tamper
+
+
+def both_prints_first(cell):
+    cell.source = "print(1); display(2); print(3)"
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="1\n3\n"),
+        nbformat.v4.new_output("display_data", {"text/plain": "2"}),
+    ]
+
+
 def swap(cell):
     cell.source += "\nprint(1); display({'text/html': '2'}, raw=True)"
     cell.outputs = [
@@ -134,6 +157,8 @@ HARMLESS = {
     "nothing": None,
     "float_within_tolerance": change_text(r"-49\.", "-49.0001"),
     "device": print_also("tensor([1., 2.])\n", ON_CUDA),
+    "display_after_its_update": show_later("2"),
+    "subprocess": print_also("1\n", "import os; os.system('echo 1');"),
 }
 DIFFER = r"outputs differ from the stored ones: .*`make run CH=03`"
 TAMPERINGS = {
@@ -178,6 +203,16 @@ TAMPERINGS = {
         "wrote to stderr, and a chapter may not warn: mend",
     ),
     "order": (change_cell(swap), DIFFER),
+    "order_of_prints": (change_cell(both_prints_first), DIFFER),
+    "display_before_its_update": (show_later("1"), DIFFER),
+    "address": (
+        print_also("<object at 0x1>", "print(object())"),
+        "shows an address in memory.*: end its last line with a semicolon",
+    ),
+    "subprocess_between_prints": (
+        add_code("import os; print(1); os.system('echo 2'); print(3)"),
+        "come in no fixed order: capture",
+    ),
     "skip": (add_tag("nbval-skip"), "would never be checked: remove"),
     "tag_without_an_error": (
         add_tag("raises-exception", "nbval-ignore-output"),
@@ -199,7 +234,7 @@ TAMPERINGS = {
         add_code(
             "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: pass"
         ),
-        "ran out of time: let it compute less",
+        "Timeout of 15 seconds exceeded.*let it compute less",
     ),
     "error": (add_code("1 / 0"), "caused an exception: .*raises-exception"),
     "other_error": (change_error(rewrite("RuntimeError", "IOError")), DIFFER),
@@ -271,7 +306,7 @@ def test_tampering_fails_at_its_cell_and_says_what_to_do(runs, name):
     assert after[1] == "skipped"
     message = cells[name][where].find("failure").text
     assert message.startswith(f"03_{name}.ipynb, {where}: ")
-    assert re.search(TAMPERINGS[name][1], message)
+    assert re.search(TAMPERINGS[name][1], message), message
 
 
 def test_cells_after_a_failure_name_it_as_the_cause(runs):

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from tools import book, warm_kernels
+from tools import book, outputs, warm_kernels
 
 pytestmark = pytest.mark.skipif(
     warm_kernels.use().startswith("kernels: ordinary"),
@@ -31,7 +34,8 @@ class Kernel:
     """A kernel, and what it says when it runs some code."""
 
     def __init__(self, **arguments):
-        environment = {**os.environ, **arguments.pop("env", {})}
+        environment = outputs.kernel_environment(os.environ)
+        environment |= arguments.pop("env", {})
         # ipykernel hides what subprocesses print, if it finds this.
         environment.pop("PYTEST_CURRENT_TEST", None)
         self.manager, self.client = start_new_kernel(
@@ -307,8 +311,11 @@ def test_polite_end_removes_a_temporary_folder(own):
 
 
 def test_folder_and_late_variables_are_the_kernels_own(tmp_path):
-    with started(cwd=tmp_path, env={"CUDA_VISIBLE_DEVICES": ""}) as kernel:
+    environment = {"CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "svg"}
+    with started(cwd=tmp_path, env=environment) as kernel:
         assert kernel.forked
+        code = "__import__('matplotlib').get_backend()"
+        assert kernel.value(code) == "svg"
         assert kernel.value("__import__('os').getcwd()") == str(tmp_path)
         code = "__import__('os').environ['CUDA_VISIBLE_DEVICES']"
         assert kernel.value(code) == ""
@@ -329,7 +336,6 @@ def test_folder_and_late_variables_are_the_kernels_own(tmp_path):
             "__import__('sys').flags.hash_randomization",
             0,
         ),
-        ("MPLBACKEND", "svg", "__import__('matplotlib').get_backend()", "svg"),
     ],
 )
 def test_variable_that_acts_on_import_acts(name, value, code, effect):
@@ -354,17 +360,25 @@ sys.stdout.flush()
 """
 
 
-def client_that(end, folder, **environment):
+def client_that(end, **environment):
     """What a script said that started a kernel, and how it ended."""
-    script = folder / "client.py"
-    script.write_text(CLIENT.format(end=end))
-    done = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": str(book.ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    # Of its own: one that is killed leaves files. The path of a socket there
+    # can't be as long as that of tmp_path.
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "client.py")
+        script.write_text(CLIENT.format(end=end))
+        done = subprocess.run(
+            [sys.executable, script],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(book.ROOT),
+                "TMPDIR": folder,
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     # A fork that ran the script as well would say all this again.
     first, second = done.stdout.splitlines()
     return done.returncode, first, second.split()
@@ -378,17 +392,17 @@ def client_that(end, folder, **environment):
         ("sys.exit(6)", 6),
     ],
 )
-def test_nothing_outlives_the_client(end, status, tmp_path):
-    code, _, (kind, *pids) = client_that(end, tmp_path)
+def test_nothing_outlives_the_client(end, status):
+    code, _, (kind, *pids) = client_that(end)
     assert code == status
     assert kind == "KernelProcess"
     for pid in pids:
         assert is_gone(pid)
 
 
-def test_warm_kernels_can_be_switched_off(tmp_path):
+def test_warm_kernels_can_be_switched_off():
     end = "manager.shutdown_kernel(now=True)"
-    _, line, (kind, *_) = client_that(end, tmp_path, WARM="0")
+    _, line, (kind, *_) = client_that(end, WARM="0")
     assert line == "kernels: ordinary, because WARM=0"
     assert kind == "Popen"
 
@@ -423,6 +437,41 @@ def test_kernels_are_ordinary_where_a_fork_is_not_safe(system, monkeypatch):
     assert warm_kernels.use() == (
         f"kernels: ordinary, because a fork isn't safe on {system}"
     )
+
+
+@pytest.mark.parametrize("length", [75, 76])
+def test_temporary_folder_may_have_a_long_path(length):
+    with tempfile.TemporaryDirectory() as short:
+        folder = Path(short, (length - len(short) - 1) * "x")
+        folder.mkdir()
+        end = "manager.shutdown_kernel(now=True)"
+        _, line, (kind, *_) = client_that(end, TMPDIR=str(folder))
+    if length > 75:
+        reason = f"a socket in {folder} would have too long a path"
+        assert line == f"kernels: ordinary, because {reason}"
+        assert kind == "Popen"
+    else:
+        assert kind == "KernelProcess"
+
+
+def test_tools_can_be_imported_where_processes_are_only_spawned(monkeypatch):
+    def get_context(method=None):
+        if method in ("fork", "forkserver"):
+            raise ValueError(f"cannot find context for {method!r}")
+        return spawning
+
+    spawning = multiprocessing.get_context("spawn")
+    monkeypatch.setattr(
+        multiprocessing, "get_all_start_methods", lambda: ["spawn"]
+    )
+    monkeypatch.setattr(multiprocessing, "get_context", get_context)
+    monkeypatch.setitem(sys.modules, "multiprocessing.forkserver", None)
+    factory = KernelProvisionerFactory.instance()
+    monkeypatch.setattr(factory, "default_provisioner_name", "before")
+    there = runpy.run_path(warm_kernels.__file__)
+    assert there["use"]().startswith("kernels: ordinary, because a fork isn't")
+    there["preload"]()
+    assert factory.default_provisioner_name == "before"
 
 
 def test_options_of_python_do_not_reach_the_kernels(monkeypatch):

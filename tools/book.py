@@ -14,11 +14,9 @@ other lacks; with --force at the end, they overwrite it.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -26,11 +24,10 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
-from tools import pairs, warm_kernels
+from tools import outputs, pairs, warm_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
@@ -233,16 +230,17 @@ def _format() -> dict[str, str | bool]:
     }
 
 
-def client(notebook: NotebookNode, folder: Path) -> NotebookClient:
+def client(notebook: NotebookNode, folder: Path) -> outputs.Client:
     """What executes a chapter's cells, as JupyterLab would."""
-    return NotebookClient(
+    return outputs.Client(
         notebook,
         timeout=TIMEOUT,
+        # Nothing is stored without a cell's last outputs.
+        iopub_timeout=TIMEOUT,
+        raise_on_iopub_timeout=True,
         kernel_name="python3",
-        coalesce_streams=True,
         record_timing=False,
-        # Not the notice about unencrypted loopback that each kernel prints.
-        extra_arguments=["--log-level=ERROR"],
+        extra_arguments=[*outputs.KERNEL_ARGUMENTS],
         resources={"metadata": {"path": str(folder)}},
     )
 
@@ -277,7 +275,7 @@ def run(source: Path, force: bool = False) -> NotebookNode:
     pairs.remember(notebook)
     # The stored outputs are those of the CPU, on every machine.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    _execute(client(notebook, source.parent), environment)
+    client(notebook, source.parent).execute(env=environment)
     # JupyterLab compares the pair by these, whichever file is the newer one.
     notebook.metadata.jupytext = settings()
     notebook.metadata.language_info.pop("version")
@@ -295,34 +293,6 @@ def run(source: Path, force: bool = False) -> NotebookNode:
         )
     write(target, nbformat.writes(notebook) + "\n")
     return notebook
-
-
-def _execute(notebook: NotebookClient, environment: dict[str, str]) -> None:
-    """Execute a notebook; Ctrl-C ends this, and the kernel with it."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(notebook.async_execute(env=environment))
-
-        def stop(*_: object) -> None:
-            # At once: a kernel that is interrupted prints a traceback.
-            notebook.shutdown_kernel = "immediate"
-            loop.call_soon_threadsafe(task.cancel)
-
-        usual = signal.signal(signal.SIGINT, stop)
-        try:
-            loop.run_until_complete(task)
-        except (asyncio.CancelledError, DeadKernelError):
-            if task.cancelling():  # whichever of the two nbclient raises
-                raise KeyboardInterrupt from None
-            raise
-        finally:
-            signal.signal(signal.SIGINT, usual)
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    def add_signal_handler(self, *_: object) -> None:
-        # nbclient's would end the kernel, and let the next chapter begin.
-        raise RuntimeError("the loop's owner sees to signals")
 
 
 def pull(source: Path, force: bool = False) -> bool:
@@ -467,10 +437,7 @@ def main(arguments: list[str]) -> int:
         return 2
     if command == "run":
         print(warm_kernels.use(), flush=True)
-        # What it starts lives through a Ctrl-C, to end with this process.
-        usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
         warm_kernels.preload()
-        signal.signal(signal.SIGINT, usual)
     try:
         done = [commands[command](page, force) for page in chosen]
     except KeyboardInterrupt:

@@ -54,8 +54,10 @@ def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
     Args:
         checkout (Path): the copy.
         threads (int): how many torch is to use.
-        log (Path): the file that gets all that is printed.
+        log (Path): the file that gets all that is printed. The run has its
+            temporary files beside it.
     """
+    log.with_suffix("").mkdir()
     chapters = [
         str(source.with_suffix(".ipynb").relative_to(book.ROOT))
         for source in book.pages()
@@ -72,6 +74,7 @@ def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
         "PYTHONHASHSEED": str(random.randrange(2**32)),
         "PYTHONPATH": str(checkout),  # its d2l_helpers, not the installed one
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(log.with_suffix("")),  # one that is killed leaves some
     }
     with open(log, "w") as output:
         return subprocess.Popen(
@@ -89,6 +92,7 @@ def ends_well(process: subprocess.Popen) -> bool:
         return process.wait(TIMEOUT) == 0
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
         return False
 
 
@@ -105,8 +109,19 @@ def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
         those that failed.
     """
     places = {name: folder / name for name in CONDITIONS["path"]}
-    for place in places.values():
-        copy_of_checkout(place)
+    try:
+        for place in places.values():
+            copy_of_checkout(place)
+        return _run_all(runs, folder, places)
+    finally:  # also after Ctrl-C
+        for place in filter(Path.exists, places.values()):
+            set_writable(place, True)
+            shutil.rmtree(place)
+
+
+def _run_all(
+    runs: int, folder: Path, places: dict[str, Path]
+) -> tuple[Counter, Counter]:
     done, failed = Counter(), Counter()
     for values in cycle(product(*CONDITIONS.values())):
         threads, path, chapters, together = values
@@ -118,7 +133,13 @@ def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
         ]
         started = [(start(checkout, threads, log), log) for log in logs]
         for process, log in started:
-            well = ends_well(process)
+            try:
+                well = ends_well(process)
+            except KeyboardInterrupt:  # which they get as well
+                for other, _ in started:
+                    other.wait()
+                raise
+            shutil.rmtree(log.with_suffix(""), ignore_errors=True)
             lines = log.read_text("utf-8").splitlines()
             print(log.stem, *values, *lines[-1:], sep=" | ", flush=True)
             done.update(zip(CONDITIONS, values, strict=True))
@@ -128,11 +149,7 @@ def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
                 failed.update(zip(CONDITIONS, values, strict=True))
         runs -= len(logs)
         if runs <= 0:
-            break
-    for place in places.values():
-        set_writable(place, True)
-        shutil.rmtree(place)
-    return done, failed
+            return done, failed
 
 
 def main(arguments: list[str]) -> int:
@@ -141,7 +158,12 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="flakes-"))
-    done, failed = flakes(int(*arguments or ["50"]), folder)
+    try:
+        done, failed = flakes(int(*arguments or ["50"]), folder)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder)
+        print("interrupted", file=sys.stderr)
+        return 130
     print("| condition | runs | failed |\n|---|---|---|")
     for name, values in CONDITIONS.items():
         for value in values:

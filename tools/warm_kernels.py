@@ -25,14 +25,16 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint
-from multiprocessing import forkserver, reduction
+from multiprocessing import reduction
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
@@ -58,11 +60,15 @@ PRELOAD = [
     "torch._dynamo",
 ]
 # Variables that act when a kernel runs, so that it may have its own.
-LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "PYTEST_")
+LATE = ("CUDA_VISIBLE_DEVICES", "JPY_", "MPLBACKEND", "PYTEST_")
 NAME = "warm-provisioner"
+# A socket's path has 107 bytes: /pymp-xxxxxxxx/listener-xxxxxxxx is the rest.
+LONGEST_FOLDER = 107 - 32
 FROZEN_OFF = "-Xfrozen_modules=off"
 
-_context = multiprocessing.get_context("forkserver")
+# Windows has none. The default stands in for it there, and starts nothing.
+_method = {"forkserver"}.intersection(multiprocessing.get_all_start_methods())
+_context = multiprocessing.get_context(*_method)
 
 
 def use() -> str:
@@ -97,8 +103,11 @@ def _why_not() -> str | None:
     """The reason for which this process can't have its kernels forked."""
     if os.environ.get("WARM") == "0":
         return "WARM=0"
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _method:
         return f"a fork isn't safe on {sys.platform}"
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        return f"a socket in {folder} would have too long a path"
     # The server gets the options that its client was started with.
     option = "".join(sys.orig_argv[1:2])
     if option.startswith("-") and not option.startswith(("-c", "-m", "-u")):
@@ -119,7 +128,10 @@ class _Server:
             spec = KernelSpecManager().get_kernel_spec("python3")
             if FROZEN_OFF in spec.argv:
                 sys._xoptions.setdefault("frozen_modules", "off")
-        forkserver.ensure_running()
+        from multiprocessing import forkserver  # never on Windows
+
+        with _ignoring_interrupts():
+            forkserver.ensure_running()
 
     @cached_property
     def path(self) -> list[str]:
@@ -139,6 +151,24 @@ class _Server:
         return _early(environment) == _early(self.environment)
 
 
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let a process that is started now live on after Ctrl-C.
+
+    The server ends with its client. Interrupted while it imports, it would
+    end before, with a traceback.
+    """
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 _server = _Server()
 
 
@@ -153,11 +183,12 @@ class WarmProvisioner(LocalProvisioner):
         self, cmd: list[str], **kwargs: Any
     ) -> KernelConnectionInfo:
         _server.start()
-        self.process = _process(cmd, **self._scrub_kwargs(kwargs))
-        if self.process is None:
+        process = _process(cmd, **self._scrub_kwargs(kwargs))
+        if process is None:
             self.log.info("This kernel can't be forked: %s", cmd)
             return await super().launch_kernel(cmd, **kwargs)
-        self.process.start()
+        process.start()
+        self.process = process
         # It begins by making itself the leader of its process group.
         self.pid = self.pgid = self.process.pid
         self.cwd = self.process.cwd
@@ -234,6 +265,7 @@ class KernelProcess(_context.Process):
     def run(self) -> None:
         """In the fork: be what the command would have started."""
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         gc.freeze()  # a collection would copy the pages that are shared
         for fd, stream in enumerate(self.streams, start=1):
             os.dup2(stream.detach(), fd)
