@@ -35,6 +35,7 @@ TAKEN = [
     "d2l_helpers",
     "environment.yml",
     "jupytext.toml",
+    "make.py",
     "postBuild",
     "pyproject.toml",
     "tests/__init__.py",
@@ -52,12 +53,12 @@ TAKEN = [
     "tools/__init__.py",
     "tools/bars.py",
     "tools/book.py",
+    "tools/environment.py",
     "tools/exercises.py",
     "tools/gate.py",
     "tools/lab",
     "tools/outputs.py",
     "tools/pairs.py",
-    "tools/setup",
     "tools/warm_kernels.py",
 ]
 # What running things there leaves behind, which nobody misses.

@@ -1,0 +1,166 @@
+"""Set up this project and use it, with Python alone; `make` calls this too.
+
+    python make.py setup              install what the chapters and tests need
+    python make.py lab [OPTION...]    read and run the chapters in JupyterLab
+    python make.py progress           which exercises are solved
+    python make.py test [CHAPTER]     test the code, the pairs and every cell
+    python make.py lint               check the style of the code
+    python make.py clean              remove what was built, and the caches
+    python make.py -m MODULE ...      run a module, such as tools.site
+
+A command sets up what it needs: once, and again when the dependencies have
+changed. Settings come last, as in `python make.py setup TORCH=cpu`, or from
+the environment:
+
+    VENV=folder    another environment than .venv, or than conda's active one
+    TORCH=cpu      PyTorch from its own index of builds for the CPU
+    SETUP=0        take the environment as it is, and install nothing
+    WARM=1         for lab: kernels that start fast (on Linux)
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.environment import ROOT, set_up
+
+# What `clean` removes, besides caches: all that the tools write.
+BUILT = [
+    "_build/benchmarks",
+    "_build/handout",
+    "_build/html",
+    "_build/html-source",
+    "_build/screenshots",
+    "_build/single",
+    "_build/vnu",
+    "mutants",
+    ".pytest_cache",
+    ".ruff_cache",
+]
+
+
+def hand_over(python: Path, *command: str) -> int:
+    """Run a command of the environment's Python in the place of this one."""
+    sys.stdout.flush()
+    command = [str(python), *command]
+    if os.name != "nt":
+        os.execv(command[0], command)
+    # Ctrl-C is for the command, which may ask what to do.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    return subprocess.call(command)
+
+
+def lab(python: Path, options: list) -> int:
+    """Open the front page in JupyterLab, with more options for it."""
+    warm = ["--config=tools/lab/warm.py"]
+    return hand_over(
+        python,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.root_dir=.",
+        "--LabApp.app_settings_dir=tools/lab",
+        "--LabApp.default_url=/lab/tree/chapters/index.md",
+        *(warm if os.environ.get("WARM") == "1" else []),
+        *options,
+    )
+
+
+def lint(python: Path) -> int:
+    """Check the style of the code; return the exit status."""
+    ruff = [str(python), "-m", "ruff"]
+    return subprocess.call([*ruff, "check"]) or subprocess.call(
+        [*ruff, "format", "--check"]
+    )
+
+
+def test(python: Path, chapter: str) -> int:
+    """Test everything, or one chapter: its notebooks and its exercises."""
+    status = lint(python)
+    if status:
+        return status
+    pytest = ["-m", "pytest"]
+    if not chapter:
+        return hand_over(python, *pytest, "-n", "auto", "--maxprocesses=4")
+    command = [str(python), "-m", "tools.book", "list", chapter]
+    listed = subprocess.run(command, stdout=subprocess.PIPE)
+    if listed.returncode:
+        return listed.returncode
+    notebooks = listed.stdout.decode().split()
+    tests = [
+        Path("tests/test_chapters.py"),
+        *Path("tests").glob("test_ex*.py"),
+    ]
+    files = [*map(str, sorted(tests)), *notebooks]
+    return hand_over(python, *pytest, *files, "-k", Path(notebooks[0]).stem)
+
+
+def clean() -> None:
+    """Remove what the tools have built, and the caches, and nothing else.
+
+    What lies behind a symbolic link stays, and so do environments, whatever
+    they are called.
+    """
+    for path in map(Path, BUILT):
+        if any(p.is_symlink() for p in (path, path.parent)):
+            print(f"{path} is behind a symbolic link, and stays")
+        elif path.is_dir():
+            shutil.rmtree(path)
+    for folder, names, files in os.walk("."):
+        if "pyvenv.cfg" in files or "conda-meta" in names:
+            names.clear()
+        cache = Path(folder, "__pycache__")
+        if cache.is_dir() and not cache.is_symlink():
+            shutil.rmtree(cache)
+        names[:] = [n for n in names if n[0] != "." and n != "__pycache__"]
+    build = Path("_build")
+    if build.is_dir() and not build.is_symlink():
+        kept = sorted(build.iterdir())
+        for path in kept:
+            print(f"{path} isn't of the tools, and stays")
+        if not kept:
+            build.rmdir()
+
+
+def main(arguments: list) -> int:
+    """Run the command line of this file; return its exit status."""
+    while len(arguments) > 1 and re.match("[A-Z]+=", arguments[-1]):
+        name, _, value = arguments.pop().partition("=")
+        os.environ[name] = value
+    if os.environ.get("VENV"):  # from the folder where the user is
+        venv = os.path.expanduser(os.environ["VENV"])
+        os.environ["VENV"] = os.path.abspath(venv)
+    # As on Linux and macOS: a check mark goes into a pipe, and UTF-8 in files.
+    os.environ.setdefault("PYTHONUTF8", "1")
+    os.chdir(ROOT)
+    command, rest = "".join(arguments[:1]), [a for a in arguments[1:] if a]
+    if command == "setup":
+        set_up(rest)
+    elif command == "lab":
+        return lab(set_up(), rest)
+    elif command == "progress" and not rest:
+        return hand_over(set_up(), "-m", "tools.exercises", "progress")
+    elif command == "test" and len(rest) < 2:
+        return test(set_up(), "".join(rest))
+    elif command == "lint" and not rest:
+        return lint(set_up())
+    elif command == "clean" and not rest:
+        clean()
+    elif command == "-m" and rest:
+        return hand_over(set_up(), *arguments)
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The same command goes on from here.")
+    except OSError as error:  # no space, no right to write, ...
+        sys.exit(f"{type(error).__name__}: {error}")
