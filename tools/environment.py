@@ -35,7 +35,8 @@ about = {"version": sys.version_info[:2]}
 if sys.version_info >= (3, 8):
     from importlib.metadata import distributions
     from importlib.util import find_spec
-    found = {(d.metadata["Name"] or "").lower(): d for d in distributions()}
+    names = [(str(d.metadata["Name"]).lower(), d) for d in distributions()]
+    found = {name.replace("_", "-"): d for name, d in names}
     about["pip"] = find_spec("pip") is not None
     about["empty"] = found.keys() <= {"pip", "setuptools", "wheel"}
     about["torch"] = found["torch"].version if "torch" in found else None
@@ -59,6 +60,7 @@ AS_UV = {
 NOT_FOR_UV = {
     "break-system-packages",
     "cache-dir",
+    "config-file",
     "constraint",  # an option of its command line
     "disable-pip-version-check",
     "log",
@@ -246,7 +248,8 @@ def make_environment(folder: Path) -> None:
             "install it: sudo apt install python3-venv"
         ) from None
     tell(f"Making the environment {shown}")
-    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    command = [sys.executable, "-m", "venv", "--without-pip"]
+    command.append(str(folder.resolve()))  # venv makes no folder for a link
     done = False
     try:
         done = subprocess.call(command) == 0
@@ -419,7 +422,8 @@ def progress(line: str) -> str:
     """What the user sees of a line of pip or uv; mostly nothing."""
     line = line.strip()
     if line.startswith("Installing collected packages: "):
-        return f"  Installing {line.count(', ') + 1} packages"
+        number = line.count(", ") + 1
+        return f"  Installing {number} packages" if number > 9 else ""
     stage = line.startswith(("Resolved ", "Prepared ", "Installed "))
     big = line.startswith("Downloading ") and BIG.search(line)
     return f"  {line}" if stage or big else ""
