@@ -47,7 +47,7 @@ def hand_over(python: Path, *command: str) -> int:
     """Run a command of the environment's Python in the place of this one."""
     sys.stdout.flush()
     command = [str(python), *command]
-    if os.name != "nt":
+    if sys.platform != "win32":
         os.execv(command[0], command)
     # Ctrl-C is for the command, which may ask what to do.
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -8,6 +8,7 @@ A session makes an environment as `make setup` does, and runs in it what
 `make test` runs, without the style check.
 """
 
+import re
 from pathlib import Path
 
 import nox
@@ -15,7 +16,8 @@ import nox
 nox.needs_version = ">=2024.4.15"
 
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
-PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+OLDEST, BEYOND = map(int, re.findall(r"3\.(\d+)", PROJECT["requires-python"]))
+PYTHONS = [f"3.{minor}" for minor in range(OLDEST, BEYOND)]
 
 
 @nox.session(python=PYTHONS[:1])
@@ -38,12 +40,13 @@ def tested(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def newest(session: nox.Session) -> None:
     """Test with the newest release of each package."""
-    test(session, "/dev/null")
+    test(session, "")
 
 
 def test(session: nox.Session, constraints: str | Path, *options) -> None:
     """Install as `make setup` does, and run all tests."""
-    setup = ["sh", "tools/setup", "python", session.virtualenv.location]
-    session.run(*setup, str(constraints), external=True)
-    pytest = ["python", "-m", "pytest", "-n", "auto", "--maxprocesses=4"]
-    session.run(*pytest, *options, *session.posargs)
+    session.env["VENV"] = session.virtualenv.location
+    session.env["CONSTRAINTS"] = str(constraints)
+    session.run("python", "make.py", "setup")
+    pytest = ["-m", "pytest", "-n", "auto", "--maxprocesses=4"]
+    session.run("python", "make.py", *pytest, *options, *session.posargs)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -133,13 +134,13 @@ def test_progress_is_told_there(folder):
     assert re.fullmatch(r"all +0 of \d+ solved", last)
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_makefile_offers_what_works_there(folder):
     done = run(folder, "make")
     listed = re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)
     assert set(listed) == set(handout.TARGETS)
-    ready = ["-o", ".venv/.ready", "VENV=.venv"]
     for target in handout.TARGETS:
-        done = run(folder, "make", "-n", target, *ready)
+        done = run(folder, "make", "-n", target)
         assert done.returncode == 0, done.stderr
 
 

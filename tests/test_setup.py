@@ -5,9 +5,11 @@ stand-ins for pip, uv and ensurepip that write down how they were called.
 """
 
 import ast
+import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import make
 from tools import book, environment
 
 COPIED = [
@@ -31,9 +34,10 @@ STAND_INS = {
     # Gives the environment a pip that only says that it is there.
     "ensurepip/__init__.py": "",
     "ensurepip/__main__.py": """
-        import pathlib, sysconfig
+        import os, pathlib, sysconfig
         pip = pathlib.Path(sysconfig.get_path("purelib"), "pip")
-        assert "pytest" in str(pip)  # a folder of the test's
+        folder = pathlib.Path(os.environ["CALLS"]).parent
+        assert folder in pip.resolve().parents
         pip.mkdir()
         (pip / "__init__.py").touch()
     """,
@@ -68,7 +72,17 @@ STAND_INS = {
                     json.dumps({"url": url}))
         if "--editable" in sys.argv:
             put("d2l_helpers", "0.1.0", pathlib.Path.cwd().as_uri())
+            kernel = pathlib.Path(sys.prefix, "share/jupyter/kernels/python3")
+            kernel.mkdir(parents=True, exist_ok=True)
+            if not (kernel / "kernel.json").exists():
+                (kernel / "kernel.json").write_text('{"argv": ["python"]}')
         put("torch", "2.13.0+cpu")
+    """,
+    "ipykernel.py": """
+        import json, pathlib, sys
+        kernel = pathlib.Path(sys.prefix, "share/jupyter/kernels/python3")
+        spec = {"argv": [sys.executable], "of": sys.argv[1:]}
+        (kernel / "kernel.json").write_text(json.dumps(spec))
     """,
     "d2l_helpers/__init__.py": "",
     "d2l_helpers/d2l_door.py": "",
@@ -219,6 +233,22 @@ def test_moved_checkout_is_set_up_again(checkout):
     status, said = checkout.run("setup")
     assert status == 0, said
     assert checkout.called() == [TESTED + EDITABLE]
+
+
+def test_kernel_is_of_this_python_and_a_users_own_stays(checkout):
+    checkout.run("setup")
+    file = checkout.venv / "share/jupyter/kernels/python3/kernel.json"
+    spec = json.loads(file.read_text("utf-8"))
+    python = str(environment.python_of(checkout.venv))
+    assert spec["argv"] == [python]
+    assert spec["of"][:4] == ["install", "--sys-prefix", "--name", "python3"]
+    file.write_text(json.dumps({"argv": [python], "env": {"MINE": "1"}}))
+    checkout.run("setup", "browser")
+    assert "MINE" in file.read_text("utf-8")
+    checkout.folder = checkout.folder.rename(checkout.folder.with_name("new"))
+    checkout.run("setup")
+    file = checkout.folder / file.relative_to(checkout.venv.parent)
+    assert str(checkout.folder) in file.read_text("utf-8")
 
 
 def test_failed_setup_says_why_and_is_not_taken_for_whole(checkout):
@@ -396,7 +426,10 @@ def test_conda_environment_keeps_its_packages(checkout, tmp_path):
     python = environment.python_of(conda)
     subprocess.run(
         [python, "-m", "ensurepip"],
-        env={**os.environ, "PYTHONPATH": str(checkout.stand_ins)},
+        env={
+            "CALLS": str(checkout.calls),
+            "PYTHONPATH": str(checkout.stand_ins),
+        },
         check=True,
     )
     checkout.with_uv()
@@ -500,6 +533,27 @@ def test_settings_are_those_that_pip_lists(tmp_path, monkeypatch):
     assert settings["UV_DEFAULT_INDEX"] == "file:///c"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_interrupted_setup_goes_on_later(checkout):
+    write(
+        checkout.stand_ins,
+        {
+            "ensurepip/__main__.py": """
+                import os, signal, time
+                os.kill(os.getppid(), signal.SIGINT)
+                time.sleep(20)
+            """
+        },
+    )
+    status, said = checkout.run("setup")
+    assert status == 1
+    assert said.endswith("\nStopped. The same command goes on from here.\n")
+    write(checkout.stand_ins, STAND_INS)
+    status, said = checkout.run("setup")
+    assert status == 0, said
+    assert checkout.called() == [TESTED + EDITABLE]
+
+
 @pytest.mark.parametrize("name", ["make.py", "tools/environment.py"])
 def test_old_python_can_read_it(name):
     source = (book.ROOT / name).read_text("utf-8")
@@ -542,6 +596,17 @@ def test_python_is_found_where_it_is(tmp_path, place, where):
 )
 def test_what_takes_long_is_shown(line, shown):
     assert bool(environment.progress(line)) == shown
+
+
+def test_on_windows_the_command_gets_the_interrupt(monkeypatch):
+    """There, a process can't be replaced, so this one waits for another."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    handler = signal.getsignal(signal.SIGINT)
+    code = "import os, signal; os.kill(os.getppid(), signal.SIGINT); exit(5)"
+    try:
+        assert make.hand_over(Path(sys.executable), "-c", code) == 5
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_unknown_command_is_answered_with_the_usage(checkout):
@@ -636,8 +701,6 @@ def test_clean_leaves_what_is_behind_a_link(checkout, tmp_path, name):
 
 
 def test_clean_knows_all_that_the_tools_write():
-    import make
-
     found = set()
     for folder in ("tools", "tests", "benchmarks"):
         for file in (book.ROOT / folder).rglob("*.py"):

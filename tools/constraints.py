@@ -15,7 +15,8 @@ import tomllib
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.environment import ROOT, python_of
+
 TARGET = ROOT / "constraints.txt"
 HEADER = """\
 # The exact set of packages that was tested; written by `make constraints`.
@@ -30,10 +31,10 @@ def main(chosen: list[str]) -> None:
             ``torch==2.14.0``; if empty, the torch that TARGET names now.
     """
     if not chosen and TARGET.is_file():
-        chosen = re.findall(r"^torch==.*$", TARGET.read_text(), re.MULTILINE)
+        chosen = re.findall(r"^torch==.*$", TARGET.read_text("utf-8"), re.M)
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
-        python = Path(folder) / "bin" / "python"
+        python = python_of(Path(folder))
 
         def pip(*arguments: str) -> list[str]:
             return [str(python), "-m", "pip", *arguments]
@@ -53,7 +54,8 @@ def main(chosen: list[str]) -> None:
             text=True,
         ).stdout
     # A build of torch for one kind of machine ("+cpu") isn't elsewhere.
-    TARGET.write_text(HEADER + re.sub(r"\+\w+$", "", frozen, flags=re.M))
+    frozen = re.sub(r"\+\w+$", "", frozen, flags=re.M)
+    TARGET.write_text(HEADER + frozen, "utf-8")
 
 
 if __name__ == "__main__":

@@ -313,7 +313,7 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
         torch (str): the index that torch is from: the last part of its
             address at PyTorch's, or an address; if empty, as pip chooses.
     """
-    folder = short(Path(log.name).parent)
+    folder = Path(log.name).parent
     wanted = [["--editable", f".[{','.join(EXTRAS + extras)}]"]]
     if torch:
         # First, and alone: a torch that fits isn't replaced.
@@ -330,18 +330,26 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
     }
     settings = uv_settings(python) if constraints else None
     if settings:
-        tell(f"Installing into {folder} with uv")
+        tell(f"Installing into {short(folder)} with uv")
         uv = ["uv", "pip", "install", "--python", python, *options]
         uv += settings.pop("options")
         if not all(passes(log, *uv, *w, **settings) for w in wanted):
             tell("uv couldn't, so pip tries")
             settings = None
     if not settings:
-        tell(f"Installing into {folder} with pip: minutes, the first time")
+        tell(f"Installing into {short(folder)} with pip, which takes minutes")
         pip = [python, "-m", "pip", "install", *options]
         for want in wanted:
             run(log, *pip, *want, **variables)
     run(log, python, "-m", "d2l_helpers.d2l_door", **variables)
+    # The kernel of ipykernel's wheel names no Python, and its debugger warns;
+    # one with another Python is of an environment that was moved here.
+    spec = folder / "share/jupyter/kernels/python3/kernel.json"
+    argv = json.loads(spec.read_text(encoding="utf-8"))["argv"]
+    if argv[0] != str(python):
+        kernel = ["ipykernel", "install", "--sys-prefix", "--name", "python3"]
+        name = ["--display-name", "Python 3 (ipykernel)"]
+        run(log, python, "-m", *kernel, *name)
 
 
 def uv_settings(python: Path) -> "dict | None":
