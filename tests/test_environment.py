@@ -11,6 +11,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from packaging.requirements import Requirement
 
 from tools.book import ROOT
+from tools.environment import python_range
 
 CONDA_NAMES = {"igraph": "python-igraph", "torch": "pytorch"}
 # What conda must bring that pip, or the system, has anyway.
@@ -84,15 +85,48 @@ def test_workflow_runs_what_a_developer_can_run(workflow):
     assert set(commands) <= set(allowed)
 
 
-def test_sessions_of_the_workflow_are_those_of_nox():
+def runs():
+    """What the workflow runs on each system, and with each Python."""
     (ci,) = (path for path in WORKFLOWS if path.name == "ci.yml")
     jobs = yaml.safe_load(ci.read_text("utf-8"))["jobs"]
+    return jobs["versions"]["strategy"]["matrix"]["include"]
+
+
+def test_sessions_of_the_workflow_are_those_of_nox():
     source = (ROOT / "noxfile.py").read_text("utf-8")
-    for run in jobs["versions"]["strategy"]["matrix"]["include"]:
+    oldest, newest = python_range()
+    for run in runs():
         name, _, python = run["session"].rpartition("-")
         assert f"\ndef {name}(session" in source
         assert python == run["python"]
-        assert f'"{python}"' in source
+        assert oldest <= tuple(map(int, python.split("."))) <= newest
+
+
+def test_windows_and_macos_run_what_linux_runs():
+    """Sessions on each, and none that may fail."""
+    sessions = {}
+    for run in runs():
+        system = run["os"].split("-")[0]
+        kind = run["session"].split("-")[0]
+        sessions.setdefault(system, set()).add(kind)
+        assert run.keys() == {"os", "python", "session"}
+    assert sessions["windows"] == sessions["macos"] == {"tested", "newest"}
+    assert sessions["ubuntu"] == {"oldest", "tested", "newest"}
+    for workflow in WORKFLOWS:
+        assert "continue-on-error" not in workflow.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "chapters/index.md", "tools/handout.md"]
+)
+def test_readers_are_told_the_versions_of_python(name):
+    oldest, newest = (".".join(map(str, v)) for v in python_range())
+    text = " ".join((ROOT / name).read_text("utf-8").split())
+    assert re.findall(r"3\.\d+ to 3\.\d+", text) == [f"{oldest} to {newest}"]
+    # The same command for all, and one where there is no make.
+    assert "make lab" in text
+    assert "python make.py lab" in text
+    assert "WSL" not in text
 
 
 def test_the_kernel_that_notebooks_name_is_this_python():

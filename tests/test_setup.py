@@ -541,7 +541,7 @@ def test_interrupted_setup_goes_on_later(checkout):
             "ensurepip/__main__.py": """
                 import os, signal, time
                 os.kill(os.getppid(), signal.SIGINT)
-                time.sleep(20)
+                time.sleep(2)
             """
         },
     )
