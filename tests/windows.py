@@ -1,0 +1,42 @@
+"""This Python without what Windows lacks, to see what would miss it there.
+
+    python -m pytest -p tests.windows -p no:xdist tests/test_exercises.py
+
+It takes away the functions and signals that only Unix has, and leaves
+multiprocessing one way to start a process. It can't show what Windows does
+otherwise: its paths, its locks on open files, its consoles.
+"""
+
+import asyncio
+import multiprocessing
+import multiprocessing.context
+import os
+import signal
+import subprocess
+
+# Libraries ask sys.platform which of two ways is theirs, some on import.
+import ipykernel.kernelapp
+import IPython
+import jupyter_client
+import matplotlib.pyplot
+import nbclient
+import torch
+import torch._dynamo
+import torch.distributed.tensor
+
+LIBRARIES = (asyncio, subprocess, IPython, ipykernel, jupyter_client)
+LIBRARIES += (matplotlib, nbclient, torch)
+ONLY_UNIX = {
+    os: "chown fork forkpty getegid geteuid getgid getpgid getuid killpg "
+    "mkfifo setpgid setsid uname",
+    signal: "alarm getitimer ITIMER_REAL pthread_kill pthread_sigmask "
+    "setitimer SIGALRM SIGHUP SIGKILL SIGUSR1 SIGUSR2",
+}
+for module, names in ONLY_UNIX.items():
+    for name in names.split():
+        delattr(module, name)
+for method in ("fork", "forkserver"):
+    del multiprocessing.context._concrete_contexts[method]
+multiprocessing.context.DefaultContext.get_all_start_methods = lambda _: [
+    "spawn"
+]
