@@ -7,25 +7,17 @@ multiprocessing one way to start a process. It can't show what Windows does
 otherwise: its paths, its locks on open files, its consoles.
 """
 
-import asyncio
+import importlib
 import multiprocessing
 import multiprocessing.context
 import os
 import signal
-import subprocess
 
-# Libraries ask sys.platform which of two ways is theirs, some on import.
-import ipykernel.kernelapp
-import IPython
-import jupyter_client
-import matplotlib.pyplot
-import nbclient
-import torch
-import torch._dynamo
-import torch.distributed.tensor
-
-LIBRARIES = (asyncio, subprocess, IPython, ipykernel, jupyter_client)
-LIBRARIES += (matplotlib, nbclient, torch)
+# Libraries ask, some on import, which system this is: it stays what it is.
+LIBRARIES = "asyncio ipykernel.kernelapp jupytext matplotlib.pyplot nbclient \
+    sphinx.application subprocess torch torch.distributed.tensor torch._dynamo"
+for library in LIBRARIES.split():
+    importlib.import_module(library)
 ONLY_UNIX = {
     os: "chown fork forkpty getegid geteuid getgid getpgid getuid killpg "
     "mkfifo setpgid setsid uname",
@@ -37,6 +29,5 @@ for module, names in ONLY_UNIX.items():
         delattr(module, name)
 for method in ("fork", "forkserver"):
     del multiprocessing.context._concrete_contexts[method]
-multiprocessing.context.DefaultContext.get_all_start_methods = lambda _: [
-    "spawn"
-]
+multiprocessing.set_start_method("spawn", force=True)
+multiprocessing.get_all_start_methods = lambda: ["spawn"]
