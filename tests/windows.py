@@ -19,8 +19,8 @@ LIBRARIES = "asyncio ipykernel.kernelapp jupytext matplotlib.pyplot nbclient \
 for library in LIBRARIES.split():
     importlib.import_module(library)
 ONLY_UNIX = {
-    os: "chown fork forkpty getegid geteuid getgid getpgid getuid killpg "
-    "mkfifo setpgid setsid uname",
+    os: "chown fork forkpty getegid geteuid getgid getpgid killpg mkfifo "
+    "setpgid setsid uname",
     signal: "alarm getitimer ITIMER_REAL pthread_kill pthread_sigmask "
     "setitimer SIGALRM SIGHUP SIGKILL SIGUSR1 SIGUSR2",
 }

@@ -122,7 +122,7 @@ def set_up(extras: list = ()) -> Path:
     if stamp:
         (folder / STAMP).unlink()
     start = time.time()
-    with open(folder / LOG, "w", encoding="utf-8") as log:
+    with open(folder / LOG, "w", buffering=1, encoding="utf-8") as log:
         if not about["pip"]:
             run(log, python, "-m", "ensurepip")
         if torch and about["torch"]:
