@@ -51,11 +51,6 @@ STAND_INS = {
             sys.exit()
         with open(calls, "a") as file:
             print("pip", *sys.argv[1:], file=file)
-        if os.environ.get("FAILS", "nothing") in " ".join(sys.argv):
-            print("Collecting noise")
-            print("ERROR: No space left on device")
-            print("the cause")
-            sys.exit(1)
         for i in range(200):
             print(f"Collecting package-{i}")
         print("  Downloading torch-2.13.0-cp311.whl (899.7 MB)")
@@ -70,6 +65,12 @@ STAND_INS = {
             if url:
                 (folder / "direct_url.json").write_text(
                     json.dumps({"url": url}))
+        if os.environ.get("FAILS", "nothing") in " ".join(sys.argv):
+            put("numpy", "2.4")
+            print("Collecting noise")
+            print("ERROR: No space left on device")
+            print("the cause")
+            sys.exit(1)
         if "--editable" in sys.argv:
             put("d2l_helpers", "0.1.0", pathlib.Path.cwd().as_uri())
             kernel = pathlib.Path(sys.prefix, "share/jupyter/kernels/python3")
@@ -171,6 +172,7 @@ def checkout(tmp_path):
 
 
 EDITABLE = "--editable .[lab,dev,site]"
+CPU = "https://download.pytorch.org/whl/cpu"
 TESTED = "pip install --constraint constraints.txt "
 
 
@@ -267,6 +269,25 @@ def test_failed_setup_says_why_and_is_not_taken_for_whole(checkout):
     assert len(checkout.called()) == 1
 
 
+def test_half_an_environment_still_gets_the_tested_versions(
+    checkout, tmp_path
+):
+    other = f"VENV={tmp_path / 'other'}"
+    assert checkout.run("setup", other, FAILS="install")[0] == 1
+    status, said = checkout.run("setup", other)
+    assert status == 0, said
+    assert checkout.called() == [TESTED + EDITABLE]
+
+
+def test_extra_that_cannot_be_installed_stops_nothing_else(checkout):
+    checkout.run("setup")
+    assert checkout.run("setup", "browser", FAILS="browser")[0] == 1
+    status, said = checkout.run("-m", "shown", FAILS="browser")
+    assert status == 0, said
+    status, said = checkout.run("setup", "browse")
+    assert (status, said) == (1, "pyproject.toml has no extra 'browse'.\n")
+
+
 def test_environment_that_cannot_be_made_leaves_nothing(checkout):
     write(checkout.stand_ins, {"venv/__init__.py": ""})
     write(
@@ -277,6 +298,8 @@ def test_environment_that_cannot_be_made_leaves_nothing(checkout):
                 folder = pathlib.Path(sys.argv[-1], "lib")
                 folder.mkdir(parents=True)
                 (folder.parent / "pyvenv.cfg").touch()
+                if sys.platform != "win32":
+                    (folder.parent / "lib64").symlink_to("lib")
                 sys.exit("No space left on device")
             """
         },
@@ -442,9 +465,6 @@ def test_conda_environment_keeps_its_packages(checkout, tmp_path):
     assert (checkout.venv / environment.STAMP).is_file()
 
 
-CPU = "https://download.pytorch.org/whl/cpu"
-
-
 def test_torch_for_the_cpu_comes_first_and_alone(checkout):
     status, said = checkout.run("setup", "TORCH=cpu")
     assert status == 0, said
@@ -591,6 +611,8 @@ def test_python_is_found_where_it_is(tmp_path, place, where):
         ("Downloading numpy (16.1MiB)", False),
         ("  Downloading idna-3.20-py3-none-any.whl (71 kB)", False),
         ("Resolved 154 packages in 1.2s", True),
+        ("Installed kernelspec python3 in share", False),
+        ("Installing collected packages: d2l", False),
         (" + numpy==2.4.6", False),
     ],
 )

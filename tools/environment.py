@@ -25,7 +25,7 @@ from urllib.request import url2pathname
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ["lab", "dev", "site"]  # of pyproject.toml, for everyone
 TORCH_INDEX = "https://download.pytorch.org/whl/"
-STAMP = ".ready.json"  # in an environment that is complete
+STAMP = ".setup.json"  # in an environment, what it is set up for
 LOG = "setup.log"  # beside it
 
 # What an environment says about itself.
@@ -99,6 +99,9 @@ def set_up(extras: list = ()) -> Path:
     about = probe(python)
     stamp = read_stamp(folder)
     torch = os.environ.get("TORCH") or stamp.get("torch", "")
+    for extra in extras:
+        if f"\n{extra} = [" not in project():
+            raise SystemExit(f"pyproject.toml has no extra {extra!r}.")
     extras = sorted({*extras, *stamp.get("extras", [])})
     constraints = os.environ.get("CONSTRAINTS", stamp.get("constraints"))
     wanted = {"torch": torch, "extras": extras, "constraints": constraints}
@@ -118,9 +121,8 @@ def set_up(extras: list = ()) -> Path:
         ours = not conda and (about["empty"] or ROOT in folder.parents)
         constraints = "constraints.txt" if ours else ""
     wanted.update(constraints=constraints, digest=digest(constraints))
-    # Until all is done, it isn't ready.
-    if stamp:
-        (folder / STAMP).unlink()
+    # Until all is done, it isn't ready: this has no digest.
+    write_stamp(folder, {**stamp, "constraints": constraints, "digest": ""})
     start = time.time()
     with open(folder / LOG, "w", buffering=1, encoding="utf-8") as log:
         if not about["pip"]:
@@ -128,7 +130,7 @@ def set_up(extras: list = ()) -> Path:
         if torch and about["torch"]:
             tell(f"torch {about['torch']} is there already")
         install(log, python, extras, constraints, torch)
-    (folder / STAMP).write_text(json.dumps(wanted), encoding="utf-8")
+    write_stamp(folder, wanted)
     tell(f"Installed in {time.time() - start:.0f} s")
     return python
 
@@ -174,17 +176,26 @@ def checkout_of(about: dict) -> "Path | None":
 
 
 def read_stamp(folder: Path) -> dict:
-    """What the last complete setup was; empty if there was none."""
+    """What write_stamp wrote; empty if it didn't."""
     try:
         return json.loads((folder / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
+def write_stamp(folder: Path, stamp: dict) -> None:
+    """Keep in an environment what it is set up for."""
+    (folder / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+
+
+def project() -> str:
+    """The text of pyproject.toml; Python 3.10 can't parse it."""
+    return (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
 def digest(constraints: str) -> str:
-    """What changes with the dependencies."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    text = text.split("\n[tool.")[0]
+    """A text that is another one when the dependencies are."""
+    text = project().split("\n[tool.")[0]
     if constraints:
         text += (ROOT / constraints).read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
@@ -192,8 +203,8 @@ def digest(constraints: str) -> str:
 
 def python_range() -> tuple:
     """The oldest and the newest Python, as (3, 11) and (3, 14)."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"', text, re.M)
+    range_ = r'^requires-python = ">=3\.(\d+),<3\.(\d+)"'
+    found = re.search(range_, project(), re.M)
     return (3, int(found[1])), (3, int(found[2]) - 1)
 
 
@@ -256,7 +267,10 @@ def make_environment(folder: Path) -> None:
     finally:
         if not done and folder.is_dir():  # which was empty, or not there
             for path in folder.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
     if not done:
         raise SystemExit(f"{shown} couldn't be made.")
 
@@ -318,8 +332,7 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
     if torch:
         # First, and alone: a torch that fits isn't replaced.
         index = TORCH_INDEX + torch if torch.isalnum() else torch
-        text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        requirement = re.search(r'"(torch\W[^"]*)"', text)[1]
+        requirement = re.search(r'"(torch\W[^"]*)"', project())[1]
         wanted.insert(0, ["--no-deps", "--index-url", index, requirement])
     options = ["--constraint", constraints] if constraints else []
     # No question that nobody sees; and into the environment, in any case.
@@ -432,6 +445,6 @@ def progress(line: str) -> str:
     if line.startswith("Installing collected packages: "):
         number = line.count(", ") + 1
         return f"  Installing {number} packages" if number > 9 else ""
-    stage = line.startswith(("Resolved ", "Prepared ", "Installed "))
+    stage = re.match(r"(Resolved|Prepared|Installed) \d+ packages", line)
     big = line.startswith("Downloading ") and BIG.search(line)
     return f"  {line}" if stage or big else ""
