@@ -34,6 +34,8 @@ BUILT = [
     "_build/handout",
     "_build/html",
     "_build/html-source",
+    "_build/html-work",
+    "_build/links",
     "_build/screenshots",
     "_build/single",
     "_build/vnu",
@@ -98,15 +100,30 @@ def test(python: Path, chapter: str) -> int:
     return hand_over(python, *pytest, *files, "-k", Path(notebooks[0]).stem)
 
 
+def worked_in(handouts: Path) -> bool:
+    """Whether a teacher has changed a handout, or put something beside it."""
+    from tools.folders import not_as_zipped  # an old Python can't read it
+
+    for path in handouts.iterdir() if handouts.is_dir() else []:
+        archive = path.with_name(f"{path.name}.zip")
+        if path.is_dir() and not_as_zipped(path, archive):
+            return True
+        if not path.is_dir() and path.suffix != ".zip":
+            return True
+    return False
+
+
 def clean() -> None:
     """Remove what the tools have built, and the caches, and nothing else.
 
     What lies behind a symbolic link stays, and so do environments, whatever
-    they are called.
+    they are called, and a handout in which a teacher has worked.
     """
     for path in map(Path, BUILT):
         if any(p.is_symlink() for p in (path, path.parent)):
             print(f"{path} is behind a symbolic link, and stays")
+        elif path.name == "handout" and worked_in(path):
+            print(f"{path} isn't as `make handout` left it, and stays")
         elif path.is_dir():
             shutil.rmtree(path)
     for folder, names, files in os.walk("."):
@@ -118,10 +135,9 @@ def clean() -> None:
         names[:] = [n for n in names if n[0] != "." and n != "__pycache__"]
     build = Path("_build")
     if build.is_dir() and not build.is_symlink():
-        kept = sorted(build.iterdir())
-        for path in kept:
+        for path in sorted(set(build.iterdir()) - set(map(Path, BUILT))):
             print(f"{path} isn't of the tools, and stays")
-        if not kept:
+        if not any(build.iterdir()):
             build.rmdir()
 
 

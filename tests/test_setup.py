@@ -28,6 +28,7 @@ COPIED = [
     "pyproject.toml",
     "tools/__init__.py",
     "tools/environment.py",
+    "tools/folders.py",
 ]
 # They stand before the standard library, in each Python that is started.
 STAND_INS = {
@@ -171,7 +172,7 @@ def checkout(tmp_path):
     return Checkout(tmp_path)
 
 
-EDITABLE = "--editable .[lab,dev,site]"
+EDITABLE = "--editable .[d2l,lab,dev,site]"
 CPU = "https://download.pytorch.org/whl/cpu"
 TESTED = "pip install --constraint constraints.txt "
 
@@ -222,11 +223,11 @@ def test_change_of_the_settings_of_tools_does_not(checkout):
 
 def test_extras_are_installed_once_and_stay(checkout):
     checkout.run("setup", "browser")
-    assert checkout.called()[0].endswith(".[lab,dev,site,browser]")
+    assert checkout.called()[0].endswith(".[d2l,lab,dev,site,browser]")
     checkout.run("setup", "browser")
     assert checkout.called() == []
     checkout.run("setup", "grade")
-    assert checkout.called()[0].endswith(".[lab,dev,site,browser,grade]")
+    assert checkout.called()[0].endswith(".[d2l,lab,dev,site,browser,grade]")
 
 
 def test_moved_checkout_is_set_up_again(checkout):
@@ -682,8 +683,7 @@ KEPT = [
 ]
 MADE = [
     "_build/html/index.html",
-    "_build/handout/book/README.md",
-    "_build/handout/book.zip",
+    "_build/single/03_custom_layers.html",
     "tools/__pycache__/a.pyc",
     "mutants/a.py",
     ".pytest_cache/a",
@@ -697,6 +697,19 @@ def test_clean_removes_what_the_tools_make_and_nothing_else(checkout):
     assert all((checkout.folder / name).is_file() for name in KEPT)
     assert not any((checkout.folder / name).exists() for name in MADE)
     assert str(Path("_build/nbgrader")) + " isn't of the tools" in said
+
+
+@pytest.mark.parametrize("change", ["", "book/README.md", "book/a", "notes"])
+def test_clean_leaves_a_handout_in_which_one_has_worked(checkout, change):
+    handouts = checkout.folder / "_build/handout"
+    write(handouts, {"book/README.md": "x", "book/.venv/bin/python": "x"})
+    shutil.make_archive(handouts / "book", "zip", handouts, "book")
+    if change:
+        write(handouts, {change: "mine"})
+    status, said = checkout.run("clean")
+    assert status == 0
+    assert handouts.exists() == bool(change)
+    assert ("isn't as `make handout` left it" in said) == bool(change)
 
 
 def test_clean_leaves_no_empty_folder(checkout):

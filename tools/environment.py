@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ["lab", "dev", "site"]  # of pyproject.toml, for everyone
+EXTRAS = ["d2l", "lab", "dev", "site"]  # of pyproject.toml, for everyone
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 STAMP = ".setup.json"  # in an environment, what it is set up for
 LOG = "setup.log"  # beside it

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# What running things there leaves behind, which nobody misses.
+CACHES = {
+    ".ipynb_checkpoints",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".venv",
+    "__pycache__",
+}
 
 
 def require_own(path: Path) -> None:
@@ -19,6 +29,25 @@ def require_own(path: Path) -> None:
             f"{path} is a link to {path.readlink()}, and what it leads to "
             "would be overwritten: remove the link first"
         )
+
+
+def not_as_zipped(folder: Path, archive: Path) -> list[str]:
+    """The files of a folder that aren't in a zip, or not the same."""
+    ours = {}
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            ours = {n: packed.read(n) for n in packed.namelist()}
+    return sorted(
+        name.as_posix()
+        for file in folder.rglob("*")
+        if not CACHES & set((name := file.relative_to(folder)).parts)
+        and (file.is_file() or file.is_symlink())
+        and ours.get(f"{folder.name}/{name.as_posix()}") != _content(file)
+    )
+
+
+def _content(file: Path) -> bytes | None:
+    return None if file.is_symlink() else file.read_bytes()
 
 
 @contextmanager

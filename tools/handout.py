@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 
 from tools import book, exercises, pairs
-from tools.folders import replacing, require_own
+from tools.folders import not_as_zipped, replacing, require_own
 from tools.site import BUILD, Course, read_course, unlinked
 
 NAME = "deep-learning-computation"
@@ -61,14 +60,6 @@ TAKEN = [
     "tools/pairs.py",
     "tools/warm_kernels.py",
 ]
-# What running things there leaves behind, which nobody misses.
-CACHES = {
-    ".ipynb_checkpoints",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".venv",
-    "__pycache__",
-}
 # Targets of the Makefile that make sense there.
 TARGETS = [
     "help",
@@ -102,7 +93,7 @@ def make_handout(course: Course, folder: Path) -> Path:
     archive = folder.with_name(f"{folder.name}.zip")
     require_own(archive)
     require_own(folder)
-    if mine := _not_ours(folder, archive):
+    if mine := not_as_zipped(folder, archive):
         more = ["..."] * (len(mine) > 5)
         raise LookupError(
             f"{folder} isn't what the last `make handout` wrote; it differs "
@@ -117,25 +108,6 @@ def make_handout(course: Course, folder: Path) -> Path:
             )
         shutil.move(packed, archive)
     return archive
-
-
-def _not_ours(folder: Path, archive: Path) -> list[str]:
-    """The files of a folder that aren't in a zip, or not the same."""
-    ours = {}
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            ours = {n: packed.read(n) for n in packed.namelist()}
-    return sorted(
-        name.as_posix()
-        for file in folder.rglob("*")
-        if not CACHES & set((name := file.relative_to(folder)).parts)
-        and (file.is_file() or file.is_symlink())
-        and ours.get(f"{folder.name}/{name.as_posix()}") != _content(file)
-    )
-
-
-def _content(file: Path) -> bytes | None:
-    return None if file.is_symlink() else file.read_bytes()
 
 
 def _write(course: Course, folder: Path) -> None:
