@@ -174,6 +174,9 @@ def main(arguments: list) -> int:
 
 
 if __name__ == "__main__":
+    # In a pipe on Windows, some letters have no place.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
