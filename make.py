@@ -102,9 +102,11 @@ def test(python: Path, chapter: str) -> int:
 
 def worked_in(handouts: Path) -> bool:
     """Whether a teacher has changed a handout, or put something beside it."""
+    if not handouts.is_dir():
+        return False
     from tools.folders import not_as_zipped  # an old Python can't read it
 
-    for path in handouts.iterdir() if handouts.is_dir() else []:
+    for path in handouts.iterdir():
         archive = path.with_name(f"{path.name}.zip")
         if path.is_dir() and not_as_zipped(path, archive):
             return True

@@ -462,7 +462,9 @@ def test_conda_environment_keeps_its_packages(checkout, tmp_path):
     status, said = checkout.run("setup", **active)
     assert status == 0, said
     assert checkout.called() == ["pip install " + EDITABLE]
-    # conda's base isn't one to install into.
+    # conda's base isn't one to install into, nor what has no folder.
+    _, said = checkout.run("lab", "SETUP=0", CONDA_DEFAULT_ENV="d2l")
+    assert said == "There is no Python in .venv.\n"
     base = {"CONDA_DEFAULT_ENV": "base", "CONDA_PREFIX": str(conda)}
     checkout.run("setup", **base)
     assert (checkout.venv / environment.STAMP).is_file()
@@ -521,6 +523,17 @@ download.proxy='http://only.for.download'
         "UV_HTTP_TIMEOUT 180",
         "UV_INSECURE_HOST mirror.example",
     ]
+
+
+@needs_scripts
+def test_uv_takes_torch_from_the_index_that_is_named(checkout):
+    """Also where a variable names another one as the default."""
+    checkout.with_uv()
+    settings = "global.index-url='https://mirror.example/simple'"
+    checkout.run("setup", "TORCH=cpu", SETTINGS=settings)
+    first = checkout.called()[0]
+    assert first.startswith("uv ")
+    assert first.endswith(f"--no-deps --default-index {CPU} torch>=2.6")
 
 
 @needs_scripts

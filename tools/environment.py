@@ -139,8 +139,9 @@ def environment() -> Path:
     """The folder of the environment, which may not be there yet."""
     if os.environ.get("VENV"):
         return Path(os.environ["VENV"])
-    if os.environ.get("CONDA_DEFAULT_ENV", "base") not in ("", "base"):
-        return Path(os.environ["CONDA_PREFIX"])
+    prefix = os.environ.get("CONDA_PREFIX")
+    if prefix and os.environ.get("CONDA_DEFAULT_ENV", "base") != "base":
+        return Path(prefix)
     return ROOT / ".venv"
 
 
@@ -288,7 +289,8 @@ def check(folder: Path, about: dict) -> None:
         f"of {shown}, and delete it.",
     )
     other = checkout_of(about)
-    if other and other.is_dir() and other != ROOT != folder.parent:
+    elsewhere = other != ROOT and ROOT not in folder.parents
+    if other and other.is_dir() and elsewhere:
         raise SystemExit(
             f"{shown} is set up for {other}, which would get the code of "
             "this folder. Name another environment, VENV=folder, or take "
@@ -346,9 +348,14 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
         tell(f"Installing into {short(folder)} with uv")
         uv = ["uv", "pip", "install", "--python", python, *options]
         uv += settings.pop("options")
-        if not all(passes(log, *uv, *w, **settings) for w in wanted):
-            tell("uv couldn't, so pip tries")
-            settings = None
+        # Its --index-url yields to a variable.
+        names = {"--index-url": "--default-index"}
+        for want in wanted:
+            want = [names.get(word, word) for word in want]
+            if not passes(log, *uv, *want, **settings):
+                tell("uv couldn't, so pip tries")
+                settings = None
+                break
     if not settings:
         tell(f"Installing into {short(folder)} with pip, which takes minutes")
         pip = [python, "-m", "pip", "install", *options]
