@@ -147,6 +147,14 @@ def test_makefile_offers_what_works_there(folder):
         assert done.returncode == 0, done.stderr
 
 
+def test_python_does_there_what_make_does(folder):
+    done = run(folder, sys.executable, "make.py", "clean")
+    assert done.returncode == 0, done.stderr
+    command = ["make.py", "progress", f"VENV={sys.prefix}", "SETUP=0"]
+    done = run(folder, sys.executable, *command)
+    assert "solved" in done.stdout, done.stderr
+
+
 def test_course_chooses_the_chapters_and_the_name(tmp_path):
     course = Course("深度 course", leave_out=["05"])
     handout.make_handout(course, tmp_path / "mine")
