@@ -6,7 +6,7 @@ is told what is needed, and is good enough to start a newer one.
 Nothing that is there is removed: a folder that can't be used is named, with
 what to do. Versions of packages change only in an environment that lies in
 this checkout or held nothing before. In any other one, as in conda's, pip
-adds what is missing.
+adds what is missing or too old.
 """
 
 import ast
