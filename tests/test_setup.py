@@ -5,6 +5,7 @@ stand-ins for pip, uv and ensurepip that write down how they were called.
 """
 
 import ast
+import io
 import json
 import os
 import re
@@ -653,6 +654,20 @@ def test_letters_that_a_pipe_lacks_stop_nothing(checkout):
     status, said = checkout.run("clean", PYTHONIOENCODING="cp1252")
     assert status == 0
     assert "\\u4e66 isn't of the tools, and stays" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("WARNING: Retrying (Retry(total=4)) after connection broken", True),
+        ("  Caused by: dns error", True),
+        ("ERROR: No matching distribution found for torch==9", False),
+    ],
+)
+def test_index_out_of_reach_is_told(capsys, line, told):
+    command = [sys.executable, "-c", f"print({line!r}); exit(1)"]
+    assert not environment.passes(io.StringIO(), *command)
+    assert ("index can't be reached" in capsys.readouterr().err) == told
 
 
 def test_unknown_command_is_answered_with_the_usage(checkout):

@@ -439,10 +439,16 @@ def passes(log, *command, **variables) -> bool:
     if process.returncode:
         starts = [i for i, line in enumerate(lines) if COMPLAINT.match(line)]
         tell("\n".join(lines[min(starts, default=-30) :]))
+        if any(map(NO_NETWORK.search, lines)):
+            tell(
+                "The package index can't be reached: look at the network, "
+                "the proxy, or pip's settings, python -m pip config list"
+            )
     return process.returncode == 0
 
 
 COMPLAINT = re.compile(r"error|ERROR|Traceback| *[×x] ")
+NO_NETWORK = re.compile(r"Retrying \(|dns error|tcp connect error")
 BIG = re.compile(r"\((\d{3,}\.?\d* ?Mi?B|\d+\.?\d* ?Gi?B)\)$")
 
 
