@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import book
+from tools import book, gate
 
 MODULES = [
     ".".join(file.relative_to(book.ROOT).with_suffix("").parts)
@@ -41,7 +41,7 @@ def test_checkout_with_ends_of_lines_of_windows_holds_pairs(tmp_path):
         for file in (source, source.with_suffix(".ipynb")):
             lines = file.read_bytes().replace(b"\n", b"\r\n")
             (folder / file.name).write_bytes(lines)
-        assert list(book.problems(folder / source.name)) == []
+        assert list(gate.problems(folder / source.name)) == []
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git")
