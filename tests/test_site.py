@@ -4,10 +4,13 @@ What needs a browser to be seen is in tests/browser.
 """
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from functools import cached_property
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
@@ -456,9 +459,220 @@ def test_chapter_left_out_leaves_no_trace(published):
     assert "04_file_io" in published
 
 
-def test_second_build_keeps_nothing_of_the_first(tmp_path, folder):
-    for kind in ("html", "html-doctrees", "html-source"):
+@pytest.fixture
+def copy(tmp_path, folder):
+    """A copy of the site, and of what the next build of it begins with."""
+    for kind in ("html", "html-work"):
         shutil.copytree(folder.with_name(kind), tmp_path / kind)
+    return tmp_path / "html"
+
+
+def contents(folder):
+    """Each file of a folder, and each link, with what it holds."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            path.readlink() if path.is_symlink() else path.read_bytes()
+        )
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def snippet(how, out):
+    """Python code that builds a site after something was changed."""
+    return (
+        "import errno, pathlib, resource, shutil, sys, tempfile\n"
+        "from tools import book, site\n"
+        "def fail(error):\n"
+        "    def failing(*_, **__):\n"
+        "        raise error\n"
+        "    return failing\n"
+        f"{how}\n"
+        f"site.BUILD = pathlib.Path({str(out.parent)!r})\n"
+        "site.read_course = lambda *_: site.Course('A course')\n"
+        "sys.exit(site.main([]))\n"
+    )
+
+
+def start_build(how, out):
+    return subprocess.Popen(
+        [sys.executable, "-c", snippet(how, out)],
+        cwd=book.ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Where Sphinx reports what it didn't expect.
+        env={**os.environ, "TMPDIR": str(out.parent.parent)},
+    )
+
+
+def build_after(how, out):
+    """Build a site after something was changed: status, and complaints."""
+    build = start_build(how, out)
+    _, complaints = build.communicate()
+    return build.returncode, complaints
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ("site.stage = fail(RuntimeError('no'))", "RuntimeError"),
+        ("site.add_files = fail(LookupError('no file'))", "no file"),
+        ("site.add_files = fail(KeyboardInterrupt)", "Stopped"),
+        ("site.UNUSED.append('/')", "Extension error"),
+        (
+            "shutil.copytree = fail(OSError(errno.ENOSPC, 'disk is full'))",
+            "disk is full",
+        ),
+        (
+            "tempfile.mkdtemp = fail(PermissionError(13, 'may not write'))",
+            "may not write",
+        ),
+        ("pathlib.Path.rename = fail(OSError(18, 'another disk'))", "disk"),
+        (
+            "real = site.stage\n"
+            "def stage(course, folder):\n"
+            "    real(course, folder)\n"
+            "    with open(folder / 'teach.md', 'a') as page:\n"
+            "        page.write('[x](nowhere.md)')\n"
+            "site.stage = stage",
+            "nowhere",
+        ),
+    ],
+)
+def test_build_that_fails_leaves_the_old_site(copy, how, complaint):
+    before = contents(copy)
+    status, complaints = build_after(how, copy)
+    assert status != 0
+    assert complaint in complaints
+    assert contents(copy) == before
+    beside = sorted(path.name for path in copy.parent.iterdir())
+    assert beside == ["html", "html-work"]
+
+
+def test_build_on_a_full_disk_leaves_nothing_in_the_way(copy):
+    before = contents(copy)
+    how = (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "site.outline_of = lambda *_: 'another, so that all is built'"
+    )
+    status, complaints = build_after(how, copy)
+    assert status != 0
+    assert "File too large" in complaints
+    assert contents(copy) == before
+    assert build_after("", copy) == (0, "")
+    assert contents(copy).keys() == before.keys()
+
+
+def test_build_that_is_interrupted_leaves_the_old_site(copy):
+    before = contents(copy)
+    how = "site.outline_of = lambda *_: 'another, so that all is built'"
+    build = start_build(how, copy)
+    while not (copy.parent / "html-work/doctrees/01_blocks.doctree").exists():
+        assert build.poll() is None, build.communicate()
+        time.sleep(0.01)
+    os.killpg(build.pid, signal.SIGINT)
+    _, complaint = build.communicate()
+    assert build.returncode != 0
+    assert "Traceback" not in complaint
+    assert "as it was" in complaint
+    assert contents(copy) == before
+
+
+@pytest.mark.parametrize("linked", ["html", "html-work"])
+def test_build_writes_through_no_link(copy, linked):
+    folder = copy.with_name(linked)
+    foreign = copy.with_name("foreign")
+    folder.rename(foreign)
+    folder.symlink_to(foreign)
+    before = contents(copy.parent)
+    status, complaints = build_after("", copy)
+    assert status != 0
+    assert f"{folder} is a link to {foreign}" in complaints
+    assert contents(copy.parent) == before
+
+
+def test_link_inside_of_the_work_is_not_followed(copy, tmp_path):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "01_blocks.ipynb").write_text("mine")
+    (foreign / "notes.txt").write_text("mine, too")
+    before = contents(foreign)
+    work = copy.with_name("html-work")
+    shutil.rmtree(work / "source/solutions")
+    (work / "source/solutions").symlink_to(foreign)
+    (work / "source/teach.md").unlink()
+    (work / "source/teach.md").symlink_to(foreign / "notes.txt")
+    (work / "html/index.html").unlink()
+    (work / "html/index.html").symlink_to(foreign / "notes.txt")
+    assert build_after("", copy) == (0, "")
+    assert contents(foreign) == before
+    assert not [path for path in copy.rglob("*") if path.is_symlink()]
+
+
+def test_site_may_be_built_on_another_disk(copy, tmp_path):
+    link = tmp_path / "_build"
+    link.symlink_to(copy.parent)
+    (copy / "reference.html").unlink()
+    assert build_after("", link / "html") == (0, "")
+    assert link.is_symlink()
+    assert (copy / "reference.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "index.html", "_static/x.css"])
+def test_what_no_build_wrote_is_not_deleted(copy, name):
+    (copy / name).write_text("mine")
+    before = contents(copy)
+    status, complaints = build_after("", copy)
+    assert status != 0
+    assert name in complaints
+    assert contents(copy) == before
+    # What the message says to do.
+    (copy / name).rename(copy.parent / "away")
+    assert build_after("", copy) == (0, "")
+
+
+def test_folder_that_no_build_has_made_is_not_replaced(tmp_path):
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html/thesis.tex").write_text("mine")
+    status, complaints = build_after("", tmp_path / "html")
+    assert status != 0
+    assert "thesis.tex" in complaints
+    assert (tmp_path / "html/thesis.tex").read_text() == "mine"
+
+
+def test_two_builds_at_once_give_one_whole_site(copy):
+    before = contents(copy).keys()
+    how = "site.outline_of = lambda *_: 'another, so that all is built'"
+    builds = [start_build(how, copy) for _ in range(2)]
+    complaints = [build.communicate()[1] for build in builds]
+    assert [build.returncode for build in builds] == [0, 0], complaints
+    assert contents(copy).keys() == before
+    assert "Another build" in "".join(complaints)
+
+
+def test_edited_page_alone_is_written_anew(copy):
+    work = copy.with_name("html-work") / "html"
+    before = {page: page.stat().st_mtime_ns for page in work.glob("0*.html")}
+    how = (
+        "real = book.read_stored\n"
+        "def read_stored(source):\n"
+        "    notebook = real(source)\n"
+        "    if source.stem == '03_custom_layers':\n"
+        "        notebook.cells[1].source += ' Abracadabra.'\n"
+        "    return notebook\n"
+        "book.read_stored = read_stored"
+    )
+    assert build_after(how, copy) == (0, "")
+    after = {page: page.stat().st_mtime_ns for page in work.glob("0*.html")}
+    changed = [p.stem for p in before if before[p] != after[p]]
+    assert "03_custom_layers" in changed
+    assert "06_devices" not in changed
+    text = (copy / "03_custom_layers.html").read_text("utf-8")
+    assert "Abracadabra" in text
+
+
+def test_second_build_keeps_nothing_of_the_first(tmp_path, copy):
     assert list(tmp_path.rglob("05_autograd*"))
     done = built(tmp_path, **PUBLISHED)
     assert done.returncode == 0, done.stderr
