@@ -459,12 +459,22 @@ def test_chapter_left_out_leaves_no_trace(published):
     assert "04_file_io" in published
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A built site, and what the next build of it begins with."""
+    folder = tmp_path_factory.mktemp("kept")
+    done = built(folder / "built", title="A course")
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "built", folder / "as it was")
+    return folder
+
+
 @pytest.fixture
-def copy(tmp_path, folder):
-    """A copy of the site, and of what the next build of it begins with."""
-    for kind in ("html", "html-work"):
-        shutil.copytree(folder.with_name(kind), tmp_path / kind)
-    return tmp_path / "html"
+def copy(kept):
+    """A site that a test may spoil, always at the same place."""
+    shutil.rmtree(kept / "built")
+    shutil.copytree(kept / "as it was", kept / "built")
+    return kept / "built/html"
 
 
 def contents(folder):
@@ -566,9 +576,10 @@ def test_build_on_a_full_disk_leaves_nothing_in_the_way(copy):
 
 def test_build_that_is_interrupted_leaves_the_old_site(copy):
     before = contents(copy)
-    how = "site.outline_of = lambda *_: 'another, so that all is built'"
-    build = start_build(how, copy)
-    while not (copy.parent / "html-work/doctrees/01_blocks.doctree").exists():
+    doctrees = copy.with_name("html-work") / "doctrees"
+    shutil.rmtree(doctrees)
+    build = start_build("", copy)
+    while not (doctrees / "01_blocks.doctree").exists():
         assert build.poll() is None, build.communicate()
         time.sleep(0.01)
     os.killpg(build.pid, signal.SIGINT)
@@ -672,12 +683,13 @@ def test_edited_page_alone_is_written_anew(copy):
     assert "Abracadabra" in text
 
 
-def test_second_build_keeps_nothing_of_the_first(tmp_path, copy):
-    assert list(tmp_path.rglob("05_autograd*"))
-    done = built(tmp_path, **PUBLISHED)
+def test_second_build_keeps_nothing_of_the_first(copy):
+    folder = copy.parent
+    assert list(folder.rglob("05_autograd*"))
+    done = built(folder, **PUBLISHED)
     assert done.returncode == 0, done.stderr
-    assert not list(tmp_path.rglob("05_autograd*"))
-    for page in (tmp_path / "html").rglob("*.html"):
+    assert not list(folder.rglob("05_autograd*"))
+    for page in copy.rglob("*.html"):
         assert "05_autograd" not in page.read_text("utf-8"), page.name
 
 

@@ -302,14 +302,15 @@ def _build(course: Course, work: Path) -> int:
     from sphinx.cmd.build import main as sphinx
 
     source, doctrees, html = (work / n for n in ("source", "doctrees", "html"))
+    others = work / "jupyter_execute"  # myst-nb's copies of the notebooks
     if any(path.is_symlink() for path in work.rglob("*")):
-        remove(source, doctrees, html)
+        remove(source, doctrees, html, others)
     stage(course, source)
     stamp = doctrees / "made-from"
     outline = outline_of(course, source)
     made_from = stamp.read_text("utf-8") if stamp.is_file() else None
     if made_from != outline or not html.is_dir():
-        remove(doctrees, html)
+        remove(doctrees, html, others)
     stamp.unlink(missing_ok=True)
     options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
     options += ["-c", str(SITE)]
