@@ -28,6 +28,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import nbformat
+from bs4 import BeautifulSoup
 from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
@@ -52,9 +53,15 @@ def stage(course: Course, folder: Path) -> None:
     wanted: dict[str, str] = {}
     for page in course.pages:
         notebook = book.read_stored(page)
+        places = course.places(book.name(page))
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = for_site(cell.source, course, gone)
+                cell.source = for_site(cell.source, course, gone, places)
+            for output in cell.get("outputs", []):
+                if output.output_type == "stream":
+                    output.text = overwritten(output.text)
+                elif html := output.get("data", {}).get("text/html"):
+                    output.data["text/html"] = unstyled(html)
         wanted[f"{book.name(page)}.ipynb"] = nbformat.v4.writes(notebook)
     for source in course.chapters:
         wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
@@ -80,12 +87,43 @@ LINK = (
 ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
 
 
-def for_site(markdown: str, course: Course, gone: list[str]) -> str:
+def for_site(
+    markdown: str, course: Course, gone: list[str], places: dict[str, str]
+) -> str:
     """The Markdown of a page, with links that lead somewhere on the site."""
+    if markdown.startswith("## Exercises\n"):
+        links = [f"[{name}]({url})" for name, url in places.items()]
+        links += ["[JupyterLab on your computer](index.md#how-to-run-it)"]
+        markdown += (
+            "\n\nNothing runs on this page. Solve the exercises in the "
+            f"notebook of this chapter, in {' or '.join(links)}."
+        )
     if not course.solutions:
         markdown = exercises.without_solutions(markdown)
     markdown = ANCHOR.sub(lambda match: anchors()[match[1]], markdown)
     return unlinked(markdown, gone)
+
+
+def overwritten(text: str) -> str:
+    """Printed text as a screen shows it, on which ``\\r`` goes back."""
+    lines = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown)
+    return "\n".join(lines)
+
+
+def unstyled(html: str) -> str:
+    """An output without the styles in it, which a strict host forbids."""
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup.select("style, [style]"):
+        if tag.name == "style":
+            tag.decompose()
+        else:
+            del tag["style"]
+    return str(soup)
 
 
 def unlinked(text: str, names: list[str]) -> str:
@@ -194,15 +232,29 @@ def toctree(caption: str, entries: list[str]) -> str:
     return f"```{{toctree}}\n{listed}\n```\n"
 
 
-def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
-    """A copy of a chapter whose first cell installs what Colab lacks."""
+def offered(
+    notebook: NotebookNode, course: Course, *others: str
+) -> NotebookNode:
+    """A copy of a notebook, without links to pages that a course lacks.
+
+    Args:
+        notebook (NotebookNode): the chapter.
+        course (Course): says which pages there are.
+        others (str): more pages that there aren't.
+    """
     copy = nbformat.from_dict(notebook)
     gone = [s.stem for s in book.sources() if s not in course.chapters]
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             if not course.solutions:
                 cell.source = exercises.without_solutions(cell.source)
-            cell.source = unlinked(cell.source, [*gone, "index"])
+            cell.source = unlinked(cell.source, [*gone, *others])
+    return copy
+
+
+def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
+    """A copy of a chapter whose first cell installs what Colab lacks."""
+    copy = offered(notebook, course, "index")
     repository = f"git+{course.repository}@{course.branch}"
     cell = nbformat.v4.new_code_cell(
         "# Colab lacks what these chapters call: this cell installs it.\n"
@@ -218,9 +270,18 @@ def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
 def add_files(course: Course, out: Path) -> None:
     """Put the chapters' own files beside their pages."""
     for page in course.pages:
-        for suffix in (".py", ".ipynb"):
-            target = out / (book.name(page) + suffix)
-            shutil.copyfile(page.with_suffix(suffix), target)
+        notebook, target = book.read_stored(page), out / book.name(page)
+        if (ours := offered(notebook, course)) == notebook:
+            for suffix in (".py", ".ipynb"):
+                shutil.copyfile(
+                    page.with_suffix(suffix), target.with_suffix(suffix)
+                )
+        else:
+            import jupytext  # it takes a while
+
+            nbformat.write(ours, target.with_suffix(".ipynb"))
+            script = offered(book.read_source(page), course)
+            jupytext.write(script, target.with_suffix(".py"), fmt="py:percent")
     if course.address:
         (out / "previews").mkdir(exist_ok=True)
         for source in course.chapters:
