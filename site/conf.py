@@ -24,6 +24,7 @@ extensions = [
     "marks",
     "mathml",
     "pages",
+    "sections",
     "solutions",
 ]
 nb_execution_mode = "off"
