@@ -90,6 +90,23 @@ def test_workflow_runs_what_a_developer_can_run(workflow):
     assert set(commands) <= set(allowed)
 
 
+def test_only_what_has_passed_every_job_is_published():
+    publishing = []
+    for workflow in WORKFLOWS:
+        content = yaml.safe_load(workflow.read_text("utf-8"))
+        for name, job in content["jobs"].items():
+            if "make publish" in [step.get("run") for step in job["steps"]]:
+                publishing.append(name)
+                assert {*job["needs"]} == {*content["jobs"]} - {name}
+                # A job that needs others runs when they have succeeded,
+                # unless its condition says otherwise.
+                assert not re.search(r"always|failure|cancelled", job["if"])
+                assert "github.ref == 'refs/heads/main'" in job["if"]
+            else:
+                assert "permissions" not in job
+    assert publishing == ["publish"]
+
+
 def test_sessions_of_the_workflow_are_those_of_nox():
     (ci,) = (path for path in WORKFLOWS if path.name == "ci.yml")
     jobs = yaml.safe_load(ci.read_text("utf-8"))["jobs"]

@@ -19,11 +19,12 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -88,9 +89,19 @@ ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
 
 
 def for_site(
-    markdown: str, course: Course, gone: list[str], places: dict[str, str]
+    markdown: str,
+    course: Course,
+    gone: list[str],
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The Markdown of a page, with links that lead somewhere on the site."""
+    """The Markdown of a page, with links that lead somewhere on the site.
+
+    Args:
+        markdown (str): a cell, or a whole page.
+        course (Course): says which pages there are.
+        gone (list[str]): the names of chapters that there aren't.
+        places (Mapping[str, str]): names and addresses of where it runs.
+    """
     if markdown.startswith("## Exercises\n"):
         links = [f"[{name}]({url})" for name, url in places.items()]
         links += ["[JupyterLab on your computer](index.md#how-to-run-it)"]
