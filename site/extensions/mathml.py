@@ -36,6 +36,8 @@ REWRITTEN = [
     (r"\\label{[^}]*}|\\(?:notag|nonumber)\b", ""),
     (r"\\tag\*{([^}]*)}", r"\\qquad\\text{\1}"),
     (r"\\tag{([^}]*)}", r"\\qquad\\text{(\1)}"),
+    # Limits stand below it.
+    (r"\\mathop\s*{\s*\\mathrm\s*{([a-zA-Z]+)}\s*}", r"\\operatorname*{\1}"),
     # The distance to the next line; an end of line where no line follows.
     (r"(\\\\)(?:\*|\s*\[-?[\d.]+\s*[a-z]{2}\])", r"\1"),
     (r"\\\\\s*(?=\\end{)", ""),
