@@ -357,6 +357,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
 def alone(work: Path) -> Iterator[None]:
     """Wait until no other build works in a folder."""
     require_own(work)
+    require_own(work / "lock")
     work.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work / "lock", is_singleton=True)
     try:
