@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -343,7 +344,9 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
                     raise
                 status = 1
             if wrong := pairs.result():
-                print(*wrong, READERS, sep="\n", file=sys.stderr)
+                print(*wrong, sep="\n", file=sys.stderr)
+                if has_changed(book.CHAPTERS):
+                    print(READERS, file=sys.stderr)
                 status = 1
         if not status:
             with replacing(out) as new:
@@ -369,6 +372,16 @@ def alone(work: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def has_changed(folder: Path) -> bool:
+    """Whether git knows of changes in a folder, which it could put aside."""
+    git = ["git", "status", "--porcelain", "--untracked-files=no", "."]
+    try:
+        done = subprocess.run(git, cwd=folder, capture_output=True, text=True)
+    except OSError:  # there is no git
+        return False
+    return bool(done.stdout)
 
 
 def _build(course: Course, work: Path) -> int:
