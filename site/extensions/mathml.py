@@ -43,6 +43,7 @@ REWRITTEN = [
     (r"\\\\\s*(?=\\end{)", ""),
 ]
 converter = LatexToMathML(fancy_error=False)
+rules: set[str] = set()  # for the style sheet, of all pages
 logger = logging.getLogger(__name__)
 
 
@@ -60,11 +61,8 @@ def mathml(source: str, *, display: bool) -> str:
     return formula
 
 
-def styled(formula: str, rules: set[str]) -> str:
-    """The formula with classes, and their rules, for styles of its own.
-
-    A strict host forbids these.
-    """
+def styled(formula: str) -> str:
+    """The formula with classes for its styles, which a strict host forbids."""
 
     def named(match: re.Match) -> str:
         name = f"math-{sha256(match[1].encode()).hexdigest()[:8]}"
@@ -86,7 +84,7 @@ def show(self, node: nodes.Element, *, display: bool) -> None:
             location=node,
         )
         formula = f"<math><mtext>{escape(source)}</mtext></math>"
-    self.body.append(styled(formula, self.builder.env.app.math_rules))
+    self.body.append(styled(formula))
 
 
 def visit_inline(self, node: nodes.math) -> None:
@@ -103,15 +101,15 @@ def visit_display(self, node: nodes.math_block) -> None:
 
 def read_rules(app) -> None:
     """Begin with the rules of pages that aren't written anew."""
+    rules.clear()
     sheet = app.outdir / SHEET
-    known = sheet.read_text("utf-8") if sheet.is_file() else ""
-    app.math_rules = set(known.splitlines())
+    if sheet.is_file():
+        rules.update(sheet.read_text("utf-8").splitlines())
 
 
 def write_rules(app, exception) -> None:
     if exception is None:
-        rules = "\n".join(sorted(app.math_rules))
-        (app.outdir / SHEET).write_text(rules, "utf-8")
+        (app.outdir / SHEET).write_text("\n".join(sorted(rules)), "utf-8")
 
 
 def setup(app):

@@ -29,7 +29,8 @@ COURSE = read_course()
 REACH = "Reach, initialize and share parameters"
 CHAPTERS = [source.stem for source in COURSE.chapters]
 SOLUTIONS = [book.name(page) for page in COURSE.pages[len(CHAPTERS) :]]
-PAGES = ["index", *CHAPTERS, "reference", "teach", "search", "404"]
+TEXTS = [page.stem for page in book.texts()]
+PAGES = ["index", *TEXTS, *CHAPTERS, "reference", "teach", "search", "404"]
 FORMS = [("phone", "dark"), ("desktop", "light")]
 KB = 1000
 
