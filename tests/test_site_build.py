@@ -297,33 +297,3 @@ def test_chapter_that_was_not_run_is_not_published(
     monkeypatch.setattr(Course, "chapters", sources)
     assert site.build(Course("A course"), tmp_path / "html") == 1
     assert complaint in capsys.readouterr().err
-
-
-def test_answers_of_a_reader_can_be_put_aside(tmp_path, monkeypatch):
-    chapters = tmp_path / "chapters"
-    chapters.mkdir()
-    (source,) = book.sources("03")
-    for file in (source, source.with_suffix(".ipynb")):
-        shutil.copyfile(file, chapters / file.name)
-    copy = chapters / source.name
-
-    def git(*command):
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.edu"]
-        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
-
-    git("init", "--quiet")
-    git("add", "chapters")
-    git("commit", "--quiet", "--message", "The chapters")
-    assert not site.has_changed(chapters)
-    notebook = nbformat.read(copy.with_suffix(".ipynb"), 4)
-    notebook.cells[-2].source = "# my answer"
-    nbformat.write(notebook, copy.with_suffix(".ipynb"))
-    mine = copy.with_suffix(".ipynb").read_bytes()
-    assert site.problems([copy])
-    assert site.has_changed(chapters)
-    aside, build, back = site.READERS.splitlines()[-1].strip().split("; ")
-    assert build == "make html"
-    git(*aside.split()[1:])
-    assert not site.problems([copy])
-    git(*back.split()[1:])
-    assert copy.with_suffix(".ipynb").read_bytes() == mine

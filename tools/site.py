@@ -18,7 +18,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -309,12 +308,6 @@ def add_files(course: Course, out: Path) -> None:
             nbformat.write(for_colab(notebook, course), target)
 
 
-READERS = """\
-If these are answers of your own: the site shows chapters as their authors ran
-them. Put yours aside, build, and take them back:
-    git stash push chapters; make html; git stash pop"""
-
-
 def build(course: Course, out: Path = BUILD / "html") -> int:
     """Build the site; return the exit status of Sphinx, or 1.
 
@@ -345,8 +338,6 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
                 status = 1
             if wrong := pairs.result():
                 print(*wrong, sep="\n", file=sys.stderr)
-                if has_changed(book.CHAPTERS):
-                    print(READERS, file=sys.stderr)
                 status = 1
         if not status:
             with replacing(out) as new:
@@ -372,16 +363,6 @@ def alone(work: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def has_changed(folder: Path) -> bool:
-    """Whether git knows of changes in a folder, which it could put aside."""
-    git = ["git", "status", "--porcelain", "--untracked-files=no", "."]
-    try:
-        done = subprocess.run(git, cwd=folder, capture_output=True, text=True)
-    except OSError:  # there is no git
-        return False
-    return bool(done.stdout)
 
 
 def _build(course: Course, work: Path) -> int:
