@@ -13,6 +13,7 @@ import pytest
 from tests.sites import PUBLISHED, build_after, built, contents, start_build
 from tools import book, site
 from tools.course import Course
+from tools.folders import remember
 
 
 @pytest.fixture(scope="module")
@@ -295,5 +296,10 @@ def test_chapter_that_was_not_run_is_not_published(
     nbformat.write(notebook, target)
     sources = sorted(tmp_path.glob("*.py"))
     monkeypatch.setattr(Course, "chapters", sources)
-    assert site.build(Course("A course"), tmp_path / "html") == 1
+    old = tmp_path / "html"
+    old.mkdir()
+    (old / "index.html").write_text("old")
+    remember(old, tmp_path / "html-work/site.json")
+    assert site.build(Course("A course"), old) == 1
     assert complaint in capsys.readouterr().err
+    assert contents(old) == {"index.html": b"old"}
