@@ -53,6 +53,8 @@ def mathml(source: str, *, display: bool) -> str:
     Raises:
         LatexError: if a command isn't known, or stands where it may not.
     """
+    if display:  # as it is anyway
+        source = re.sub(r"^\s*\\displaystyle\b", "", source)
     for pattern, replacement in REWRITTEN:
         source = re.sub(pattern, replacement, source)
     formula = converter.convert_with_local_state(source, displaystyle=display)
