@@ -84,7 +84,9 @@ def contents(folder):
 def snippet(how, out):
     """Python code that builds a site after something was changed."""
     return (
-        "import errno, pathlib, shutil, sys, tempfile\n"
+        "import errno, pathlib, shutil, signal, sys, tempfile\n"
+        # A shell ignores Ctrl-C for what it runs in the background.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from tools import book, site\n"
         "def fail(error):\n"
         "    def failing(*_, **__):\n"

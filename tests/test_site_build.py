@@ -284,6 +284,7 @@ def test_single_file_is_written_through_no_link(copy, linked):
         (lambda cell: cell.update(execution_count=None), "wasn't run in one"),
     ],
 )
+@pytest.mark.filterwarnings("ignore")  # Sphinx's own, in this process
 def test_chapter_that_was_not_run_is_not_published(
     tmp_path, monkeypatch, capsys, change, complaint
 ):
