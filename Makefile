@@ -105,7 +105,7 @@ test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	$(PY) -m pytest -n 2 --dist worksteal tests/browser
 
 links: html ## ask each address that the site links to (needs a network)
-	$(PY) -m sphinx -b linkcheck -q -c site _build/html-source _build/links
+	$(PY) -m sphinx -b linkcheck -q -c site _build/html-work/source _build/links
 
 publish: html ## push the site to the branch gh-pages
 	@$(PY) setup publish

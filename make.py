@@ -33,7 +33,6 @@ BUILT = [
     "_build/benchmarks",
     "_build/handout",
     "_build/html",
-    "_build/html-source",
     "_build/html-work",
     "_build/links",
     "_build/screenshots",

@@ -31,7 +31,9 @@ CONTENTS = re.compile(r"```{toctree}.*?```\n", re.DOTALL)
 CONFIG = {
     "title": "The same pages",
     "execute": {"execute_notebooks": "off"},
-    "parse": {"myst_enable_extensions": ["attrs_block", "dollarmath"]},
+    "parse": {
+        "myst_enable_extensions": ["amsmath", "attrs_block", "dollarmath"]
+    },
     "sphinx": {"config": {"html_copy_source": False}},
 }
 
@@ -66,7 +68,7 @@ def theirs_in(checkout: Path) -> Path:
     """A book for Jupyter Book with the pages that ours was built from."""
     folder = checkout / "theirs"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(checkout / "_build" / "html-source", folder)
+    shutil.copytree(checkout / "_build" / "html-work" / "source", folder)
     for page in folder.glob("*.md"):
         text = CONTENTS.sub("", page.read_text("utf-8"))
         page.write_text(text, encoding="utf-8")

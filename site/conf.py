@@ -24,11 +24,12 @@ extensions = [
     "marks",
     "mathml",
     "pages",
+    "sections",
     "solutions",
 ]
 nb_execution_mode = "off"
 # Sphinx and JupyterLab show both as they are stored; nothing is converted.
-myst_enable_extensions = ["attrs_block", "dollarmath"]
+myst_enable_extensions = ["amsmath", "attrs_block", "dollarmath"]
 # Headings that other pages may link to.
 myst_heading_anchors = 3
 html_math_renderer = "mathml"

@@ -16,6 +16,8 @@ from tools.environment import python_range
 CONDA_NAMES = {"igraph": "python-igraph", "torch": "pytorch"}
 # What conda must bring that pip, or the system, has anyway.
 ONLY_CONDA = {"python", "pip", "make"}
+# What `make setup` gets from pip there, too.
+ONLY_PIP = {"math-core"}
 
 
 def split(requirement):
@@ -43,7 +45,11 @@ def test_conda_environment_has_the_same_packages_and_ranges():
     for name in ONLY_CONDA:
         del listed[name]
     wanted = required(but=["prove", "bench", "browser", "grade", "publish"])
-    expected = {CONDA_NAMES.get(k, k): v for k, v in wanted.items()}
+    expected = {
+        CONDA_NAMES.get(name, name): versions
+        for name, versions in wanted.items()
+        if name not in ONLY_PIP
+    }
     assert listed == expected
     assert python == pyproject()["project"]["requires-python"]
 
@@ -83,6 +89,23 @@ def test_workflow_runs_what_a_developer_can_run(workflow):
     commands = [step["run"] for step in steps(workflow) if "run" in step]
     assert commands
     assert set(commands) <= set(allowed)
+
+
+def test_only_what_has_passed_every_job_is_published():
+    publishing = []
+    for workflow in WORKFLOWS:
+        content = yaml.safe_load(workflow.read_text("utf-8"))
+        for name, job in content["jobs"].items():
+            if "make publish" in [step.get("run") for step in job["steps"]]:
+                publishing.append(name)
+                assert {*job["needs"]} == {*content["jobs"]} - {name}
+                # A job that needs others runs when they have succeeded,
+                # unless its condition says otherwise.
+                assert not re.search(r"always|failure|cancelled", job["if"])
+                assert "github.ref == 'refs/heads/main'" in job["if"]
+            else:
+                assert "permissions" not in job
+    assert publishing == ["publish"]
 
 
 def runs():

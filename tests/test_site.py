@@ -3,81 +3,25 @@
 What needs a browser to be seen is in tests/browser.
 """
 
+import base64
 import json
 import re
-import shutil
 import subprocess
 import sys
-from functools import cached_property
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import jupytext
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
+from tests.sites import PUBLISHED, Page, build_after, built
 from tools import book, exercises, site
 from tools.single import make_single
 from tools.site import Course
-
-LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
-PUBLISHED = {
-    "title": "A course",
-    "address": "https://example.edu/courses/dl/",
-    "repository": "https://github.com/owner/name",
-    "branch": "spring-1",
-    "hub": "https://hub.example.edu",
-    "leave_out": ["05"],
-    "solutions": False,
-}
-
-
-class Page:
-    """A page of the built site."""
-
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
-        self.source = (folder / f"{name}.html").read_text("utf-8")
-
-    @cached_property
-    def soup(self):
-        return BeautifulSoup(self.source, "html.parser")
-
-    @property
-    def article(self):
-        return self.soup.select_one("article")
-
-    @property
-    def loaded(self):
-        return [
-            tag[LOADED[tag.name]]
-            for tag in self.soup.select(
-                "script[src], img[src], link[rel~=stylesheet], "
-                "link[rel~=icon], iframe[src]"
-            )
-        ]
-
-    @property
-    def ids(self):
-        return {tag["id"] for tag in self.soup.select("[id]")}
-
-
-def built(folder, **course):
-    """Build a site in a process of its own, as `make html` does."""
-    code = (
-        "import json, pathlib, sys\n"
-        "from tools import site\n"
-        "_, course, out = sys.argv\n"
-        "course = site.Course(**json.loads(course))\n"
-        "site.read_course = lambda *_: course\n"
-        "sys.exit(site.build(course, pathlib.Path(out)))\n"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code, json.dumps(course), folder / "html"],
-        cwd=book.ROOT,
-        capture_output=True,
-        text=True,
-    )
 
 
 def read(folder):
@@ -251,6 +195,132 @@ def test_formulas_are_mathml(pages, name):
     assert "\\(" not in pages[name].article.get_text()
 
 
+# Formulas that JupyterLab shows, how many rows they have, and what they show.
+FORMULAS = [
+    (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", 2, "a=bc=d"),
+    (r"\begin{gather} a = b \\ c \end{gather}", 2, "a=bc"),
+    (r"\begin{gathered} a \\ b \\[5pt] c \end{gathered}", 3, "abc"),
+    (r"\begin{alignedat}{2} a &= b & c &= d \end{alignedat}", 1, "a=bc=d"),
+    (r"\begin{alignat*}{1} a &= b \\ \end{alignat*}", 1, "a=b"),
+    (r"\begin{equation} a = b \label{x} \end{equation}", 1, "a=b"),
+    (r"\begin{equation} a &= b \\ &= c \end{equation}", 2, "a=b=c"),
+    (
+        r"\begin{equation*}\begin{split} a &= b \\ &= c \end{split}"
+        r"\end{equation*}",
+        3,
+        "a=b=c",
+    ),
+    (r"\begin{align} a &= b \tag{1} \\ c &= d \notag \end{align}", 2, None),
+    (r"\begin{eqnarray} a &=& b \end{eqnarray}", 1, "a=b"),
+    (r"\begin{multline} a \\ b \end{multline}", 2, "ab"),
+    (r"a = b \tag{5.1}", 0, "a=b(5.1)"),
+    (
+        r"\begin{aligned} w \sim \begin{cases} U(5, 10) & \textrm{ if } x \\ "
+        r"0 & \textrm{ else} \end{cases} \end{aligned}",
+        3,
+        None,
+    ),
+    (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", 2, "(1234)"),
+    (r"\boldsymbol{\theta} \in \mathbb{R}^{n \times m}", 0, "𝜽∈ℝn×m"),
+    (r"\operatorname{softmax}(\mathbf{x})^\top", 0, None),
+    (r"\mathop{\mathrm{argmin}}_w \|w\|_2", 0, "argminw‖w‖2"),
+]
+# JupyterLab shows this without dollars, too.
+BARE = (r"\begin{align} a &= b \\ c &= d \end{align}", 2, "a=bc=d")
+OUTPUTS = [
+    nbformat.v4.new_output(kind, **content)
+    for kind, content in [
+        ("stream", {"text": "before\n"}),
+        ("display_data", {"data": {"text/html": "<b>HTML</b>"}}),
+        ("stream", {"text": "after\n"}),
+        ("stream", {"name": "stderr", "text": "to stderr\n"}),
+        ("display_data", {"data": {"text/latex": r"$\displaystyle x^2$"}}),
+        ("display_data", {"data": {"text/markdown": "**Markdown**"}}),
+        ("stream", {"text": "10%\r100%\n"}),
+        (
+            "display_data",
+            {
+                "data": {
+                    "text/html": "<style scoped>th { color: red }</style>"
+                    '<table class="dataframe"><tr style="color: red">'
+                    "<td>cell</td></tr></table>",
+                }
+            },
+        ),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A page with formulas and outputs that the chapters don't have."""
+    folder = tmp_path_factory.mktemp("odd")
+    formulas = [f"$${formula}$$" for formula, *_ in FORMULAS]
+    formulas.append(BARE[0])
+    cells = [
+        nbformat.v4.new_markdown_cell("\n\n".join(formulas)),
+        nbformat.v4.new_code_cell("odd()", outputs=OUTPUTS),
+    ]
+    (folder / "cells.json").write_text(json.dumps(cells))
+    how = (
+        "import json, nbformat\n"
+        "real = book.read_stored\n"
+        "def read_stored(source):\n"
+        "    notebook = real(source)\n"
+        "    if source.stem == '07_training':\n"
+        f"        with open({str(folder / 'cells.json')!r}) as cells:\n"
+        "            odd = nbformat.from_dict(json.load(cells))\n"
+        "        notebook.cells.extend(odd)\n"
+        "    return notebook\n"
+        "book.read_stored = read_stored\n"
+        "site.add_files = lambda *_: None"
+    )
+    assert build_after(how, folder / "html") == (0, "")
+    return Page(folder / "html", "07_training")
+
+
+@pytest.mark.parametrize("number", range(len(FORMULAS) + 1))
+def test_formula_that_jupyterlab_shows_is_shown(odd, number):
+    _, rows, text = [*FORMULAS, BARE][number]
+    shown = odd.article.select("div.math:not(.output)")
+    formula = shown[number - len(FORMULAS) - 1]
+    assert formula.math["display"] == "block"
+    assert len(formula.select("mtr")) == rows
+    shown = "".join(formula.get_text().split())
+    assert "\\" not in shown
+    assert "&" not in shown
+    assert text in (None, shown.replace("\u2061", ""))
+
+
+def test_styles_of_formulas_are_in_the_sheet(odd):
+    sheet = (odd.folder / "_static/math.css").read_text("utf-8")
+    assert odd.soup.select_one('link[href="_static/math.css"]')
+    classes = {
+        name
+        for tag in odd.article.select("math [class^=math-]")
+        for name in tag["class"]
+        if name != "math-core-serif-font"  # what pages have anyway
+    }
+    assert classes
+    for name in classes:
+        assert f".{name} {{" in sheet
+    assert "text-align: right" in sheet
+
+
+def test_outputs_are_shown_as_in_jupyterlab_in_their_order(odd):
+    output = odd.article.select(".cell_output")[-1]
+    shown = output.get_text(" ", strip=True)
+    parts = ["before", "HTML", "after", "stderr", "Markdown", "100%", "cell"]
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "10%" not in shown.replace("100%", "")
+    assert output.select_one("b").text == "HTML"
+    assert output.select_one("math")
+    assert output.select_one("strong").text == "Markdown"
+    assert output.select_one("table.dataframe td").text == "cell"
+    assert not odd.soup.select("style, [style]")
+
+
 @pytest.mark.parametrize("name", documents())
 def test_code_and_outputs_are_those_stored(pages, name):
     cells = [c for c in notebook_of(name).cells if c.cell_type == "code"]
@@ -380,8 +450,62 @@ def test_course_may_keep_its_solutions_to_itself(published):
     for page in published.values():
         if page.name != "teach":
             assert "Solution" not in page.soup.get_text(), page.name
-    for file in folder.glob("colab/*.ipynb"):
-        assert "(solutions/" not in file.read_text("utf-8"), file.name
+
+
+def test_files_to_download_lead_nowhere_that_the_course_lacks(published):
+    folder = published["index"].folder
+    files = [*folder.rglob("*.ipynb"), *folder.glob("*.py")]
+    assert len(files) == 3 * (len(chapters()) - 1)
+    for file in files:
+        text = file.read_text("utf-8")
+        assert "solutions/" not in text, file
+        assert "Solution]" not in text, file
+        assert "05_autograd" not in text, file
+
+
+def test_files_to_download_are_still_a_pair(published):
+    folder = published["index"].folder
+    for file in folder.glob("*.ipynb"):
+        script = file.with_suffix(".py").read_text("utf-8")
+        notebook = nbformat.read(file, 4)
+        nbformat.validate(notebook)
+        assert [
+            (cell.cell_type, cell.source)
+            for cell in jupytext.reads(script, "py:percent").cells
+        ] == [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def test_single_file_offers_a_notebook_without_solutions(published, tmp_path):
+    target = tmp_path / "03.html"
+    (source,) = book.sources("03")
+    folder = published["index"].folder
+    make_single(Course(**PUBLISHED), folder, source, target)
+    soup = BeautifulSoup(target.read_text("utf-8"), "html.parser")
+    links = soup.select("a[download]")
+    assert len(links) == 2
+    for link in links:
+        content = link["href"].partition(";base64,")[2]
+        assert "solutions/" not in base64.b64decode(content).decode()
+
+
+@pytest.mark.parametrize("name", documents())
+def test_exercises_say_once_where_they_are_solved(pages, name):
+    text = pages[name].article.get_text()
+    assert text.count("Nothing runs on this page") == (name in chapters())
+
+
+def test_exercises_lead_to_where_they_are_solved(published):
+    (section,) = published["03_custom_layers"].article.select("#exercises")
+    (said,) = (p for p in section.select("p") if "Nothing runs" in p.text)
+    links = {link.get_text(): link["href"] for link in said.select("a")}
+    assert list(links) == [
+        "Colab",
+        "Binder",
+        "JupyterHub",
+        "JupyterLab on your computer",
+    ]
+    offered = published["03_custom_layers"].soup.select(".chapter-actions a")
+    assert list(links.values())[:3] == [a["href"] for a in offered[2:]]
 
 
 def test_page_for_teachers_has_the_policy_that_is_tested(pages):
@@ -456,49 +580,6 @@ def test_chapter_left_out_leaves_no_trace(published):
     assert "04_file_io" in published
 
 
-def test_second_build_keeps_nothing_of_the_first(tmp_path, folder):
-    for kind in ("html", "html-doctrees", "html-source"):
-        shutil.copytree(folder.with_name(kind), tmp_path / kind)
-    assert list(tmp_path.rglob("05_autograd*"))
-    done = built(tmp_path, **PUBLISHED)
-    assert done.returncode == 0, done.stderr
-    assert not list(tmp_path.rglob("05_autograd*"))
-    for page in (tmp_path / "html").rglob("*.html"):
-        assert "05_autograd" not in page.read_text("utf-8"), page.name
-
-
-@pytest.mark.parametrize(
-    ("wrong", "complaint"),
-    [
-        ("\n[there](01_blocks.ipynb#nowhere)\n", "nowhere"),
-        ("\n$a^b^c$ and $\\unknown x$\n", "isn't TeX that can become"),
-        ("\n$$\\begin{aligned} a &= b \\end{aligned}$$\n", "isn't TeX"),
-    ],
-)
-def test_build_that_fails_fails_again(tmp_path, wrong, complaint):
-    code = (
-        "import pathlib, sys\n"
-        "from tools import site\n"
-        "real = site.stage\n"
-        "def stage(course, folder):\n"
-        "    real(course, folder)\n"
-        "    page = folder / 'teach.md'\n"
-        "    text = page.read_text('utf-8') + sys.argv[2]\n"
-        "    page.write_text(text, encoding='utf-8')\n"
-        "site.stage = stage\n"
-        "sys.exit(site.build(site.Course('A'), pathlib.Path(sys.argv[1])))\n"
-    )
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", code, tmp_path / "html", wrong],
-            cwd=book.ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode != 0
-        assert complaint in done.stderr
-
-
 def test_title_is_text_everywhere(tmp_path):
     title = 'A "B" & <C> 深度 *d*'
     done = built(tmp_path, title=title, leave_out=["02", 5, "07_training.py"])
@@ -540,13 +621,35 @@ def test_colab_gets_a_cell_that_installs_and_the_chapter(published):
     nbformat.validate(copy)
     first, *rest = copy.cells
     assert first.metadata.tags == [book.COLAB_TAG]
-    assert "git+https://github.com/owner/name@spring-1" in first.source
+    assert f"git+https://github.com/owner/name@{site.commit()}" in first.source
     wanted = notebook_of("03_custom_layers").cells
     assert [c.id for c in rest] == [c.id for c in wanted]
     assert [c for c in rest if c.cell_type == "code"] == [
         c for c in wanted if c.cell_type == "code"
     ]
     assert not re.search(r"\((05_autograd|index)\.", str(rest))
+
+
+def test_colab_installs_the_commit_that_the_site_was_built_from(monkeypatch):
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=book.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    course = Course("A", repository="https://github.com/owner/name")
+    chapter = notebook_of("03_custom_layers")
+    first = site.for_colab(chapter, course).cells[0].source
+    assert f"git+https://github.com/owner/name@{head}\n" in first
+    # Unpacked from an archive, it isn't known.
+    site.commit.cache_clear()
+    monkeypatch.setattr(book, "ROOT", Path("/"))
+    try:
+        first = site.for_colab(chapter, course).cells[0].source
+    finally:
+        site.commit.cache_clear()
+    assert "git+https://github.com/owner/name@main\n" in first
 
 
 def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
@@ -565,29 +668,6 @@ def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (lambda cell: cell.update(source="1 + 1"), "differ"),
-        (lambda cell: cell.update(execution_count=None), "wasn't run in one"),
-    ],
-)
-def test_chapter_that_was_not_run_is_not_published(
-    tmp_path, monkeypatch, capsys, change, complaint
-):
-    for source in book.sources():
-        for file in (source, source.with_suffix(".ipynb")):
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    target = tmp_path / "03_custom_layers.ipynb"
-    notebook = nbformat.read(target, 4)
-    change(next(c for c in notebook.cells if c.cell_type == "code"))
-    nbformat.write(notebook, target)
-    sources = sorted(tmp_path.glob("*.py"))
-    monkeypatch.setattr(Course, "chapters", sources)
-    assert site.build(Course("A course"), tmp_path / "html") == 1
-    assert complaint in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ('title = ""', "title is '', not some text"),
@@ -602,7 +682,7 @@ def test_chapter_that_was_not_run_is_not_published(
             "not https://github.com/owner/name, or empty",
         ),
         ('title = "A"\nhub = "https://hub.edu/"', "no slash after, or empty"),
-        ('title = "A"\nbranch = ""', "branch is '', not a branch"),
+        ('title = "A"\nbranch = ""', "branch is '', not the name of a"),
         ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
         ('title = "A"\nlogo = 3', "logo is 3, not the name of a file"),
         ('title = "A"\nlogo = "a/b.svg"', "'a/b.svg', not the name of a"),
@@ -616,6 +696,18 @@ def test_chapter_that_was_not_run_is_not_published(
         ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
         ('title = "A"\nsolutions = "no"', "solutions is 'no', not a boole"),
         ('title = "A', "course.toml: "),
+        ('title = "A\\u0000"', "title is 'A\\x00', not some text"),
+        ('title = "A\\nB"', "title is 'A\\nB', not some text"),
+        ('title = "A"\nbranch = "a b"', "' ' can't stand there"),
+        ('title = "A"\nbranch = "a..b"', "branch is 'a..b', not the name"),
+        ('title = "A"\nbranch = "-b"', "branch is '-b', not the name of a"),
+        ('title = "A"\nbranch = "main/"', "branch is 'main/', not the"),
+        ('title = "A"\nlogo = ".."', "logo is '..', not the name of a file"),
+        ('title = "A"\naddress = "https://u:p@a.edu/"', "not https://host/f"),
+        (
+            'title = "A"\nrepository = "https://github.com/a/.."',
+            "not https://g",
+        ),
     ],
 )
 def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
@@ -623,6 +715,64 @@ def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
     file.write_text(text)
     with pytest.raises(ValueError, match=re.escape(complaint)):
         site.read_course(file)
+
+
+ODD = "\"'`()[]{}<>;\\|^ \t\n\0\x7f\u2028\u3000"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("address", "https://a.edu/d{}l/"),
+        ("address", "https://a{}b.edu/dl/"),
+        ("repository", "https://github.com/own{}er/name"),
+        ("repository", "https://github.com/owner/na{}me"),
+        ("branch", "ma{}in"),
+        ("hub", "https://hub.edu/d{}l"),
+        ("logo", "ic{}on.svg"),
+    ],
+)
+def test_address_holds_nothing_that_could_end_it(key, value):
+    for character in ODD:
+        with pytest.raises(ValueError, match=f"{key} is ") as refused:
+            Course(**{"title": "A", key: value.format(character)})
+        assert f"{character!r} can't stand there" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("address", "http://localhost:8000/"),
+        ("address", "https://owner.github.io/my-course/~a/2026%20b/"),
+        ("address", "https://大学.edu/深度/"),
+        ("repository", "https://github.com/own-er/.na_me.js"),
+        ("branch", "feature/2026.1_a-b+c"),
+        ("hub", "https://hub.edu:8000/user-hub"),
+        ("logo", "icon.svg"),
+    ],
+)
+def test_address_of_every_day_is_taken(key, value):
+    course = Course("A", repository="https://github.com/owner/name")
+    assert getattr(replace(course, **{key: value}), key) == value
+
+
+def test_branch_with_a_slash_is_one_part_of_an_address():
+    course = Course("A", repository="https://github.com/o/n", branch="a/b")
+    assert "/o/n/a%2Fb?" in course.places("01_blocks")["Binder"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("10%\r50%\r100%\ndone\n", "100%\ndone\n"),
+        ("abc\rX\n", "Xbc\n"),
+        ("abc\r", "abc"),
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("", ""),
+    ],
+)
+def test_text_that_is_overwritten_is_shown_as_on_a_screen(printed, shown):
+    assert site.overwritten(printed) == shown
 
 
 def test_course_of_the_repository_is_read():

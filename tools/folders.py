@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -73,11 +76,70 @@ def replacing(target: Path) -> Iterator[Path]:
         new.mkdir(parents=True)
         old.parent.mkdir()
         yield new
-        if target.exists():
-            target.rename(old)
         try:
+            if target.exists():
+                target.rename(old)
             new.rename(target)
         except BaseException:
             if old.exists():
                 old.rename(target)
             raise
+
+
+# What systems and JupyterLab leave where somebody has looked.
+TRACES = {".DS_Store", ".ipynb_checkpoints", "__pycache__"}
+
+
+def require_known(target: Path, record: Path) -> None:
+    """Refuse to replace what is no longer as :func:`remember` saw it.
+
+    Raises:
+        LookupError: if a file there, or the file itself, is another; or if
+            it is a link.
+    """
+    require_own(target)
+    known = _recorded(record)
+    mine = [name for name, is_ in _digests(target).items() if is_ not in known]
+    if mine:
+        more = ["..."] * (len(mine) > 5)
+        raise LookupError(
+            f"{target} isn't as it was made: somebody has changed or added "
+            f"{', '.join(mine[:5] + more)}. To keep that, move it away; "
+            f"else remove {target}. Then build again"
+        )
+
+
+def remember(target: Path, record: Path, *, also: bool = False) -> None:
+    """Record what a file is, or the files of a folder, for the next time.
+
+    Args:
+        target (Path): the file or the folder.
+        record (Path): the file that keeps it.
+        also (bool): whether what was recorded before stays known.
+    """
+    known = {*_digests(target).values(), *(_recorded(record) * also)}
+    write_whole(record, json.dumps(sorted(known)))
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file, complete or not at all, and never through a link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
+        new = Path(beside, target.name)
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, target)
+
+
+def _recorded(record: Path) -> list[str]:
+    return json.loads(record.read_text("utf-8")) if record.is_file() else []
+
+
+def _digests(target: Path) -> dict[str, str]:
+    """Each file at or below a path, and a hash of its name and content."""
+    found = {}
+    for file in sorted([target, *target.rglob("*")]):
+        name = file.relative_to(target)
+        if file.is_file() and not TRACES & set(name.parts):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            found[str(name if name.name else file.name)] = f"{name} {content}"
+    return found

@@ -10,7 +10,8 @@ from urllib.parse import urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-from tools.site import Course
+from tools.course import Course
+from tools.folders import write_whole
 
 # What leads to other pages.
 NAVIGATION = [
@@ -58,8 +59,7 @@ def make_single(
         else:
             link.name = "span"
             del link["href"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(str(soup), encoding="utf-8")
+    write_whole(target, str(soup))
 
 
 def embed(tag: Tag, folder: Path, soup: BeautifulSoup) -> None:

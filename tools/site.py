@@ -4,8 +4,9 @@
     python -m tools.site single CHAPTER   one chapter, into one file
 
 site/course.toml holds what a teacher changes. Nothing is executed here: a
-page can't show an output that no test has compared. Sphinx builds from
-_build/html-source, which has the chapters as this course wants them.
+page can't show an output that no test has compared. Sphinx works beside the
+site, in _build/html-work, from the chapters as this course wants them; what
+it has built takes the place of the old site when all is well.
 """
 
 from __future__ import annotations
@@ -13,23 +14,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import multiprocessing
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
-import tomllib
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import nbformat
+from bs4 import BeautifulSoup
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from tools import book, exercises, gate
+from tools.course import SITE, Course, read_course
+from tools.folders import remember, replacing, require_known, require_own
 
-SITE = book.ROOT / "site"
 BUILD = book.ROOT / "_build"
 # What the theme and the extensions bring, and no page loads.
 UNUSED = ["_static/scripts/fontawesome.js*", "_static/**/*.map"]
@@ -41,105 +49,21 @@ CSP = (
 )
 
 
-@dataclass(frozen=True)
-class Course:
-    """What a teacher says in site/course.toml.
-
-    Raises:
-        ValueError: if a value isn't what it must be; the message says what
-            that is.
-    """
-
-    title: str
-    logo: str = ""
-    address: str = ""
-    repository: str = ""
-    branch: str = "main"
-    hub: str = ""
-    leave_out: list[str] = field(default_factory=list)
-    solutions: bool = True
-
-    # The branch with the published site, and the notebooks for Colab.
-    published = "gh-pages"
-
-    def __post_init__(self) -> None:
-        for key, pattern, wanted in (
-            ("title", r".*\S.*", "some text"),
-            (
-                "address",
-                r"(https?://[^\s/]+/(\S*/)?)?",
-                "https://host/folder/",
-            ),
-            (
-                "repository",
-                r"(https://github\.com/[^\s/]+/[^\s/]+(?<!\.git))?",
-                "https://github.com/owner/name",
-            ),
-            ("branch", r"\S+", "a branch"),
-            ("hub", r"(https?://\S+[^\s/])?", "https://host, no slash after"),
-            ("logo", r"[^\s/\\]*", "the name of a file in site/static/"),
-        ):
-            value = getattr(self, key)
-            if not isinstance(value, str) or not re.fullmatch(pattern, value):
-                empty = "" if key in ("title", "branch") else ", or empty"
-                raise ValueError(f"{key} is {value!r}, not {wanted}{empty}")
-        if self.logo and not (SITE / "static" / self.logo).is_file():
-            raise ValueError(f"there is no logo site/static/{self.logo}")
-        if not isinstance(self.leave_out, list):
-            raise ValueError(f"leave_out is {self.leave_out!r}, not a list")
-        for which in self.leave_out:
-            try:
-                book.sources(str(which) or "''")
-            except LookupError as error:
-                raise ValueError(f"leave_out: {error.args[0]}") from None
-        if not isinstance(self.solutions, bool):
-            raise ValueError(f"solutions is {self.solutions!r}, not a boolean")
-        if not self.chapters:
-            raise ValueError("leave_out leaves no chapter")
-        if self.hub and not self.repository:
-            raise ValueError("hub needs repository: it is what a hub fetches")
-
-    @property
-    def chapters(self) -> list[Path]:
-        """The ``.py`` files of the chapters that it has."""
-        out = [p for which in self.leave_out for p in book.sources(str(which))]
-        return [source for source in book.sources() if source not in out]
-
-    @property
-    def pages(self) -> list[Path]:
-        """The ``.py`` files of its chapters, then of their solutions."""
-        found = map(book.solutions, self.chapters if self.solutions else [])
-        return [*self.chapters, *(page for page in found if page.is_file())]
-
-
-def read_course(file: Path = SITE / "course.toml") -> Course:
-    """What a teacher has written.
-
-    Raises:
-        ValueError: if it can't be read or makes no sense.
-    """
-    try:
-        values = tomllib.loads(file.read_text("utf-8"))
-        known = [f.name for f in fields(Course)]
-        if unknown := values.keys() - set(known):
-            raise ValueError(
-                f"nothing is called {', '.join(sorted(unknown))}; there are "
-                f"{', '.join(known)}"
-            )
-        return Course(**values)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file.name}: {error}") from None
-
-
 def stage(course: Course, folder: Path) -> None:
     """Write what Sphinx reads; leave alone what is there already."""
     gone = [s.stem for s in book.sources() if s not in course.chapters]
     wanted: dict[str, str] = {}
     for page in course.pages:
         notebook = book.read_stored(page)
+        places = course.places(book.name(page))
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = for_site(cell.source, course, gone)
+                cell.source = for_site(cell.source, course, gone, places)
+            for output in cell.get("outputs", []):
+                if output.output_type == "stream":
+                    output.text = overwritten(output.text)
+                elif html := output.get("data", {}).get("text/html"):
+                    output.data["text/html"] = unstyled(html)
         wanted[f"{book.name(page)}.ipynb"] = nbformat.v4.writes(notebook)
     for source in course.chapters:
         wanted[f"pictures/{source.stem}.svg"] = first_picture(source).svg
@@ -165,12 +89,53 @@ LINK = (
 ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
 
 
-def for_site(markdown: str, course: Course, gone: list[str]) -> str:
-    """The Markdown of a page, with links that lead somewhere on the site."""
+def for_site(
+    markdown: str,
+    course: Course,
+    gone: list[str],
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The Markdown of a page, with links that lead somewhere on the site.
+
+    Args:
+        markdown (str): a cell, or a whole page.
+        course (Course): says which pages there are.
+        gone (list[str]): the names of chapters that there aren't.
+        places (Mapping[str, str]): names and addresses of where it runs.
+    """
+    if markdown.startswith("## Exercises\n"):
+        links = [f"[{name}]({url})" for name, url in places.items()]
+        links += ["[JupyterLab on your computer](index.md#how-to-run-it)"]
+        markdown += (
+            "\n\nNothing runs on this page. Solve the exercises in the "
+            f"notebook of this chapter, in {' or '.join(links)}."
+        )
     if not course.solutions:
         markdown = exercises.without_solutions(markdown)
     markdown = ANCHOR.sub(lambda match: anchors()[match[1]], markdown)
     return unlinked(markdown, gone)
+
+
+def overwritten(text: str) -> str:
+    """Printed text as a screen shows it, on which ``\\r`` goes back."""
+    lines = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown)
+    return "\n".join(lines)
+
+
+def unstyled(html: str) -> str:
+    """An output without the styles in it, which a strict host forbids."""
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup.select("style, [style]"):
+        if tag.name == "style":
+            tag.decompose()
+        else:
+            del tag["style"]
+    return str(soup)
 
 
 def unlinked(text: str, names: list[str]) -> str:
@@ -279,16 +244,30 @@ def toctree(caption: str, entries: list[str]) -> str:
     return f"```{{toctree}}\n{listed}\n```\n"
 
 
-def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
-    """A copy of a chapter whose first cell installs what Colab lacks."""
+def offered(
+    notebook: NotebookNode, course: Course, *others: str
+) -> NotebookNode:
+    """A copy of a notebook, without links to pages that a course lacks.
+
+    Args:
+        notebook (NotebookNode): the chapter.
+        course (Course): says which pages there are.
+        others (str): more pages that there aren't.
+    """
     copy = nbformat.from_dict(notebook)
     gone = [s.stem for s in book.sources() if s not in course.chapters]
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             if not course.solutions:
                 cell.source = exercises.without_solutions(cell.source)
-            cell.source = unlinked(cell.source, [*gone, "index"])
-    repository = f"git+{course.repository}@{course.branch}"
+            cell.source = unlinked(cell.source, [*gone, *others])
+    return copy
+
+
+def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
+    """A copy of a chapter whose first cell installs what Colab lacks."""
+    copy = offered(notebook, course, "index")
+    repository = f"git+{course.repository}@{commit() or course.branch}"
     cell = nbformat.v4.new_code_cell(
         "# Colab lacks what these chapters call: this cell installs it.\n"
         f"%pip install --quiet {repository}\n"
@@ -300,12 +279,37 @@ def for_colab(notebook: NotebookNode, course: Course) -> NotebookNode:
     return copy
 
 
+@cache
+def commit() -> str:
+    """The commit that is checked out; "" where git can't say.
+
+    A later one may have helpers that these chapters don't know.
+    """
+    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        done = subprocess.run(
+            command, cwd=book.ROOT, capture_output=True, text=True
+        )
+    except OSError:  # there is no git
+        return ""
+    return done.stdout.strip()
+
+
 def add_files(course: Course, out: Path) -> None:
     """Put the chapters' own files beside their pages."""
     for page in course.pages:
-        for suffix in (".py", ".ipynb"):
-            target = out / (book.name(page) + suffix)
-            shutil.copyfile(page.with_suffix(suffix), target)
+        notebook, target = book.read_stored(page), out / book.name(page)
+        if (ours := offered(notebook, course)) == notebook:
+            for suffix in (".py", ".ipynb"):
+                shutil.copyfile(
+                    page.with_suffix(suffix), target.with_suffix(suffix)
+                )
+        else:
+            import jupytext  # it takes a while
+
+            nbformat.write(ours, target.with_suffix(".ipynb"))
+            script = offered(book.read_source(page), course)
+            jupytext.write(script, target.with_suffix(".py"), fmt="py:percent")
     if course.address:
         (out / "previews").mkdir(exist_ok=True)
         for source in course.chapters:
@@ -326,48 +330,90 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
 
     Args:
         course (Course): what it is called, where it will be.
-        out (Path): the folder that gets it; it is emptied, unless no more
-            than the inside of chapters has changed.
+        out (Path): the folder that gets it, if all is well; else it stays as
+            it was.
+
+    Raises:
+        LookupError: if somebody has changed the folder since it was built,
+            or if it is a link.
     """
-    # Beside Sphinx, on another core.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        pairs = pool.submit(gate.all_problems, course.pages)
-        try:
-            status = _build(course, out)
-        except Exception:
-            if not pairs.result():
-                raise
-            status = 1
-        if wrong := pairs.result():
-            print(*wrong, sep="\n", file=sys.stderr)
-            shutil.rmtree(out, ignore_errors=True)
-            return 1
+    work = out.with_name(f"{out.name}-work")
+    record = work / "site.json"
+    with alone(work):
+        require_known(out, record)
+        # Beside Sphinx, on another core, where Ctrl-C doesn't show.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            pairs = pool.submit(gate.all_problems, course.pages)
+            signal.signal(signal.SIGINT, handler)
+            try:
+                status = _build(course, work)
+            except Exception:
+                if not pairs.result():
+                    raise
+                status = 1
+            if wrong := pairs.result():
+                print(*wrong, sep="\n", file=sys.stderr)
+                status = 1
+        if not status:
+            with replacing(out) as new:
+                shutil.copytree(work / "html", new, dirs_exist_ok=True)
+                remember(new, record, also=True)
+            remember(out, record)
     return status
 
 
-def _build(course: Course, out: Path) -> int:
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Wait until no other build works in a folder."""
+    require_own(work)
+    require_own(work / "lock")
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work / "lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("Another build is at work: waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(course: Course, work: Path) -> int:
     from sphinx.cmd.build import main as sphinx
 
-    source = out.with_name(f"{out.name}-source")
-    doctrees = out.with_name(f"{out.name}-doctrees")
+    source, doctrees, html = (work / n for n in ("source", "doctrees", "html"))
+    others = work / "jupyter_execute"  # myst-nb's copies of the notebooks
+    if any(path.is_symlink() for path in work.rglob("*")):
+        remove(source, doctrees, html, others)
     stage(course, source)
     stamp = doctrees / "made-from"
     outline = outline_of(course, source)
     made_from = stamp.read_text("utf-8") if stamp.is_file() else None
-    if made_from != outline or not out.is_dir():
-        for folder in (doctrees, out):
-            shutil.rmtree(folder, ignore_errors=True)
+    if made_from != outline or not html.is_dir():
+        remove(doctrees, html, others)
     stamp.unlink(missing_ok=True)
     options = ["-W", "-n", "-q", "--keep-going", "-d", str(doctrees)]
     options += ["-c", str(SITE)]
     # Without the stamp, the next build begins anew: Sphinx doesn't repeat
     # its warnings about pages that haven't changed.
-    if status := sphinx([*options, str(source), str(out)]):
+    if status := sphinx([*options, str(source), str(html)]):
         return status
-    add_files(course, out)
+    add_files(course, html)
     stamp.write_text(outline, "utf-8")
     return 0
+
+
+def remove(*folders: Path) -> None:
+    """Remove folders of the work, but nothing that a link leads to."""
+    for folder in folders:
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
 
 
 def outline_of(course: Course, source: Path) -> str:
@@ -388,35 +434,54 @@ def outline_of(course: Course, source: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def make(arguments: list[str]) -> tuple[int, Path]:
+    """Carry out a command; return the exit status, and the page to look at."""
+    course = read_course()
+    out, work = BUILD / "html", BUILD / "html-work"
+    match arguments:
+        case []:
+            return build(course, out), out / "index.html"
+        case ["single", which] if which:
+            from tools.single import make_single
+
+            (source,) = book.sources(which)
+            if source not in course.chapters:
+                raise LookupError(f"course.toml leaves out {source.stem}")
+            page = BUILD / "single" / f"{source.stem}.html"
+            record = work / f"{source.stem}.json"
+            with alone(work):
+                require_own(page.parent)
+                require_known(page, record)
+                if not (status := build(course, out)):
+                    make_single(course, out, source, page)
+                    remember(page, record)
+            return status, page
+        case ["single", ""]:
+            raise LookupError("name a chapter: make html-single CH=03")
+        case _:
+            raise LookupError(__doc__)
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
     try:
-        course = read_course()
-        match arguments:
-            case []:
-                status = build(course)
-                page = BUILD / "html" / "index.html"
-            case ["single", which] if which:
-                from tools.single import make_single
-
-                (source,) = book.sources(which)
-                if source not in course.chapters:
-                    raise LookupError(f"course.toml leaves out {source.stem}")
-                status = build(course)
-                page = BUILD / "single" / f"{source.stem}.html"
-                if not status:
-                    make_single(course, BUILD / "html", source, page)
-            case ["single", ""]:
-                raise LookupError("name a chapter: make html-single CH=03")
-            case _:
-                print(__doc__, file=sys.stderr)
-                return 2
-    except (LookupError, ValueError) as error:
+        status, page = make(arguments)
+    except (LookupError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    if not status:
-        print(f"The page is {page.relative_to(book.ROOT)}")
+    except KeyboardInterrupt:
+        print("Stopped: all is as it was", file=sys.stderr)
+        return 130
+    if status:
+        print(f"{shown(page)} is as it was", file=sys.stderr)
+    else:
+        print(f"The page is {shown(page)}")
     return status
+
+
+def shown(path: Path) -> Path:
+    """A path as a reader finds it, from the root of the repository."""
+    return Path(os.path.relpath(path, book.ROOT))
 
 
 if __name__ == "__main__":

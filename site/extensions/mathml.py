@@ -4,61 +4,121 @@ MathJax would cost a reader 270 kB, and show TeX to one without JavaScript.
 """
 
 import re
+from hashlib import sha256
 from html import escape
 
 from docutils import nodes
-from latex2mathml.converter import convert
+from math_core import LatexError, LatexToMathML
 from sphinx.util import logging
 
-TEXT = re.compile(r"\\text{[^}]*}")
-# A minus after a bracket or a comma.
-SIGN = re.compile(r"(&#x000(?:28|2C);</mo>)<mo>&#x02212;</mo>")
-FUNCTION = re.compile(
-    r"(<msub><mi>log</mi><mn>\d+</mn></msub>"
-    r"|(?<!<msub>)(?<!<msup>)<mi>(?:sin|cos|log|exp)</mi>)"
-    r"(?!<mo|<mrow><mo)(?=<)"
-)
+SHEET = "_static/math.css"
+# What JupyterLab shows alike, by what the converter knows. It would number
+# some of them, which JupyterLab doesn't.
+ALIKE = {
+    "align": "aligned",
+    "alignat": "aligned",
+    "alignedat": "aligned",
+    "equation": "aligned",
+    "flalign": "aligned",
+    "gather": "gathered",
+    "multline": "multline*",
+    "smallmatrix": "matrix",
+    "split": "aligned",
+}
+REWRITTEN = [
+    (r"(\\begin{align(?:ed)?at\*?})\s*{\d+}", r"\1"),
+    (
+        rf"\\(begin|end){{({'|'.join(ALIKE)})\*?}}",
+        lambda match: rf"\{match[1]}{{{ALIKE[match[2]]}}}",
+    ),
+    (r"\\begin{eqnarray\*?}", r"\\begin{array}{rcl}"),
+    (r"\\end{eqnarray\*?}", r"\\end{array}"),
+    (r"\\label{[^}]*}|\\(?:notag|nonumber)\b", ""),
+    (r"\\tag\*{([^}]*)}", r"\\qquad\\text{\1}"),
+    (r"\\tag{([^}]*)}", r"\\qquad\\text{(\1)}"),
+    # Limits stand below it.
+    (r"\\mathop\s*{\s*\\mathrm\s*{([a-zA-Z]+)}\s*}", r"\\operatorname*{\1}"),
+    # The distance to the next line; an end of line where no line follows.
+    (r"(\\\\)(?:\*|\s*\[-?[\d.]+\s*[a-z]{2}\])", r"\1"),
+    (r"\\\\\s*(?=\\end{)", ""),
+]
+converter = LatexToMathML(fancy_error=False)
+rules: set[str] = set()  # for the style sheet, of all pages
 logger = logging.getLogger(__name__)
 
 
-def mathml(node: nodes.Element, display: str) -> str:
-    """The MathML of a formula; a command that isn't known is a warning."""
-    # In text, the converter leaves an underscore its backslash.
-    source = TEXT.sub(lambda m: m[0].replace(r"\_", "_"), node.astext())
+def mathml(source: str, *, display: bool) -> str:
+    """The MathML of a formula.
+
+    Raises:
+        LatexError: if a command isn't known, or stands where it may not.
+    """
+    if display:  # as it is anyway
+        source = re.sub(r"^\s*\\displaystyle\b", "", source)
+    for pattern, replacement in REWRITTEN:
+        source = re.sub(pattern, replacement, source)
+    formula = converter.convert_with_local_state(source, displaystyle=display)
+    if "??" in formula and "ref" in source:
+        raise LatexError("a formula has no number that another could name")
+    # It changes nothing here, and checkers of HTML don't know it on a table.
+    return formula.replace(' scriptlevel="0"', "")
+
+
+def styled(formula: str) -> str:
+    """The formula with classes for its styles, which a strict host forbids."""
+
+    def named(match: re.Match) -> str:
+        name = f"math-{sha256(match[1].encode()).hexdigest()[:8]}"
+        rules.add(f".{name} {{ {match[1]} }}")
+        return f' class="{name}"'
+
+    return re.sub(r' style="([^"]*)"', named, formula)
+
+
+def show(self, node: nodes.Element, *, display: bool) -> None:
+    source = node.astext()
     try:
-        formula = convert(source, display=display)
-        unknown = re.search(r"\\|&(?!#?\w+;)", formula)
-    except Exception as error:  # the converter raises errors of many kinds
-        formula, unknown = escape(source), repr(error)
-    if unknown:
+        formula = mathml(source, display=display)
+    except LatexError as error:
         logger.warning(
-            "%r isn't TeX that can become MathML", source, location=node
+            "%r isn't TeX that can become MathML: %s",
+            source,
+            error,
+            location=node,
         )
-    return mend(formula)
-
-
-def mend(formula: str) -> str:
-    """Mark what the converter doesn't take for an operator or a function."""
-    formula = formula.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
-    formula = SIGN.sub(r'\1<mo form="prefix">&#x02212;</mo>', formula)
-    # A function has a thin space before its argument, unless it is in ( ).
-    return FUNCTION.sub(r'\1<mspace width="0.17em"/>', formula)
+        formula = f"<math><mtext>{escape(source)}</mtext></math>"
+    self.body.append(styled(formula))
 
 
 def visit_inline(self, node: nodes.math) -> None:
-    self.body.append(mathml(node, "inline"))
+    show(self, node, display=False)
     raise nodes.SkipNode
 
 
 def visit_display(self, node: nodes.math_block) -> None:
     self.body.append(self.starttag(node, "div", CLASS="math", tabindex="0"))
-    self.body.append(mathml(node, "block"))
+    show(self, node, display=True)
     self.body.append("</div>")
     raise nodes.SkipNode
+
+
+def read_rules(app) -> None:
+    """Begin with the rules of pages that aren't written anew."""
+    rules.clear()
+    sheet = app.outdir / SHEET
+    if sheet.is_file():
+        rules.update(sheet.read_text("utf-8").splitlines())
+
+
+def write_rules(app, exception) -> None:
+    if exception is None:
+        (app.outdir / SHEET).write_text("\n".join(sorted(rules)), "utf-8")
 
 
 def setup(app):
     app.add_html_math_renderer(
         "mathml", (visit_inline, None), (visit_display, None)
     )
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("builder-inited", read_rules)
+    app.connect("build-finished", write_rules)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

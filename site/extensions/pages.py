@@ -4,7 +4,6 @@ And what stands around the chapter: its files, and where else it opens.
 """
 
 from html import escape
-from urllib.parse import quote
 
 from docutils import nodes
 
@@ -81,35 +80,10 @@ def actions(course, pagename) -> list[dict]:
             ("Download .py", ".py"),
         )
     ]
-    path = f"chapters/{pagename}.ipynb"
-    owner_and_name = course.repository.removeprefix("https://github.com/")
-    if course.repository:
-        colab = "https://colab.research.google.com/github"
-        found.append(
-            {
-                "text": "Open in Colab",
-                "href": f"{colab}/{owner_and_name}/blob/{course.published}"
-                f"/colab/{pagename}.ipynb",
-            }
-        )
-        found.append(
-            {
-                "text": "Open in Binder",
-                "href": f"https://mybinder.org/v2/gh/{owner_and_name}/"
-                f"{course.branch}?urlpath={quote(f'lab/tree/{path}', '')}",
-            }
-        )
-    if course.repository and course.hub:
-        folder = owner_and_name.split("/")[1]
-        found.append(
-            {
-                "text": "Open in JupyterHub",
-                "href": f"{course.hub}/hub/user-redirect/git-pull"
-                f"?repo={quote(course.repository, '')}"
-                f"&branch={quote(course.branch, '')}"
-                f"&urlpath={quote(f'lab/tree/{folder}/{path}', '')}",
-            }
-        )
+    found += [
+        {"text": f"Open in {name}", "href": address}
+        for name, address in course.places(pagename).items()
+    ]
     return found
 
 

@@ -6,10 +6,14 @@ _build/screenshots.
 
 import gzip
 import os
+import re
 import subprocess
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import nbformat
+import numpy as np
+import pypdfium2 as pdfium
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -22,9 +26,11 @@ SCREENS = {
     "desktop": {"width": 1280, "height": 900},
 }
 COURSE = read_course()
+REACH = "Reach, initialize and share parameters"
 CHAPTERS = [source.stem for source in COURSE.chapters]
 SOLUTIONS = [book.name(page) for page in COURSE.pages[len(CHAPTERS) :]]
-PAGES = ["index", *CHAPTERS, "reference", "teach", "search", "404"]
+TEXTS = [page.stem for page in book.texts()]
+PAGES = ["index", *TEXTS, *CHAPTERS, "reference", "teach", "search", "404"]
 FORMS = [("phone", "dark"), ("desktop", "light")]
 KB = 1000
 
@@ -120,10 +126,35 @@ def test_page_is_complete_without_javascript(visit, name, screen):
     ids=["prose", "code", "output"],
 )
 @needs("02_parameters")
-def test_search_finds(visit, words):
-    page = visit(f"search.html?q={words}")
-    results = page.locator("#search-results li", has_text=words)
-    results.first.wait_for(timeout=10_000)
+@pytest.mark.parametrize("place", ["server", "file"])
+def test_search_finds_the_section(visit, site, words, place):
+    start = site.address if place == "server" else f"{site.folder.as_uri()}/"
+    page = visit(f"{start}search.html?q={words}")
+    result = page.locator("#search-results li.kind-text").first
+    if place == "server":  # from a file, no other page can be read
+        result.locator(".context", has_text=words).wait_for()
+    link = result.get_by_role("link", name=" > ")
+    address, title = link.get_attribute("href"), link.inner_text()
+    link.click()
+    assert page.url == start + address
+    section = page.locator(f"section#{address.partition('#')[2]}")
+    heading = section.locator("h1, h2, h3").first
+    assert title.endswith(f" > {heading.inner_text()}")
+    assert words.lower() in section.inner_text().lower()
+    top = heading.bounding_box()["y"]
+    assert 0 <= top < page.viewport_size["height"] / 2
+
+
+@needs("02_parameters")
+def test_search_finds_pages_by_their_title_and_by_words_apart(visit):
+    page = visit("search.html?q=Reach%2C+initialize+and+share+parameters")
+    page.locator("#search-results li a", has_text=REACH).first.wait_for()
+    # In no section together: the page, at its beginning.
+    page.goto(page.url.partition("?")[0] + "?q=frozen+UninitializedParameter")
+    results = page.locator("#search-results li a")
+    results.first.wait_for()
+    hrefs = [link.get_attribute("href") for link in results.all()]
+    assert "02_parameters.html" in hrefs
 
 
 @pytest.mark.skipif(not SOLUTIONS, reason="site/course.toml: no solutions")
@@ -146,11 +177,8 @@ def test_search_field_leads_to_the_search(visit):
     page.keyboard.press("Control+k")
     page.keyboard.type("gradcheck")
     page.keyboard.press("Enter")
-    page.locator("#search-results li").first.wait_for(timeout=10_000)
-    assert (
-        "Write layers of your own"
-        in page.locator("#search-results").inner_text()
-    )
+    results = page.locator("#search-results li")
+    results.filter(has_text="Write layers of your own").first.wait_for()
 
 
 @needs("03_custom_layers")
@@ -231,6 +259,93 @@ def test_wrong_address_leads_back(site):
     folder = urlsplit(COURSE.address).path or "/"
     text = (site.folder / "404.html").read_text("utf-8")
     assert f'href="{folder}index.html"' in text
+
+
+PAPER = {
+    "format": "A4",
+    "margin": dict.fromkeys(["top", "right", "bottom", "left"], "1cm"),
+}
+CM = 72 / 2.54  # of a centimeter, in the points of a PDF
+
+
+def printed(page):
+    """The sheets of a page, as a printer gets them."""
+    return pdfium.PdfDocument(page.pdf(**PAPER, print_background=True))
+
+
+def letters(text):
+    """A text without what a line or a sheet may break."""
+    return re.sub(r"[\W_]", "", text)
+
+
+def on_paper(block, texts):
+    """Whether a sheet has a block, or the next one has the rest of it."""
+    return any(block in text for text in texts) or any(
+        block[:i] in text and block[i:] in following
+        for text, following in pairwise(texts)
+        for i in range(1, len(block))
+    )
+
+
+@pytest.mark.parametrize("name", [*PAGES[:-2], *SOLUTIONS])
+def test_printed_page_is_complete(visit, name):
+    page = visit(f"{name}.html")
+    blocks = page.evaluate(
+        """[...document.querySelectorAll(
+          "article :is(h1, h2, h3, p, pre, dt, td, summary)"
+        )].filter(e => !e.querySelector("math, p")).map(e => e.textContent)"""
+    )
+    sheets = [sheet.get_textpage() for sheet in printed(page)]
+    texts = [letters(sheet.get_text_bounded()) for sheet in sheets]
+    assert len(blocks) > 20
+    assert [b for b in blocks if not on_paper(letters(b), texts)] == []
+    for sheet in sheets:
+        boxes = map(sheet.get_charbox, range(sheet.count_chars()))
+        assert max(right for _, _, right, _ in boxes) <= 20 * CM + 1
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, *SOLUTIONS])
+def test_printed_figures_are_whole(visit, name):
+    page = visit(f"{name}.html")
+    # Each figure becomes a rectangle of its size, in a color of its own.
+    ratios = page.evaluate(
+        """Promise.all(
+          [...document.querySelectorAll(".cell_output img")].map(async i => {
+            const [w, h] = [i.naturalWidth, i.naturalHeight];
+            i.src = "data:image/svg+xml," + encodeURIComponent(
+              `<svg xmlns="http://www.w3.org/2000/svg" width="${w}"
+              height="${h}"><rect width="${w}" height="${h}"
+              fill="#ff00ff"/></svg>`);
+            await i.decode();
+            return h / w;
+          }))"""
+    )
+    found = []
+    for sheet in printed(page):
+        pixels = sheet.render(scale=2).to_numpy()
+        colored = (pixels[..., 1] < 40) & (pixels[..., [0, 2]] > 215).all(-1)
+        rows = colored.any(1).nonzero()[0]
+        for block in np.split(rows, (np.diff(rows) > 1).nonzero()[0] + 1):
+            if block.size:
+                width = colored[block].any(0).sum()
+                found.append(block.size / width)
+    assert found == pytest.approx(ratios, rel=0.02)
+    assert ratios or name not in CHAPTERS
+
+
+@pytest.mark.parametrize("name", [*PAGES[:-2], *SOLUTIONS])
+def test_printed_lines_are_not_cut(visit, name):
+    width = int(19 * CM * 96 / 72)
+    page = visit(f"{name}.html", viewport={"width": width, "height": 1000})
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        """[...document.querySelectorAll("article, article *")].filter(e =>
+          getComputedStyle(e).overflowX !== "visible"
+          && e.scrollWidth > e.clientWidth + 1
+          || e.getBoundingClientRect().right > innerWidth
+        ).map(e => e.outerHTML.slice(0, 99))"""
+    )
+    assert cut == []
 
 
 def test_printed_chapter_is_the_article_alone(visit):

@@ -1,0 +1,58 @@
+"""The search finds sections: a page may be twenty screens long.
+
+The index has each section as an entry of its own, PAGE#SECTION, beside the
+whole pages. static/search.js makes links of them.
+"""
+
+from collections.abc import Iterable, Set
+
+from docutils import nodes
+from docutils.utils import new_document
+from sphinx.builders.html import StandaloneHTMLBuilder
+
+
+class SectionBuilder(StandaloneHTMLBuilder):
+    def index_page(self, pagename, doctree, title):
+        if self.indexer is None or not title:
+            return
+        file = self.env.doc2path(pagename, base=False)
+        page, *sections = doctree.findall(nodes.section)
+        self.indexer.feed(pagename, file, title, part(page, whole=True))
+        found = [(s[0].astext(), s["ids"][0]) for s in (page, *sections)]
+        for section, (name, anchor) in zip(sections, found[1:], strict=True):
+            entry = f"{pagename}#{anchor}"
+            self.indexer.feed(entry, file, f"{title} > {name}", part(section))
+            self.indexer._all_titles[entry] = []  # the page has them
+        self.indexer._all_titles[pagename] = found
+
+    def load_indexer(self, docnames: Set[str]) -> None:
+        """Keep the sections of pages that aren't written anew."""
+        indexer, prune = self.indexer, self.indexer.prune
+
+        def prune_sections(keep: Iterable[str]) -> None:
+            known = [*indexer._titles]
+            prune([n for n in known if n.partition("#")[0] in keep])
+
+        indexer.prune = prune_sections
+        super().load_indexer(docnames)
+
+
+def part(section: nodes.section, *, whole: bool = False) -> nodes.document:
+    """A section as a document, without the sections in it or with their text.
+
+    Only its own title is one: where a title has a word, it counts more.
+    """
+    copy = section.deepcopy()
+    for inner in [s for s in copy.findall(nodes.section) if s is not copy]:
+        if whole:
+            inner[0].replace_self(nodes.paragraph("", inner[0].astext()))
+        elif inner.parent is copy:
+            copy.remove(inner)
+    document = new_document("")
+    document += copy
+    return document
+
+
+def setup(app):
+    app.add_builder(SectionBuilder, override=True)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,141 @@
+"""The settings of a course: what a teacher says in site/course.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import quote
+
+from tools import book
+
+SITE = book.ROOT / "site"
+# What addresses are made of: nothing that ends one, in HTML or in a shell.
+PART = r"[\w.~%+@=,-]"
+HOST = r"https?://[\w-]+(\.[\w-]+)*(:\d+)?"
+# For each key with a text: its form, and how the form is called.
+FORMS = {
+    # On one line, without the characters that no page may hold.
+    "title": (r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", "some text"),
+    "address": (rf"({HOST}/({PART}+/)*)?", "https://host/folder/"),
+    "repository": (
+        r"(https://github\.com/[\w-]+/(?!\.\.?$)[\w.-]+(?<!\.git))?",
+        "https://github.com/owner/name",
+    ),
+    "branch": (
+        r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
+        "the name of a branch, of letters, digits and . _ + / -",
+    ),
+    "hub": (rf"({HOST}(/{PART}+)*)?", "https://host, no slash after"),
+    "logo": (r"(\w[\w.+-]*)?", "the name of a file in site/static/"),
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a teacher says in site/course.toml.
+
+    Raises:
+        ValueError: if a value isn't what it must be; the message says what
+            that is.
+    """
+
+    title: str
+    logo: str = ""
+    address: str = ""
+    repository: str = ""
+    branch: str = "main"
+    hub: str = ""
+    leave_out: list[str] = field(default_factory=list)
+    solutions: bool = True
+
+    # The branch with the published site, and the notebooks for Colab.
+    published = "gh-pages"
+
+    def __post_init__(self) -> None:
+        for key, (pattern, wanted) in FORMS.items():
+            value = getattr(self, key)
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                empty = "" if key in ("title", "branch") else ", or empty"
+                raise ValueError(
+                    f"{key} is {value!r}, not {wanted}{empty}"
+                    + _refused(key, value)
+                )
+        if self.logo and not (SITE / "static" / self.logo).is_file():
+            raise ValueError(f"there is no logo site/static/{self.logo}")
+        if not isinstance(self.leave_out, list):
+            raise ValueError(f"leave_out is {self.leave_out!r}, not a list")
+        for which in self.leave_out:
+            try:
+                book.sources(str(which) or "''")
+            except LookupError as error:
+                raise ValueError(f"leave_out: {error.args[0]}") from None
+        if not isinstance(self.solutions, bool):
+            raise ValueError(f"solutions is {self.solutions!r}, not a boolean")
+        if not self.chapters:
+            raise ValueError("leave_out leaves no chapter")
+        if self.hub and not self.repository:
+            raise ValueError("hub needs repository: it is what a hub fetches")
+
+    @property
+    def chapters(self) -> list[Path]:
+        """The ``.py`` files of the chapters that it has."""
+        out = [p for which in self.leave_out for p in book.sources(str(which))]
+        return [source for source in book.sources() if source not in out]
+
+    @property
+    def pages(self) -> list[Path]:
+        """The ``.py`` files of its chapters, then of their solutions."""
+        found = map(book.solutions, self.chapters if self.solutions else [])
+        return [*self.chapters, *(page for page in found if page.is_file())]
+
+    def places(self, page: str) -> dict[str, str]:
+        """Where else a page opens, and runs: names, and addresses there."""
+        if not self.repository:
+            return {}
+        path = f"chapters/{page}.ipynb"
+        in_lab = quote(f"lab/tree/{path}", "")
+        branch = quote(self.branch, "")
+        _, owner, name = self.repository.rsplit("/", 2)
+        found = {
+            "Colab": "https://colab.research.google.com/github/"
+            f"{owner}/{name}/blob/{self.published}/colab/{page}.ipynb",
+            "Binder": f"https://mybinder.org/v2/gh/{owner}/{name}/"
+            f"{branch}?urlpath={in_lab}",
+        }
+        if self.hub:
+            found["JupyterHub"] = (
+                f"{self.hub}/hub/user-redirect/git-pull"
+                f"?repo={quote(self.repository, '')}"
+                f"&branch={branch}"
+                f"&urlpath={quote(f'lab/tree/{name}/{path}', '')}"
+            )
+        return found
+
+
+def read_course(file: Path = SITE / "course.toml") -> Course:
+    """What a teacher has written.
+
+    Raises:
+        ValueError: if it can't be read or makes no sense.
+    """
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+        known = [f.name for f in fields(Course)]
+        if unknown := values.keys() - set(known):
+            raise ValueError(
+                f"nothing is called {', '.join(sorted(unknown))}; there are "
+                f"{', '.join(known)}"
+            )
+        return Course(**values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file.name}: {error}") from None
+
+
+def _refused(key: str, value: object) -> str:
+    """The first character that an address can't have, for a message."""
+    if key == "title" or not isinstance(value, str):
+        return ""
+    found = re.search(rf"(?!{PART}|[:/]).", value, re.DOTALL)
+    return f": {found[0]!r} can't stand there" if found else ""
