@@ -38,8 +38,9 @@
 # [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
-# [Build networks from blocks](01_blocks.ipynb). The cells take about five
-# seconds on a CPU, and use a GPU where there is one.
+# [Build networks from blocks](01_blocks.ipynb). Logits, the sigmoid and cross
+# entropy are explained where they come up. The cells take about five seconds
+# on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device.
@@ -74,7 +75,9 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # to follow what is done with a tensor.
 
 # %%
-x1, w, x2 = (torch.tensor(v, requires_grad=True) for v in (2.0, 1.0, 5.0))
+x1 = torch.tensor(2.0, requires_grad=True)
+w = torch.tensor(1.0, requires_grad=True)
+x2 = torch.tensor(5.0, requires_grad=True)
 a, b = x1 + w, x2 + w
 y = a * b
 y.item()
@@ -83,7 +86,8 @@ y.item()
 # In its graph, each node is a value, and an edge leads from a value to one
 # that is computed from it. Each edge has a *slope*, the partial derivative:
 # how fast the second value changes with the first. For a sum it is 1. For the
-# product $ab$ it is the other factor.
+# product $ab$ it is the other factor. The dictionary has an entry for each
+# edge, and `nx.DiGraph` makes a graph of its keys.
 
 # %%
 slopes = {
@@ -97,25 +101,36 @@ slopes = {
 hand = nx.DiGraph(slopes.keys())
 
 # %% [markdown]
+# The next function draws the graph. (You may skip its lines.)
+
+
+# %%
+def draw_by_hand():
+    places = {"x1": (0, 2), "w": (0, 1), "x2": (0, 0)}
+    places |= {"a": (1, 1.5), "b": (1, 0.5), "y": (2, 1)}
+    texts = {"x1": "$x_1$\n2", "w": "$w$\n1", "x2": "$x_2$\n5"}
+    texts |= {"a": "$a$\n3", "b": "$b$\n6", "y": "$y$\n18"}
+    nodes = {"node_color": "white", "edgecolors": "C0", "node_size": 1200}
+    marks = {edge: f"{slope:g}" for edge, slope in slopes.items()}
+    _, ax = plt.subplots(figsize=(6, 3))
+    ax.axis("off")
+    ax.margins(0.12)
+    nx.draw_networkx(hand, places, labels=texts, font_size=9, **nodes)
+    nx.draw_networkx_edge_labels(hand, places, marks, font_color="C1")
+
+
+# %% [markdown]
 # In how many ways can you go from `w` to `y`?
 
 # %% mystnb={"image": {"alt": "A graph from left to right. Each node shows a name and a value. Edges marked 1 lead from x1, 2, and w, 1, to a, 3, and from w and x2, 5, to b, 6. An edge marked 6 leads from a to y, 18, and an edge marked 3 from b to y."}}
-places = {"x1": (0, 2), "w": (0, 1), "x2": (0, 0)}
-places |= {"a": (1, 1.5), "b": (1, 0.5), "y": (2, 1)}
-texts = {"x1": "$x_1$\n2", "w": "$w$\n1", "x2": "$x_2$\n5"}
-texts |= {"a": "$a$\n3", "b": "$b$\n6", "y": "$y$\n18"}
-nodes = {"node_color": "white", "edgecolors": "C0", "node_size": 1200}
-marks = {edge: f"{slope:g}" for edge, slope in slopes.items()}
-_, ax = plt.subplots(figsize=(6, 3))
-ax.axis("off")
-ax.margins(0.12)
-nx.draw_networkx(hand, places, labels=texts, font_size=9, **nodes)
-nx.draw_networkx_edge_labels(hand, places, marks, font_color="C1")
+draw_by_hand()
 plt.show()
 
 # %% [markdown]
-# In two. Along a path, the slopes multiply; that is the chain rule. A small
-# change of `w` reaches `y` along both paths, so their products add up.
+# There are two ways, through $a$ and through $b$. Along a path, the slopes
+# multiply; that is the chain rule. A small change of `w` reaches `y` along
+# both paths, so their products add up. (`pairwise(p)` gives the edges of a
+# path, each as a pair of neighbors.)
 
 # %%
 paths = list(nx.all_simple_paths(hand, "w", "y"))
@@ -127,8 +142,8 @@ sum(products)
 # %% [markdown]
 # `backward` finds the same number, without a list of paths: it goes through
 # the graph once, from the end back, and adds up at each node what arrives
-# there. The result is in `grad`. (Each is emptied first, so that you can run
-# the cell again.)
+# there. The result is in `grad`. (The first line empties the three `grad`, so
+# that you can run the cell again.)
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -139,8 +154,8 @@ x1.grad.item(), w.grad.item(), x2.grad.item()
 # %% [markdown]
 # ## The graph that PyTorch keeps
 #
-# A tensor that you made, such as `w`, is a *leaf*. One that was computed from
-# it has a `grad_fn`, the operation that will carry a gradient back.
+# `w`, which you made, is a *leaf*. `y`, which was computed from it, has a
+# `grad_fn`, the operation that will carry a gradient back.
 
 # %%
 assert w.is_leaf and w.grad_fn is None
@@ -158,9 +173,9 @@ assert to_a is a.grad_fn and to_b is b.grad_fn
 to_a.name(), to_b.name()
 
 # %% [markdown]
-# And from there? At a leaf stands a node that adds what arrives to `grad`. The
-# leaf itself is its `variable`. In both sums, `w` is the second input. Do they
-# share one node for it?
+# They lead to the two sums. And from there? At a leaf stands a node that adds
+# what arrives to `grad`. The leaf itself is its `variable`. In both sums, `w`
+# is the second input. Do they share one node for it?
 
 # %%
 w_from_a = a.grad_fn.next_functions[1][0]
@@ -170,8 +185,8 @@ assert w_from_a.variable is w
 type(w_from_a).__name__
 
 # %% [markdown]
-# They do, and that is where the two paths meet. `draw_graph` follows
-# `next_functions` from any tensor until it is back at the leaves. What differs
+# They share one node, and there the two paths meet. `draw_graph` follows
+# `next_functions` from a tensor until it is back at the leaves. What differs
 # from the graph by hand?
 
 # %% mystnb={"image": {"alt": "A graph from left to right, with three orange boxes at the left: x1, w and x2. Lines lead from x1 and w to a blue box, AddBackward0, and from w and x2 to another AddBackward0. From both, lines lead to the blue box MulBackward0 at the right."}}
@@ -186,10 +201,16 @@ plt.show()
 # %% [markdown]
 # ## The gradient of a loss
 #
-# Next come a linear layer with three outputs, $z = xW + b$, and a loss: binary
-# cross entropy, a mean over three yes-or-no targets. The function takes the
-# *logits* $z$, and applies the sigmoid itself. The random numbers are moved
-# before `requires_grad_`, so that the moved tensor is the leaf.
+# Next come a linear layer with three outputs, $z = xW + b$, and a loss for
+# three yes-or-no questions. The outputs are *logits*: scores that can be any
+# numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a logit into a
+# probability of "yes". *Binary cross entropy* is minus the logarithm of the
+# probability that the right answer gets, here a mean over the three. The
+# function below takes logits, and applies the sigmoid itself.
+#
+# In the code, `x @ weight` is the product of the vector and the matrix. The
+# random numbers are moved before `requires_grad_`, so that the moved tensor is
+# the leaf.
 
 # %%
 torch.manual_seed(0)
@@ -214,13 +235,13 @@ draw_graph(loss, {"weight": weight, "bias": bias})
 plt.show()
 
 # %% [markdown]
-# Two. `x` and `target` need no gradient, so they aren't in the graph. PyTorch
-# makes `x` a matrix for the product, and squeezes the result to a vector. The
-# whole loss, sigmoid and logarithm included, is one operation.
+# The graph has two leaves. `x` and `target` need no gradient, so they aren't
+# in the graph. PyTorch makes `x` a matrix for the product, and squeezes the
+# result to a vector. The whole loss, sigmoid and logarithm included, is one
+# operation.
 #
 # The formula for its gradient is short: $(\sigma(z) - \mathrm{target}) / 3$
-# for the bias, where $\sigma$ is the sigmoid. For row $i$ of the weight, $x_i$
-# comes in as a factor.
+# for the bias. For row $i$ of the weight, $x_i$ comes in as a factor.
 
 # %%
 weight.grad = bias.grad = None
@@ -241,9 +262,24 @@ loss_once.backward()
 loss_once.backward()
 
 # %% [markdown]
-# The first run frees the values that the operations kept, since most graphs
-# are used once. `retain_graph=True` keeps them. What will stand in
-# `bias.grad` after three runs?
+# The first run frees the values that the operations kept, so that the memory
+# can be used again. The error comes from an operation that needs such a value.
+# A sum needs none: its slope is 1, whatever the inputs were. Is there an error
+# here?
+
+# %%
+start = torch.tensor(1.0, requires_grad=True)
+plus_one = start + 1
+plus_one.backward()
+plus_one.backward()
+start.grad.item()
+
+# %% [markdown]
+# There is no error, and the gradient 1 was added twice. So don't rely on the
+# error to find a second `backward`.
+#
+# If you want to run `backward` again, `retain_graph=True` keeps the values.
+# What will stand in `bias.grad` after three runs?
 
 # %%
 bias.grad = None
@@ -253,13 +289,15 @@ for _ in range(3):
 assert_close(bias.grad, 3 * delta)
 
 # %% [markdown]
-# Three times the gradient: `backward` adds to `grad`, and only you empty it.
-#
+# It holds three times the gradient: `backward` adds to `grad`, and empties
+# nothing. That is left to you.
+
+# %% [markdown]
 # ### Take a step
 #
 # > **Pitfall.** A training step changes a parameter in place. But a parameter
 # > is a leaf, and autograd refuses to record the edit: the parameter would
-# > then be computed from its old value, and no leaf any more.
+# > then be computed from its old value, and would no longer be a leaf.
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -289,7 +327,8 @@ def descend(zero):
 # > **Pitfall.** A loop that forgets to zero the gradients steps along the sum
 # > of all gradients so far. No error is raised.
 #
-# The minimum is at 0. Which of the two will come to rest there?
+# The minimum is at 0. Which loop will come to rest there, the one that zeroes
+# or the one that forgets?
 
 # %% mystnb={"image": {"alt": "Two curves of t against the step, from 1 to 60. The blue one, gradients zeroed, falls from 0.8 towards 0 and is flat at 0 after about 20 steps. The orange one, never zeroed, swings between about 1 and -1 to the end, where it has been near each of them four times, and doesn't get smaller."}}
 zeroed, forgetful = descend(zero=True), descend(zero=False)
@@ -304,9 +343,9 @@ plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The one that zeroes. The other runs through 0 at full speed, because old
-# gradients still push. In a training loop, `optimizer.zero_grad()` empties
-# each `grad`, to `None` as here.
+# The loop that zeroes comes to rest. The other one runs through 0 at full
+# speed, because old gradients still push. In a training loop,
+# `optimizer.zero_grad()` sets each `grad` to `None`, as here.
 
 # %% [markdown]
 # ## An output that isn't a scalar
@@ -325,10 +364,10 @@ out[0].tolist()
 out.backward()
 
 # %% [markdown]
-# It can't know: without an argument, the tensor must have one element. The
-# argument holds a weight for each element. With ones, expect $2(e + 1)$ for
-# each element $e$ of the matrix. The cell calls `backward` twice, zeroes and
-# calls it again; look at the first row of `grad`.
+# `backward` can't know: without an argument, the tensor must have one element.
+# The argument holds a weight for each element. With ones, expect $2(e + 1)$
+# for each element $e$ of the matrix. The cell calls `backward` twice, zeroes
+# and calls it again; look at the first row of `grad`.
 
 # %%
 ones = torch.ones_like(out)
@@ -342,10 +381,10 @@ assert_close(E.grad, 2 * (torch.eye(5, device=device) + 1))
 print(E.grad[0].tolist())
 
 # %% [markdown]
-# 4 on the diagonal and 2 off it, then double that, then 4 and 2 again. With
-# weights $v$, `backward` differentiates the scalar $\sum_{ij} v_{ij}\,
-# \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns a tuple
-# of gradients and leaves `grad` alone.
+# The row holds 4 on the diagonal and 2 off it, then double that, then 4 and 2
+# again. With weights $v$, `backward` differentiates the scalar $\sum_{ij}
+# v_{ij}\, \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns
+# a tuple of gradients and leaves `grad` alone.
 
 # %%
 torch.manual_seed(0)
@@ -357,7 +396,9 @@ assert_close(direct, by_sum)
 # %% [markdown]
 # The complete derivative, of each output with respect to each input, is the
 # *Jacobian*. `jacrev` computes it from the function. Which shape will it have,
-# and how many elements that aren't 0?
+# and how many elements that aren't 0? (In `einsum`, equal letters are equal
+# indices, and one that isn't behind the arrow is summed over:
+# `"ij,ijkl->kl"` is $\sum_{ij} v_{ij} J_{ijkl}$.)
 
 # %%
 J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
@@ -365,9 +406,9 @@ assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
-# Of 625 elements 600 are 0, because each output depends on one input. The
-# product of $v$ and the Jacobian, here an `einsum`, is what `backward`
-# computes without building the Jacobian.
+# Of 625 elements 600 are 0, because each output depends on one input. This
+# product of $v$ and the Jacobian is what `backward` computes, without building
+# the Jacobian.
 
 # %% [markdown]
 # ## Stop the recording
@@ -387,17 +428,18 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 [result.requires_grad for result in results]
 
 # %% [markdown]
-# Only the first. The ways differ in their use.
+# Only the first result asks for a gradient. The ways differ in their use.
 #
 # | way | what it stops | use it for |
 # |---|---|---|
 # | `torch.no_grad()` | recording, in a block of code | editing parameters; computing from them without a gradient |
-# | `torch.inference_mode()` | the same, for good | evaluation and use of a finished model |
+# | `torch.inference_mode()` | the same, also later | evaluation and use of a finished model |
 # | `t.detach()` | the way back from one tensor | a value that counts as a constant |
 # | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
 #
-# "For good": a tensor made in inference mode can't be kept by a graph later
-# either. The product below would have to keep it, as the slope for `q`.
+# "Also later": outside of the block, too, a graph can't keep a tensor that was
+# made in inference mode. The product below would have to keep it, as the slope
+# for `q`.
 
 # %%
 try:
@@ -419,9 +461,9 @@ frozen(X).sum().backward()
 [name for name, p in frozen.named_parameters() if p.grad is not None]
 
 # %% [markdown]
-# Those of the first layer: the gradient passes through the frozen one. With
-# `no_grad` around the second layer, there is no way back to the first. How to
-# train the rest of a frozen network is shown in
+# The two of the first layer get one: the gradient passes through the frozen
+# layer. With `no_grad` around the second layer, there is no way back to the
+# first. How to train the rest of a frozen network is shown in
 # [chapter 02](02_parameters.ipynb).
 
 # %%
@@ -431,9 +473,9 @@ with torch.no_grad():
 frozen(X).requires_grad, blocked.requires_grad
 
 # %% [markdown]
-# Without recording, a forward computation gives the same numbers in less time.
-# Here are microseconds, medians of five; they depend on the machine. One
-# thread is enough for layers as small as these.
+# Without recording, a forward computation gives the same numbers. Does it take
+# less time? Here are microseconds, medians of five; they depend on the
+# machine. One thread is enough for layers as small as these.
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
@@ -445,10 +487,13 @@ for mode in modes * 5:  # in turn, so that other work disturbs all alike
     names = {"mode": mode, "deep": deep, "X": X}
     loop = "with mode(): deep(X).sum().item()"  # item waits for a GPU
     times[mode.__name__].append(timeit(loop, globals=names, number=100))
-with torch.no_grad():
-    quiet = deep(X)
-assert_close(quiet, deep(X))
+    with mode():
+        quiet = deep(X)
+    assert_close(quiet, deep(X))
 {name: round(1e4 * median(seconds)) for name, seconds in times.items()}
+
+# %% [markdown]
+# On the machine that made this page, it took less time.
 
 # %% [markdown]
 # ## Follow more gradients
@@ -474,8 +519,9 @@ assert_close(partial, s.detach())
 full.tolist(), partial.tolist()
 
 # %% [markdown]
-# The constant itself, $s = r^2$: 0, 1, 4, 9.
-#
+# What is left is the constant itself, $s = r^2$: 0, 1, 4, 9.
+
+# %% [markdown]
 # ### Through loops and branches
 #
 # How often this function doubles, and which branch it takes, depends on its
@@ -514,6 +560,7 @@ for value in (100.0, 1.0, 0.01, -1.0):
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
 curve = F.gelu(grid)
 curve.sum().backward()
+assert (grid.grad[:-1][curve.diff() < 0] < 0).all()
 plt.plot(grid.detach(), curve.detach(), label="GELU")
 plt.plot(grid.detach(), grid.grad, label="its slope, by autograd")
 plt.xlabel("$x$")
@@ -522,7 +569,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# It is. Further right, the slope rises above 1 before it settles.
+# The slope is below 0 there. Further right, it rises above 1 before it
+# settles.
 
 # %% [markdown]
 # ## Dynamic and static graphs
@@ -536,12 +584,13 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 [len(graph_of(f(point))) for point in points]
 
 # %% [markdown]
-# The smallest, with 16 products and the leaf. There is no loop in the graph,
-# only the products that the call ran.
+# The smallest argument needs the most: 16 products and the leaf. There is no
+# loop in the graph, only the products that the call ran.
 #
-# A *static* graph is built before there are data. `symbolic_trace` does so: it
-# runs `forward` once, with a stand-in for the input that records what is done
-# to it. Which operations of the MLP will it list?
+# A *static* graph is made once, and then serves many calls. `symbolic_trace`
+# makes one without any data: it runs `forward` once with a *proxy*, an object
+# that takes the place of the input and records what is done to it. Which
+# operations of the MLP will it list?
 
 # %%
 torch.manual_seed(0)
@@ -553,10 +602,10 @@ for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# Its two layers and the ReLU, between the input and the output. These are the
-# steps forward; when they run, autograd records its own graph as ever. What
-# can be read as a whole can also be rewritten: here each ReLU becomes a tanh,
-# without a change in the class.
+# It lists the two layers and the ReLU, between the input and the output. These
+# are the steps forward; when they run, autograd still records its own graph.
+# What can be read as a whole can also be rewritten: here each ReLU becomes a
+# tanh, without a change in the class.
 
 # %%
 edited = symbolic_trace(mlp)
@@ -568,17 +617,36 @@ edited.recompile()
 assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 
 # %% [markdown]
-# The price: a stand-in has no value. `FixedHiddenMLP` of chapter 01 halves its
-# output until it is small. Can it be traced?
+# But a proxy has no value. `FixedHiddenMLP` of chapter 01 halves its output
+# until it is small. Can it be traced?
 
 # %% tags=["raises-exception"]
 symbolic_trace(d2l_helpers.FixedHiddenMLP())
 
 # %% [markdown]
-# No: tracing stops at the first line that asks for a value, to decide which
-# way to go. So a dynamic graph follows any Python code, and is recorded anew
-# in each call. A static graph is built once and can be read and rewritten, but
-# in the code, no `if` or `while` may depend on a tensor's values.
+# It can't: tracing stops at the first line that asks for a value, to decide
+# which way to go. A proxy has no shape either. Can this function be traced,
+# whose `if` asks for the number of samples?
+
+
+# %%
+def mean_of_many(X):
+    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+try:
+    symbolic_trace(mean_of_many)
+except torch.fx.proxy.TraceError as error:
+    print(error)
+
+# %% [markdown]
+# It can't be traced either. Another tool, `torch.export`, asks for an example
+# input, and so knows a shape: its graph has the branch that the example takes,
+# and refuses batches of another size. An `if` on values it refuses too.
+#
+# So a dynamic graph follows the way that the Python code takes, and is
+# recorded anew in each call. A static graph is made once and can be read and
+# rewritten, but a Python `if` or `while` on a tensor's values can't be in it.
 
 # %% [markdown]
 # ## Beyond the first derivative
@@ -606,12 +674,12 @@ naive = (1 + at.exp()).log()
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
 # %% [markdown]
-# At 100, `nan`: $e^{100}$ is infinite in single precision, and the chain rule
-# multiplies 0 by infinity. With an `autograd.Function` you write both ways:
-# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same
-# number, and `backward` multiplies the gradient that arrives by the slope. The
-# context `ctx` keeps what `backward` needs. You call the function through
-# `apply`.
+# At 100 it says `nan`: $e^{100}$ is infinite in single precision, and the
+# chain rule multiplies 0 by infinity. With an `autograd.Function` you write
+# both ways: `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the
+# same number, and `backward` multiplies the gradient that arrives by the
+# slope. The context `ctx` keeps what `backward` needs. You call the function
+# through `apply`.
 
 
 # %%
@@ -632,7 +700,7 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# A `backward` by hand can be wrong without an error. `gradcheck`, which
+# A `backward` that you wrote can be wrong without an error. `gradcheck`, which
 # [chapter 03](03_custom_layers.ipynb) uses on layers, compares it, in double
 # precision, with slopes from small changes of the input. The second function
 # below is a square with one factor detached. Which one passes?
@@ -644,8 +712,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
-# Softplus does. For the square, autograd gives $t$, and the small changes
-# $2t$. Without `raise_exception=False`, an error would show both.
+# Softplus passes, and the square doesn't: autograd gives $t$, and the small
+# changes give $2t$. Without `raise_exception=False`, an error would show both.
 
 # %% [markdown]
 # ## Summary
@@ -654,21 +722,24 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 #   `backward` computes it in one pass.
 # - `grad_fn` is the operation behind a tensor; `next_functions` lead on to the
 #   leaves. Inputs that need no gradient aren't in the graph.
-# - `backward` frees what the graph kept, and adds to `grad`. Zero the
-#   gradients in each step.
+# - `backward` frees what the graph kept, and adds to `grad`. A second one on
+#   the same graph fails where a kept value is needed. Zero the gradients in
+#   each step.
 # - For an output that isn't a scalar, `backward` takes weights.
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.
 # - The graph is that of one call. A static graph can be read and rewritten,
-#   but no `if` or `while` may depend on values.
+#   but a Python `if` or `while` on a tensor's values can't be in it;
+#   `symbolic_trace` refuses one on a shape too.
 # - An `autograd.Function` replaces a gradient; check it with `gradcheck`.
 
 # %% [markdown]
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/05_autograd.ipynb).
 
 # %%

@@ -19,8 +19,7 @@
 #
 # To the exercises of
 # [Follow gradients through the graph](../05_autograd.ipynb). Each begins with
-# its statement. Try it there first: a solution teaches most to one who has
-# been stuck.
+# its statement. Try it there first, and come here when you are stuck.
 
 # %%
 import math
@@ -105,7 +104,8 @@ draw_graph((x1**2).log() * x1.sin() + 1 / x1, {"x": x1})
 plt.show()
 
 # %% [markdown]
-# That to $1/x$: PyTorch computes the reciprocal, then multiplies it by 1.
+# The edge from $x$ to $1/x$ takes two: PyTorch computes the reciprocal, then
+# multiplies it by 1.
 #
 # **Another way.** `detach` closes a path. With all but one closed, autograd
 # gives the product along the one that is left.
@@ -229,8 +229,8 @@ plt.figlegend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# **Pitfall.** Small changes give a slope, too, but not up to rounding: the
-# smaller the change, the fewer digits of the difference are left.
+# **Pitfall.** Small changes give a slope too, but a less precise one: numbers
+# that are nearly equal are subtracted, and few digits of them are left.
 
 # %%
 h = 1e-4
@@ -262,7 +262,8 @@ flat.requires_grad
 # **Idea.** A call of `grad` multiplies the weights, as a row, by the Jacobian.
 # Weights with a 1 in place $i$ and 0 elsewhere pick out row $i$, the gradient
 # of output $i$. A row is as long as the input, and there are as many rows as
-# outputs: $m$ calls, whatever $n$ is. That is why one call does for a loss.
+# outputs: $m$ calls, whatever $n$ is. A loss is one number, so one call is
+# enough for it.
 
 
 # %%
@@ -382,9 +383,9 @@ kept = [kept_values(order) for order in range(4)]
 [later > 2 * earlier for earlier, later in pairwise(kept)]
 
 # %% [markdown]
-# Their number more than doubles as well. Here each is one number; in a network
-# each is as large as the outputs of a layer, and all of them stay until the
-# last derivative is done.
+# Their number more than doubles as well. Here each is one number. In a network
+# each can be as large as the outputs of a layer, and it stays in memory as
+# long as the graph that keeps it.
 #
 # **At the edges.** Not every function grows. Each derivative of $e^u$ is
 # recorded as one product, of 1 and $e^u$.
@@ -412,9 +413,9 @@ assert len(set(derivatives)) == 1
 # the true slope is 0. The function claims 1. `gradcheck` compares this with
 # small changes of the input, which leave the output as it was, and says no.
 #
-# With the true slope, no weight behind a rounding would ever move. The claimed
-# one carries the message "more" or "less" to the weight. It is false, but it
-# has the right sign.
+# With the true slope, the gradient of a weight that is rounded is 0, and the
+# weight stays where it is. The claimed slope tells the weight whether to grow
+# or to shrink. It is false, but here it has the right sign.
 
 
 # %%
@@ -438,7 +439,7 @@ check.function_of_your_own(
 )
 
 # %% [markdown]
-# `gradcheck` needs double precision, as always.
+# `gradcheck` is made for double precision.
 
 # %%
 numbers = torch.tensor([-1.7, 0.4, 2.6]).double().requires_grad_()
@@ -477,7 +478,7 @@ assert_close(straight(numbers), numbers.round())
 
 # %% [markdown]
 # **Pitfall.** The weight itself must keep its fraction. If it is rounded after
-# each step, a step of less than a half is lost, and small steps never add up.
+# each step, a step of less than a half is lost, and a hundred of them too.
 
 # %%
 w = torch.tensor(2.0)
@@ -520,7 +521,9 @@ is_leaf = {"double": False, "float": True, "cpu": True, "cuda": False}
 check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 
 # %% [markdown]
-# The graph still holds the nameless leaf, and it has the gradient.
+# The graph still holds the nameless leaf, and it has the gradient. (The first
+# pair of `next_functions` is unpacked; `*_` takes the others, if there are
+# any.)
 
 # %%
 t = torch.ones(2, requires_grad=True).double()
@@ -539,7 +542,7 @@ ones.double().is_leaf, ones.to("meta").is_leaf
 
 # %% [markdown]
 # **Pitfall.** `retain_grad` makes `t` keep a copy of its gradient, but no leaf
-# of it: the gradient goes on, and piles up in `ones`, which nobody empties.
+# of it: the gradient goes on, and adds up in `ones`, which nobody empties.
 
 # %%
 ones.grad = None
@@ -551,7 +554,7 @@ for _ in range(3):
 t.grad.tolist(), ones.grad.tolist()
 
 # %% [markdown]
-# Without it, an optimizer says what is wrong.
+# An optimizer that is given such a tensor says what is wrong.
 
 # %%
 try:
