@@ -19,8 +19,8 @@
 #
 # A program that trains on your laptop should train on a GPU without an edit.
 # That takes a few habits: choose the device in one place, draw the same
-# numbers everywhere, wait for the GPU before you read the clock. Most mistakes
-# can be seen without a GPU, and in this chapter they are.
+# numbers everywhere, wait for the GPU before you read the clock. The mistakes
+# of this chapter are shown without a GPU.
 #
 # **You will learn** to
 #
@@ -102,12 +102,14 @@ print("types equal:", current.type == zero.type)
 d2l.try_gpu(99)
 
 # %% [markdown]
-# The CPU, without a word: handy in a notebook, a surprise in a long run.
+# It is the CPU, and nothing says so. In a notebook this is convenient; in a
+# long run you may not notice that the GPU isn't used.
 #
 # > **Pitfall.** The documentation of `try_all_gpus` promises `[cpu]` where
 # > there is no GPU.
 #
-# Inside the `with` block, `mock.patch` replaces the number of GPUs by 0.
+# Inside the `with` block, the number of GPUs is 0. (How `mock.patch` does this
+# is advanced; you may skip it.)
 
 # %%
 with mock.patch.object(d2l, "num_gpus", return_value=0):
@@ -115,7 +117,8 @@ with mock.patch.object(d2l, "num_gpus", return_value=0):
 found
 
 # %% [markdown]
-# A loop over an empty list does nothing. Write the fallback yourself.
+# The list is empty, and a loop over it would do nothing. Write the fallback
+# yourself.
 
 # %%
 devices = d2l.try_all_gpus() or [torch.device("cpu")]
@@ -123,8 +126,8 @@ assert all(d.type == device.type for d in devices)
 
 # %% [markdown]
 # *Accelerator* is PyTorch's word for a device that computes beside the CPU,
-# such as a GPU of any make: `cuda` for NVIDIA's and AMD's, `mps` for Apple's,
-# `xpu` for Intel's. Ask `is_available` first: `current_accelerator` may name
+# such as a GPU: `cuda` for NVIDIA's and AMD's, `mps` for Apple's, `xpu` for
+# Intel's. Ask `is_available` first: `current_accelerator` may name
 # the GPU that PyTorch was built for, even where there is none.
 
 # %%
@@ -136,8 +139,8 @@ assert (accelerator.type == "cuda") == torch.cuda.is_available()
 # %% [markdown]
 # ## Tensors live somewhere
 #
-# A tensor is created on the CPU unless you say otherwise with `device=`. `.to`
-# moves it.
+# A tensor is created on the CPU unless you say otherwise, for example with
+# `device=`. `.to` moves it.
 
 # %%
 X = torch.ones(2, 3)
@@ -147,9 +150,20 @@ assert Y.device.type == Z.device.type == device.type
 X.device
 
 # %% [markdown]
-# Much of what goes wrong on a GPU can be rehearsed on `meta`, the device
-# without data that every machine has: an operation needs all of its inputs in
-# one place.
+# You can say it for a block of code too. `meta` is a device without data,
+# which needs no GPU.
+
+# %%
+with torch.device("meta"):
+    inside = torch.ones(2, 3)
+inside.device, torch.ones(2, 3).device
+
+# %% [markdown]
+# `torch.set_default_device` says it for all that follows. This chapter uses
+# neither, so that you see where a tensor is.
+#
+# Some of what goes wrong on a GPU can be tried on `meta`. Most operations need
+# their inputs in one place:
 
 # %% tags=["raises-exception"]
 M = torch.ones(2, 3, device="meta")
@@ -157,8 +171,9 @@ print("M is", M)
 X + M
 
 # %% [markdown]
-# In arithmetic, PyTorch doesn't move a tensor for you, since a slow copy would
-# go unnoticed. There is one exception. What is special about `scale`?
+# In arithmetic, PyTorch doesn't move a tensor for you, since you wouldn't
+# notice the slow copy. But there is an exception. What is special about
+# `scale`?
 
 # %%
 scale = torch.tensor(2.0)
@@ -167,8 +182,15 @@ print("scale is on", scale.device)
 print("M * scale is on", (M * scale).device)
 
 # %% [markdown]
-# It has no dimensions. In arithmetic, such a CPU tensor counts as a number,
-# and numbers may go anywhere.
+# `scale` has no dimensions. In arithmetic, such a CPU tensor counts as a
+# number, and numbers may go to any device.
+#
+# Two more operations take a tensor from elsewhere: `copy_` writes the values
+# of one into another, and indices may be on the CPU.
+
+# %%
+assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
+assert torch.equal(Z[torch.tensor([1, 0])], Z)
 
 # %% [markdown]
 # ### Moving copies, unless it is there already
@@ -181,8 +203,8 @@ print("to another place:", X.to("meta") is X)
 print("to its own place:", Z.to(device) is Z)
 
 # %% [markdown]
-# No: it returns the same object, so a needless `.to(device)` costs next to
-# nothing.
+# It makes no copy: it returns the same object. So a needless `.to(device)`
+# copies nothing.
 #
 # > **Pitfall.** If you change the result, you may change the original.
 
@@ -205,8 +227,8 @@ untouched[0, 0].item()
 # %% [markdown]
 # ### Create new tensors beside the old
 #
-# > **Pitfall.** A tensor created inside `forward` is on the CPU, wherever the
-# > input is.
+# > **Pitfall.** A tensor created inside `forward`, without `device=`, isn't
+# > where the input is: it is on the CPU.
 #
 # This module adds 0, 1, 2 to the three features, on a CPU. And on `meta`?
 
@@ -243,6 +265,7 @@ for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
 # %%
 fixed = FixedHiddenMLP()
 print("same object:", fixed.to("meta") is fixed)
+assert not hasattr(fixed, "device")
 print("place:", next(fixed.parameters()).device)
 {name: tensor.device.type for name, tensor in fixed.state_dict().items()}
 
@@ -270,8 +293,7 @@ class ScaledLinear(MyLinear):
 ScaledLinear(5, 3).to("meta")(torch.ones(2, 5, device="meta"))
 
 # %% [markdown]
-# As a buffer it moves. One call on `meta` finds much of what a module leaves
-# behind, but not all: a product with `@` doesn't check the places there.
+# As a buffer it moves.
 
 
 # %%
@@ -286,6 +308,33 @@ class ScaledLinearBuffer(MyLinear):
 
 scaled = ScaledLinearBuffer(5, 3).to("meta")
 scaled(torch.ones(2, 5, device="meta")).device
+
+# %% [markdown]
+# Does one call on `meta` find all that a module leaves behind? In each line
+# below, `W` is on the CPU, and `M` or `ids` on `meta`. `eval` runs a line, and
+# `F.embedding` picks rows of `W`. On a GPU, each line would raise an error.
+
+# %%
+W = torch.ones(3, 3)
+ids = torch.tensor([0, 2], device="meta")
+for code in (
+    "M + W[:2]",
+    "torch.cat([M, W])",
+    "F.mse_loss(M, W[:2])",
+    "M @ W",
+    "F.linear(M, W)",
+    "F.embedding(ids, W)",
+):
+    try:
+        eval(code)
+        print(f"{code:21} no error")
+    except RuntimeError:
+        print(f"{code:21} error")
+
+# %% [markdown]
+# It doesn't. On `meta`, many operations that carry weights don't look at the
+# places. An error there is a mistake found; no error proves nothing. Exercise
+# 6.5 looks for the tensors themselves.
 
 # %% [markdown]
 # ### Move first, then create the optimizer
@@ -306,20 +355,26 @@ moves = (device, torch.float64, "meta")
 # object it was and gets new data. A move to `meta` makes a new one, and the
 # optimizer is left with parameters that no network uses.
 #
-# With momentum, `SGD` remembers past gradients, and this memory follows no
-# move. Below, the layer changes its type after one step; the memory keeps the
-# old type, as it would keep the old place. Loading its own state brings the
-# optimizer's memory to the parameters.
+# Many optimizers remember something of past gradients, and this memory doesn't
+# follow a move. Below, a layer changes its type after one step of Adam; the
+# memory keeps the old type, as it would keep the old place. Then the optimizer
+# loads its own state. What becomes of the memory?
 
 # %%
 stepped = nn.Linear(3, 1)
-sgd = torch.optim.SGD(stepped.parameters(), lr=0.1, momentum=0.9)
+adam = torch.optim.Adam(stepped.parameters())
 stepped(X).sum().backward()
-sgd.step()
+adam.step()
 stepped.double()
-print("memory:", sgd.state[stepped.weight]["momentum_buffer"].dtype)
-sgd.load_state_dict(sgd.state_dict())
-print("loaded:", sgd.state[stepped.weight]["momentum_buffer"].dtype)
+print("memory:", adam.state[stepped.weight]["exp_avg"].dtype)
+adam.load_state_dict(adam.state_dict())
+{name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
+
+# %% [markdown]
+# Loading brings the averages of the gradients, `exp_avg` and `exp_avg_sq`, to
+# the type and the place of the parameters. `step`, which counts steps, keeps
+# its type. It also stays on the CPU ([chapter 04](04_file_io.ipynb) shows it),
+# where Python can read it without waiting for a GPU.
 
 # %% [markdown]
 # ## Get the same numbers
@@ -360,7 +415,7 @@ print((large + one) - large)
 print((large - large) + one)
 
 # %% [markdown]
-# They do: near $10^8$, float32 numbers are 8 apart, and the 1 is rounded away.
+# The sums differ: near $10^8$, float32 numbers are 8 apart, and the 1 is lost.
 # A GPU, or another CPU, may sum in another order. Each element of `A @ B` is a
 # sum of 1,000 products. Computed as two sums of 500, the result isn't equal,
 # but close.
@@ -409,7 +464,10 @@ f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 # %% [markdown]
 # A comparison with TF32 needs a wider tolerance. If two results disagree,
 # compute a third in float64. Convolutions on a GPU have a switch of their own,
-# `torch.backends.cudnn.allow_tf32`, which is on by default.
+# which allows TF32 by default: `torch.backends.cudnn.allow_tf32`, and since
+# PyTorch 2.9 `torch.backends.cudnn.conv.fp32_precision` in its place. Use one
+# of the two: after the new one was set, reading the old one can raise an
+# error.
 
 # %% [markdown]
 # ## Time it right
@@ -421,9 +479,10 @@ f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 # > **Pitfall.** A clock that is read when the call returns measures how long
 # > it takes to ask. `d2l.Timer` is such a clock: it doesn't wait for CUDA.
 #
-# Here a thread plays the GPU, so that each machine shows it. `submit` queues
-# half a second of sleep; `result` waits for its end. The timer starts when it
-# is created. Is the work done when it stops?
+# So that it can be seen without a GPU, a thread does the work here. `submit`
+# queues half a second of sleep; `result` waits for its end. (Thread pools are
+# advanced; you may skip how they work.) The timer starts when it is created.
+# Is the work done when it stops?
 
 # %%
 with ThreadPoolExecutor(max_workers=1) as queue:
@@ -436,11 +495,12 @@ with ThreadPoolExecutor(max_workers=1) as queue:
 assert timer.times[0] < 0.5
 
 # %% [markdown]
-# So: wait, start the clock, call, wait, stop the clock. `synchronize` waits
-# until a GPU's queues are empty. Warm up first, since first calls load code
-# and reserve memory. Repeat, and take the median, which a single disturbed run
-# hardly moves. From here on the CPU uses one thread: on a busy machine,
-# several wait for each other, and the clock shows this waiting.
+# The work isn't done. So: wait, start the clock, call, wait, stop the clock.
+# `synchronize` waits until a GPU's queues are empty. Warm up first, since
+# first calls load code and reserve memory. Repeat, and take the median, which
+# a single disturbed run hardly moves. From here on the CPU uses one thread: on
+# a busy machine, several wait for each other, and the clock shows this
+# waiting.
 
 
 # %%
@@ -510,10 +570,10 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Not on the left: a small product costs little more than the call itself, so
-# the curve is flatter than the line and far above it. On the right the work
-# takes over. If you have a GPU, find where its curve crosses the CPU's. It
-# pays for large work.
+# On the left, the time grows more slowly: a small product costs little more
+# than the call itself, so the curve is flatter than the line and far above it.
+# On the right, most of the time is the work itself. If you have a GPU, find
+# where its curve crosses the CPU's: from there on, the GPU is faster.
 
 # %% [markdown]
 # ### Two GPUs at once
@@ -554,8 +614,9 @@ else:
 # `x.item()` needs the number in `x`. Python waits until the GPU has emptied
 # its queue and copied the number; then the GPU, with nothing queued, waits for
 # Python. The next class counts such reads. Inside `with CountReads()`, PyTorch
-# calls its method for each operation, and a read is one, named
-# `_local_scalar_dense`.
+# calls its method for each operation, and the one that `item` runs is named
+# `_local_scalar_dense`. (`TorchDispatchMode` is advanced; you may skip the
+# class.)
 
 
 # %%
@@ -580,16 +641,28 @@ for code in (
     "x > 0",
     "x + 1",
     "x.detach()",
+    "str(x)",
+    "x.tolist()",
+    "x.cpu()",
+    "torch.equal(x, x)",
 ):
     with CountReads() as reads:
         eval(code)
     print(f"{code:18}", reads.count)
 
 # %% [markdown]
-# The `if` reads, the comparison alone doesn't. In training, the usual reader
-# is the log of the loss. This loop is told how to log: with `Tensor.item`, a
-# number is read at each step; with `Tensor.detach`, a tensor without its graph
-# stays on the device.
+# The `if` reads, the comparison alone doesn't.
+#
+# > **Pitfall.** The last four count 0, and yet they read. On a GPU, `str(x)`,
+# > and so `print(x)`, needs the numbers on the CPU, and waits for them; so do
+# > `tolist`, `cpu` and `torch.equal`. They get them through other operations.
+#
+# So a count of 0 means that nothing read a number as `item` does. On a GPU,
+# `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that wait.
+#
+# In training, the usual reader is the log of the loss. This loop is told how
+# to log: with `Tensor.item`, a number is read at each step; with
+# `Tensor.detach`, a tensor without its graph stays on the device.
 
 
 # %%
@@ -622,8 +695,8 @@ assert_close(losses_item, kept, rtol=1e-5, atol=0)
 reads_item.count, reads_kept.count
 
 # %% [markdown]
-# The same losses, with a hundred reads or none. On a CPU nothing is queued,
-# and the two times differ by chance. On a GPU, compare them.
+# The losses are the same, with a hundred reads or with none. On a CPU nothing
+# is queued, and the two times differ little. On a GPU, compare them.
 
 # %% tags=["nbval-ignore-output"]
 time_item = seconds(train, torch.Tensor.item)
@@ -656,8 +729,9 @@ assert recorded == {str(trained.out.weight.device)}
 # > **Pitfall.** A file that was saved on a GPU doesn't load where this GPU is
 # > missing.
 #
-# The patch makes this file say that it comes from GPU number 99. The rest of
-# the message depends on the machine, and recommends `map_location`.
+# `mock.patch` makes this file say that it comes from GPU number 99. (You may
+# skip how.) The rest of the message depends on the machine, and recommends
+# `map_location`.
 
 # %%
 far_file = io.BytesIO()
@@ -671,7 +745,7 @@ except RuntimeError as missing:
     print(str(missing)[:35], "...")
 
 # %% [markdown]
-# With `map_location="cpu"` it loads on any machine. `load_state_dict` then
+# With `map_location="cpu"` it loads without this GPU. `load_state_dict` then
 # copies the values to where the parameters are; `state` stays on the CPU.
 
 # %%
@@ -688,26 +762,31 @@ state["out.weight"].device
 # ## Summary
 #
 # - Choose `device` once.
-# - An operation needs its inputs in one place. `.to` returns a copy, or the
-#   same object if it is there already.
+# - Most operations need their inputs in one place. Numbers (tensors without
+#   dimensions), `copy_` and indices may come from the CPU. `.to` returns a
+#   copy, or the same object if it is there already.
+# - A tensor is created on the CPU, unless `device=`, `with torch.device(...)`
+#   or `set_default_device` says otherwise.
 # - A module moves in place, with parameters and buffers. Plain attributes, and
-#   tensors created in `forward` without `device=`, don't follow. `meta` finds
-#   most of them without a GPU.
-# - Move the network, then create the optimizer.
+#   tensors created in `forward` without `device=`, don't follow. A call on
+#   `meta` finds some of them without a GPU, and misses others.
+# - Move the network, then create the optimizer. Loading an optimizer's state
+#   brings averages to the parameters, and leaves Adam's `step` on the CPU.
 # - Draw on the CPU, then move. Compare with a tolerance, a wider one with
 #   TF32.
 # - Calls to a GPU return early. Warm up, wait, repeat, take the median.
-# - `item`, `float`, formatting and `if` wait for the queue. Keep the log on
-#   the device.
-# - `torch.load(file, map_location="cpu")` loads everywhere; `load_state_dict`
-#   copies to where the parameters are.
+# - `item`, `float`, `print`, `tolist`, `cpu` and `if` wait for the queue. Keep
+#   the log on the device.
+# - `torch.load(file, map_location="cpu")` needs no GPU; a module's
+#   `load_state_dict` copies to where the parameters are.
 
 # %% [markdown]
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/06_devices.ipynb). Most checks give your
 # functions tensors on the CPU: ask those for their device, and don't count on
 # `device`.

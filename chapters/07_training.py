@@ -18,9 +18,9 @@
 # # Train anywhere, stop and resume
 #
 # A training run can take days, and a machine can stop at any moment. In this
-# chapter you train a small model on real data, on whatever device there is.
-# You stop it in the middle of an epoch and resume it, and it ends as if it had
-# never stopped: on a CPU, to the last bit.
+# chapter you train a small model on real data, on a CPU or a GPU. You stop it
+# in the middle of an epoch and resume it, and it ends as if it had never
+# stopped: on a CPU, to the last bit.
 #
 # **You will learn** to
 #
@@ -28,7 +28,7 @@
 # - write the training loop, with the device chosen in one line;
 # - save a run, and resume it as if it had never stopped;
 # - keep the best weights, stop early, and load them for use;
-# - judge whether a GPU would pay.
+# - judge whether a GPU would be faster.
 #
 # **In the book:** sections 6.7,
 # [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html), and 4.4,
@@ -39,8 +39,9 @@
 # [softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)).
 #
 # **You need** chapters 01, [Build networks from blocks](01_blocks.ipynb), and
-# 04, [Save and load tensors and models](04_file_io.ipynb). The cells take
-# about ten seconds on a CPU, and use a GPU where there is one.
+# 04, [Save and load tensors and models](04_file_io.ipynb). Logits and cross
+# entropy are explained where they come up. The cells take about ten seconds on
+# a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses; `d2l` is the book's own
@@ -69,8 +70,8 @@ use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
-# The products of this chapter are so small that one thread of the CPU computes
-# them as fast as several, and one thread adds up in the same order each time.
+# The products of this chapter are small, so one thread of the CPU is enough
+# for them; and one thread adds up in the same order each time.
 
 # %%
 torch.set_num_threads(1)
@@ -87,8 +88,8 @@ print("images:", digits.images.shape, "labels:", digits.target.shape)
 print("pixels from", digits.images.min(), "to", digits.images.max())
 
 # %% [markdown]
-# How often does each of the ten digits occur? This tells how good an accuracy
-# is to be had without a model.
+# How often does each of the ten digits occur? This tells which accuracy you
+# get without a model.
 
 # %%
 counts = torch.from_numpy(digits.target).bincount()
@@ -96,8 +97,9 @@ assert counts.max() / counts.sum() < 0.11
 counts.tolist()
 
 # %% [markdown]
-# About equally often: always guessing the same digit is right one time in ten.
-# Cover the labels: can you read the first twenty?
+# They occur about equally often: to guess the same digit each time is right
+# one time in ten. Cover the labels: can you read the first twenty? (You may
+# skip the lines of the cell.)
 
 # %% mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
 _, axes = plt.subplots(2, 10, figsize=(7, 2))
@@ -110,8 +112,8 @@ for ax, image, label in zip(
 plt.show()
 
 # %% [markdown]
-# Most can be read. The next cell scales the pixels to lie between 0 and 1. How
-# much memory do all images take?
+# Some need a second look. The next cell scales the pixels to lie between 0 and
+# 1. How much memory do all images take?
 
 # %%
 X = (torch.from_numpy(digits.images).float() / 16).to(device)
@@ -119,9 +121,10 @@ y = torch.from_numpy(digits.target).long().to(device)
 f"{X.numel() * X.element_size():,} bytes"
 
 # %% [markdown]
-# Half a megabyte, so they move to the device once. If they didn't fit there,
-# each batch would be moved.
-#
+# They take half a megabyte, so they move to the device once. If they didn't
+# fit there, each batch would be moved.
+
+# %% [markdown]
 # ### Three parts
 #
 # The *training* digits set the weights. The *validation* digits decide when to
@@ -151,8 +154,9 @@ X_test, y_test = X[test], y[test]
 # The model is a chain of three named blocks. `nn.Flatten` turns each image
 # into a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to
 # 0 with a probability of 0.1 and divides the others by 0.9, so that the model
-# can't rely on any one pixel. `MLP` turns the row into ten scores, the
-# *logits*. It ends without a ReLU, since logits must be free to be negative.
+# doesn't rely on a single pixel. `MLP` turns the row into ten scores, the
+# *logits*, one for each digit. It ends without a ReLU, so that a logit can be
+# negative.
 
 
 # %%
@@ -170,10 +174,11 @@ net = make_net().to(device)
 net
 
 # %% [markdown]
-# The *cross-entropy* loss is minus the logarithm of the probability that
-# softmax gives to the right class, here its mean over all digits. A model that
-# knows nothing gives each class about 1/10. Which loss do you expect before
-# the first step?
+# Softmax turns the ten logits into ten probabilities ([chapter
+# 01](01_blocks.ipynb)). The *cross-entropy* loss is minus the logarithm of the
+# probability of the right class, here its mean over all digits. It takes the
+# logits, and applies softmax itself. A model that knows nothing gives each
+# class about 1/10. Which loss do you expect before the first step?
 
 # %%
 net.eval()
@@ -193,7 +198,7 @@ net.eval()
 assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
 
 # %% [markdown]
-# In training the two answers differ, in evaluation they are equal.
+# In training the two answers differed, in evaluation they are equal.
 #
 # Why is there no `CenteredLayer` ([chapter 03](03_custom_layers.ipynb))? It
 # subtracts the mean of the whole batch, so the answer for a digit would depend
@@ -230,7 +235,7 @@ def new_run(seed, num_hiddens=128):
 # %% [markdown]
 # A training step has five lines. *Forward* and *loss* compute; *zero* forgets
 # the gradients of the step before; *backward* computes new ones; *step*
-# changes the weights. What will the step do to the loss on its own batch?
+# changes the weights. What will the step do to the loss on the same batch?
 # Dropout is off here, so that both losses are of the same inputs.
 
 # %%
@@ -244,7 +249,7 @@ one.optimizer.step()
 assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown]
-# It falls. In an *epoch*, each training digit has its turn once, here in 24
+# The loss falls. In an *epoch*, each training digit is used once, here in 24
 # batches of 50. Reading a number from a GPU makes Python wait for it
 # ([chapter 06](06_devices.ipynb) counts such reads), so the losses are added
 # up on the device, and read once.
@@ -282,7 +287,8 @@ def evaluate(net, X, y):
 
 # %% [markdown]
 # The history gets three numbers for each epoch: the training loss, and the
-# loss and the accuracy on the validation digits.
+# loss and the accuracy on the validation digits. (`*evaluate(...)` puts its
+# two results into the tuple.)
 
 
 # %%
@@ -316,6 +322,7 @@ train_loss, valid_loss, accuracy = zip(*watched.history, strict=True)
 
 # %% [markdown]
 # Find the answer in the left picture. In the right one, look at the scale.
+# (You may skip the lines of the cell.)
 
 # %% mystnb={"image": {"alt": "Two line plots over 20 epochs. Left, the loss: the training loss, a solid blue line, falls from 1.75 to about 0.13; the validation loss, a dashed orange line, falls from 0.74 to about 0.08 and is the lower one throughout. Right, the validation accuracy rises from 0.86 to about 0.98, with falls of up to 0.03 on the way."}}
 epochs = list(range(1, 21))
@@ -328,11 +335,11 @@ d2l.plot(epochs, [accuracy], "epoch", "accuracy", fmts=fmts, axes=right)
 plt.show()
 
 # %% [markdown]
-# The validation loss, though the weights were fitted to the training digits.
-# (The accuracy's axis begins far above 0: its zigzag is a few of 297 digits.)
-# But the training loss was taken with dropout, and during the epoch, while the
-# weights still improved. Measure both with the last weights and without
-# dropout. Which is lower now?
+# The validation loss is lower, though the weights were fitted to the training
+# digits. (The accuracy's axis begins far above 0: its zigzag is a few of 297
+# digits.) But the training loss was taken with dropout, and during the epoch,
+# while the weights still improved. Measure both with the last weights and
+# without dropout. Which is lower now?
 
 # %%
 train_end, _ = evaluate(watched.net, X_train, y_train)
@@ -340,7 +347,7 @@ valid_end, _ = evaluate(watched.net, X_valid, y_valid)
 assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
 
 # %% [markdown]
-# The training loss, as one would expect.
+# Now the training loss is lower, as one would expect.
 
 # %% [markdown]
 # ## Save the run
@@ -392,11 +399,14 @@ def save_run(run, path):
 
 
 # %% [markdown]
-# Resuming goes the other way, into a new run. `weights_only=True` refuses a
-# file that would run code. `map_location="cpu"` loads everything to the CPU:
-# generators want their state there, and model and optimizer copy theirs to the
-# device. So a run may go on on another kind of device, but dropout then draws
-# other numbers. `skip` leaves out a part, for an experiment below.
+# Resuming goes the other way, into a new run. `weights_only=True` lowers the
+# risk that a file runs code, and doesn't remove it: load your own checkpoints,
+# and none from strangers ([chapter 04](04_file_io.ipynb)).
+# `map_location="cpu"` loads the tensors to the CPU: generators take their
+# state there, and the model and the optimizer copy the weights and the
+# momentum to the device. So a run can continue on another kind of device, but
+# dropout then draws other numbers. `skip` leaves out a part, for an experiment
+# below.
 
 
 # %%
@@ -455,8 +465,8 @@ def assert_same_end(run, other):
 
 
 # %% [markdown]
-# Before a run can be resumed exactly, it must be possible to repeat it
-# exactly. Is the seed enough?
+# A run that can't be repeated exactly can't be resumed exactly. Is the seed
+# enough to repeat it?
 
 # %%
 again = new_run(seed=0)
@@ -465,12 +475,12 @@ while len(again.history) < 10:
 assert_same_end(whole, again)
 
 # %% [markdown]
-# It is. Don't expect it of another version of PyTorch, another machine or
-# another number of threads.
+# Here the seed is enough. Don't expect it of another version of PyTorch,
+# another machine or another number of threads.
 #
 # Now the accident. A *forward pre-hook* is a function that PyTorch runs before
 # `forward`. This one counts the training batches of epoch 8, and raises an
-# error before the 16th.
+# error before the 16th. (You may skip its lines.)
 
 
 # %%
@@ -510,8 +520,9 @@ assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown]
-# Seven epochs. The 15 batches of epoch 8 will be computed again. The new run
-# begins with another seed, so whatever agrees at the end comes from the file.
+# The file holds seven epochs. The 15 batches of epoch 8 will be computed
+# again. The new run begins with another seed, so whatever agrees at the end
+# comes from the file.
 
 # %%
 resumed = new_run(seed=1)
@@ -554,13 +565,13 @@ for part in ("optimizer", "generator", "random", "nothing"):
 #
 # How many epochs are enough? *Early stopping* ends a run when the validation
 # loss has had no new minimum for some epochs, the *patience*. By then the best
-# weights are that many epochs old, so they must have been kept, in a file: a
-# state dict in memory goes on changing with the model
-# ([chapter 04](04_file_io.ipynb) shows this pitfall).
+# weights are that many epochs old, so keep them, in a file: a state dict in
+# memory goes on changing with the model ([chapter 04](04_file_io.ipynb) shows
+# this pitfall).
 #
 # The history tells how long ago the loss was lowest, so a checkpoint needs no
 # further entry for early stopping. Of these three epochs, the second was the
-# best.
+# best. How many epochs ago was it, at the end?
 
 
 # %%
@@ -572,8 +583,9 @@ def epochs_since_best(history):
 epochs_since_best([(0.9, 0.5, 0.8), (0.6, 0.3, 0.9), (0.4, 0.4, 0.9)])
 
 # %% [markdown]
-# The loop in full: train, evaluate, keep the best, save the run, stop. The
-# patience is five epochs. Will it run for all of 100 epochs?
+# It was one epoch ago. This is the loop in full: train, evaluate, keep the
+# best, save the run, stop. The patience is five epochs. Will it run for all of
+# 100 epochs?
 
 # %%
 final = new_run(seed=0)
@@ -588,8 +600,8 @@ for _ in range(100):
 assert waited == 5 and len(final.history) < 100
 
 # %% [markdown]
-# It stopped before the 100th epoch, and `best.pt` holds the weights of five
-# epochs before the end.
+# It stopped earlier, and `best.pt` holds the weights of five epochs before the
+# end.
 
 # %% [markdown]
 # ## Load the model for use
@@ -605,8 +617,8 @@ ready.load_state_dict(weights)
 ready.eval().training
 
 # %% [markdown]
-# Dropout is off. Are these the best weights? Then their validation loss must
-# be the lowest of the history.
+# Dropout is off. Are these the best weights? Then their validation loss is the
+# lowest of the history.
 
 # %%
 best_loss, _ = evaluate(ready, X_valid, y_valid)
@@ -615,7 +627,7 @@ tolerance = 0 if device.type == "cpu" else 1e-4
 assert_close(best_loss, lowest, rtol=tolerance, atol=tolerance)
 
 # %% [markdown]
-# It is. Now, and not before, use the test digits, which took part in no
+# They are. Now, and not before, use the test digits, which took part in no
 # choice. The claim is an accuracy of over 94%; the number itself may differ a
 # little on your machine.
 
@@ -627,7 +639,7 @@ f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 # %% [markdown]
 # The accuracy doesn't tell which mistakes are left. Here are the first, seven
 # at most. Above each stands its label, then what the model read. Would you
-# have read them right?
+# have read them right? (You may skip the lines of the cell.)
 
 # %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
 with torch.inference_mode():
@@ -642,15 +654,15 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# Perhaps not all of them: some are hard for people too.
+# You may have read some of them wrong too.
 
 # %% [markdown]
 # ## Count the time
 #
 # How long does an epoch take here? The first one warms up, and the median of
 # the next three counts. Python doesn't wait for a GPU by itself, but
-# `train_epoch` ends by reading a number, and this waits for all the work
-# before it.
+# `train_epoch` ends by reading a number, and this waits for the work before
+# it.
 
 
 # %%
@@ -678,11 +690,11 @@ for num_hiddens in (128, 512, 2048):
 
 # %% [markdown]
 # On the machine that made this page it took about twice as long. Your numbers
-# differ, so look at the growth. Where the time grows as fast as
-# the model, the device is busy computing, and a faster one helps. Where it
-# hardly grows, most of the time goes into calls: Python and PyTorch prepare
-# each operation, however small. Larger batches mean the same multiplications
-# in fewer calls. How much of the small model's time will be left?
+# differ, so look at the growth. Where the time grows as fast as the model, the
+# device is busy computing, and a faster one helps. Where it hardly grows, most
+# of the time goes into calls: Python and PyTorch prepare each operation,
+# however small. Larger batches mean the same multiplications in fewer calls.
+# How much of the small model's time will be left?
 
 # %% tags=["nbval-ignore-output"]
 for batch_size in (50, 200, 1200):
@@ -693,7 +705,7 @@ for batch_size in (50, 200, 1200):
 
 # %% [markdown]
 # On that machine most of it was gone: the time had gone into calls. A GPU
-# doesn't shorten the calls, since they are prepared on the CPU. So a GPU pays
+# doesn't shorten the calls, since they are prepared on the CPU. It is faster
 # where a call holds much work: wide layers, large batches, large images.
 # [Chapter 06](06_devices.ipynb) measures small and large products on each
 # device.
@@ -706,19 +718,22 @@ for batch_size in (50, 200, 1200):
 # - A step: forward, loss, zero, backward, step. Evaluation: `eval()`,
 #   `inference_mode`.
 # - The device is chosen in one line; orders are drawn on the CPU.
-# - A checkpoint holds the weights, the optimizer, the state of every generator
-#   in use, and the history. It is written whole or not at all.
-# - Resumed from it, a run on a CPU ends the same to the last bit. Without one
-#   of the parts it ends elsewhere, and no error is raised.
+# - A checkpoint holds the weights, the optimizer, the state of each generator
+#   that the run uses, and the history. It is written under another name, then
+#   renamed. Load none from strangers.
+# - Resumed from it, a run on a CPU, with one thread, ends the same to the last
+#   bit. Without the optimizer or a generator it ends elsewhere, and no error
+#   is raised.
 # - Keep the best weights in a file: a state dict changes with the model.
-# - A GPU pays where a call holds much work.
+# - A GPU is faster where a call holds much work.
 
 # %% [markdown]
 # ## Exercises
 #
 # Write your answer in the place of each `...`, run the cell, and run the check
-# below it. A check tells what is missing, with the smallest case that fails,
-# and changes nothing of yours. The worked solutions are on
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
 # [a page of their own](solutions/07_training.ipynb). The checks try your
 # functions on small runs of their own, whose tensors are on the CPU.
 
@@ -997,8 +1012,9 @@ check.two_runs_at_once(in_turns, shared)
 #
 # This was the last chapter. You can now build a model from blocks and layers
 # of your own, choose where its parameters start and which are trained, follow
-# its gradients, and train, save and resume it on any device. To try all of
-# this, take data of your own, write a model with a layer of your own, check
-# the layer, and stop the training halfway. It should end as if you hadn't.
+# its gradients, and train, save and resume it on a CPU or a GPU. To try this,
+# take data of your own, write a model with a layer of your own, check the
+# layer, stop the training halfway, and resume it. It should end as if you
+# hadn't stopped it.
 #
 # The [front page](index.md) lists all chapters.

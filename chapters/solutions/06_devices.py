@@ -19,8 +19,7 @@
 #
 # To the exercises of
 # [Run the same code on CPU and CUDA](../06_devices.ipynb). Each begins with
-# its statement. Try it there first: a solution teaches most to one who has
-# been stuck.
+# its statement. Try it there first, and come here when you are stuck.
 
 # %%
 import time
@@ -102,7 +101,7 @@ check.small_and_large(time_sum, operations)
 
 # %% [markdown]
 # The dashed line is time in proportion to the size, drawn through the CPU's
-# point for a million numbers. Where does the curve leave the floor?
+# point for a million numbers. From which $n$ on does the curve rise?
 
 # %% mystnb={"image": {"alt": "The time of one sum against n, from a hundred to ten million, on logarithmic axes, with a curve for each device and a dashed straight line for time proportional to n through the CPU's point at a million. In the stored picture, the CPU takes about one and a half microseconds up to a thousand numbers. The curve begins to rise at ten thousand, is on the line from a hundred thousand on, and far above it at ten million."}}
 sizes = [10**k for k in range(2, 8)]
@@ -119,14 +118,15 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Up to a thousand numbers, one sees little but the call; from about ten
-# thousand on, the time grows with the size. That of a product grows from about
-# $n = 32$ on: that is 1,024 numbers, but each takes 63 operations. On a GPU
-# expect both later: a call costs more, and more work is done at once.
+# In the stored picture, up to a thousand numbers most of the time is the call;
+# from about ten thousand on, the time grows with the size. That of a product
+# grows from about $n = 32$ on: that is 1,024 numbers, but each takes 63
+# operations. On a GPU expect both later: a call costs more, and more work is
+# done at once.
 #
-# **At the edges.** The last point lies far above the line. Such vectors no
-# longer fit into the caches, and the system hands out new memory for each
-# result, 40 MB. `torch.add(a, b, out=c)` writes into the same memory again.
+# **At the edges.** The last point lies far above the line. Such vectors are
+# larger than the caches of many CPUs, and each result needs 40 MB of memory.
+# `torch.add(a, b, out=c)` writes into the same memory again.
 
 # %% [markdown]
 # ## 6.2 Parameters across devices
@@ -144,8 +144,8 @@ plt.show()
 
 # %% [markdown]
 # **Idea.** `get_parameter` follows a dotted name, and raises an error where
-# the path breaks. `copy_` writes into the tensor that is there, from any
-# device and any type; `tolist` brings numbers from wherever they are. Without
+# the path breaks. `copy_` writes into the tensor that is there, also from
+# another device or type; `tolist` brings the numbers to Python. Without
 # `no_grad`, autograd would refuse the edit.
 
 
@@ -163,8 +163,8 @@ def get_bias(net, name):
 check.parameters_across_devices(set_bias, get_bias)
 
 # %% [markdown]
-# **Pitfall.** A new `nn.Parameter` with these values looks as good. But the
-# optimizer holds the old one: its step doesn't reach the new.
+# **Pitfall.** A new `nn.Parameter` with these values seems to do the same. But
+# the optimizer holds the old one, and its step doesn't change the new one.
 
 # %%
 net = nn.Linear(2, 3).to(device)
@@ -175,10 +175,10 @@ optimizer.step()
 get_bias(net, "bias")
 
 # %% [markdown]
-# **At the edges.** `copy_` repeats a single number for the whole bias, without
-# a word. If you want an error there, compare the lengths. And without a GPU
-# nobody sees, not even the check, that `net.cpu()` at the beginning would move
-# the network of the caller.
+# **At the edges.** `copy_` repeats a single number for the whole bias, and
+# raises no error. If you want one, compare the lengths. And don't begin with
+# `net.cpu()`: it would move the network of the caller, which doesn't show
+# without a GPU.
 
 # %%
 set_bias(net, "bias", [7.0])
@@ -261,12 +261,25 @@ wild = torch.randn(100, 100).to(device)
 norms_kept(A, wild).isfinite().sum().item()
 
 # %% [markdown]
-# Fewer than half of 38: a norm adds up squares, and these pass the end first.
-# `torch.randn(100, 100) / 10`, which looks as if it kept the norm, ends at
-# `inf` too: it grows a little in each step.
+# After fewer than half of 38: a norm adds up squares, and these are too large
+# first.
+#
+# `torch.randn(100, 100) / 10` seems to keep the norm. Here are four such
+# matrices, with their largest eigenvalue. In the long run, a product
+# multiplies the norm by about this number.
 
 # %%
-norms_kept(A, wild / 10)[-1].item()
+for seed in (5, 4, 0, 10):
+    torch.manual_seed(seed)
+    tenth = (torch.randn(100, 100) / 10).to(device)
+    largest = torch.linalg.eigvals(tenth).abs().max().item()
+    last = norms_kept(A, tenth)[-1].item()
+    print(f"largest eigenvalue {largest:.3f}, last norm {last:.0e}")
+
+# %% [markdown]
+# Where the norm ends depends on the draw. A number a little above 1, to the
+# power of 1,000, is very large; one a little below 1 is very small. And where
+# two infinite numbers are subtracted, the result is `nan`.
 
 # %% [markdown]
 # ## 6.4 Two at once
@@ -326,15 +339,15 @@ assert one_by_one > 0 and together > 0
 print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 
 # %% [markdown]
-# With two idle cores it comes near to 0.5, since torch lets go of Python's
+# With two idle cores it can come near to 0.5, since torch releases Python's
 # lock while it computes. If the other core has work already, it stays near 1.
-# A product must take one thread, or the first keeps all cores busy. And it
-# must be large: to start a thread takes longer than the products of 64 x 64
-# matrices. One GPU gains little from two threads, which fill one queue.
+# Let a product take one thread, or the first product keeps several cores busy.
+# And let it be large: to start a thread takes longer than a small product. One
+# GPU gains little from two threads, which fill one queue.
 #
 # **Pitfall.** `pool.submit(f(S))` calls `f` at once, in the thread that
 # submits, and gives the pool the result in place of a function. The error
-# waits until somebody asks for the result.
+# appears when somebody asks for the result.
 
 # %%
 with ThreadPoolExecutor(max_workers=2) as pool:
@@ -385,7 +398,7 @@ class ScaledLinear(MyLinear):
 
 
 # %% [markdown]
-# The examples of the statement: inside, alone, and with a buffer.
+# Here are the examples of the statement: inside, alone, and with a buffer.
 
 # %%
 examples = nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(5, 3)
@@ -422,9 +435,10 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # `v[v > 0]` waits too: why? Is it counted?
 
 # %% [markdown]
-# **Idea.** Who needs a number, or a yes or no, reads. Python's `max` compares
-# each of five tensors but the first with the largest so far, and each time
-# asks which it is: 4 reads. The method is one operation on the device.
+# **Idea.** A line reads if Python needs a number, or a yes or no. Python's
+# `max` compares each of five tensors but the first with the largest so far,
+# and each time asks which is larger: 4 reads. The method is one operation on
+# the device.
 
 # %%
 number_of_reads = {
@@ -440,7 +454,7 @@ number_of_reads = {
 check.readers_in_disguise(number_of_reads)
 
 # %% [markdown]
-# To count is to run each line under `CountReads`.
+# To count them, run each line under `CountReads`.
 
 # %%
 v, x = torch.rand(5).to(device), torch.tensor(0.5).to(device)
@@ -466,7 +480,7 @@ except NotImplementedError:
     print("no shape without the data")
 
 # %% [markdown]
-# `torch.where` keeps the shape, and doesn't wait.
+# `torch.where` keeps the shape, and needs no number.
 
 # %%
 torch.where(w > 0, w, 0).shape
@@ -522,7 +536,8 @@ print(f"ratio {errors[1] / errors[0]:.0f}")
 
 # %% [markdown]
 # **Another way.** `torch.finfo` knows: `eps` is the distance from 1 to the
-# next number, $2^{-k}$. What bfloat16 saves on places it spends on range.
+# next number, $2^{-k}$. bfloat16 has fewer places than float16, and a larger
+# range.
 
 # %%
 for dtype in (torch.half, torch.bfloat16, torch.float, torch.double):

@@ -19,8 +19,7 @@
 #
 # To the exercises of
 # [Train anywhere, stop and resume](../07_training.ipynb). Each begins with its
-# statement. Try it there first: a solution teaches most to one who has been
-# stuck.
+# statement. Try it there first, and come here when you are stuck.
 
 # %%
 import math
@@ -164,8 +163,8 @@ def save_run(run, path):
 
 
 # %% [markdown]
-# It is written whole or not at all. On the CPU alone, the random state is one
-# tensor.
+# It is written under another name, then renamed. On the CPU alone, the random
+# state is one tensor.
 
 
 # %%
@@ -243,8 +242,8 @@ folder = Path(temporary.name)
 # %% [markdown]
 # **Idea.** Go through the history as the run does, and remember the best epoch
 # so far. A pair (accuracy, minus loss) compares first by the accuracy and then
-# by the loss. The maximum of the whole history would be wrong: what comes after
-# the stop never happens.
+# by the loss. The maximum of the whole history would be wrong: what comes
+# after the stop never happens.
 
 
 # %%
@@ -301,13 +300,14 @@ for rule in (stop_by_loss, stop_by_accuracy):
     print(f"{'  loss kept':18}", *(f"{loss:7.3f}" for loss in losses))
 
 # %% [markdown]
-# Neither, always. On the machine that made this page, the accuracy stopped far
-# too early for seeds 0 and 3, where it kept a loss half as high again. For
-# seed 1 the loss did. Five seeds of one split don't tell which is better.
+# Neither rule stops later each time. On the machine that made this page, the
+# accuracy stopped far too early for seeds 0 and 3, where it kept a loss half
+# as high again. For seed 1 the loss did. Five seeds of one split don't tell
+# which is better.
 #
 # **Equal ones.** The accuracy takes steps of 1/297. Losses are sums of many
-# numbers, and hardly ever equal: each history has as many losses as epochs,
-# and fewer accuracies.
+# numbers, and seldom equal: each of these histories has as many losses as
+# epochs, and fewer accuracies.
 
 # %%
 for history in histories:
@@ -316,8 +316,9 @@ for history in histories:
 
 # %% [markdown]
 # **Why not the test digits?** A choice makes what is chosen look better than
-# it is. A hundred models that guess read a tenth of the digits right. What
-# does the best of them read, of the 300 digits that it was chosen by?
+# it is. A hundred models that guess read, on average, a tenth of the digits
+# right. What does the best of them read, of the 300 digits that it was chosen
+# by?
 
 # %%
 torch.manual_seed(0)
@@ -342,10 +343,10 @@ print(f"mean {shares.mean():.0%}, best {shares.max():.0%}")
 
 # %% [markdown]
 # **Idea.** The weights are loaded into the network that the optimizer was made
-# for. The learning rate stands in the optimizer's `param_groups`; an attribute
-# `run.optimizer.lr` would be read by nobody. To go on exactly, what a step
-# reads must be as it was: the momentum, the order of the digits, and what
-# dropout draws. It doesn't read the history.
+# for. The learning rate is in the optimizer's `param_groups`; an attribute
+# `run.optimizer.lr` would have no effect. To go on exactly, what a step reads
+# must be as it was: the momentum, the order of the digits, and what dropout
+# draws. It doesn't read the history.
 
 
 # %%
@@ -480,8 +481,9 @@ train_until(cut, 7)
 save_with_schedule(cut, folder / "cut.pt")
 
 # %% [markdown]
-# And one that resumes it, from another seed. It is made only now: `new_run`
-# seeds the generator that dropout draws from, which all runs share (7.9).
+# And one that resumes it, from another seed. It is made after the others have
+# ended: `new_run` seeds the generator that dropout draws from, which all runs
+# share (7.9).
 
 # %%
 resumed = new_run(seed=1)
@@ -593,7 +595,8 @@ state = torch.load(path, weights_only=True)
 state["epoch"], state["begun"]["done"]
 
 # %% [markdown]
-# Seven epochs and ten batches. So 14 of the 24 batches of epoch 8 are left.
+# It has seven epochs and ten batches. So 14 of the 24 batches of epoch 8 are
+# left.
 
 # %%
 resumed = new_run(seed=1)
@@ -610,7 +613,7 @@ len(seen)
 assert_same_end(whole, resumed)
 
 # %% [markdown]
-# To the last bit.
+# It does, to the last bit.
 #
 # **Another way.** Save the state that the generator had before the order was
 # drawn, and draw it again. The file is smaller by 1,200 numbers.
@@ -683,9 +686,9 @@ len(pressed.history), torch.load(path, weights_only=True)["epoch"]
 # **Another way.** Read the epoch from the file. It can't be wrong then, also
 # if the button is pressed between `save_run` and the line after it.
 #
-# **Pitfall.** `except:` without a name catches every error: a mistake in the
-# model looks like the button. `except Exception` catches nothing here, since
-# `KeyboardInterrupt` isn't one.
+# **Pitfall.** `except:` without a name catches other errors too: a mistake in
+# the model looks like the button. `except Exception` doesn't catch the button,
+# since `KeyboardInterrupt` isn't an `Exception`.
 
 # %%
 assert not issubclass(KeyboardInterrupt, Exception)
@@ -821,9 +824,9 @@ for seed in range(5):
     print(f"seed {seed}: mixed {mixed:.1%}, new hands {new:.1%}")
 
 # %% [markdown]
-# Lower for each seed, here by four to nine points. To a new writer, promise
-# the accuracy of the new hands: the mixed one holds for people whose digits
-# the model was trained on.
+# The new hands are lower for each seed, on the machine that made this page by
+# four to nine points. To a new writer, promise the accuracy of the new hands:
+# the mixed one holds for people whose digits the model was trained on.
 #
 # **How sure is it?** The file doesn't name the writers. But if each wrote a
 # stretch of it, digits that look alike are close in the file. For each digit,
@@ -839,8 +842,8 @@ assert share > 0.5
 f"{share:.0%}"
 
 # %% [markdown]
-# Four times as often as by chance. But 300 digits are, on average, of only two
-# or three hands: the next may be easier to read, or harder.
+# That is about four times as often as by chance. But 300 digits are, on
+# average, of two or three hands: the next may be easier to read, or harder.
 
 # %% [markdown]
 # ## 7.8 Layers of your own
@@ -848,21 +851,21 @@ f"{share:.0%}"
 # *Code, 25 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-8)
 #
-# Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers`
-# ([chapter 03](../03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without
-# dropout, and look at the loss before the first step. Why is it so far from
-# $\log 10$? Repair it with `apply` ([chapter 02](../02_parameters.ipynb)): done
-# when the loss is within 0.1 of $\log 10$, for each of the seeds 0 to 4, and
-# the model still learns. Then put `MyLinear` last as well. Which logits can
-# this model never give? Suppose that one of its outputs is 0 for all digits:
-# what gradient do the weights of this output get, and what does that cost?
+# Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers` ([chapter
+# 03](../03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without dropout,
+# and look at the loss before the first step. Why is it so far from $\log 10$?
+# Repair it with `apply` ([chapter 02](../02_parameters.ipynb)): done when the
+# loss is within 0.1 of $\log 10$, for each of the seeds 0 to 4, and the model
+# still learns. Then put `MyLinear` last as well. Which logits can this model
+# never give? Suppose that one of its outputs is 0 for all digits: what
+# gradient do the weights of this output get, and what does that cost?
 
 # %% [markdown]
 # **Idea.** `MyLinear` draws from $N(0, 1)$. Each hidden feature is a sum of 64
 # products, far from 0, so that the logits are large and the softmax is sure of
 # a wrong class. With weights a tenth as large, and biases of 0, the logits are
-# near 0 and each class gets about 1/10. The weights must still be drawn: with
-# zeros the loss is right, and nothing learns.
+# near 0 and each class gets about 1/10. Draw the weights, don't set them to 0:
+# with zeros the loss is right, but the layer doesn't learn.
 
 
 # %%
@@ -910,10 +913,29 @@ assert all(abs(loss - math.log(10)) < 0.1 for loss in after)
 [round(loss, 1) for loss in after]
 
 # %% [markdown]
+# With zeros, does the layer change in an epoch?
+
+
+# %%
+def init_zeros(module):
+    if isinstance(module, MyLinear):
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+
+
+run = own_run(0, init_zeros)
+assert abs(first_loss(0, init_zeros) - math.log(10)) < 0.1
+train_epoch(run, X_train, y_train)
+run.net[1].weight.any().item()
+
+# %% [markdown]
+# It doesn't: its outputs are 0, where the ReLU has the slope 0.
+
+# %% [markdown]
 # **What a ReLU at the end costs.** No logit is negative. A class whose sum is
-# negative for every digit has the logit 0 everywhere, and gets no gradient:
-# only a change in the layer before can open it again. How many classes does
-# such a model never name, after five epochs?
+# negative for each digit has the logit 0 for each, and its weights get no
+# gradient: they stay as they are, unless the layer before changes. How many
+# classes does such a model not name for any training digit, after five epochs?
 
 
 # %%
@@ -937,9 +959,9 @@ lost = {
 {name: max(numbers) > 0 for name, numbers in lost.items()}
 
 # %% [markdown]
-# With `MyLinear` last, two to four of the ten classes on the machine that made
-# this page: all their digits are read wrong. Logits must be free to be
-# negative, which is why the `MLP` of the chapter ends without a ReLU.
+# With `MyLinear` last, some are lost, on the machine that made this page two
+# to four of the ten: their digits are read wrong. So that a logit can be
+# negative, the `MLP` of the chapter ends without a ReLU.
 
 # %% [markdown]
 # ## 7.9 Two runs at once
