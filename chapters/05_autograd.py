@@ -289,8 +289,8 @@ for _ in range(3):
 assert_close(bias.grad, 3 * delta)
 
 # %% [markdown]
-# It holds three times the gradient: `backward` adds to `grad`, and empties
-# nothing. That is left to you.
+# It holds three times the gradient: `backward` adds to `grad`, and doesn't
+# empty it first. That is left to you.
 
 # %% [markdown]
 # ### Take a step
@@ -625,8 +625,8 @@ symbolic_trace(d2l_helpers.FixedHiddenMLP())
 
 # %% [markdown]
 # It can't: tracing stops at the first line that asks for a value, to decide
-# which way to go. A proxy has no shape either. Can this function be traced,
-# whose `if` asks for the number of samples?
+# which way to go. The shape of a proxy isn't known either. Can this function
+# be traced, whose `if` asks for the number of samples?
 
 
 # %%
@@ -646,7 +646,8 @@ except torch.fx.proxy.TraceError as error:
 #
 # So a dynamic graph follows the way that the Python code takes, and is
 # recorded anew in each call. A static graph is made once and can be read and
-# rewritten, but a Python `if` or `while` on a tensor's values can't be in it.
+# rewritten, but these two tools refuse an `if` or `while` on a tensor's
+# values.
 
 # %% [markdown]
 # ## Beyond the first derivative
@@ -729,8 +730,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.
 # - The graph is that of one call. A static graph can be read and rewritten,
-#   but a Python `if` or `while` on a tensor's values can't be in it;
-#   `symbolic_trace` refuses one on a shape too.
+#   but `symbolic_trace` refuses an `if` or `while` on a tensor's values or
+#   shape.
 # - An `autograd.Function` replaces a gradient; check it with `gradcheck`.
 
 # %% [markdown]

@@ -127,8 +127,8 @@ assert all(d.type == device.type for d in devices)
 # %% [markdown]
 # *Accelerator* is PyTorch's word for a device that computes beside the CPU,
 # such as a GPU: `cuda` for NVIDIA's and AMD's, `mps` for Apple's, `xpu` for
-# Intel's. Ask `is_available` first: `current_accelerator` may name
-# the GPU that PyTorch was built for, even where there is none.
+# Intel's. Ask `is_available` first: `current_accelerator` may name the GPU that
+# PyTorch was built for, even where there is none.
 
 # %%
 accelerator = torch.device("cpu")
@@ -696,7 +696,7 @@ reads_item.count, reads_kept.count
 
 # %% [markdown]
 # The losses are the same, with a hundred reads or with none. On a CPU nothing
-# is queued, and the two times differ little. On a GPU, compare them.
+# is queued, and no read waits. If you have a GPU, compare the two times.
 
 # %% tags=["nbval-ignore-output"]
 time_item = seconds(train, torch.Tensor.item)

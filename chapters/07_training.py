@@ -128,9 +128,10 @@ f"{X.numel() * X.element_size():,} bytes"
 # ### Three parts
 #
 # The *training* digits set the weights. The *validation* digits decide when to
-# stop and which weights to keep. Weights that were chosen by some digits look
-# a little too good on them, so the final claim needs digits that took part in
-# no choice: the *test* digits. A seed makes the split the same each time.
+# stop and which weights to keep. Weights that were chosen by some digits tend
+# to look a little too good on them, so the final claim needs digits that took
+# part in no choice: the *test* digits. A seed makes the split the same each
+# time.
 
 # %%
 torch.manual_seed(0)
@@ -465,8 +466,8 @@ def assert_same_end(run, other):
 
 
 # %% [markdown]
-# A run that can't be repeated exactly can't be resumed exactly. Is the seed
-# enough to repeat it?
+# Before you compare a resumed run with this one, see whether the same run ends
+# the same when nothing stops it. Is the seed enough for that?
 
 # %%
 again = new_run(seed=0)
@@ -533,7 +534,8 @@ assert_same_end(whole, resumed)
 
 # %% [markdown]
 # The end is the same: every parameter and every entry of the history. The
-# whole run wrote no checkpoints, so writing them changes nothing either.
+# whole run wrote no checkpoints, so writing them doesn't change the end
+# either.
 
 # %% [markdown]
 # ### Leave something out

@@ -477,7 +477,7 @@ assert_close(slopes, torch.ones_like(numbers))
 assert_close(straight(numbers), numbers.round())
 
 # %% [markdown]
-# **Pitfall.** The weight itself must keep its fraction. If it is rounded after
+# **Pitfall.** Let the weight itself keep its fraction. If it is rounded after
 # each step, a step of less than a half is lost, and a hundred of them too.
 
 # %%
@@ -642,8 +642,8 @@ except RuntimeError as error:
 
 # %% [markdown]
 # **Pitfall.** Where no `backward` runs, as in a loop that only tests, the
-# values stay too: all that the network computed, for each batch. `no_grad`
-# around such a loop keeps any graph from being made.
+# values stay too, those that the operations of the network keep, for each
+# batch. Under `no_grad`, such a loop makes no graph.
 #
 # **Another way.** `loss.detach()` cuts the graph off as well. On a GPU, `item`
 # waits in each step until the loss is computed; a sum of detached losses

@@ -242,8 +242,8 @@ assert_close(log_read, log_kept.tolist(), rtol=1e-5, atol=0)
 reads_read.count, reads_kept.count
 
 # %% [markdown]
-# On a CPU the two times differ by chance. On a GPU, each read waits for its
-# product, and leaves an empty queue.
+# On a CPU nothing is queued. On a GPU, each read waits for its product, and
+# leaves an empty queue: compare the times there.
 
 # %% tags=["nbval-ignore-output"]
 for norms in (norms_read, norms_kept):

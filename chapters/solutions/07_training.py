@@ -494,9 +494,9 @@ assert_same_end(scheduled, resumed)
 last_rates
 
 # %% [markdown]
-# **Pitfall.** Without the other file, `save_run(run, path)` and a second
-# `save` to the same path pass the check. But a power cut between the two
-# leaves a checkpoint without a scheduler. Write the path once.
+# **Pitfall.** Without the other file, you would call `save_run(run, path)` and
+# then `save` for the same path. A power cut between the two leaves a
+# checkpoint without a scheduler. Write the path once.
 
 # %% [markdown]
 # ## 7.4 Lose less
@@ -683,8 +683,8 @@ train_until_stopped(pressed, path, 10, one_epoch, save_and_press)
 len(pressed.history), torch.load(path, weights_only=True)["epoch"]
 
 # %% [markdown]
-# **Another way.** Read the epoch from the file. It can't be wrong then, also
-# if the button is pressed between `save_run` and the line after it.
+# **Another way.** Read the epoch from the file. Then it is right also if the
+# button is pressed between `save_run` and the line after it.
 #
 # **Pitfall.** `except:` without a name catches other errors too: a mistake in
 # the model looks like the button. `except Exception` doesn't catch the button,
