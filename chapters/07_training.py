@@ -175,11 +175,12 @@ net = make_net().to(device)
 net
 
 # %% [markdown]
-# Softmax turns the ten logits into ten probabilities ([chapter
-# 01](01_blocks.ipynb)). The *cross-entropy* loss is minus the logarithm of the
-# probability of the right class, here its mean over all digits. It takes the
-# logits, and applies softmax itself. A model that knows nothing gives each
-# class about 1/10. Which loss do you expect before the first step?
+# Softmax turns the ten logits into ten probabilities
+# ([chapter 01](01_blocks.ipynb)). The *cross-entropy* loss is minus the
+# logarithm of the probability of the right class, here its mean over all
+# training digits. The function takes the logits, and applies softmax itself. A
+# model that knows nothing gives each class about 1/10. Which loss do you
+# expect before the first step?
 
 # %%
 net.eval()

@@ -851,14 +851,14 @@ f"{share:.0%}"
 # *Code, 25 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-8)
 #
-# Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers` ([chapter
-# 03](../03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without dropout,
-# and look at the loss before the first step. Why is it so far from $\log 10$?
-# Repair it with `apply` ([chapter 02](../02_parameters.ipynb)): done when the
-# loss is within 0.1 of $\log 10$, for each of the seeds 0 to 4, and the model
-# still learns. Then put `MyLinear` last as well. Which logits can this model
-# never give? Suppose that one of its outputs is 0 for all digits: what
-# gradient do the weights of this output get, and what does that cost?
+# Replace `MLP` by `MyLinear(64, 128)` of `d2l_helpers`
+# ([chapter 03](../03_custom_layers.ipynb)) and `nn.Linear(128, 10)`, without
+# dropout, and look at the loss before the first step. Why is it so far from
+# $\log 10$? Repair it with `apply` ([chapter 02](../02_parameters.ipynb)): done
+# when the loss is within 0.1 of $\log 10$, for each of the seeds 0 to 4, and
+# the model still learns. Then put `MyLinear` last as well. Which logits can
+# this model never give? Suppose that one of its outputs is 0 for all digits:
+# what gradient do the weights of this output get, and what does that cost?
 
 # %% [markdown]
 # **Idea.** `MyLinear` draws from $N(0, 1)$. Each hidden feature is a sum of 64
