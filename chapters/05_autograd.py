@@ -343,8 +343,8 @@ plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The loop that zeroes comes to rest. The other one runs through 0 at full
-# speed, because old gradients still push. In a training loop,
+# The loop that zeroes comes to rest. The other one passes 0 again and again,
+# because the old gradients are still added. In a training loop,
 # `optimizer.zero_grad()` sets each `grad` to `None`, as here.
 
 # %% [markdown]

@@ -127,8 +127,8 @@ assert all(d.type == device.type for d in devices)
 # %% [markdown]
 # *Accelerator* is PyTorch's word for a device that computes beside the CPU,
 # such as a GPU: `cuda` for NVIDIA's and AMD's, `mps` for Apple's, `xpu` for
-# Intel's. Ask `is_available` first: `current_accelerator` may name the GPU that
-# PyTorch was built for, even where there is none.
+# Intel's. Ask `is_available` first: `current_accelerator` may name the GPU
+# that PyTorch was built for, even where there is none.
 
 # %%
 accelerator = torch.device("cpu")
@@ -443,15 +443,15 @@ torch.get_float32_matmul_precision()
 # With `"high"` in place of `"highest"`, a recent NVIDIA GPU may use *TF32*,
 # which is faster and rounds the inputs to 10 of the 23 binary places of
 # float32. Float16 has 10 too, also on a CPU, but a smaller range. Which of
-# these two numbers survives?
+# these two numbers does it keep?
 
 # %%
 numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
 (numbers.half().float() - 1).tolist()
 
 # %% [markdown]
-# The first is kept; of the second only the 1 is left. What does that do to a
-# product? The judge is float64, with 52 binary places.
+# It keeps the first; of the second only the 1 is left. What does that do to a
+# product? The results are compared with one in float64, with 52 binary places.
 
 # %%
 exact = A.double() @ B.double()
@@ -556,8 +556,9 @@ assert all(t > 0 for curve in times.values() for t in curve)
 
 # %% [markdown]
 # On the dashed line, all sizes would run at the CPU's speed for the largest.
+# (You may skip the lines of the cell.)
 
-# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes about 2 microseconds for n = 16, about twenty times as much as the dashed line says, and the curve rises slowly up to 32. From 128 on it lies on the line, up to about 20 milliseconds."}}
+# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes one to two microseconds for n = 16, several times as much as the dashed line says, and the curve rises slowly up to 32. From 64 on it is near the line."}}
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
@@ -571,7 +572,7 @@ plt.show()
 
 # %% [markdown]
 # On the left, the time grows more slowly: a small product costs little more
-# than the call itself, so the curve is flatter than the line and far above it.
+# than the call itself, so the curve is flatter than the line and above it.
 # On the right, most of the time is the work itself. If you have a GPU, find
 # where its curve crosses the CPU's: from there on, the GPU is faster.
 

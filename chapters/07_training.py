@@ -98,17 +98,24 @@ counts.tolist()
 
 # %% [markdown]
 # They occur about equally often: to guess the same digit each time is right
-# one time in ten. Cover the labels: can you read the first twenty? (You may
-# skip the lines of the cell.)
+# one time in ten. The next function shows digits. (You may skip its lines.)
+
+
+# %%
+def show_digits(images, titles, rows, columns, height):
+    _, axes = plt.subplots(rows, columns, figsize=(7, height))
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+        ax.imshow(image, cmap="gray_r")
+        ax.set_title(title, fontsize=9)
+
+
+# %% [markdown]
+# Cover the labels: can you read the first twenty?
 
 # %% mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
-_, axes = plt.subplots(2, 10, figsize=(7, 2))
-for ax, image, label in zip(
-    axes.flat, digits.images, digits.target, strict=False
-):
-    ax.imshow(image, cmap="gray_r")
-    ax.set_title(label)
-    ax.axis("off")
+show_digits(digits.images, digits.target, 2, 10, height=2)
 plt.show()
 
 # %% [markdown]
@@ -642,18 +649,14 @@ f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 # %% [markdown]
 # The accuracy doesn't tell which mistakes are left. Here are the first, seven
 # at most. Above each stands its label, then what the model read. Would you
-# have read them right? (You may skip the lines of the cell.)
+# have read them right?
 
 # %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
 with torch.inference_mode():
     answers = ready(X_test).argmax(dim=1)  # (300, 8, 8) -> (300,)
 wrong = (answers != y_test).nonzero().flatten().tolist()
-_, axes = plt.subplots(1, 7, figsize=(7, 1.4))
-for ax, i in zip(axes, wrong, strict=False):
-    ax.imshow(X_test[i].cpu(), cmap="gray_r")
-    ax.set_title(f"{y_test[i]} read as {answers[i]}", fontsize=9)
-for ax in axes:
-    ax.axis("off")
+titles = [f"{y_test[i]} read as {answers[i]}" for i in wrong]
+show_digits(X_test[wrong].cpu(), titles, 1, 7, height=1.4)
 plt.show()
 
 # %% [markdown]

@@ -103,7 +103,7 @@ check.small_and_large(time_sum, operations)
 # The dashed line is time in proportion to the size, drawn through the CPU's
 # point for a million numbers. From which $n$ on does the curve rise?
 
-# %% mystnb={"image": {"alt": "The time of one sum against n, from a hundred to ten million, on logarithmic axes, with a curve for each device and a dashed straight line for time proportional to n through the CPU's point at a million. In the stored picture, the CPU takes about one and a half microseconds up to a thousand numbers. The curve begins to rise at ten thousand, is on the line from a hundred thousand on, and far above it at ten million."}}
+# %% mystnb={"image": {"alt": "The time of one sum against n, from a hundred to ten million, on logarithmic axes, with a curve for each device and a dashed straight line for time proportional to n through the CPU's point at a million. In the stored picture, the CPU takes one to two microseconds up to a thousand numbers. The curve begins to rise at ten thousand, is on the line from a hundred thousand on, and far above it at ten million."}}
 sizes = [10**k for k in range(2, 8)]
 for place in places:
     times = [time_sum(n, place) for n in sizes]
