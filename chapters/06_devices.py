@@ -311,8 +311,9 @@ scaled(torch.ones(2, 5, device="meta")).device
 
 # %% [markdown]
 # Does one call on `meta` find all that a module leaves behind? In each line
-# below, `W` is on the CPU, and `M` or `ids` on `meta`. `eval` runs a line, and
-# `F.embedding` picks rows of `W`. On a GPU, each line would raise an error.
+# below, `W` is on the CPU, and `M` or `ids` on `meta`. `eval` runs a line, `@`
+# multiplies matrices, and `F.embedding` picks rows of `W`. On a GPU, each line
+# would raise an error.
 
 # %%
 W = torch.ones(3, 3)

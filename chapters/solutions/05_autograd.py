@@ -355,7 +355,8 @@ check.what_second_derivatives_cost(count_nodes, added)
 
 # %% [markdown]
 # In PyTorch 2.13 the numbers are 3, 6, 15 and 38. From the first derivative
-# on, each has more than twice as many nodes as the one before.
+# on, each has more than twice as many nodes as the one before. (`*derivatives`
+# takes all counts but the first.)
 
 # %%
 u = torch.tensor(1.0, requires_grad=True)

@@ -289,7 +289,8 @@ histories = [run_for_both(seed) for seed in range(5)]
 
 # %% [markdown]
 # The epoch of each stop, and the validation loss of the weights that are kept,
-# for seeds 0 to 4. Which rule stops later?
+# for seeds 0 to 4. Which rule stops later? (`*_, stop` takes the last element
+# of each entry.)
 
 # %% tags=["nbval-ignore-output"]
 for rule in (stop_by_loss, stop_by_accuracy):
