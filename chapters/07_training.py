@@ -696,11 +696,11 @@ for num_hiddens in (128, 512, 2048):
 
 # %% [markdown]
 # On the machine that made this page it took two to four times as long. Your
-# numbers differ, so look at the growth. Where the time grows as fast as the model, the
-# device is busy computing, and a faster one helps. Where it hardly grows, most
-# of the time goes into calls: Python and PyTorch prepare each operation,
-# however small. Larger batches mean the same multiplications in fewer calls.
-# How much of the small model's time will be left?
+# numbers differ, so look at the growth. Where the time grows as fast as the
+# model, the device is busy computing, and a faster one helps. Where it hardly
+# grows, most of the time goes into calls: Python and PyTorch prepare each
+# operation, however small. Larger batches mean the same multiplications in
+# fewer calls. How much of the small model's time will be left?
 
 # %% tags=["nbval-ignore-output"]
 for batch_size in (50, 200, 1200):
