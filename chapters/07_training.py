@@ -695,7 +695,7 @@ for num_hiddens in (128, 512, 2048):
     print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
 
 # %% [markdown]
-# On the machine that made this page it took two to four times as long. Your
+# On the machine that made this page it took a few times as long, not 16. Your
 # numbers differ, so look at the growth. Where the time grows as fast as the
 # model, the device is busy computing, and a faster one helps. Where it hardly
 # grows, most of the time goes into calls: Python and PyTorch prepare each
