@@ -10,7 +10,9 @@ PYTHON := $(if $(shell command -v python3 2>/dev/null),python3,python)
 TORCH :=
 # To take the environment as it is, and install nothing: make lab SETUP=0
 SETUP :=
-export VENV TORCH SETUP
+# To test the pages on a GPU that isn't there: make test DEVICE=pretend
+DEVICE :=
+export VENV TORCH SETUP DEVICE
 
 # One chapter, by number or file: make test CH=03
 CH :=

@@ -29,6 +29,7 @@ from nbval.kernel import (
 )
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
+from tests import pretend_cuda
 from tests.comparison import RULE, outputs_difference
 from tools import warm_kernels
 from tools.book import COLAB_TAG, without_colors
@@ -120,8 +121,9 @@ class WatchedKernel(RunningKernel):
             break
         else:
             raise RuntimeError(f"the kernel didn't answer in {timeout} s")
-        reply = self.ask(PREPARE_KERNEL)
-        assert reply["status"] == "ok", reply
+        for code in (PREPARE_KERNEL, pretend_cuda.in_a_kernel()):
+            reply = self.ask(code)
+            assert reply["status"] == "ok", reply
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         deadline = time.monotonic() + (timeout or float("inf"))

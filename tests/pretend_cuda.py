@@ -15,13 +15,14 @@ its queues, its memory and its kernels.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
-from torch.nn.parameter import is_lazy
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import is_lazy
 from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -81,7 +82,6 @@ def _mark_storage(storage: torch.UntypedStorage) -> None:
             for key in gone:
                 del _marked[key]
         _marked[storage._cdata] = StorageWeakRef(storage)
-
 
 
 class _Named(threading.local):
@@ -152,9 +152,7 @@ def _is_gpu(device: object) -> bool:
         device = torch.device("cuda", device)
     device = torch.device(device)
     if device.type == "cuda" and device.index not in (None, 0):
-        raise RuntimeError(
-            "CUDA error: invalid device ordinal"
-        )
+        raise RuntimeError("CUDA error: invalid device ordinal")
     return device.type == "cuda"
 
 
@@ -217,8 +215,10 @@ def _to(original: Callable) -> Callable:
             target, kwargs["dtype"] = other.device, other.dtype
         if target is None:
             return original(self, *args, **kwargs)
-        target = torch.device("cuda", target) if isinstance(target, int) else (
-            torch.device(target)
+        target = (
+            torch.device("cuda", target)
+            if isinstance(target, int)
+            else (torch.device(target))
         )
         if target.type not in ("cpu", "cuda"):
             return original(self, target, *args, **kwargs)
@@ -311,12 +311,36 @@ class Generator(torch.Generator):
         return GPU if self._there else super().device
 
 
+# By its path, since a kernel starts in the folder of its page.
+START = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("pretend_cuda", {!r})
+module = sys.modules["pretend_cuda"] = module_from_spec(spec)
+spec.loader.exec_module(module)
+module.install()
+"""
+
+
+def is_wanted() -> bool:
+    """Whether the tests are to run with the pretended GPU."""
+    return os.environ.get("DEVICE") == "pretend"
+
+
+def in_a_kernel() -> str:
+    """What a kernel runs before its first cell: nothing, if none is wanted."""
+    if not is_wanted():
+        return ""
+    return f"exec({START.format(__file__)!r}, {{}})"
+
+
 def install() -> None:
     """Let this process have a GPU; there is no way back."""
     # It lists torch's functions when it is first used: before they change.
     from torch._dynamo import trace_rules
 
     trace_rules.get_torch_obj_rule_map()
+    constructors = [f for f in _device_constructors() if callable(f)]
     tensor = torch.Tensor
     tensor.device = property(_device)
     tensor.is_cuda = property(is_there)
@@ -336,11 +360,17 @@ def install() -> None:
         if is_there(t) and not a and not kw
         else kind(t, *a, **kw)
     )
-    for name in ("new_tensor", "new_zeros", "new_ones", "new_empty", "new_full"):
+    for name in (
+        "new_tensor",
+        "new_zeros",
+        "new_ones",
+        "new_empty",
+        "new_full",
+    ):
         setattr(tensor, name, _new(getattr(tensor, name)))
-    for function in _device_constructors():
-        name = function.__name__
-        if getattr(torch, name, None) is function:
+    for name in dir(torch):
+        function = getattr(torch, name)
+        if name.endswith("_like") or function in constructors:
             setattr(torch, name, _new(function))
     torch.Generator = Generator
     _answer_for_the_gpu()
@@ -382,7 +412,9 @@ def _answer_for_the_gpu() -> None:
         "manual_seed": _manual_seed,
         "manual_seed_all": _manual_seed,
         "get_rng_state": lambda device=None: _generator.get_state(),
-        "set_rng_state": lambda state, device=None: _generator.set_state(state),
+        "set_rng_state": lambda state, device=None: _generator.set_state(
+            state
+        ),
         "get_rng_state_all": lambda: [_generator.get_state()],
         "set_rng_state_all": lambda states: _generator.set_state(states[0]),
         "memory_allocated": zero,
