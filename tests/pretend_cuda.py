@@ -18,7 +18,8 @@ import functools
 import os
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -177,21 +178,19 @@ def _refuse_mixed(func, args, inputs, there) -> None:
         raise RuntimeError(MIXED)
 
 
-class _other_numbers:  # noqa: N801  a context manager
-    """Draw from the GPU's generator in place of the CPU's."""
-
-    def __init__(self, on: bool) -> None:
-        self.on = on
-
-    def __enter__(self) -> None:
-        if self.on:
-            self.before = torch.default_generator.get_state()
-            torch.default_generator.set_state(_generator.get_state())
-
-    def __exit__(self, *_: object) -> None:
-        if self.on:
-            _generator.set_state(torch.default_generator.get_state())
-            torch.default_generator.set_state(self.before)
+@contextmanager
+def _other_numbers(wanted: bool) -> Iterator[None]:
+    """Draw from the GPU's generator in place of the CPU's, if wanted."""
+    if not wanted:
+        yield
+        return
+    before = torch.default_generator.get_state()
+    torch.default_generator.set_state(_generator.get_state())
+    try:
+        yield
+    finally:
+        _generator.set_state(torch.default_generator.get_state())
+        torch.default_generator.set_state(before)
 
 
 def _manual_seed(seed: int) -> None:
@@ -215,11 +214,9 @@ def _to(original: Callable) -> Callable:
             target, kwargs["dtype"] = other.device, other.dtype
         if target is None:
             return original(self, *args, **kwargs)
-        target = (
-            torch.device("cuda", target)
-            if isinstance(target, int)
-            else (torch.device(target))
-        )
+        if isinstance(target, int):
+            target = torch.device("cuda", target)
+        target = torch.device(target)
         if target.type not in ("cpu", "cuda"):
             return original(self, target, *args, **kwargs)
         there, wanted = is_there(self), _is_gpu(target)
