@@ -1,8 +1,10 @@
-from tests import pretend_cuda
+import os
 
 pytest_plugins = ["tests.strict_nbval"]
-if pretend_cuda.is_wanted():
-    pretend_cuda.install()
+if os.environ.get("DEVICE") == "pretend":
+    from tests.pretend_cuda import install
+
+    install()
 
 # Chapters are tested as notebooks; imported, they would run.
 collect_ignore_glob = ["chapters/*.py", "chapters/*/*.py"]

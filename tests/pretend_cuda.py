@@ -15,7 +15,6 @@ its queues, its memory and its kernels.
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -306,29 +305,6 @@ class Generator(torch.Generator):
     @property
     def device(self) -> torch.device:
         return GPU if self._there else super().device
-
-
-# By its path, since a kernel starts in the folder of its page.
-START = """
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-spec = spec_from_file_location("pretend_cuda", {!r})
-module = sys.modules["pretend_cuda"] = module_from_spec(spec)
-spec.loader.exec_module(module)
-module.install()
-"""
-
-
-def is_wanted() -> bool:
-    """Whether the tests are to run with the pretended GPU."""
-    return os.environ.get("DEVICE") == "pretend"
-
-
-def in_a_kernel() -> str:
-    """What a kernel runs before its first cell: nothing, if none is wanted."""
-    if not is_wanted():
-        return ""
-    return f"exec({START.format(__file__)!r}, {{}})"
 
 
 def install() -> None:

@@ -39,6 +39,7 @@ TAKEN = [
     "pyproject.toml",
     "tests/__init__.py",
     "tests/comparison.py",
+    "tests/pretend_cuda.py",
     "tests/strict_nbval.py",
     "tests/test_chapters.py",
     "tests/test_comparison.py",
