@@ -17,6 +17,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
+import make
 from tools import book, outputs, warm_kernels
 
 pytestmark = pytest.mark.skipif(
@@ -408,12 +409,12 @@ def test_warm_kernels_can_be_switched_off():
 
 
 @pytest.mark.parametrize(("variable", "warm"), [("1", True), ("", False)])
-def test_make_lab_forks_kernels_when_asked(variable, warm):
-    command = ["make", "--dry-run", "lab", f"WARM={variable}"]
-    done = subprocess.run(
-        command, cwd=book.ROOT, capture_output=True, text=True
-    )
-    settings = re.findall(r"--config=(\S+)", done.stdout)
+def test_make_lab_forks_kernels_when_asked(variable, warm, monkeypatch):
+    commands = []
+    monkeypatch.setattr(make, "hand_over", lambda *c: commands.append(c))
+    monkeypatch.setenv("WARM", variable)
+    make.lab("python", [])
+    settings = re.findall(r"--config=([^' ]+)", str(commands))
     assert settings == ["tools/lab/warm.py"] * warm
     for file in settings:
         code = (

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from tools import book, pairs
 
 # The site's Sphinx gets the same (site/conf.py).
-MYST_EXTENSIONS = ("attrs_block", "dollarmath")
+MYST_EXTENSIONS = ("amsmath", "attrs_block", "dollarmath")
 # What a Markdown cell may consist of, by the names of markdown-it; opening and
 # closing tokens without their endings.
 PLAIN = {
