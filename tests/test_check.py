@@ -294,8 +294,6 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
 TOLD_AT_FIRST = {
     ("lose_less", "torch.randperm(len(X), generator=run.generator)"),
     ("schedule", "weights_only=True"),
-    ("slopes_without_a_formula", "create_graph=True"),
-    ("what_second_derivatives_cost", "create_graph=True"),
     ("who_confuses_whom", "C + C.T"),
 }
 
@@ -442,7 +440,6 @@ def test_what_a_check_shows_alike_is_told_apart():
 # Checks that expect a number and don't say of what. It is to become empty.
 NAMELESS = {
     "layers_of_your_own",
-    "log_that_grows",
     "lose_less",
     "resume_from_the_best",
     "schedule",
@@ -466,7 +463,6 @@ def test_number_has_a_name(name):
 # Checks with a case that speaks of another case, of which the reader wasn't
 # told. It is to become empty.
 NAMES_ANOTHER_CASE = {
-    "function_of_your_own",
     "layers_of_your_own",
     "resume_from_the_best",
     "schedule",

@@ -175,7 +175,10 @@ def raises(
 
 
 def predicted(
-    prediction: Mapping, truth: Mapping, hints: Mapping[object, Hint]
+    prediction: Mapping,
+    truth: Mapping,
+    hints: Mapping[object, Hint],
+    of: str = "",
 ) -> None:
     """Require that each entry of a prediction comes true.
 
@@ -183,15 +186,46 @@ def predicted(
         prediction (dict): what the reader typed.
         truth (dict): what happened when the check ran it.
         hints (dict): by entry, what explains it.
+        of (str): what the keys are, such as "epoch".
 
     Raises:
         Wrong: with the first entry that differs.
     """
     for key, value in truth.items():
-        with asked(f"your prediction for {show(key)}"):
+        name = f"{of} {show(key)}".strip()
+        with asked(f"your prediction for {name}"):
             if key not in prediction:
                 raise Wrong("", "none", f"Add {show(key)}.")
-            equal(prediction[key], value, hints[key])
+            hint, got = hints[key], prediction[key]
+            if isinstance(value, Number) and not isinstance(value, bool):
+                if isinstance(got, str):
+                    hint = "The answer is a number, without quotes."
+                elif got is None or isinstance(got, bool):
+                    hint = "The answer is a number."
+            equal(got, value, hint)
+
+
+def one_of(answer: object, choices: Iterable[str], question: str) -> None:
+    """Require one of the answers that a starter cell lists.
+
+    Args:
+        answer: what the reader typed.
+        choices (iterable of str): what may be typed.
+        question (str): what it was about.
+
+    Raises:
+        Wrong: if it is none of them, whichever is right.
+    """
+    choices = list(choices)
+    typed = answer.replace(" ", "") if isinstance(answer, str) else answer
+    if not any(same(typed, c.replace(" ", ""), 0, 0) for c in choices):
+        with case(question):
+            raise Wrong(
+                f"one of {', '.join(map(show, choices))}",
+                show(answer),
+                "Choose one of the answers in the starter cell's comment, "
+                "and leave its quotes.",
+            )
 
 
 def same(got: object, expected: object, rtol: float, atol: float) -> bool:

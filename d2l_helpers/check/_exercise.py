@@ -137,7 +137,7 @@ def _require_kind(name: str, answer: object, kind: object) -> None:
         if not (isinstance(answer, type) and issubclass(answer, wanted)):
             base = "nn.Module" if wanted is nn.Module else wanted.__name__
             hint = f"`{name}` must be a class that inherits from `{base}`."
-            raise Wrong("a class", show(answer), hint)
+            raise Wrong(f"a subclass of {base}", show(answer), hint)
     elif kind is Callable:
         if not callable(answer):
             hint = f"`{name}` must be the function itself, without a call."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from numbers import Number
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -14,78 +16,41 @@ from torch.autograd import grad, gradcheck
 from torch.func import jacrev
 
 from ..graphs import graph_of
-from ._compare import Wrong, asked, case, equal, holds, predicted
+from ._compare import (
+    ATOL,
+    RTOL,
+    Wrong,
+    asked,
+    case,
+    equal,
+    holds,
+    one_of,
+    predicted,
+    same,
+)
 from ._exercise import exercise
+from ._hints import Hint
+from ._report import show
 
 
 @exercise(
     "5.1 A larger graph by hand",
-    "there is a term for each path from x to y, at x = 1, 2 and 3",
+    "there is a term for each path from x to y, at x = 1/2, 1, 2 and 3",
     "each term is the product of the slopes along its path",
     "you know which edge is two operations in PyTorch's graph",
 )
 def larger_graph_by_hand(
     path_products: Callable, two_operations: object
 ) -> None:
-    for value in (2.0, 3.0, 1.0):  # at 1, log x² hides a term
+    for value in (2.0, 3.0, 1.0, 0.5):  # at 1, log x² hides a term
         with case(f"x = {value:g}"):
-            x = torch.tensor(value, dtype=torch.double)
-            by_log, by_sin, by_fraction = terms = _terms_one_by_one(value)
-            got = _numbers(path_products(x.clone()))
-            hint = (
-                "Find each way from x to y along the edges, and multiply the "
-                "slopes on it. At the product, the slope for one factor is "
-                "the other factor."
-            )
-            if math.isclose(sum(got), sum(terms), rel_tol=1e-3):
-                hint = (
-                    "The sum is right, but its terms aren't those of single "
-                    "paths: give one number for each way from x to y."
-                )
-            slope_of_log = 2 / value
-            wrong = [
-                (
-                    [sum(terms)],
-                    "This is the sum. Return its terms, one for each path.",
-                ),
-                (
-                    [by_log / (2 * value), by_sin, by_fraction],
-                    "The way through the logarithm has one edge more: its "
-                    "slope of 1/x² is with respect to x², and x² has a slope "
-                    "of its own.",
-                ),
-                (
-                    [by_log, by_sin, -by_fraction],
-                    "1/x falls while x grows: its slope is negative.",
-                ),
-                (
-                    [slope_of_log * math.cos(value), by_fraction],
-                    "The slopes of both factors are multiplied here. Two "
-                    "paths go through the product, one for each factor, and "
-                    "the other factor is the slope.",
-                ),
-                (
-                    [by_log, by_sin],
-                    "A path is missing: 1/x depends on x as well.",
-                ),
-                (
-                    [by_log / 2, by_log / 2, by_sin, by_fraction],
-                    "Two paths lead to x² here, as to a product x · x. Let "
-                    "it be one node with one edge from x, of slope 2x.",
-                ),
-            ]
-            equal(
-                _rounded(got),
-                _rounded(terms),
-                hint,
-                known=[(_rounded(numbers), why) for numbers, why in wrong],
-                rtol=1e-3,
-                atol=1e-3,
-            )
-    with asked("your answer for draw_graph"):
-        x = torch.tensor(2.0, requires_grad=True)
-        values = {"x^2": x**2, "log": x.log(), "sin": x.sin(), "1/x": 1 / x}
-        values |= {"product": x * x, "y": x + x}
+            _path_terms(path_products, value)
+    x = torch.tensor(2.0, requires_grad=True)
+    values = {"x^2": x**2, "log": x.log(), "sin": x.sin(), "1/x": 1 / x}
+    values |= {"product": x * x, "y": x + x}
+    question = "your answer for draw_graph"
+    one_of(two_operations, values, question)
+    with asked(question):
         truth = [n for n, v in values.items() if len(graph_of(v)) > 2]
         equal(
             _without_spaces(two_operations),
@@ -93,6 +58,77 @@ def larger_graph_by_hand(
             "Draw each step from a leaf of its own, as in "
             "`draw_graph(x.log())`, and count the blue boxes.",
         )
+
+
+def _path_terms(path_products: Callable, value: float) -> None:
+    """Require the three terms at one number."""
+    by_log, by_sin, by_fraction = terms = _terms_one_by_one(value)
+    try:
+        got = path_products(value)
+    except TypeError:  # of a function that takes tensors, as `torch.sin`
+        got = path_products(torch.tensor(value, dtype=torch.double))
+    got = _numbers(got)
+    names = ("the logarithm", "the sine", "1/x")
+    missing = [
+        name
+        for name, term in zip(names, terms, strict=True)
+        if not any(math.isclose(term, n, abs_tol=1e-3) for n in got)
+    ]
+    hint = (
+        "These aren't the terms of the sum.",
+        "Find each way from x to y along the edges, and multiply the slopes "
+        "on it. At the product, the slope for one factor is the other factor.",
+    )
+    if math.isclose(sum(got), sum(terms), rel_tol=1e-3):
+        hint = (
+            "The sum is right, but its terms aren't those of single paths: "
+            "give one number for each way from x to y."
+        )
+    elif len(got) == 3 and len(missing) == 1:
+        hint = (
+            "Two terms are right. The one that isn't belongs to the path "
+            f"through {missing[0]}.",
+            hint[1],
+        )
+    wrong = [
+        (
+            [sum(terms)],
+            "This is the sum. Return its terms, one for each path.",
+        ),
+        (
+            [by_log / (2 * value), by_sin, by_fraction],
+            "The way through the logarithm has one edge more: its slope of "
+            "1/x² is with respect to x², and x² has a slope of its own.",
+        ),
+        (
+            [by_log, by_sin, -by_fraction],
+            "1/x falls while x grows: its slope is negative.",
+        ),
+        (
+            [2 / value * math.cos(value), by_fraction],
+            "The slopes of both factors are multiplied here. Two paths go "
+            "through the product, one for each factor, and the other factor "
+            "is the slope.",
+        ),
+        (
+            [by_log, by_sin],
+            "A path is missing: 1/x depends on x as well.",
+        ),
+        (
+            [by_log / 2, by_log / 2, by_sin, by_fraction],
+            "Two paths lead to x² here, as to a product x · x. Let it be one "
+            "node with one edge from x, of slope 2x.",
+        ),
+    ]
+    equal(
+        _rounded(got),
+        _rounded(terms),
+        hint,
+        known=[(_rounded(numbers), why) for numbers, why in wrong],
+        rtol=1e-3,
+        atol=1e-3,
+        what="terms, in order of size",
+    )
 
 
 def _terms_one_by_one(value: float) -> list[float]:
@@ -151,83 +187,238 @@ def _without_spaces(answer: object) -> object:
 def vector_through_control_flow(
     f_of_vector: Callable, weights_for: Callable, still_quotient: object
 ) -> None:
+    _same_vectors(f_of_vector)
+    for numbers in ([10, -20, 70], [20, 40]):
+        _slopes_of_vector(f_of_vector, numbers)
+    for numbers in ([10, -20, 70], [20, 40]):
+        _slopes_by_weights(f_of_vector, weights_for, numbers)
+    with asked("your answer about f(a)/a"):
+        same_slopes = True
+        for numbers in ([20.0, 40], [-24.0, -32], [40.0, -9]):
+            a = torch.tensor(numbers, requires_grad=True)
+            (slopes,) = grad(_f(a).sum(), a)
+            same_slopes &= torch.allclose(slopes, _f(a) / a)
+        equal(
+            still_quotient,
+            same_slopes,
+            "Whatever way it takes, f multiplies the vector by one number. "
+            "What is the slope of each element, and what is f(a)/a?",
+        )
+
+
+def _same_vectors(f_of_vector: Callable) -> None:
+    """Require the vectors that f returns."""
     # The norm, the sum of absolute values and the largest one tell them apart.
     cases = {
-        "[20, 40]": [20, 40],
-        "[-24, -32]": [-24, -32],
-        "[40, -9]": [40, -9],
-        "[1, -1]": [1, -1],
-        "[10, -20, 70]": [10, -20, 70],
-        "[500/3]": [500 / 3],  # 3a is 500, also in single precision
+        "[20, 40]": torch.tensor([20.0, 40]),
+        "[-24, -32]": torch.tensor([-24.0, -32]),
+        "[40, -9]": torch.tensor([40.0, -9]),
+        "[9, -40]": torch.tensor([9.0, -40]),
+        "[1, -1]": torch.tensor([1.0, -1]),
+        "[100, 10]": torch.tensor([100.0, 10]),
+        "[10, -20, 70]": torch.tensor([10.0, -20, 70]),
+        "[500/3]": torch.tensor([500 / 3]),  # 3a is 500, also as float32
     }
-    for given, numbers in cases.items():
-        a = torch.tensor(numbers).float()
-        hint = (
+    known = [
+        (
+            "is ambiguous",
             "A condition needs one number, for the whole vector: its norm in "
-            "the loop, its sum in the branch."
-        )
-        with case(f"a = {given}", hint):
+            "the loop, its sum in the branch.",
+        ),
+        ("to unpack", "A vector may have any number of elements."),
+    ]
+    got = {}
+    for given, numbers in cases.items():
+        with case(f"a = {given}", known=known):
+            a = numbers.clone()
+            got[given] = f_of_vector(a)
             equal(
-                f_of_vector(a.clone()),
-                _f(a),
-                "Start from 3a, double all elements while the norm is below "
-                "500, and return them as they are if their sum is above 0, "
-                "or else times 10.",
-                known=[
-                    (
-                        _f(a, norm=lambda b: b.abs().sum()),
-                        "The norm is the root of the sum of the squares, "
-                        "`b.norm()`. Here absolute values are added up.",
-                    ),
-                    (
-                        _f(a, norm=lambda b: b.abs().max()),
-                        "Here the largest element decides how often the "
-                        "vector is doubled. The norm takes in all of them.",
-                    ),
-                    (
-                        _f(a, norm=lambda b: b.abs().min()),
-                        "Here the smallest element decides how often the "
-                        "vector is doubled. The norm takes in all of them.",
-                    ),
-                    (
-                        _f(a, norm=lambda b: b.norm() - 0.01),
-                        "A norm of 500 is at least 500: then there is "
-                        "nothing more to double.",
-                    ),
-                    (
-                        _f(a, branch=lambda b: b > 0),
-                        "Each element takes a branch of its own here. The "
-                        "sum decides for the whole vector.",
-                    ),
-                    (
-                        _f(a, branch=lambda b: b.sum() >= 0),
-                        "A sum of 0 isn't above 0: `else` is for it, too.",
-                    ),
-                ],
+                a,
+                numbers,
+                "The vector that was given is changed in place. Compute a new "
+                "one.",
+                what="a, afterwards",
             )
-    a = torch.tensor([10.0, -20, 70], requires_grad=True)
     hint = (
-        "Compute with tensors from start to end: numbers, `detach` and new "
-        "tensors cut the graph, and a leaf can't be changed in place."
+        "This isn't what f returns.",
+        "Start from 3a, double all elements while the norm is below 500, and "
+        "return them as they are if their sum is above 0, or else times 10.",
     )
-    with case("a = [10, -20, 70], which requires a gradient", hint):
-        result = f_of_vector(a)
-        holds(result.requires_grad, "an output with a graph", "none", hint)
+    for change, why in _OTHER_FS:
+        # A mistake is named only if it explains what comes in all cases.
+        others = {given: change(a) for given, a in cases.items()}
+        if all(same(got[g], others[g], RTOL, ATOL) for g in cases):
+            hint = why
+            break
+    for given, a in cases.items():
+        with case(f"a = {given}"):
+            equal(got[given], _f(a), hint, what="f_of_vector(a)")
+
+
+def _f(
+    a: Tensor,
+    norm: Callable = Tensor.norm,
+    branch: Callable = lambda b: b.sum() > 0,
+    factor: int = 3,
+    rounds: int = 200,
+    times: int = 10,
+) -> Tensor:
+    """The function of the exercise, or a wrong one."""
+    b = factor * a
+    for _ in range(rounds):
+        if norm(b) >= 500:
+            break
+        b = 2 * b
+    return torch.where(branch(b), b, times * b)
+
+
+def _each_alone(a: Tensor) -> Tensor:
+    doubled = [_f(e[None], branch=lambda b: b == b) for e in a]
+    b = torch.cat(doubled)
+    return b if b.sum() > 0 else 10 * b
+
+
+_LOOP = "decides how often the vector is doubled. The norm takes in all of"
+_SIGNS = (
+    "The branch isn't taken by the sum here, but by the signs of the elements."
+)
+_OTHER_FS: list[tuple[Callable[[Tensor], Tensor], Hint]] = [
+    (
+        lambda a: _f(a, norm=lambda b: b.abs().sum()),
+        (
+            "The norm isn't the sum of the absolute values, as here.",
+            "It is the root of the sum of the squares, `b.norm()`.",
+        ),
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.abs().max()),
+        f"Here the largest element {_LOOP} them.",
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.abs().min()),
+        f"Here the smallest element {_LOOP} them.",
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.sum().abs()),
+        "The sum decides how often the vector is doubled here, in which "
+        "elements of both signs cancel out.",
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.square().sum()),
+        "Here the square of the norm is compared with 500.",
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.square().mean().sqrt()),
+        "Here a mean of the squares is taken. The norm has their sum in it.",
+    ),
+    (
+        lambda a: _f(a, norm=lambda b: b.norm() - 0.01),
+        "A norm of 500 is at least 500: then there is nothing more to double.",
+    ),
+    (
+        lambda a: _f(a, branch=lambda b: b > 0),
+        "Each element takes a branch of its own here. The sum decides for the "
+        "whole vector.",
+    ),
+    (
+        lambda a: _f(a, branch=lambda b: b.sum() >= 0),
+        "A sum of 0 isn't above 0: `else` is for it, too.",
+    ),
+    (
+        lambda a: _f(a, branch=lambda b: b.sum() < 0),
+        "The branches are exchanged: what happens above 0 is for below.",
+    ),
+    (lambda a: _f(a, branch=lambda b: (b > 0).all()), _SIGNS),
+    (lambda a: _f(a, branch=lambda b: (b > 0).any()), _SIGNS),
+    (lambda a: _f(a, branch=lambda b: b[0] > 0), _SIGNS),
+    (
+        lambda a: _f(a, factor=1),
+        "The vector isn't tripled before it is doubled.",
+    ),
+    (
+        lambda a: _f(a, times=1),
+        "No vector is taken times 10, also where its sum isn't above 0.",
+    ),
+    (
+        lambda a: _f(a, rounds=1),
+        "The vector is doubled at most once. It is doubled until its norm is "
+        "large enough.",
+    ),
+    (
+        _each_alone,
+        "Each element is doubled as often as it needs alone. All are doubled "
+        "together.",
+    ),
+    (
+        lambda a: torch.cat([_f(e[None]) for e in a]),
+        "This calls the chapter's f for each element alone. The vector goes "
+        "through it as one.",
+    ),
+]
+
+
+def _slopes_of_vector(f_of_vector: Callable, numbers: list[int]) -> None:
+    """Require a graph from a to f(a), and its slopes."""
+    n = len(numbers)
+    a = torch.tensor(numbers, dtype=torch.float, requires_grad=True)
     slopes = (_f(a) / a).detach()
-    hint = (
-        "A weight multiplies the gradient of its element: what leaves the "
-        "slope as it is?"
-    )
-    given = "a = [10, -20, 70], result.backward(weights_for(result))"
-    with case(given, hint):
+    with case(f"a = {numbers}, f_of_vector(a).backward(torch.ones({n}))"):
+        result = f_of_vector(a)
+        holds(
+            result.requires_grad,
+            "a result with a graph",
+            "one without",
+            (
+                "The graph is cut on the way from a to the result.",
+                "Compute with tensors from start to end, and let autograd "
+                "record it: numbers, `detach`, `no_grad` and new tensors cut "
+                "the graph.",
+            ),
+        )
+        result.backward(torch.ones(n))
+        holds(
+            a.grad is not None,
+            "a gradient in a.grad",
+            "none",
+            "The graph of the result doesn't lead back to a: it begins at a "
+            "tensor that was made on the way.",
+        )
+        equal(
+            a.grad,
+            slopes,
+            "The values are right, but autograd has recorded another "
+            "computation: an edit of `.data` and a detached part aren't in "
+            "it.",
+            what="a.grad",
+        )
+
+
+def _slopes_by_weights(
+    f_of_vector: Callable, weights_for: Callable, numbers: list[int]
+) -> None:
+    """Require weights that give the slopes."""
+    n = len(numbers)
+    a = torch.tensor(numbers, dtype=torch.float, requires_grad=True)
+    slopes = (_f(a) / a).detach()
+    known = [
+        (
+            "implicitly created",
+            "`weights_for` returns the weights. Leave the call of `backward` "
+            "to others.",
+        )
+    ]
+    with case(
+        f"a = {numbers}, result.backward(weights_for(result))", "", known
+    ):
+        result = f_of_vector(a)
         weights = weights_for(result)
         holds(
-            isinstance(weights, Tensor) and weights.shape == (3,),
-            "a tensor of shape (3,)",
+            isinstance(weights, Tensor) and weights.shape == (n,),
+            f"weights of shape ({n},)",
             f"a tensor of shape {tuple(weights.shape)}"
             if isinstance(weights, Tensor)
             else _kind(weights),
-            "The result has three elements, and `backward` needs a weight for "
+            f"The result has {n} elements, and `backward` needs a weight for "
             "each of them.",
         )
         a.grad = None
@@ -235,82 +426,98 @@ def vector_through_control_flow(
         equal(
             a.grad,
             slopes,
-            hint,
+            "With these weights it isn't the slopes that arrive. A weight "
+            "multiplies the gradient of its element: what leaves the slope "
+            "as it is?",
             known=[
                 (
-                    slopes / 3,
-                    "This is the gradient of the mean. With ones it is that "
-                    "of the sum, in which each slope counts in full.",
+                    slopes / n,
+                    "This is the gradient of the mean. That of the sum has "
+                    "each slope in full.",
                 )
             ],
+            what="a.grad",
         )
-    with asked("your answer about f(a)/a"):
-        same = True
-        for numbers in ([20.0, 40], [-24.0, -32], [40.0, -9]):
-            a = torch.tensor(numbers, requires_grad=True)
-            (slopes,) = grad(_f(a).sum(), a)
-            same &= torch.allclose(slopes, _f(a) / a)
-        equal(
-            still_quotient,
-            same,
-            "Whatever way it takes, f multiplies the vector by one number. "
-            "What is the slope of each element, and what is f(a)/a?",
-        )
-
-
-def _f(
-    a: Tensor,
-    norm: Callable = Tensor.norm,
-    branch: Callable = lambda b: b.sum() > 0,
-) -> Tensor:
-    """The function of the exercise, or a wrong one."""
-    b = 3 * a
-    while norm(b) < 500:
-        b = 2 * b
-    return torch.where(branch(b), b, 10 * b)
 
 
 @exercise(
     "5.3 Slopes without a formula",
     "for the sine, the first derivative is right up to rounding",
     "the second is -sin x up to rounding",
-    "another function than the sine works as well",
+    "other functions than the sine work as well, also with a detached part",
+    "a second call with the same x gives the same",
 )
 def slopes_without_a_formula(two_slopes: Callable) -> None:
-    cases = {
-        "torch.sin at x = [-1, 0, 2]": (
-            torch.sin,
-            torch.tensor([-1.0, 0, 2]),
+    _slopes(two_slopes, "torch.sin at x = [-1, 0, 2]", torch.sin, [-1.0, 0, 2])
+    _slopes(two_slopes, "x³ at x = [1, 2]", lambda x: x**3, [1.0, 2])
+    _slopes(
+        two_slopes,
+        "x² c at x = [1, 2], where c = (1000 * x).sin().detach()",
+        # Values close by tell nothing about its slopes.
+        lambda x: x**2 * (1000 * x).sin().detach(),
+        [1.0, 2],
+        differs=(
+            "Autograd takes c for a constant, since it is detached. These "
+            "slopes don't: they come from differences of values.",
         ),
-        "x³ at x = [1, 2]": (lambda x: x**3, torch.tensor([1.0, 2])),
-    }
-    hint = (
-        "The second derivative comes from the graph of the first, which is "
-        "recorded only with `create_graph=True`. An output of many elements "
-        "is added up before it is differentiated."
     )
-    for given, (function, points) in cases.items():
-        points = points.double()
-        with case(given, hint):
-            x = points.clone().requires_grad_()
-            slopes = two_slopes(function, x)
-            holds(
-                isinstance(slopes, (tuple, list, Tensor)) and len(slopes) == 2,
-                "two tensors",
-                _kind(slopes),
-                "Return the first and the second derivative, `first, second`.",
-            )
-            x = points.clone().requires_grad_()
-            (first,) = grad(function(x).sum(), x, create_graph=True)
-            (second,) = grad(first.sum(), x)
-            added = (
-                first + second,
-                "`backward` adds to what is in `x.grad`: this is the sum of "
-                "both derivatives. Empty it in between, or use "
-                "`torch.autograd.grad`.",
-            )
-            wrong_first = [
-                added,
+    with case("torch.sin, twice with the same x = [-1, 0, 2]"):
+        x = torch.tensor([-1.0, 0, 2], dtype=torch.double, requires_grad=True)
+        before = [_tensor(s) for s in two_slopes(torch.sin, x)]
+        before = [s.detach().clone() for s in before]
+        after = [_tensor(s).detach() for s in two_slopes(torch.sin, x)]
+        equal(
+            after,
+            before,
+            "The first call has left a gradient in `x.grad`, to which the "
+            "second adds.",
+            what="slopes of the second call",
+        )
+
+
+def _slopes(
+    two_slopes: Callable,
+    given: str,
+    function: Callable,
+    points: list[float],
+    differs: Hint = (),
+) -> None:
+    """Require both derivatives of a function at some points."""
+    known = [
+        (
+            "does not require grad",
+            (
+                "What is differentiated has no graph.",
+                "The second derivative comes from the graph of the first, "
+                "which is recorded only with `create_graph=True`.",
+            ),
+        ),
+        (
+            "implicitly created only for scalar",
+            (
+                "An output of many elements can't be differentiated as it is.",
+                "Each output depends on its own input alone. So the slopes of "
+                "all are the gradient of one number: their sum.",
+            ),
+        ),
+    ]
+    with case(given, known=known):
+        x = torch.tensor(points, dtype=torch.double, requires_grad=True)
+        slopes = two_slopes(function, x)
+        holds(
+            isinstance(slopes, (tuple, list, Tensor)) and len(slopes) == 2,
+            "two tensors",
+            _kind(slopes),
+            "Return two tensors, the first and the second derivative.",
+        )
+        x = x.detach().requires_grad_()
+        (first,) = grad(function(x).sum(), x, create_graph=True)
+        (second,) = grad(first.sum(), x)
+        _equal_up_to_rounding(
+            slopes[0],
+            first,
+            "first derivative",
+            [
                 (
                     second,
                     "This is the second derivative: the first comes first.",
@@ -326,61 +533,102 @@ def slopes_without_a_formula(two_slopes: Callable) -> None:
                     "This is the cosine, whatever the function: take the "
                     "derivative of the argument `function`.",
                 ),
-            ]
-            wrong_second = [
-                added,
+                *_slips(first, second),
+            ],
+            differs,
+        )
+        _equal_up_to_rounding(
+            slopes[1],
+            second,
+            "second derivative",
+            [
                 (first, "This is the first derivative again."),
                 (
                     -torch.sin(x),
                     "This is -sin x, whatever the function: differentiate "
                     "the first derivative.",
                 ),
-            ]
-            _equal_up_to_rounding(slopes[0], first, wrong_first)
-            _equal_up_to_rounding(slopes[1], second, wrong_second)
+                (
+                    -function(x),
+                    "This is minus the function, which is the second "
+                    "derivative of the sine, and of few others.",
+                ),
+                *_slips(second, first),
+            ],
+            differs,
+        )
+
+
+def _slips(slope: Tensor, other: Tensor) -> list[tuple[Tensor, Hint]]:
+    """What may come in place of either derivative."""
+    return [
+        (
+            slope + other,
+            (
+                "This is the sum of both derivatives: `backward` adds to what "
+                "is in `x.grad`.",
+                "Empty it in between, or use `torch.autograd.grad`.",
+            ),
+        ),
+        (
+            slope / len(slope),
+            "This is divided by the number of points, as the gradient of a "
+            "mean is.",
+        ),
+        (
+            torch.zeros_like(slope),
+            "All slopes are 0. `zero_` empties a tensor in place, under each "
+            "of its names.",
+        ),
+    ]
 
 
 def _equal_up_to_rounding(
-    got: object, expected: Tensor, known: list[tuple[Tensor, str]]
+    got: object,
+    expected: Tensor,
+    what: str,
+    known: list[tuple[Tensor, Hint]],
+    differs: Hint,
 ) -> None:
     """Require a tensor that is as exact as its data type allows."""
+    hint = (
+        "These aren't the slopes of the function at the points.",
+        "Each output depends on its own input alone. So the gradient of the "
+        "sum of the outputs holds the slope at each point.",
+    )
+    if isinstance(got, tuple) and len(got) == 1:
+        hint = "A tuple came: `torch.autograd.grad` returns one, also of one."
     got = _tensor(got)
     single = isinstance(got, Tensor) and got.dtype == torch.float
     tolerance = 1e-5 if single else 1e-11
-    near = (
-        isinstance(got, Tensor)
-        and got.shape == expected.shape
-        and torch.allclose(got.detach().cpu().to(expected), expected, 0, 0.1)
-    )
+    if isinstance(got, Tensor) and got.shape != expected.shape:
+        hint = "Give a slope for each point, of the shape of x."
+    elif isinstance(got, Tensor) and torch.allclose(
+        got.detach().cpu().to(expected), expected, 0, 0.1
+    ):
+        hint = (
+            "These come close, but autograd is exact up to rounding. "
+            "Differences of the values aren't."
+        )
     equal(
         got,
         expected,
-        "These come close, but autograd is exact up to rounding. "
-        "Differences of the values aren't."
-        if near
-        else "Give a slope for each point, of the shape of x.",
+        differs or hint,
         known=known,
         rtol=tolerance,
         atol=tolerance,
+        what=what,
     )
 
 
 @exercise(
     "5.4 A Jacobian by products",
-    "row i is the gradient of the output's element i",
-    "the function may have more outputs than inputs, or as many",
-    "softmax gives what jacrev gives",
+    "row i is the gradient of the output's element i, by autograd",
+    "the function may have more outputs than inputs, fewer, or as many",
+    "softmax gives what jacrev gives, without a call of it",
     "you know how many calls a Jacobian takes",
 )
 def jacobian_by_products(jacobian: Callable, calls: object) -> None:
-    again = (
-        "The first call of `grad` frees what the graph kept. Keep it, or "
-        "compute the output anew for each row."
-    )
-    shapes = (
-        "The weights have the shape of the output, (m,), and it takes as "
-        "many calls as it has elements."
-    )
     cases = {
         "[x_0 x_1, x_0²] at [2, 3]": (_two_to_two, [2.0, 3]),
         "[x_0 x_1, x_0², x_1] at [2, 3]": (_two_to_three, [2.0, 3]),
@@ -388,66 +636,157 @@ def jacobian_by_products(jacobian: Callable, calls: object) -> None:
         "softmax at [0, 1, 0, 2]": (_softmax, [0.0, 1, 0, 2]),
     }
     for given, (function, numbers) in cases.items():
-        with case(given):
-            x = torch.tensor(numbers, dtype=torch.double)
-            J = jacrev(function)(x)
-            try:
-                got = jacobian(function, x.clone().requires_grad_())
-            except RuntimeError as error:
-                freed = "second time" in str(error)
-                raise Wrong(
-                    "no error", "", again if freed else shapes
-                ) from error
-            got = _tensor(got)
-            equal(
-                got,
-                J,
-                "Row i is the gradient of the output's element i: weights "
-                "with a 1 in place i and 0 elsewhere give it.",
-                known=[
-                    (
-                        J.T,
-                        "Rows and columns are exchanged. One call gives the "
-                        "gradient of one output, which is a row.",
-                    ),
-                    (
-                        J.flatten(),
-                        "The numbers are right. Stack the rows, so that the "
-                        "shape is (m, n).",
-                    ),
-                    (
-                        J.sum(dim=0),
-                        "With weights of 1 the rows are added up. Each row "
-                        "needs a call with weights of its own.",
-                    ),
-                    (
-                        J.cumsum(dim=0),
-                        "Each row has those above it in it: `backward` adds "
-                        "to `grad`. `torch.autograd.grad` doesn't.",
-                    ),
-                    (
-                        list(J),
-                        "The rows are right. Stack them, so that they are "
-                        "one tensor of shape (m, n).",
-                    ),
-                ],
-            )
-    with asked("your answer for a function from (n,) to (m,)"):
-        x = torch.tensor([2.0, 3], requires_grad=True)
-        value = _two_to_three(x)
-        rows = [
-            grad(value, x, weights, retain_graph=True)[0]
-            for weights in torch.eye(len(value))
-        ]
-        n, m = len(x), len(value)
-        numbers = {"n": n, "m": m, "n + m": n + m, "n * m": n * m}
-        (truth,) = (k for k, v in numbers.items() if v == len(rows))
+        with case(given, known=_JACOBIAN_ERRORS):
+            _same_jacobian(jacobian, function, numbers)
+    x = torch.tensor([2.0, 3], requires_grad=True)
+    value = _two_to_three(x)
+    rows = [
+        grad(value, x, weights, retain_graph=True)[0]
+        for weights in torch.eye(len(value))
+    ]
+    n, m = len(x), len(value)
+    numbers = {"n": n, "m": m, "n + m": n + m, "n * m": n * m}
+    (truth,) = (k for k, v in numbers.items() if v == len(rows))
+    question = "your answer for a function from (n,) to (m,)"
+    one_of(calls, numbers, question)
+    with asked(question):
         equal(
             _without_spaces(calls),
             _without_spaces(truth),
             "A call takes one weight for each output, and gives one number "
             "for each input: a whole row. How many rows are there?",
         )
+
+
+_JACOBIAN_ERRORS = [
+    (
+        "second time",
+        (
+            "The first call of `grad` frees what the graph kept.",
+            "Keep it, or compute the output anew for each row.",
+        ),
+    ),
+    (
+        "Mismatch in shape",
+        (
+            "The weights don't fit the output: they have its shape, (m,).",
+            "It takes as many calls as the output has elements.",
+        ),
+    ),
+    (
+        "out of bounds",
+        "There are as many rows as the output has elements, here fewer.",
+    ),
+    (
+        "positional argument",
+        "`function` takes x, and nothing else. What else softmax needs, such "
+        "as `dim`, stands in the function that is given.",
+    ),
+    (
+        "keyword argument",
+        "`function` takes x, and nothing else. What else softmax needs, such "
+        "as `dim`, stands in the function that is given.",
+    ),
+]
+
+
+def _same_jacobian(
+    jacobian: Callable, function: Callable, numbers: list[float]
+) -> None:
+    """Require the Jacobian of a function, by products."""
+    x = torch.tensor(numbers, dtype=torch.double)
+    J = jacrev(function)(x)
+    seen = SimpleNamespace(passes=0, whole=False)
+    answer = jacobian(_noted(function, seen), x.clone().requires_grad_())
+    if isinstance(answer, (tuple, list)) and any(
+        isinstance(row, tuple) for row in answer
+    ):
+        hint = "`torch.autograd.grad` returns a tuple, here of one tensor."
+        holds(False, "a tensor", "a list of tuples", hint)
+    got = _tensor(answer)
+    hint = (
+        "Row i isn't the gradient of the output's element i.",
+        "Weights with a 1 in place i and 0 elsewhere give it.",
+    )
+    if isinstance(got, Tensor) and got.shape != J.shape:
+        hint = "The shape is (m, n): a row for each output."
+    equal(
+        got,
+        J,
+        hint,
+        known=[
+            (
+                J.T,
+                "Rows and columns are exchanged. One call gives the gradient "
+                "of one output, which is a row.",
+            ),
+            (
+                J.flatten(),
+                "The numbers are right. Stack the rows, so that the shape is "
+                "(m, n).",
+            ),
+            (
+                J.sum(dim=0),
+                "With weights of 1 the rows are added up. Each row needs a "
+                "call with weights of its own.",
+            ),
+            (
+                J.sum(dim=0).expand_as(J),
+                "Each row is the sum of all: the weights are 1 in each call.",
+            ),
+            (
+                J.cumsum(dim=0),
+                "Each row has those above it in it: `backward` adds to "
+                "`grad`. `torch.autograd.grad` doesn't.",
+            ),
+            (
+                list(J),
+                "The rows are right. Stack them, so that they are one tensor "
+                "of shape (m, n).",
+            ),
+            (
+                jacrev(_softmax)(x),
+                "This is the Jacobian of softmax, whatever the function.",
+            ),
+        ],
+        what="Jacobian",
+    )
+    holds(
+        not seen.whole,
+        "rows from calls of `grad`",
+        "a whole Jacobian from torch",
+        "The numbers are right, but torch has built the Jacobian. Build it "
+        "from products, and then compare with `jacrev`.",
+    )
+    holds(
+        seen.passes,
+        "a way back through the function for each row",
+        "none",
+        "The numbers are right, but no gradient went through the function's "
+        "graph: these are no products of `grad`.",
+    )
+
+
+def _noted(function: Callable, seen: SimpleNamespace) -> Callable:
+    """A function that notes who differentiates it."""
+
+    def noted(x: Tensor) -> Tensor:
+        frame = sys._getframe(1)
+        while frame:
+            module = str(frame.f_globals.get("__name__"))
+            seen.whole |= module.startswith(
+                ("torch._functorch", "torch.autograd.functional")
+            )
+            frame = frame.f_back
+        y = function(x)
+        if y.requires_grad and not seen.whole:
+            y.register_hook(note)
+        return y
+
+    def note(_: Tensor) -> None:
+        seen.passes += 1
+
+    return noted
 
 
 def _two_to_two(x: Tensor) -> Tensor:
@@ -476,65 +815,93 @@ def what_second_derivatives_cost(count_nodes: Callable, added: object) -> None:
         "u.sin().exp() at u = 1": lambda u: u.sin().exp(),
         "u.sin() * u.exp() at u = 1": lambda u: u.sin() * u.exp(),
     }
-    hint = (
-        "A derivative has a graph of its own only with `create_graph=True`, "
-        "which must be given for each but the last."
+    unrecorded = (
+        "A derivative of these has no graph, so that it can't be counted or "
+        "differentiated.",
+        "`create_graph=True` records it. `graph_of` needs that of the last as "
+        "well.",
     )
-    hint += " `graph_of` needs that of the last as well."
+    known = [
+        ("no grad_fn", unrecorded),
+        ("does not require grad", unrecorded),
+        ("must be a torch.Tensor, got (", "`grad` returns a tuple, of one."),
+    ]
     for given, function in functions.items():
-        with case(given, hint):
+        with case(given, known=known):
             u = torch.tensor(1.0, requires_grad=True)
-            graphs = _graphs(function(u), u)
-            counts = [len(graph) for graph in graphs]
             got = [
                 int(n) if n.is_integer() else n
                 for n in _numbers(count_nodes(function(u), u))
             ]
-            # `backward` puts a copy into `u.grad`, which is a node more.
-            copies = [counts[0], *(n + 1 for n in counts[1:])]
-            equal(
-                got,
-                copies if got == copies else counts,
-                "Take the derivative of the derivative before it, and count "
-                "the nodes of each by `len(graph_of(...))`.",
-                known=[
-                    (
-                        counts[:3],
-                        "The third derivative is missing.",
-                    ),
-                    (
-                        counts[1:],
-                        "The value itself comes first, then the three "
-                        "derivatives.",
-                    ),
-                    (
-                        [n - 1 for n in counts],
-                        "The leaf is a node, too.",
-                    ),
-                    (
-                        [graph.number_of_edges() for graph in graphs],
-                        "These are the edges. `len` counts the nodes.",
-                    ),
-                    (
-                        [counts[0]] * 4,
-                        "This is the graph of the value, four times.",
-                    ),
-                ],
-            )
-    with asked("your answer about the growth"):
-        u = torch.tensor(1.0, requires_grad=True)
-        counts = [len(graph) for graph in _graphs(u.sin().exp(), u)]
-        steps = [later - earlier for earlier, later in pairwise(counts)]
-        truth = "the same number"
-        if steps != [steps[0]] * 3:
-            grows = sorted(steps) == steps
-            truth = "more and more" if grows else "fewer and fewer"
+            _same_counts(got, _graphs(function(u), u))
+    u = torch.tensor(1.0, requires_grad=True)
+    counts = [len(graph) for graph in _graphs(u.sin().exp(), u)]
+    steps = [later - earlier for earlier, later in pairwise(counts)]
+    truth = "the same number"
+    if steps != [steps[0]] * 3:
+        grows = sorted(steps) == steps
+        truth = "more and more" if grows else "fewer and fewer"
+    choices = ("fewer and fewer", "the same number", "more and more")
+    question = "your answer about the growth"
+    one_of(added, choices, question)
+    with asked(question):
         equal(
             added,
             truth,
             "Count, and look at the differences. By the product rule, each "
             "product in a derivative becomes two in the next.",
         )
+
+
+def _same_counts(got: list[float], graphs: list) -> None:
+    """Require the numbers of nodes, of four graphs."""
+    counts = [len(graph) for graph in graphs]
+    # `backward` puts a copy into `u.grad`, which is a node more.
+    copies = [counts[0], *(n + 1 for n in counts[1:])]
+    hint = (
+        "These aren't the nodes of the value and its first three derivatives.",
+        "Take the derivative of the derivative before it, and count the nodes "
+        "of each by `len(graph_of(...))`.",
+    )
+    if len(got) > 4 and got[:4] in (counts, copies):
+        hint = "The third derivative is the last that is asked for."
+    equal(
+        got,
+        copies if got == copies else counts,
+        hint,
+        known=[
+            (counts[:3], "The third derivative is missing."),
+            (
+                counts[1:],
+                "The value itself comes first, then the three derivatives.",
+            ),
+            ([n - 1 for n in counts], "The leaf is a node, too."),
+            (
+                [graph.number_of_edges() for graph in graphs],
+                "These are the edges. `len` counts the nodes.",
+            ),
+            (
+                [counts[0]] * 4,
+                "This is the graph of the value, four times.",
+            ),
+            (
+                [counts[0], *[counts[1]] * 3],
+                "This is the first derivative, three times: each time the "
+                "value is differentiated.",
+            ),
+            (
+                list(accumulate(counts)),
+                "Each number has those before it in it. Count each graph "
+                "alone.",
+            ),
+            (
+                [counts[0], *(b - a for a, b in pairwise(counts))],
+                "These are the nodes that are added. Return the numbers "
+                "themselves.",
+            ),
+        ],
+        what="nodes",
+    )
 
 
 def _graphs(value: Tensor, u: Tensor) -> list:
@@ -560,71 +927,16 @@ def function_of_your_own(
     moves: dict,
 ) -> None:
     X = torch.tensor([-1.7, 0.4, 2.6])
-    hint = "Both are static methods, and `ctx` comes first in both. "
-    hint += "`forward` returns the rounded tensor."
-    with case("StraightRound.apply(X), X = [-1.7, 0.4, 2.6]", hint):
-        inputs = X.clone()
-        equal(
-            StraightRound.apply(inputs),
-            X.round(),
-            "Round to the nearest whole number, as `torch.round` does.",
-            known=[
-                (X.trunc(), "This cuts the fraction off: 2.6 is nearer to 3."),
-                (X.floor(), "This rounds down: 2.6 is nearer to 3."),
-                (X, "Nothing is rounded."),
-            ],
-        )
-        equal(
-            inputs,
-            X,
-            "The input is changed in place. A weight must keep its fraction: "
-            "many small steps add up in it.",
-        )
-    weights = torch.tensor([0.5, 2, -3])
-    hint = "`backward` takes `ctx` and the gradient that arrives, and "
-    hint += "returns one gradient for each input of `forward`."
-    with case("the same X, then backward with weights [0.5, 2, -3]", hint):
-        inputs = X.clone().requires_grad_()
-        StraightRound.apply(inputs).backward(weights)
-        holds(
-            inputs.grad is not None,
-            "a gradient of X",
-            "None",
-            "`backward` returns what X is to get: the gradient that arrives.",
-        )
-        equal(
-            inputs.grad,
-            weights,
-            "Return the gradient that arrives, as it is.",
-            known=[
-                (
-                    torch.ones(3),
-                    "This is the slope that the function claims. `backward` "
-                    "returns the slope times the gradient that arrives.",
-                ),
-                (
-                    torch.zeros(3),
-                    "This is the true gradient of rounding, and nothing "
-                    "learns from it.",
-                ),
-                (weights.round(), "The gradient is rounded, too."),
-                (
-                    weights * X,
-                    "X is a factor of the gradient here. It has no part in "
-                    "it.",
-                ),
-            ],
-        )
-    others = {"X = 2.6": X[2], "X = [[-1.7, 0.4, 2.6]]": X[None]}
-    for given, X in others.items():
-        hint = "Both take and return any shape: use functions for tensors, "
-        hint += "in place of a loop over the elements."
-        with case(f"{given}, then backward with weights of 2", hint):
-            inputs = X.clone().requires_grad_()
-            outputs = StraightRound.apply(inputs)
-            equal(outputs, X.round(), hint)
-            outputs.backward(torch.full_like(X, 2))
-            equal(inputs.grad, torch.full_like(X, 2), hint)
+    _rounds(StraightRound, X)
+    _passes_on(StraightRound, X)
+    others = {
+        "X = 2600.6": torch.tensor(2600.6),
+        "X = [[-1.7, 0.4, 2.6]]": X[None],
+        "X = [-1.7, 0.4, 2.6] in double precision": X.double(),
+    }
+    for given, inputs in others.items():
+        with case(f"{given}, StraightRound.apply(X), then weights of 5000"):
+            _rounds_and_passes_on(StraightRound, inputs)
     predicted(
         round_slopes,
         {
@@ -658,6 +970,142 @@ def function_of_your_own(
             "2 (round(w) - 3), is passed on to w.",
         },
     )
+
+
+def _rounds(function: type[torch.autograd.Function], X: Tensor) -> None:
+    """Require that forward rounds."""
+    known = [
+        (
+            "positional argument",
+            (
+                "`forward` doesn't take what `apply` gives it.",
+                "It is a static method, whose first argument is `ctx`.",
+            ),
+        )
+    ]
+    with case(f"StraightRound.apply(X), X = {show(X.tolist())}", "", known):
+        inputs = X.clone()
+        equal(
+            function.apply(inputs),
+            X.round(),
+            "These aren't the nearest whole numbers, as `torch.round` gives "
+            "them.",
+            known=[
+                (X.trunc(), "This cuts the fraction off: 2.6 is nearer to 3."),
+                (X.floor(), "This rounds down: 2.6 is nearer to 3."),
+                (X, "Nothing is rounded to a whole number."),
+            ],
+            what="output",
+        )
+        equal(
+            inputs,
+            X,
+            "The input is changed in place. A weight must keep its fraction: "
+            "many small steps add up in it.",
+            what="X, afterwards",
+        )
+
+
+def _passes_on(function: type[torch.autograd.Function], X: Tensor) -> None:
+    """Require that backward passes the gradient on."""
+    weights = torch.tensor([0.5, 2, -3])
+    number = (
+        "`backward` doesn't fit `forward`.",
+        "It takes `ctx` and the gradient that arrives, and returns one "
+        "gradient for each input of `forward`.",
+    )
+    known = [
+        ("positional argument", number),
+        ("incorrect number of gradients", number),
+        ("must implement", "`StraightRound` has no `backward` yet."),
+        ("invalid gradient", "The gradient that comes out has another shape."),
+    ]
+    given = "X = [-1.7, 0.4, 2.6], StraightRound.apply(X).backward(weights)"
+    with case(f"{given}, weights = [0.5, 2, -3]", "", known):
+        inputs, arrives = X.clone().requires_grad_(), weights.clone()
+        output = function.apply(inputs)
+        holds(
+            output.is_floating_point(),
+            "an output of floats",
+            f"one of {output.dtype}".replace("torch.", ""),
+            "Whole numbers can be floats, too. A data type for integers gets "
+            "no gradient.",
+        )
+        node = torch.autograd.function.BackwardCFunction
+        holds(
+            isinstance(output.grad_fn, node),
+            "a graph in which `backward` is a node",
+            "one without",
+            "`apply` is the one of `autograd.Function`: only it calls your "
+            "`backward`.",
+        )
+        output.backward(arrives)
+        holds(
+            inputs.grad is not None,
+            "a gradient of X",
+            "None",
+            "`backward` returns nothing for X, so that X gets no gradient.",
+        )
+        equal(
+            arrives,
+            weights,
+            "The gradient that arrives is changed in place, and others may "
+            "need it.",
+            what="weights, afterwards",
+        )
+        equal(
+            inputs.grad,
+            weights,
+            (
+                "The gradient that comes out isn't the one that went in.",
+                "`backward` has nothing to compute: what arrives is returned.",
+            ),
+            known=[
+                (
+                    torch.ones(3),
+                    "This is the slope that the function claims. `backward` "
+                    "returns the slope times the gradient that arrives.",
+                ),
+                (
+                    torch.zeros(3),
+                    "This is the true gradient of rounding, and nothing "
+                    "learns from it.",
+                ),
+                (weights.round(), "The gradient is rounded, too."),
+                (
+                    weights * X,
+                    "X is a factor of the gradient here. It has no part in "
+                    "it.",
+                ),
+            ],
+            what="X.grad",
+        )
+
+
+def _rounds_and_passes_on(
+    function: type[torch.autograd.Function], X: Tensor
+) -> None:
+    """Require the same for another shape, size or data type."""
+    hint = (
+        "It works for a short vector, but not for this.",
+        "A tensor of any shape and size keeps its shape: use functions for "
+        "tensors, without a loop over elements and without limits.",
+    )
+    inputs, weights = X.clone().requires_grad_(), torch.full_like(X, 5000)
+    try:
+        output = function.apply(inputs)
+        output.backward(weights)
+    except Exception as error:
+        raise Wrong("no error", "", hint) from error
+    equal(output, X.round(), hint, what="output")
+    holds(
+        output.dtype == X.dtype,
+        f"an output of {X.dtype}".replace("torch.", ""),
+        f"one of {output.dtype}".replace("torch.", ""),
+        "The data type changes on the way: what enters in double precision "
+        "comes out so.",
+    )
+    equal(inputs.grad, torch.full_like(X, 5000), hint, what="X.grad")
 
 
 class _StraightRound(torch.autograd.Function):
@@ -694,32 +1142,35 @@ def leaf_that_got_lost(
     make_t: Callable, gradient_in: object, is_leaf: dict
 ) -> None:
     with case("t = make_t()"):
-        t = make_t()
-        equal(t, torch.ones(2), "Return a tensor of two ones.")
-        equal(
-            str(t.dtype),
-            "torch.float64",
-            "`double` is double precision, 64 bits for each number.",
+        _is_double_leaf(make_t())
+    with case("t = make_t(), t.sum().backward()"):
+        t, other = make_t(), make_t()
+        holds(
+            t.grad is None,
+            "t.grad is None, before that",
+            f"t.grad is {show(t.grad)}",
+            "t has a gradient already, to which the next would be added."
+            if t is not other
+            else "Each call returns the same tensor, with what earlier calls "
+            "have left in it. Make a new one.",
         )
         holds(
-            t.requires_grad,
-            "t.requires_grad is True",
-            "False",
-            "A tensor that asks for no gradient gets none: "
-            "`requires_grad_()` tells autograd to follow it.",
+            t is not other,
+            "another tensor in each call of make_t",
+            "the same one",
+            "Each call returns the same tensor, with what earlier calls have "
+            "left in it. Make a new one.",
         )
-        holds(
-            t.is_leaf,
-            "t.is_leaf is True",
-            "False",
-            "t keeps a copy of its gradient, which goes on to the tensor "
-            "that t is computed from: `retain_grad` makes no leaf."
-            if t.retains_grad
-            else "t is computed from a tensor that requires a gradient. "
-            "Convert first, and ask for the gradient last.",
-        )
+        try:
+            t.sum().backward()
+        except RuntimeError as error:
+            hint = "t is made where nothing is recorded, so that it stays out "
+            hint += "of every graph."
+            raise Wrong("no error", "", hint) from error
     ones = torch.ones(2, device="cpu", dtype=torch.float, requires_grad=True)
-    with asked("your answer for t = ones.double() and t.sum().backward()"):
+    question = "your answer for t = ones.double() and t.sum().backward()"
+    one_of(gradient_in, ("t", "ones"), question)
+    with asked(question):
         t = ones.double()
         t.sum().backward()
         found = {"t": t.grad, "ones": ones.grad}
@@ -744,84 +1195,63 @@ def leaf_that_got_lost(
     )
 
 
+def _is_double_leaf(t: object) -> None:
+    """Require two ones, a leaf in double precision that asks for a gradient.
+
+    Whether it gets one isn't tried here.
+    """
+    equal(t, torch.ones(2), "Return a tensor of two ones.", what="t")
+    holds(
+        t.dtype == torch.double,
+        "t.dtype is torch.float64",
+        str(t.dtype),
+        "`double` is double precision, 64 bits for each number.",
+    )
+    holds(
+        t.requires_grad,
+        "t.requires_grad is True",
+        "False",
+        (
+            "A tensor that asks for no gradient gets none.",
+            "`requires_grad_()` tells autograd to follow it from then on.",
+        ),
+    )
+    computed = (
+        "t is computed from a tensor that requires a gradient.",
+        "Convert first, and ask for the gradient last.",
+    )
+    retained = (
+        "t keeps a copy of its gradient, which goes on to the tensor that t "
+        "is computed from: `retain_grad` makes no leaf."
+    )
+    holds(
+        t.is_leaf,
+        "t.is_leaf is True",
+        "False",
+        retained if t.retains_grad else computed,
+    )
+
+
 @exercise(
     "5.8 A log that grows",
     "w is trained, and the mean of the losses is right",
+    "loss_of is called once in each step, also where a loss is 0",
     "the graph of a step is gone when the next has been recorded",
     "you know how many nodes the graph of total has",
 )
 def log_that_grows(train: Callable, log_nodes: dict) -> None:
-    first, second = (lambda w: (w - 3) ** 2), (lambda w: (w + 1) ** 2)
-    for given, function, steps in (
-        ("(w - 3) ** 2", first, 1),
-        ("(w - 3) ** 2", first, 3),
-        ("(w + 1) ** 2", second, 3),
-        ("(w - 3) ** 2", first, 20),
+    for goal, steps in ((3, 1), (3, 3), (-1, 3), (3, 20)):
+        given = f"(w - {goal}) ** 2" if goal > 0 else f"(w + {-goal}) ** 2"
+        with case(
+            f"train(lambda w: {given}, {steps})", known=_TRAINING_ERRORS
+        ):
+            _trained(train, [goal] * steps)
+    with case(
+        "train(loss_of, 4), whose calls return w ** 2, (w - 3) ** 2, "
+        "(w - 1) ** 2, (w - 2) ** 2",
+        known=_TRAINING_ERRORS,
     ):
-        with case(f"train(lambda w: {given}, {steps})", _NO_LEAF):
-            loss_of = _Loss(function)
-            answer = train(loss_of, steps)
-            hint = "Return two values: w and the mean of the losses."
-            holds(
-                isinstance(answer, (tuple, list)) and len(answer) == 2,
-                "two values",
-                _kind(answer),
-                hint,
-            )
-            w, mean = (_number(value, hint) for value in answer)
-            ws, losses = _descent(function, steps)
-            other_ws, other_losses = _descent(first, steps)
-            equal(
-                w,
-                ws[-1],
-                "A step subtracts 0.1 times the gradient of the loss, from "
-                "w = 0 on.",
-                known=[
-                    (0.0, "w has not moved."),
-                    (
-                        _descent(function, steps, forget=True)[0][-1],
-                        "The gradients of all steps so far add up in "
-                        "`w.grad`. Empty it in each step.",
-                    ),
-                    (other_ws[-1], _OWN),
-                ],
-            )
-            equal(
-                mean,
-                sum(losses) / steps,
-                "The mean is the sum of the losses, each from before its "
-                "step, divided by their number.",
-                known=[
-                    (sum(losses), "This is the sum of the losses."),
-                    (losses[-1], "This is the loss of the last step."),
-                    (sum(other_losses) / steps, _OWN),
-                    (sum(first(w) for w in [0, *ws[:-1]]) / steps, _OWN),
-                ],
-            )
-            holds(
-                loss_of.calls >= steps,
-                f"calls of loss_of: {steps}",
-                f"calls of loss_of: {loss_of.calls}",
-                _OWN,
-            )
-            holds(
-                loss_of.gradients >= steps,
-                f"gradients through loss_of: {steps}",
-                f"gradients through loss_of: {loss_of.gradients}",
-                _OWN,
-            )
-            holds(
-                loss_of.nodes < 20,
-                "the w of a step without a history",
-                f"a w with {loss_of.nodes} nodes behind it",
-                _NO_LEAF,
-            )
-            holds(
-                loss_of.most <= 2,
-                "the graph of one step at a time",
-                f"the graphs of {loss_of.most} steps, kept at once",
-                _GROWS,
-            )
+        _trained(train, [0, 3, 1, 2])
     truth, total = {}, 0
     w = torch.tensor(0.0, requires_grad=True)
     for step in range(1, 101):
@@ -838,36 +1268,126 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
             "the same.",
             100: "Each step adds as many nodes as the second did.",
         },
+        of="total after step",
     )
 
 
-_GROWS = (
-    "Something keeps a loss with its graph, a sum or a list. What a log needs "
-    "is the number."
+def _trained(train: Callable, goals: list[int]) -> None:
+    """Require w, the mean of the losses, and a log that doesn't grow."""
+    loss_of, steps = _Loss(goals), len(goals)
+    answer = train(loss_of, steps)
+    hint = "Return two values: w and the mean of the losses."
+    holds(
+        isinstance(answer, (tuple, list)) and len(answer) == 2,
+        "two values",
+        _kind(answer),
+        hint,
+    )
+    w, mean = (_number(value, hint) for value in answer)
+    ws, losses = _descent(goals)
+    threes, losses_of_three = _descent([3] * steps)
+    holds(
+        loss_of.calls == steps,
+        f"calls of loss_of: {steps}",
+        f"calls of loss_of: {loss_of.calls}",
+        _ONCE if loss_of.calls else _OWN,
+    )
+    equal(
+        w,
+        ws[-1],
+        "A step subtracts 0.1 times the gradient of the loss, from w = 0 on.",
+        known=[
+            (
+                [0.0, *ws][-2],
+                "This is the w before the last step: it has not moved, or it "
+                "was noted too early.",
+            ),
+            (
+                _descent(goals, forget=True)[0][-1],
+                (
+                    "The gradients of all steps so far add up in `w.grad`.",
+                    "Empty it in each step.",
+                ),
+            ),
+            (sum(losses) / steps, "This is the mean: w comes first."),
+            (threes[-1], _OWN),
+        ],
+        what="w",
+    )
+    equal(
+        mean,
+        sum(losses) / steps,
+        "The mean is the sum of the losses, each from before its step, "
+        "divided by their number.",
+        known=[
+            (sum(losses), "This is the sum of the losses."),
+            (losses[-1], "This is the loss of the last step."),
+            (sum(losses_of_three) / steps, _OWN),
+            (sum((w - 3) ** 2 for w in [0, *ws[:-1]]) / steps, _OWN),
+        ],
+        what="mean of the losses",
+    )
+    holds(
+        loss_of.gradients >= steps,
+        f"gradients through loss_of: {steps}",
+        f"gradients through loss_of: {loss_of.gradients}",
+        _OWN,
+    )
+    holds(
+        loss_of.nodes < 20,
+        "the w of a step without a history",
+        f"a w with {loss_of.nodes} nodes behind it",
+        _HISTORY,
+    )
+    holds(
+        loss_of.most <= 1,
+        "the graph of one step at a time",
+        f"the graphs of {loss_of.most} steps, kept at once",
+        (
+            "Something keeps a loss with its graph, a sum or a list.",
+            "What a log needs is the number.",
+        ),
+    )
+
+
+_ONCE = (
+    "A call of `loss_of` returns the loss of the next step. Call it once in "
+    "each, as often as `steps` says."
 )
 _OWN = (
-    "Call `loss_of(w)` once in each step, and take the gradient and the "
-    "number for the log from what it returns. Another loss may be given."
+    "The gradient and the log must come from what `loss_of(w)` returns. "
+    "Another loss may be given."
 )
-_NO_LEAF = (
-    "A step edits w in place, under `no_grad`. A w that is computed from the "
-    "last one is no leaf, and has all steps before it in its graph."
+_HISTORY = (
+    "A w that is computed from the last one is no leaf, and has all steps "
+    "before it in its graph.",
+    "Edit it in place, where nothing is recorded.",
 )
+_TRAINING_ERRORS = [
+    (
+        "in-place operation",
+        (
+            "Autograd refuses to record the edit of a leaf.",
+            "Edit w where nothing is recorded, as `descend` does.",
+        ),
+    ),
+    ("NoneType", _HISTORY),
+]
 
 
 class _Loss:
-    """A loss; counts calls, gradients, graphs that are alive, w's nodes."""
+    """Losses (w - goal)²; notes calls, gradients, live graphs, w's nodes."""
 
-    def __init__(self, function: Callable) -> None:
-        self.function = function
+    def __init__(self, goals: list[int]) -> None:
+        self.goals = goals
         self.alive = weakref.WeakSet()
         self.calls = self.gradients = self.most = self.nodes = 0
 
     def __call__(self, w: Tensor) -> Tensor:
+        goal = self.goals[self.calls % len(self.goals)]
         self.calls += 1
-        self.most = max(self.most, len(self.alive))
         self.nodes = len(graph_of(w)) if w.grad_fn else 0
-        return _Watched.apply(self.function(w).sum(), self)
+        return _Watched.apply(((w - goal) ** 2).sum(), self)
 
 
 class _Watched(torch.autograd.Function):
@@ -886,6 +1406,7 @@ class _Watched(torch.autograd.Function):
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
         ctx.loss.gradients += 1
+        ctx.loss.most = max(ctx.loss.most, len(ctx.loss.alive))
         return gradient, None
 
 
@@ -896,16 +1417,14 @@ def _number(value: object, hint: str) -> float:
         holds(False, "a number", _kind(value), hint)
 
 
-def _descent(
-    function: Callable, steps: int, forget: bool = False
-) -> tuple[list, list]:
+def _descent(goals: list[int], forget: bool = False) -> tuple[list, list]:
     """w after each step, and the loss before it."""
     w = torch.tensor(0.0, requires_grad=True)
     ws, losses = [], []
-    for _ in range(steps):
+    for goal in goals:
         if not forget:
             w.grad = None
-        loss = function(w)
+        loss = (w - goal) ** 2
         loss.backward()
         with torch.no_grad():
             w -= 0.1 * w.grad

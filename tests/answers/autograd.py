@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 import torch
 from torch.func import grad as slope_of
-from torch.func import jacrev, vmap
+from torch.func import jacfwd, jacrev, vmap
 
 from d2l_helpers import graph_of
 from tests.answers import right, wrong
@@ -39,7 +39,8 @@ def paths_by_numpy(x):
 
 wrong("larger_graph_by_hand", "a leaf of its own", "log")(paths_by_torch)
 wrong("larger_graph_by_hand", "a leaf of its own", "product")(paths_by_name)
-wrong("larger_graph_by_hand", "a leaf of its own", 2)(paths_by_name)
+wrong("larger_graph_by_hand", "starter cell", 2)(paths_by_name)
+wrong("larger_graph_by_hand", "starter cell", "x -> 1/x")(paths_by_name)
 
 
 @wrong("larger_graph_by_hand", "Return its terms", "1/x")
@@ -71,9 +72,31 @@ def paths_of_the_product(x):
     return [2 * math.sin(x) / x, math.cos(x) * math.log(x * x)]
 
 
-@wrong("larger_graph_by_hand", "each way from x to y", "1/x")
+@wrong("larger_graph_by_hand", "path through the sine", "1/x")
 def paths_with_a_falling_sine(x):
     return [2 * math.sin(x) / x, -math.cos(x) * math.log(x * x), -1 / x**2]
+
+
+@wrong("larger_graph_by_hand", "path through the sine", "1/x")
+def paths_of_large_numbers(x):
+    log = abs(math.log(x * x))
+    return [2 * math.sin(x) / x, math.cos(x) * log, -1 / x**2]
+
+
+@wrong("larger_graph_by_hand", "each way from x to y", "1/x")
+def paths_of_a_logarithm_of_x(x):
+    return [math.sin(x) / x, math.cos(x) * math.log(x), -1 / x**2]
+
+
+@wrong("larger_graph_by_hand", "terms of the sum", "1/x")
+def paths_at_three_numbers(x):
+    known = {n: list(paths_by_numpy(n)) for n in (1, 2, 3)}
+    return known.get(x, [0, 0, 0])
+
+
+@right("larger_graph_by_hand", "1/x")
+def paths_of_a_number(x):
+    return [round(term, 6) for term in paths_by_name(x).values()]
 
 
 @wrong("larger_graph_by_hand", "of slope 2x", "1/x")
@@ -150,48 +173,95 @@ def positive(b):
 
 CONTROL = "vector_through_control_flow"
 
-wrong(CONTROL, "root of the sum of the squares", ones_for, True)(
-    vector(lambda b: b.abs().sum(), positive)
-)
-wrong(CONTROL, "the largest element", ones_for, True)(
-    vector(lambda b: b.abs().max(), positive)
-)
-wrong(CONTROL, "the smallest element", ones_for, True)(
-    vector(lambda b: b.abs().min(), positive)
-)
-wrong(CONTROL, "a branch of its own", ones_for, True)(
-    vector(torch.norm, lambda b: b > 0)
-)
-wrong(CONTROL, "isn't above 0", ones_for, True)(
-    vector(torch.norm, lambda b: b.sum() >= 0)
-)
-wrong(CONTROL, "Start from 3a", ones_for, True)(
-    vector(lambda b: 2 * b.norm(), positive)
-)
-wrong(CONTROL, "Start from 3a", ones_for, True)(
-    vector(lambda b: b[:2].norm(), positive)
-)
-wrong(CONTROL, "nothing more to double", ones_for, True)(
-    vector(lambda b: b.norm() if b.norm() != 500 else 499, positive)
-)
-wrong(CONTROL, "three elements", lambda r: torch.ones(2), True)(
-    vector_in_place
-)
-wrong(CONTROL, "three elements", lambda r: [1.0, 1.0], True)(vector_in_place)
-wrong(CONTROL, "three elements", lambda r: torch.tensor(1.0), True)(
-    vector_in_place
-)
-wrong(CONTROL, "leaves the slope", lambda r: r.detach(), True)(vector_in_place)
-wrong(CONTROL, "leaves the slope", lambda r: r.backward(), True)(
-    vector_in_place
-)
-wrong(CONTROL, "of the mean", lambda r: torch.full_like(r, 1 / 3), True)(
-    vector_in_place
-)
+for _hint, _measure in {
+    "root of the sum of the squares": lambda b: b.abs().sum(),
+    "the largest element": lambda b: b.abs().max(),
+    "the smallest element": lambda b: b.abs().min(),
+    "elements of both signs": lambda b: b.sum().abs(),
+    "the square of the norm": lambda b: b.square().sum(),
+    "a mean of the squares": lambda b: b.square().mean().sqrt(),
+    "Start from 3a": lambda b: 2 * b.norm(),
+    "what f returns": lambda b: b[:2].norm(),
+    "nothing more to double": lambda b: b.norm() if b.norm() != 500 else 499,
+}.items():
+    wrong(CONTROL, _hint, ones_for, True)(vector(_measure, positive))
+for _hint, _branch in (
+    ("a branch of its own", lambda b: b > 0),
+    ("isn't above 0", lambda b: b.sum() >= 0),
+    ("exchanged", lambda b: b.sum() < 0),
+    ("signs of the elements", lambda b: (b > 0).all()),
+    ("signs of the elements", lambda b: (b > 0).any()),
+    ("signs of the elements", lambda b: b[0] > 0),
+    ("is taken times 10", lambda b: b.norm() > 0),
+):
+    wrong(CONTROL, _hint, ones_for, True)(vector(torch.norm, _branch))
+for _hint, _weights in (
+    ("a weight for each", lambda r: torch.ones(2)),
+    ("has 2 elements", lambda r: torch.ones(3)),
+    ("a weight for each", lambda r: [1.0, 1.0]),
+    ("a weight for each", lambda r: torch.tensor(1.0)),
+    ("leaves the slope", lambda r: r.detach()),
+    ("Leave the call of `backward`", lambda r: r.backward()),
+    ("of the mean", lambda r: torch.full_like(r, 1 / 3)),
+):
+    wrong(CONTROL, _hint, _weights, True)(vector_in_place)
 wrong(CONTROL, "multiplies the vector", ones_for, False)(vector_in_place)
 
 
-@wrong(CONTROL, "for the whole vector", ones_for, True)
+@wrong(CONTROL, "isn't tripled", ones_for, True)
+def vector_as_it_is(a):
+    while a.norm() < 500:
+        a = 2 * a
+    return a if a.sum() > 0 else 10 * a
+
+
+@wrong(CONTROL, "at most once", ones_for, True)
+def vector_doubled_once(a):
+    b = 3 * a
+    if b.norm() < 500:
+        b = 2 * b
+    return b if b.sum() > 0 else 10 * b
+
+
+def f(a, branch=None):
+    """The chapter's, of one number."""
+    b = 3 * a
+    while b.abs() < 500:
+        b = 2 * b
+    return b if branch or b > 0 else 10 * b
+
+
+@wrong(CONTROL, "chapter's f for each", ones_for, True)
+def vector_of_numbers(a):
+    return torch.stack([f(e) for e in a])
+
+
+@wrong(CONTROL, "as it needs alone", ones_for, True)
+def vector_doubled_by_element(a):
+    b = torch.stack([f(e, branch=True) for e in a])
+    return b if b.sum() > 0 else 10 * b
+
+
+@wrong(CONTROL, "begins at a tensor", ones_for, True)
+def vector_from_a_new_leaf(a):
+    return vector_in_place(a.detach()).requires_grad_()
+
+
+@wrong(CONTROL, "another computation", ones_for, True)
+def vector_doubled_in_its_data(a):
+    b = 3 * a
+    while b.norm() < 500:
+        b.data *= 2
+    return b if b.sum() > 0 else 10 * b
+
+
+@wrong(CONTROL, "Compute a new one", ones_for, True)
+def vector_that_was_given(a):
+    a.data *= 3
+    return vector_as_it_is(a)
+
+
+@wrong(CONTROL, "any number of elements", ones_for, True)
 def vector_of_two_numbers(a):
     x, y = 3 * a
     while (x**2 + y**2).sqrt() < 500:
@@ -255,7 +325,7 @@ def slopes_without_create_graph(function, x):
     return first, *torch.autograd.grad(first.sum(), x)
 
 
-@wrong("slopes_without_a_formula", "added up before")
+@wrong("slopes_without_a_formula", "of one number: their sum")
 def slopes_without_a_sum(function, x):
     (first,) = torch.autograd.grad(function(x), x, create_graph=True)
     return first, *torch.autograd.grad(first, x)
@@ -308,9 +378,64 @@ def slopes_and_the_function(function, x):
     return function(x), slopes_by_func(function, x)[0]
 
 
-@wrong("slopes_without_a_formula", "`first, second`")
+@wrong("slopes_without_a_formula", "Return two tensors")
 def slopes_and_the_function_too(function, x):
     return function(x), *slopes_by_func(function, x)
+
+
+@wrong("slopes_without_a_formula", "differences of values")
+def slopes_by_rounded_differences(function, x):
+    return tuple(s.float() for s in slopes_by_differences(function, x))
+
+
+@wrong("slopes_without_a_formula", "differences of values")
+def slopes_by_differences_of_slopes(function, x, h=1e-5):
+    def first(x):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(function(x).sum(), x)[0]
+
+    second = (first(x + h) - first(x - h)) / (2 * h)
+    return first(x), second.float()
+
+
+@wrong("slopes_without_a_formula", "minus the function")
+def slopes_by_the_rule_of_the_sine(function, x):
+    return slopes_by_func(function, x)[0], -function(x)
+
+
+@wrong("slopes_without_a_formula", "number of points")
+def slopes_of_the_mean(function, x):
+    (first,) = torch.autograd.grad(function(x).mean(), x, create_graph=True)
+    return first, *torch.autograd.grad(first.mean(), x)
+
+
+@wrong("slopes_without_a_formula", "under each of its names")
+def slopes_emptied_in_place(function, x):
+    function(x).sum().backward(create_graph=True)
+    first = x.grad
+    x.grad.zero_()
+    first.sum().backward()
+    return first, x.grad
+
+
+@wrong("slopes_without_a_formula", "left a gradient")
+def slopes_left_behind(function, x):
+    function(x).sum().backward(create_graph=True)
+    first, x.grad = x.grad, None
+    first.sum().backward()
+    return first, x.grad
+
+
+@wrong("slopes_without_a_formula", "returns one, also of one")
+def slopes_in_tuples(function, x):
+    first = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+    return first, torch.autograd.grad(first[0].sum(), x)
+
+
+@wrong("slopes_without_a_formula", "holds the slope at each")
+def slopes_of_the_first_point(function, x):
+    (first,) = torch.autograd.grad(function(x)[0], x, create_graph=True)
+    return first, *torch.autograd.grad(first.sum(), x)
 
 
 @wrong("slopes_without_a_formula", "for each point")
@@ -322,11 +447,6 @@ def slopes_with_one_dimension_more(function, x):
 
 
 @right("jacobian_by_products", "M")
-def jacobian_by_jacrev(function, x):
-    return jacrev(function)(x)
-
-
-@right("jacobian_by_products", "m")
 def jacobian_in_a_batch(function, x):
     y = function(x)
     eye = torch.eye(len(y), dtype=y.dtype)
@@ -344,9 +464,87 @@ def jacobian_by_backward(function, x):
     return rows
 
 
-wrong("jacobian_by_products", "How many rows", "n")(jacobian_by_jacrev)
-wrong("jacobian_by_products", "How many rows", "n * m")(jacobian_by_jacrev)
-wrong("jacobian_by_products", "How many rows", 4)(jacobian_by_jacrev)
+@right("jacobian_by_products", " m")
+def jacobian_of_sums(function, x):
+    y = function(x)
+    weights = torch.ones(len(y), len(y)).tril()
+    rows = [
+        torch.autograd.grad(y, x, v, retain_graph=True)[0] for v in weights
+    ]
+    J = torch.stack(rows)
+    return torch.cat([J[:1], J.diff(dim=0)])
+
+
+wrong("jacobian_by_products", "How many rows", "n")(jacobian_in_a_batch)
+wrong("jacobian_by_products", "How many rows", "n * m")(jacobian_in_a_batch)
+wrong("jacobian_by_products", "starter cell", 4)(jacobian_in_a_batch)
+
+
+@wrong("jacobian_by_products", "torch has built", "m")
+def jacobian_by_jacrev(function, x):
+    return jacrev(function)(x)
+
+
+@wrong("jacobian_by_products", "torch has built", "m")
+def jacobian_by_functional(function, x):
+    return torch.autograd.functional.jacobian(function, x)
+
+
+@wrong("jacobian_by_products", "torch has built", "m")
+def jacobian_beside_the_products(function, x):
+    jacobian_in_a_batch(function, x)
+    return jacfwd(function)(x)
+
+
+@wrong("jacobian_by_products", "no products of `grad`", "m")
+def jacobian_by_differences(function, x, h=1e-6):
+    columns = [
+        (function(x + h * e) - function(x - h * e)) / (2 * h)
+        for e in torch.eye(len(x))
+    ]
+    return torch.stack(columns, dim=1).float()
+
+
+@wrong("jacobian_by_products", "whatever the function", "m")
+def jacobian_of_softmax(function, x):
+    return jacobian_in_a_batch(lambda x: torch.softmax(x, 0), x)
+
+
+@wrong("jacobian_by_products", "takes x, and nothing else", "m")
+def jacobian_with_a_dimension(function, x):
+    return jacobian_in_a_batch(lambda x: function(x, dim=0), x)
+
+
+@wrong("jacobian_by_products", "takes x, and nothing else", "m")
+def jacobian_with_a_number(function, x):
+    return jacobian_in_a_batch(lambda x: function(x, 0), x)
+
+
+@wrong("jacobian_by_products", "the weights are 1", "m")
+def jacobian_of_equal_rows(function, x):
+    return jacobian_by_one_call(function, x).expand(len(function(x)), -1)
+
+
+@wrong("jacobian_by_products", "a row for each output", "m")
+def jacobian_with_a_row_for_each_input(function, x):
+    J = jacobian_in_a_batch(function, x)
+    return J[: len(x)]
+
+
+@wrong("jacobian_by_products", "here of one tensor", "m")
+def jacobian_of_tuples(function, x):
+    y = function(x)
+    eye = torch.eye(len(y))
+    return [torch.autograd.grad(y, x, v, retain_graph=True) for v in eye]
+
+
+@wrong("jacobian_by_products", "here fewer", "m")
+def jacobian_of_four_elements(function, x):
+    y = function(x)
+    rows = [
+        torch.autograd.grad(y[i], x, retain_graph=True)[0] for i in range(4)
+    ]
+    return torch.stack(rows)
 
 
 @wrong("jacobian_by_products", "anew for each row", "m")
@@ -356,7 +554,7 @@ def jacobian_of_a_freed_graph(function, x):
     return torch.stack([torch.autograd.grad(y, x, v)[0] for v in eye])
 
 
-@wrong("jacobian_by_products", "the shape of the output", "m")
+@wrong("jacobian_by_products", "don't fit the output", "m")
 def jacobian_of_four_outputs(function, x):
     y = function(x)
     rows = [
@@ -396,7 +594,7 @@ def jacobian_in_a_list(function, x):
     return list(jacobian_in_a_batch(function, x))
 
 
-@wrong("jacobian_by_products", "it takes as many calls", "m")
+@wrong("jacobian_by_products", "It takes as many calls", "m")
 def jacobian_that_is_square(function, x):
     y = function(x)
     rows = [
@@ -408,7 +606,7 @@ def jacobian_that_is_square(function, x):
 
 @wrong("jacobian_by_products", "Stack the rows", "m")
 def jacobian_squeezed(function, x):
-    return jacobian_by_jacrev(function, x).squeeze()
+    return jacobian_in_a_batch(function, x).squeeze()
 
 
 @wrong("jacobian_by_products", "a 1 in place i", "m")
@@ -465,6 +663,9 @@ wrong("what_second_derivatives_cost", "product rule", "the same number")(
 wrong("what_second_derivatives_cost", "product rule", "fewer and fewer")(
     count_recursively
 )
+wrong("what_second_derivatives_cost", "starter cell", "more")(
+    count_recursively
+)
 MORE = "more and more"
 
 
@@ -518,6 +719,58 @@ def count_edges(value, u):
     for _ in range(4):
         counts.append(graph_of(value).number_of_edges())
         (value,) = torch.autograd.grad(value, u, create_graph=True)
+    return counts
+
+
+@wrong("what_second_derivatives_cost", "a tuple, of one", MORE)
+def count_tuples(value, u):
+    counts = [len(graph_of(value))]
+    for _ in range(3):
+        value = torch.autograd.grad(value, u, create_graph=True)
+        counts.append(len(graph_of(value)))
+    return counts
+
+
+@wrong("what_second_derivatives_cost", "can't be counted", MORE)
+def count_without_a_graph_of_the_sum(value, u):
+    counts = [len(graph_of(value))]
+    for _ in range(3):
+        (value,) = torch.autograd.grad(value, u)
+        value.requires_grad_(value.grad_fn is not None)
+        counts.append(1)
+    return counts
+
+
+@wrong("what_second_derivatives_cost", "the last that is asked", MORE)
+def count_to_the_fourth(value, u):
+    return count_recursively(value, u, 4)
+
+
+@wrong("what_second_derivatives_cost", "first derivative, three", MORE)
+def count_the_first_again(value, u):
+    value, first, *_ = count_recursively(value, u)
+    return [value, first, first, first]
+
+
+@wrong("what_second_derivatives_cost", "those before it", MORE)
+def count_all_so_far(value, u):
+    return np.cumsum(count_recursively(value, u))
+
+
+@wrong("what_second_derivatives_cost", "nodes that are added", MORE)
+def count_what_is_added(value, u):
+    return np.diff(count_recursively(value, u), prepend=0)
+
+
+@wrong("what_second_derivatives_cost", "These aren't the nodes", MORE)
+def count_each_way(value, u):
+    def ways(node):
+        return 1 + sum(ways(n) for n, _ in node.next_functions if n)
+
+    counts = [ways(value.grad_fn)]
+    for _ in range(3):
+        (value,) = torch.autograd.grad(value, u, create_graph=True)
+        counts.append(ways(value.grad_fn))
     return counts
 
 
@@ -595,7 +848,7 @@ class StraightToTenths(Straight):
         return X.round(decimals=1) + 0.1
 
 
-@wrong("function_of_your_own", "static methods", *FACTS)
+@wrong("function_of_your_own", "It is a static method", *FACTS)
 class StraightWithSelf(torch.autograd.Function):
     def forward(self, ctx, X):
         return X.round()
@@ -638,14 +891,14 @@ class StraightTimesInput(Straight):
         return grad * X
 
 
-@wrong("function_of_your_own", "what X is to get", *FACTS)
+@wrong("function_of_your_own", "X gets no gradient", *FACTS)
 class StraightWithoutReturn(Straight):
     @staticmethod
     def backward(ctx, grad):
         grad.clone()
 
 
-@wrong("function_of_your_own", "as it is", *FACTS)
+@wrong("function_of_your_own", "isn't the one that went in", *FACTS)
 class StraightHalved(Straight):
     @staticmethod
     def backward(ctx, grad):
@@ -659,21 +912,98 @@ class StraightWithTwoGradients(Straight):
         return grad, grad
 
 
-@wrong("function_of_your_own", "any shape", *FACTS)
+@wrong("function_of_your_own", "of any shape", *FACTS)
 class StraightOverNumbers(Straight):
     @staticmethod
     def forward(ctx, X):
         return torch.tensor([round(x.item()) for x in X]).to(X)
 
 
-@wrong("function_of_your_own", "any shape", *FACTS)
+@wrong("function_of_your_own", "of any shape", *FACTS)
 class StraightOfLines(Straight):
     @staticmethod
     def forward(ctx, X):
         return X.round().flatten() if X.dim() else X.round()
 
 
-@wrong("function_of_your_own", "any shape", *FACTS)
+@wrong("function_of_your_own", "another shape", *FACTS)
+class StraightAddedUp(Straight):
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.sum()
+
+
+@wrong("function_of_your_own", "without limits", *FACTS)
+class StraightBetweenTens(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        return X.round().clamp(-10, 10)
+
+
+@wrong("function_of_your_own", "without limits", *FACTS)
+class StraightClipped(Straight):
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.clamp(-100, 100)
+
+
+@wrong("function_of_your_own", "without limits", *FACTS)
+class StraightNearZero(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        ctx.save_for_backward(X)
+        return X.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (X,) = ctx.saved_tensors
+        return grad * (X.abs() < 10)
+
+
+@wrong("function_of_your_own", "data type changes", *FACTS)
+class StraightSingle(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        return X.round().float()
+
+
+@wrong("function_of_your_own", "for integers", *FACTS)
+class StraightIntegers(Straight):
+    @staticmethod
+    def forward(ctx, X):
+        return X.round().long()
+
+
+@wrong("function_of_your_own", "others may need it", *FACTS)
+class StraightOnTheSpot(Straight):
+    @staticmethod
+    def backward(ctx, grad):
+        grad *= 2
+        return grad / 2
+
+
+@wrong("function_of_your_own", "no `backward` yet", *FACTS)
+class StraightOneWay(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X):
+        return X.round()
+
+
+@wrong("function_of_your_own", "gradient for each input", *FACTS)
+class StraightWithoutContext(Straight):
+    @staticmethod
+    def backward(grad):
+        return grad
+
+
+@wrong("function_of_your_own", "only it calls", *FACTS)
+class StraightByAnotherWay(Straight):
+    @classmethod
+    def apply(cls, X):
+        return X + (X.round() - X).detach()
+
+
+@wrong("function_of_your_own", "of any shape", *FACTS)
 class StraightOfOneLineBack(Straight):
     @staticmethod
     def backward(ctx, grad):
@@ -692,6 +1022,15 @@ wrong("function_of_your_own", "claims", {**SLOPES, "claimed": 0}, *FACTS[1:])(
 wrong("function_of_your_own", "small changes", SLOPES, True, FACTS[2])(
     Straight
 )
+wrong(
+    "function_of_your_own", "is a number", {**SLOPES, "true": None}, *FACTS[1:]
+)(Straight)
+wrong(
+    "function_of_your_own",
+    "without quotes",
+    {**SLOPES, "true": "0"},
+    *FACTS[1:],
+)(Straight)
 wrong(
     "function_of_your_own",
     "Which gradient comes",
@@ -730,6 +1069,7 @@ def leaves(**changes):
 
 LOST = "leaf_that_got_lost"
 wrong(LOST, "where the graph ends", "t", LEAVES)(leaf_by_dtype)
+wrong(LOST, "starter cell", "t.grad", LEAVES)(leaf_by_dtype)
 wrong(LOST, "take a new tensor", "ones", leaves(double=True))(leaf_by_dtype)
 wrong(LOST, "Nothing is left", "ones", leaves(float=False))(leaf_by_dtype)
 wrong(LOST, "Nothing is left", "ones", leaves(cpu=False))(leaf_by_dtype)
@@ -756,6 +1096,30 @@ def leaf_that_asks_for_nothing():
 @wrong(LOST, "gets none", "ones", LEAVES)
 def leaf_that_is_detached():
     return torch.ones(2, requires_grad=True).double().detach()
+
+
+@wrong(LOST, "what earlier calls", "ones", LEAVES)
+def leaf_that_is_the_same(kept=leaf_by_dtype()):  # noqa: B008
+    return kept
+
+
+@wrong(LOST, "what earlier calls", "ones", LEAVES)
+def leaf_that_is_used(kept=leaf_by_dtype()):  # noqa: B008
+    kept.sum().backward()
+    return kept
+
+
+@wrong(LOST, "a gradient already", "ones", LEAVES)
+def leaf_with_a_gradient():
+    t = leaf_by_dtype()
+    t.sum().backward()
+    return t
+
+
+@wrong(LOST, "stays out of every graph", "ones", LEAVES)
+def leaf_of_inference():
+    with torch.inference_mode():
+        return leaf_by_dtype()
 
 
 @wrong(LOST, "64 bits", "ones", LEAVES)
@@ -832,6 +1196,7 @@ wrong(GROWS, "keeps a loss with its graph", NODES)(training(itself))
 wrong(GROWS, "keeps a loss with its graph", NODES)(training(torch.clone))
 wrong(GROWS, "add up in", NODES)(training(item, zero=False))
 wrong(GROWS, "has not moved", NODES)(training(item, step=False))
+wrong(GROWS, "starter cell has it", [4, 7, 301])(train_by_sgd)
 wrong(GROWS, "subtracts 0.1", NODES)(training(item, lr=0.2))
 wrong(GROWS, "sum of the losses.", NODES)(training(item, mean=False))
 wrong(GROWS, "last step", NODES)(training(item, mean=False, loss_alone=True))
@@ -903,7 +1268,7 @@ def train_by_func(loss_of, steps):
     return w, total / steps
 
 
-@right(GROWS, NODES)
+@wrong(GROWS, "Call it once in each", NODES)
 def train_with_a_call_for_the_log(loss_of, steps):
     w, log = torch.zeros((), requires_grad=True), []
     for _ in range(steps):
@@ -912,6 +1277,79 @@ def train_with_a_call_for_the_log(loss_of, steps):
         loss_of(w).backward()
         w.data -= 0.1 * w.grad
     return w, sum(log) / len(log)
+
+
+@wrong(GROWS, "Call it once in each", NODES)
+def train_for_the_loss_after_the_step(loss_of, steps):
+    w, total = torch.zeros((), requires_grad=True), 0
+    for _ in range(steps):
+        w.grad = None
+        loss_of(w).backward()
+        w.data -= 0.1 * w.grad
+        total += loss_of(w.detach()).item()
+    return w, total / steps
+
+
+@wrong(GROWS, "as often as `steps` says", NODES)
+def train_for_a_hundred_steps(loss_of, steps):
+    return training(item)(loss_of, 100)
+
+
+@wrong(GROWS, "as often as `steps` says", NODES)
+def train_until_it_is_good(loss_of, steps):
+    w, total = torch.zeros((), requires_grad=True), 0
+    for _ in range(steps):
+        loss = loss_of(w)
+        w.grad = None
+        loss.backward()
+        w.data -= 0.1 * w.grad
+        total += loss.item()
+        if loss < 1e-6:
+            break
+    return w, total / steps
+
+
+@wrong(GROWS, "keeps a loss with its graph", NODES)
+def train_with_a_log_cut_now_and_then(loss_of, steps):
+    w, total = torch.zeros((), requires_grad=True), 0
+    for step in range(steps):
+        loss = loss_of(w)
+        w.grad = None
+        loss.backward()
+        w.data -= 0.1 * w.grad
+        total = total + loss
+        if step % 2:
+            total = total.detach()
+    return w, total.detach() / steps
+
+
+@wrong(GROWS, "the mean: w comes first", NODES)
+def train_turned_round(loss_of, steps):
+    return training(item)(loss_of, steps)[::-1]
+
+
+@wrong(GROWS, "noted too early", NODES)
+def train_with_an_old_weight(loss_of, steps):
+    w, total = torch.zeros((), requires_grad=True), 0
+    for _ in range(steps):
+        loss = loss_of(w)
+        w.grad = None
+        loss.backward()
+        before = w.item()
+        w.data -= 0.1 * w.grad
+        total += loss.item()
+    return before, total / steps
+
+
+@wrong(GROWS, "refuses to record", NODES)
+def train_in_the_open(loss_of, steps):
+    w, total = torch.zeros((), requires_grad=True), 0
+    for _ in range(steps):
+        loss = loss_of(w)
+        loss.backward()
+        w -= 0.1 * w.grad
+        total += loss.item()
+    return w, total / steps
 
 
 def square(w):
