@@ -34,6 +34,8 @@ from d2l_helpers.check._compare import (
     case,
     equal,
     holds,
+    one_of,
+    predicted,
     raises,
     show_both,
 )
@@ -291,11 +293,7 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
 
 
 # Code of the solution that a first step still has. It is to become empty.
-TOLD_AT_FIRST = {
-    ("lose_less", "torch.randperm(len(X), generator=run.generator)"),
-    ("schedule", "weights_only=True"),
-    ("who_confuses_whom", "C + C.T"),
-}
+TOLD_AT_FIRST: set[tuple[str, str]] = set()
 
 
 def told_at_first(name):
@@ -438,13 +436,7 @@ def test_what_a_check_shows_alike_is_told_apart():
 
 
 # Checks that expect a number and don't say of what. It is to become empty.
-NAMELESS = {
-    "layers_of_your_own",
-    "lose_less",
-    "resume_from_the_best",
-    "schedule",
-    "stop_button",
-}
+NAMELESS: set[str] = set()
 
 
 @CHECKS
@@ -462,11 +454,7 @@ def test_number_has_a_name(name):
 
 # Checks with a case that speaks of another case, of which the reader wasn't
 # told. It is to become empty.
-NAMES_ANOTHER_CASE = {
-    "layers_of_your_own",
-    "resume_from_the_best",
-    "schedule",
-}
+NAMES_ANOTHER_CASE: set[str] = set()
 
 
 @CHECKS
@@ -1190,6 +1178,41 @@ def test_forward_that_returns_nothing_is_told_so(output):
     with pytest.raises(Wrong, match="must return") as raised:
         call(lambda X: output, torch.ones(1))
     assert raised.value.got == str(output)
+
+
+def test_prediction_names_what_its_key_is():
+    with pytest.raises(Wrong) as raised:
+        predicted({8: 1}, {8: 2}, {8: "Think."}, of="epoch")
+    assert raised.value.given == "your prediction for epoch 8"
+    assert raised.value.expected == "another answer: run it and see"
+
+
+@pytest.mark.parametrize(
+    ("got", "hint"),
+    [
+        ("2", "The answer is a number, without quotes."),
+        (None, "The answer is a number."),
+        (True, "The answer is a number."),
+        (3, "Think."),
+    ],
+)
+def test_prediction_of_a_number_is_told_to_be_one(got, hint):
+    with pytest.raises(Wrong) as raised:
+        predicted({"a": got}, {"a": 2}, {"a": "Think."})
+    assert raised.value.hint == hint
+
+
+@pytest.mark.parametrize("answer", ["n + m", "n+m", " N ", "n"])
+def test_answer_is_one_of_those_listed(answer):
+    one_of(answer, ("n", "n + m"), "your answer")
+
+
+@pytest.mark.parametrize("answer", ["m", 1, None, ["n"], "n m"])
+def test_answer_that_is_none_of_those_listed_is_told_which_are(answer):
+    with pytest.raises(Wrong, match="Choose one of") as raised:
+        one_of(answer, ("n", "n + m"), "your answer")
+    assert raised.value.expected == "one of 'n', 'n + m'"
+    assert raised.value.given == "your answer"
 
 
 def test_known_mistake_has_its_hint():

@@ -638,21 +638,26 @@ assert_same_end(whole, resumed)
 
 # %% [markdown]
 # **Idea.** Catch `KeyboardInterrupt`, and nothing else. The history may be an
-# epoch ahead of the file, so the epoch is noted only after `save_run` has come
-# back.
+# epoch ahead of the file. A number that is noted after `save_run` may be an
+# epoch behind it, if the button is pressed when the file is there and
+# `save_run` hasn't come back. So the epoch is read from the file.
 
 
 # %%
+def last_epoch(path):
+    if not path.exists():
+        return 0
+    return torch.load(path, map_location="cpu", weights_only=True)["epoch"]
+
+
 def train_until_stopped(run, path, num_epochs, one_epoch, save_run):
-    saved = len(run.history)  # of a resumed run
     try:
         while len(run.history) < num_epochs:
             one_epoch(run)
             save_run(run, path)
-            saved = len(run.history)
     except KeyboardInterrupt:
-        print("Stopped; the last checkpoint is of epoch", saved)
-    return saved
+        print("Stopped; the last checkpoint is of epoch", last_epoch(path))
+    return last_epoch(path)
 
 
 # %%
@@ -684,9 +689,6 @@ train_until_stopped(pressed, path, 10, one_epoch, save_and_press)
 len(pressed.history), torch.load(path, weights_only=True)["epoch"]
 
 # %% [markdown]
-# **Another way.** Read the epoch from the file. Then it is right also if the
-# button is pressed between `save_run` and the line after it.
-#
 # **Pitfall.** `except:` without a name catches other errors too: a mistake in
 # the model looks like the button. `except Exception` doesn't catch the button,
 # since `KeyboardInterrupt` isn't an `Exception`.

@@ -9,9 +9,14 @@ from sklearn.metrics import confusion_matrix
 from torch import nn
 from torch.nn import functional as F
 from torch.optim import SGD
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, StepLR
+from torch.optim.lr_scheduler import (
+    ExponentialLR,
+    LambdaLR,
+    MultiStepLR,
+    StepLR,
+)
 
-from d2l_helpers import MyLinear
+from d2l_helpers import MLP, MyLinear
 from tests.answers import right, wrong
 
 # 7.1 Another rule for stopping
@@ -66,6 +71,17 @@ def rule_from_zero(history, patience):
     return kept - 1, stopped - 1
 
 
+@wrong("another_rule_for_stopping", "first epoch is 1")
+def rule_that_counts_from_zero(history, patience):
+    best = 0
+    for epoch, entry in enumerate(history):
+        if _by_both(entry, history[best]):
+            best = epoch
+        if epoch - best == patience:
+            return best, epoch
+    return best, len(history)
+
+
 @wrong("another_rule_for_stopping", "kept first")
 def rule_turned_round(history, patience):
     return _waits(history, patience, _by_both)[::-1]
@@ -76,6 +92,82 @@ def rule_without_a_stop(history, patience):
     return max(range(len(history)), key=lambda i: history[i][2]), None
 
 
+@wrong("another_rule_for_stopping", "Return two numbers")
+def rule_of_one_number(history, patience):
+    return _waits(history, patience, _by_both)[0]
+
+
+@wrong("another_rule_for_stopping", "an epoch too early")
+def rule_that_stops_too_early(history, patience):
+    return _waits(history, patience, _by_both, extra=-1)
+
+
+@wrong("another_rule_for_stopping", "there never is an epoch 5")
+def rule_that_keeps_a_later_one(history, patience):
+    _, stopped = _waits(history, patience, _by_both)
+    later = history[: stopped + 1]
+    kept = max(range(len(later)), key=lambda i: (later[i][2], -later[i][1]))
+    return kept + 1, stopped
+
+
+@wrong("another_rule_for_stopping", "by however little")
+def rule_of_rounded_accuracies(history, patience):
+    rounded = [(t, loss, round(a, 2)) for t, loss, a in history]
+    return _waits(rounded, patience, _by_both)
+
+
+@wrong("another_rule_for_stopping", "An accuracy may be 0")
+def rule_that_begins_at_zero(history, patience):
+    kept, top, low = 0, 0, 0
+    for epoch, (_, loss, accuracy) in enumerate(history, 1):
+        if (accuracy, -loss) > (top, -low):
+            kept, top, low = epoch, accuracy, loss
+        if kept and epoch - kept == patience:
+            break
+    return kept, epoch
+
+
+@wrong("another_rule_for_stopping", "which needs it")
+def rule_that_empties_the_history(history, patience):
+    copy = list(history)
+    history.clear()
+    return _waits(copy, patience, _by_both)
+
+
+@wrong("another_rule_for_stopping", "higher loss is taken")
+def rule_of_the_higher_loss(history, patience):
+    return _waits(
+        history, patience, lambda new, old: (new[2], new[1]) > (old[2], old[1])
+    )
+
+
+@wrong("another_rule_for_stopping", "stays the best")
+def rule_in_which_equal_ones_wait(history, patience):
+    best, waited = 0, 0
+    for epoch, entry in enumerate(history):
+        equal = epoch and entry[2] == history[best][2]
+        if _by_both(entry, history[best]):
+            best, waited = epoch, 0
+        elif epoch:
+            waited = 0 if equal else waited + 1
+        if waited == patience:
+            break
+    return best + 1, epoch + 1
+
+
+@wrong("another_rule_for_stopping", "It is a new best")
+def rule_in_which_the_wait_goes_on(history, patience):
+    best, since = 0, 0
+    for epoch, entry in enumerate(history):
+        if entry[2] > history[best][2]:
+            since = epoch
+        if _by_both(entry, history[best]):
+            best = epoch
+        if epoch - since == patience:
+            break
+    return best + 1, epoch + 1
+
+
 @wrong("another_rule_for_stopping", "two epochs after its best")
 def rule_without_patience(history, patience):
     return _waits(history, 1, _by_both)
@@ -83,29 +175,32 @@ def rule_without_patience(history, patience):
 
 @wrong("another_rule_for_stopping", "an epoch too long")
 def rule_that_waits_too_long(history, patience):
-    if patience == 1:
-        return _waits(history, patience, _by_both)
     return _waits(history, patience, _by_both, extra=1)
 
 
-@wrong("another_rule_for_stopping", "there never is an epoch 5")
+@wrong("another_rule_for_stopping", "comes after the stop")
 def rule_of_the_whole_history(history, patience):
-    accuracies = [accuracy for *_, accuracy in history]
-    kept = accuracies.index(max(accuracies)) + 1
+    kept, _ = _waits(history, len(history), _by_both)
     return kept, min(kept + patience, len(history))
 
 
-@wrong("another_rule_for_stopping", "here epoch 2")
+@wrong("another_rule_for_stopping", "the first one stays here")
 def rule_of_the_first_of_equal_ones(history, patience):
     return _waits(history, patience, lambda new, old: new[2] > old[2])
 
 
-@wrong("another_rule_for_stopping", "here epoch 1")
+@wrong("another_rule_for_stopping", "the last one is taken here")
 def rule_of_the_last_of_equal_ones(history, patience):
     return _waits(history, patience, lambda new, old: new[2] >= old[2])
 
 
 @wrong("another_rule_for_stopping", "after its last epoch")
+def rule_that_goes_on(history, patience):
+    best, _ = _waits(history, patience, _by_both)
+    return best, best + patience
+
+
+@wrong("another_rule_for_stopping", "where the patience doesn't run out")
 def rule_that_returns_in_the_loop_alone(history, patience):
     best = 0
     for epoch, entry in enumerate(history):
@@ -175,7 +270,52 @@ def start_with_another_network(run, path, lr):
     run.optimizer.param_groups[0]["lr"] = lr
 
 
-@wrong("resume_from_the_best", "`run.net.load_state_dict` copies", NEEDED)
+@wrong("resume_from_the_best", "whatever lr is", NEEDED)
+def start_with_a_rate_of_its_own(run, path, lr):
+    run.net.load_state_dict(torch.load(path))
+    run.optimizer.param_groups[0]["lr"] = 0.01
+
+
+@wrong("resume_from_the_best", "may be another network", NEEDED)
+def start_with_the_network_of_the_chapter(run, path, lr):
+    MLP(64, 128, 10).load_state_dict(torch.load(path))
+
+
+@wrong("resume_from_the_best", "no entry 'net'", NEEDED)
+def start_from_a_checkpoint(run, path, lr):
+    run.net.load_state_dict(torch.load(path)["net"])
+
+
+@wrong("resume_from_the_best", "the one at `path`", NEEDED)
+def start_from_another_file(run, path, lr):
+    run.net.load_state_dict(torch.load("stopped.pt"))
+
+
+@wrong("resume_from_the_best", "The run is trained", NEEDED)
+def start_and_train(run, path, lr):
+    start_with_a_new_optimizer(run, path, lr)
+    run.history.append((0.5, 0.4, 0.9))
+
+
+@wrong("resume_from_the_best", "The file is gone", NEEDED)
+def start_and_tidy_up(run, path, lr):
+    start_with_a_new_optimizer(run, path, lr)
+    path.unlink()
+
+
+@wrong("resume_from_the_best", "ask for no gradient", NEEDED)
+def start_frozen(run, path, lr):
+    start_with_a_new_optimizer(run, path, lr)
+    run.net.requires_grad_(False)
+
+
+@wrong("resume_from_the_best", "moved nothing", NEEDED)
+def start_by_assigning(run, path, lr):
+    run.net.load_state_dict(torch.load(path), assign=True)
+    run.optimizer.param_groups[0]["lr"] = lr
+
+
+@wrong("resume_from_the_best", "which a module can load", NEEDED)
 def start_without_weights(run, path, lr):
     torch.load(path)
     run.optimizer.param_groups[0]["lr"] = lr
@@ -249,8 +389,13 @@ def add(run):
     run.scheduler = StepLR(run.optimizer, 3, 0.5)
 
 
+def write(state, path):
+    torch.save(state, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
 def save_schedule(run, path):
-    torch.save({**state_of(run), "s": run.scheduler.state_dict()}, path)
+    write({**state_of(run), "s": run.scheduler.state_dict()}, path)
 
 
 def resume_schedule(run, path, skip=()):
@@ -275,7 +420,7 @@ def add_by_lambda(run):
 
 def save_count(run, path):
     state = {**state_of(run), "history": list(map(list, run.history))}
-    torch.save((state, run.scheduler.last_epoch), path)
+    write((state, run.scheduler.last_epoch), path)
 
 
 def resume_count(run, path):
@@ -303,13 +448,90 @@ def add_without_gamma(run):
     run.scheduler = StepLR(run.optimizer, 3)
 
 
-@wrong("schedule", "step_size=3", save_schedule, resume_schedule, RATES)
+@wrong("schedule", "isn't halved", save_schedule, resume_schedule, RATES)
 def add_after_five(run):
     run.scheduler = StepLR(run.optimizer, 5, 0.5)
 
 
+@wrong("schedule", "isn't halved", save_schedule, resume_schedule, RATES)
+def add_to_the_tenth_epoch(run):
+    run.scheduler = MultiStepLR(run.optimizer, [3, 6, 9], 0.5)
+
+
+@wrong("schedule", "optimizer is replaced", save_schedule, load, RATES)
+def add_with_a_new_optimizer(run):
+    run.optimizer = SGD(run.net.parameters(), lr=0.1)
+    add(run)
+
+
+@wrong("schedule", "has no `scheduler`", save_schedule, load, RATES)
+def add_nothing(run):
+    return StepLR(run.optimizer, 3, 0.5)
+
+
 def save_object(run, path):
-    torch.save({**state_of(run), "s": run.scheduler}, path)
+    write({**state_of(run), "s": run.scheduler}, path)
+
+
+def resume_object(run, path):
+    state = torch.load(path, weights_only=False)
+    load(run, state)
+    run.scheduler = state["s"]
+
+
+def save_over_the_last(run, path):
+    torch.save({**state_of(run), "s": run.scheduler.state_dict()}, path)
+
+
+def save_and_step(run, path):
+    save_schedule(run, path)
+    run.scheduler.step()
+
+
+def save_in_two_files(run, path):
+    write(state_of(run), path)
+    write(run.scheduler.state_dict(), path.with_suffix(".s"))
+
+
+def resume_from_two_files(run, path):
+    load(run, torch.load(path))
+    state = torch.load(path.with_suffix(".s"))
+    run.scheduler.load_state_dict(state)
+
+
+IN_MEMORY = {}
+
+
+def save_in_memory(run, path):
+    write(state_of(run), path)
+    IN_MEMORY.update(run.scheduler.state_dict())
+
+
+def resume_from_memory(run, path):
+    load(run, torch.load(path))
+    run.scheduler.load_state_dict(IN_MEMORY)
+
+
+def save_elsewhere(run, path):
+    save_schedule(run, path.with_name("mine.pt"))
+
+
+def resume_whatever_it_is(run, path):
+    state = torch.load(path, weights_only=False)
+    load(run, state)
+    run.scheduler.load_state_dict(state["s"])
+
+
+for _hint, _save, _resume in (
+    ("Save states, not objects", save_object, resume_object),
+    ("`save` writes under another name", save_over_the_last, resume_schedule),
+    ("must change nothing", save_and_step, resume_schedule),
+    ("The one file", save_in_two_files, resume_from_two_files),
+    ("What is in memory", save_in_memory, resume_from_memory),
+    ("the path of the file", save_elsewhere, resume_schedule),
+    ("argument of `torch.load`", save_schedule, resume_whatever_it_is),
+):
+    wrong("schedule", _hint, _save, _resume, RATES)(add)
 
 
 def resume_leaving_out(*skip):
@@ -319,17 +541,46 @@ def resume_leaving_out(*skip):
 for _hint, _resume in {
     "7 entries": resume_leaving_out("history"),
     "counts its epochs from 0": resume_leaving_out("s"),
-    "optimizer's state is missing": resume_leaving_out("optimizer"),
-    "optimizer's and the scheduler's": resume_leaving_out("s", "optimizer"),
-    "weights, optimizer, both": resume_leaving_out("net"),
-    "both kinds of generators": resume_leaving_out("random"),
-    "of generators, history": resume_leaving_out("generator"),
+    "begins at 0.1 again": resume_leaving_out("optimizer"),
+    "both must be as they were": resume_leaving_out("s", "optimizer"),
+    "The weights aren't": resume_leaving_out("net"),
+    "dropout draws other numbers": resume_leaving_out("random"),
+    "generator that shuffles": resume_leaving_out("generator"),
 }.items():
     wrong("schedule", _hint, save_schedule, _resume, RATES)(add)
 wrong(
-    "schedule", "both must be loaded", save_schedule, resume_and_step, RATES
+    "schedule",
+    "rates of a run that wasn't",
+    save_schedule,
+    resume_and_step,
+    RATES,
 )(add)
-wrong("schedule", "refuses", save_object, resume_schedule, RATES)(add)
+wrong("schedule", "more in the file", save_object, resume_schedule, RATES)(add)
+
+
+def resume_with_another_momentum(run, path):
+    resume_schedule(run, path)
+    for state in run.optimizer.state.values():
+        state["momentum_buffer"].zero_()
+
+
+def resume_and_go_on(run, path):
+    resume_schedule(run, path)
+    run.net[1].p = 0.0
+
+
+for _hint, _resume in {
+    "its momentum": resume_with_another_momentum,
+    "Something that a run needs": resume_and_go_on,
+}.items():
+    wrong("schedule", _hint, save_schedule, _resume, RATES)(add)
+wrong(
+    "schedule",
+    "without quotes",
+    save_schedule,
+    resume_schedule,
+    {**RATES, 8: "0.025"},
+)(add)
 
 for _epoch, _rate, _hint in (
     (8, 0.1, "of the moment"),
@@ -350,7 +601,7 @@ for _epoch, _rate, _hint in (
 
 
 def save_inside(run, path):
-    torch.save({**state_of(run), "begun": run.begun}, path)
+    write({**state_of(run), "begun": run.begun}, path)
 
 
 def resume_inside(run, path, skip=()):
@@ -372,7 +623,8 @@ def epoch_inside(
     save=save_inside,
 ):
     """An epoch with an error in it, unless there are no further arguments."""
-    run.net.train()
+    if "evaluation" not in wrongs and not ("rest" in wrongs and run.begun):
+        run.net.train()
     begun = run.begun
     if not begun:
         order = torch.randperm(len(X), generator=run.generator)
@@ -383,19 +635,26 @@ def epoch_inside(
         begun["total"] = 0.0
     batches = begun["order"].to(X.device).split(size)
     if "sizes" in wrongs:
-        batches = begun["order"].split([1, 3, *[2] * 22])
+        batches = begun["order"].split([1, 2, 2, *[2] * 21])
     for i in range(begun["done"], len(batches)):
         loss = F.cross_entropy(run.net(X[batches[i]]), y[batches[i]])
         run.optimizer.zero_grad()
         loss.backward()
+        added = loss.item() * (
+            size if "last batch" in wrongs else len(batches[i])
+        )
         if "late step" in wrongs and (i + 1) % every == 0:
-            begun.update(done=i + 1, total=begun["total"] + loss.item() * size)
+            begun.update(done=i + 1, total=begun["total"] + added)
             save(run, path)
-            begun["total"] -= loss.item() * size
+            begun["total"] -= added
+        if "next batch" in wrongs and i and i % every == 0:
+            save(run, path)
         run.optimizer.step()
-        begun["total"] += loss.item() * size
+        begun["total"] += added
         begun["done"] = i + 1 + shift
-        if "late step" not in wrongs and (i + 1 - late) % every == 0:
+        if not {"late step", "next batch"} & {*wrongs} and (
+            (i + 1 - late) % every == 0
+        ):
             save(run, path)
     total = begun["total"]
     if "begun" not in wrongs:
@@ -445,8 +704,12 @@ for _hint, _changes in {
     "has moved on since": {"wrongs": ("order",)},
     "sum of the losses": {"wrongs": ("total",)},
     "after the step": {"wrongs": ("late step",)},
+    "These come a batch late": {"wrongs": ("next batch",)},
+    "The last batch has one": {"wrongs": ("last batch",)},
+    "An epoch, and the rest": {"wrongs": ("rest",)},
+    "begins with a switch": {"wrongs": ("evaluation",)},
     "when the epoch ends": {"wrongs": ("begun",)},
-    "write it in the loop": {"every": 100},
+    "no new checkpoint at": {"every": 100},
     "every ten batches, counted from 1": {"every": 5},
     "then for the eleventh": {"late": 1},
     "how many are done, and save it": {"shift": 3},
@@ -458,10 +721,11 @@ for _hint, _changes in {
 
 
 for _hint, _names in {
-    "state that dropout draws from": ["random"],
-    "has: the optimizer": ["optimizer"],
+    "dropout draws other numbers": ["random"],
+    "The optimizer isn't as": ["optimizer"],
     "generator that shuffles": ["generator"],
-    "hold the history": ["history"],
+    "The weights aren't": ["net"],
+    "holds the history": ["history"],
 }.items():
     wrong("lose_less", _hint, save_inside, resume_inside_without(*_names))(
         epoch_inside
@@ -489,9 +753,75 @@ def save_nothing_between(run, path):
         save_inside(run, path)
 
 
-wrong("lose_less", "nothing is begun", save_nothing_between, resume_inside)(
+def save_as_if_begun(run, path):
+    """A checkpoint between two epochs that says that one is done."""
+    begun = run.begun or {"order": torch.arange(47), "done": 24, "total": 0.0}
+    write({**state_of(run), "begun": begun}, path)
+
+
+def save_and_forget(run, path):
+    save_inside(run, path)
+    run.begun = {}
+
+
+def save_inside_the_last(run, path):
+    torch.save({**state_of(run), "begun": run.begun}, path)
+
+
+def resume_any_file(run, path):
+    state = torch.load(path, weights_only=False)
+    load(run, state)
+    run.begun = state["begun"]
+
+
+wrong("lose_less", "is to be loaded", save_nothing_between, resume_inside)(
     epoch_inside
 )
+
+
+@wrong("lose_less", "nothing is begun", save_as_if_begun, resume_inside)
+def epoch_that_saves_at_its_end(run, X, y, path, size):
+    loss = epoch_inside(run, X, y, path, size)
+    run.begun = {}
+    return loss
+
+
+@wrong("lose_less", "what the first does", save_and_forget, resume_inside)
+def epoch_whose_state_is_forgotten(run, X, y, path, size):
+    """It goes on, since it keeps what is begun under a name of its own."""
+    return epoch_inside(run, X, y, path, size, save=save_and_forget)
+
+
+@wrong("lose_less", "is lost while", save_inside_the_last, resume_inside)
+def epoch_over_the_last(run, X, y, path, size):
+    return epoch_inside(run, X, y, path, size, save=save_inside_the_last)
+
+
+wrong("lose_less", "could run any code", save_inside, resume_any_file)(
+    epoch_inside
+)
+
+
+@wrong("lose_less", "into the history", save_inside, resume_inside)
+def epoch_with_an_entry(run, X, y, path, size):
+    loss = epoch_inside(run, X, y, path, size)
+    run.history.append((loss, 0.0, 0.0))
+    return loss
+
+
+@wrong("lose_less", "X has 47 images", save_inside, resume_inside)
+def epoch_of_the_chapter(run, X, y, path, size):
+    run.begun = {
+        "order": torch.randperm(1200, generator=run.generator),
+        "done": 0,
+        "total": 0.0,
+    }
+    return epoch_inside(run, X, y, path, size)
+
+
+@wrong("lose_less", "of another tensor", save_inside, resume_inside)
+def epoch_of_other_images(run, X, y, path, size):
+    return epoch_inside(run, 1 - X, y, path, size)
 
 
 @wrong("lose_less", "not of its rest", save_inside, resume_inside)
@@ -500,7 +830,7 @@ def epoch_that_counts_from_the_rest(run, X, y, path, size):
 
     def save_less(run, path):
         begun = {**run.begun, "done": run.begun["done"] - before}
-        torch.save({**state_of(run), "begun": begun}, path)
+        write({**state_of(run), "begun": begun}, path)
 
     return epoch_inside(run, X, y, path, size, save=save_less)
 
@@ -511,13 +841,13 @@ def epoch_that_sums_from_the_rest(run, X, y, path, size):
 
     def save_less(run, path):
         begun = {**run.begun, "total": run.begun["total"] - before}
-        torch.save({**state_of(run), "begun": begun}, path)
+        write({**state_of(run), "begun": begun}, path)
 
     return epoch_inside(run, X, y, path, size, save=save_less)
 
 
 def save_place(run, path):
-    torch.save({**state_of(run), "begun": run.place}, path)
+    write({**state_of(run), "begun": run.place}, path)
 
 
 def resume_place(run, path):
@@ -538,9 +868,7 @@ def _place(run, path):
     save_place(run, path)
 
 
-@wrong(
-    "lose_less", "draw the order as `train_epoch`", save_inside, resume_inside
-)
+@wrong("lose_less", "draws the order from", save_inside, resume_inside)
 def epoch_without_the_generator(run, X, y, path, size):
     run.begun = {"order": torch.randperm(len(X)), "done": 0, "total": 0.0}
     return epoch_inside(run, X, y, path, size)
@@ -551,7 +879,7 @@ def epoch_that_returns_the_sum(run, X, y, path, size):
     return epoch_inside(run, X, y, path, size) * len(X)
 
 
-@wrong("lose_less", "for each of its images", save_inside, resume_inside)
+@wrong("lose_less", "mean loss of all", save_inside, resume_inside)
 def epoch_that_forgets_the_size(run, X, y, path, size):
     return epoch_inside(run, X, y, path, size) / size
 
@@ -600,17 +928,35 @@ def loop_that_reads_the_history_of_the_file(run, path, n, epoch, save):
 
 
 @right("stop_button")
-def loop_with_a_finally(run, path, num_epochs, train, write):
-    done = torch.tensor(len(run.history))
-    while done < num_epochs:
+def loop_with_a_try_in_it(run, path, num_epochs, train, write):
+    def done():
         try:
+            return torch.tensor(torch.load(path)["epoch"])
+        except FileNotFoundError:
+            return 0
+
+    while len(run.history) < num_epochs:
+        try:
+            train(run)
+            print("epoch", len(run.history), "is done")
+            write(run, path)
+        except KeyboardInterrupt:
+            print("stopped after epoch", len(run.history))
+            print("checkpoint of epoch", int(done()))
+            break
+    return done()
+
+
+@wrong("stop_button", "that is noted later is behind")
+def loop_that_notes_the_epoch(run, path, num_epochs, train, write):
+    done = len(run.history)
+    try:
+        while done < num_epochs:
             train(run)
             write(run, path)
             done += 1
-        except KeyboardInterrupt:
-            print("stopped in epoch", done.item() + 1)
-            print("checkpoint of epoch", done.item())
-            return done
+    except KeyboardInterrupt:
+        print("checkpoint of epoch", done)
     return done
 
 
@@ -626,17 +972,12 @@ def _loop(run, path, num_epochs, one_epoch, save_run, errors, says=print):
     return saved
 
 
-@wrong("stop_button", "lets it pass")
+@wrong("stop_button", "`except Exception` lets it pass")
 def loop_that_catches_exceptions(*arguments):
     return _loop(*arguments, Exception)
 
 
-@wrong("stop_button", "goes by in silence")
-def loop_that_catches_everything(*arguments):
-    return _loop(*arguments, BaseException)
-
-
-@wrong("stop_button", "also in `save_run`")
+@wrong("stop_button", "wherever it is raised")
 def loop_that_expects_the_button_in_an_epoch(run, path, n, one_epoch, save):
     while len(run.history) < n:
         try:
@@ -648,7 +989,7 @@ def loop_that_expects_the_button_in_an_epoch(run, path, n, one_epoch, save):
     return len(run.history)
 
 
-@wrong("stop_button", "Print the epoch")
+@wrong("stop_button", "is to be printed")
 def loop_that_prints_nothing(*arguments):
     return _loop(*arguments, KeyboardInterrupt, lambda *_: None)
 
@@ -689,41 +1030,85 @@ def loop_that_expects_a_file(run, path, n, one_epoch, save_run):
 
 @wrong("stop_button", "the answer is 0")
 def loop_that_returns_none_at_first(run, path, n, one_epoch, save_run):
-    saved = None
-    try:
-        while len(run.history) < n:
-            one_epoch(run)
-            save_run(run, path)
-            saved = len(run.history)
-    except KeyboardInterrupt:
-        print(saved)
-    return saved
+    return loop(run, path, n, one_epoch, save_run) or None
 
 
 @wrong("stop_button", "resumed from")
 def loop_that_forgets_the_resumed(run, path, n, one_epoch, save_run):
-    saved = 0
-    try:
-        while len(run.history) < n:
-            one_epoch(run)
-            save_run(run, path)
-            saved = len(run.history)
-    except KeyboardInterrupt:
-        print(saved)
-    return saved
+    path.unlink(missing_ok=True)
+    return loop(run, path, n, one_epoch, save_run)
 
 
 @wrong("stop_button", "before the resuming too")
 def loop_that_begins_anew(run, path, n, one_epoch, save_run):
-    saved = len(run.history)
+    return loop(run, path, n + len(run.history), one_epoch, save_run)
+
+
+def file_epoch(path):
+    return torch.load(path)["epoch"] if path.exists() else 0
+
+
+def loop(run, path, n, one_epoch, save_run, errors=(), stopped=print):
+    """A right one, unless there are further arguments."""
     try:
-        for _ in range(n):
+        while len(run.history) < n:
             one_epoch(run)
             save_run(run, path)
-            saved = len(run.history)
-    except KeyboardInterrupt:
-        print(saved)
-    return saved
+    except (KeyboardInterrupt, *errors):
+        stopped("epoch", file_epoch(path))
+    return file_epoch(path)
+
+
+right("stop_button")(loop)
+for _hint, _more in (
+    ("goes by in silence", {"errors": [BaseException]}),
+    ("a mistake in the code", {"errors": [RuntimeError]}),
+    ("a mistake in the code", {"errors": [OSError]}),
+    ("a mistake in the code", {"errors": [SystemExit]}),
+    ("is to be printed", {"stopped": lambda *_: print("epoch 4")}),
+    ("Print it alone", {"stopped": lambda *_: print(*range(20))}),
+):
+    wrong("stop_button", _hint)(
+        lambda *arguments, _more=_more: loop(*arguments, **_more)
+    )
+
+
+@wrong("stop_button", "as if nobody had stopped it")
+def loop_that_goes_on(run, path, n, one_epoch, save_run):
+    while len(run.history) < n:
+        loop(run, path, n, one_epoch, save_run)
+    return file_epoch(path)
+
+
+@wrong("stop_button", "Nothing is returned")
+def loop_that_returns_if_nobody_stops(run, path, n, one_epoch, save_run):
+    before = len(run.history)
+    epoch = loop(run, path, n, one_epoch, save_run)
+    return epoch if len(run.history) == n or epoch == before else None
+
+
+@wrong("stop_button", "that have seen a part")
+def loop_that_saves_when_stopped(run, path, n, one_epoch, save_run):
+    return loop(
+        run,
+        path,
+        n,
+        one_epoch,
+        save_run,
+        stopped=lambda *words: print(*words, save_run(run, path)),
+    )
+
+
+@wrong("stop_button", "after each epoch")
+def loop_that_saves_at_the_end(run, path, n, one_epoch, save_run):
+    epoch = loop(run, path, n, one_epoch, lambda *_: None)
+    save_run(run, path)
+    return epoch
+
+
+@wrong("stop_button", "None is written")
+def loop_that_never_saves(run, path, n, one_epoch, save_run):
+    return loop(run, path, n, one_epoch, lambda *_: None)
 
 
 @wrong("stop_button", "has `num_epochs` entries")
@@ -731,7 +1116,7 @@ def loop_that_is_an_epoch_short(run, path, n, one_epoch, save_run):
     return _loop(run, path, n - 1, one_epoch, save_run, KeyboardInterrupt)
 
 
-@wrong("stop_button", "return the epoch")
+@wrong("stop_button", "also if nobody stops")
 def loop_that_returns_nothing(*arguments):
     _loop(*arguments, KeyboardInterrupt)
 
@@ -788,22 +1173,45 @@ def count_in_shares(y, answers):
     return C / C.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-@wrong("who_confuses_whom", "adds 1 to one entry", most, SUMS)
+@wrong("who_confuses_whom", "What was read right is counted", most, SUMS)
 def count_the_errors(y, answers):
     return count(y, answers).fill_diagonal_(0)
 
 
-@wrong("who_confuses_whom", "once to an entry", most, SUMS)
+@wrong("who_confuses_whom", "is counted once", most, SUMS)
 def count_once(y, answers):
     C = torch.zeros(10, 10)
     C[y, answers] += 1
     return C
 
 
-@wrong("who_confuses_whom", "add up", most, SUMS)
+@wrong("who_confuses_whom", "adds 1 to one entry", most, SUMS)
 def count_by_sets(y, answers):
     C = count(y, answers)
     return C.where(C < 3, 2)
+
+
+@wrong("who_confuses_whom", "needed again", most, SUMS)
+def count_in_place(y, answers):
+    y *= 10
+    y += answers
+    return y.bincount(minlength=100).reshape(10, 10)
+
+
+@wrong("who_confuses_whom", "no matrix yet", most, SUMS)
+def count_in_a_row(y, answers):
+    return count(y, answers).flatten()
+
+
+@wrong("who_confuses_whom", "shares of all digits", most, SUMS)
+def count_in_shares_of_all(y, answers):
+    return count(y, answers) / len(y)
+
+
+@wrong("who_confuses_whom", "keeps them apart", most, SUMS)
+def count_both_directions(y, answers):
+    C = count(y, answers)
+    return C + C.T
 
 
 @wrong("who_confuses_whom", "Return the matrix of counts", most, SUMS)
@@ -826,11 +1234,13 @@ def most_in_place(C):
 
 
 for _hint, _most in {
-    "in both directions": most_of_one_direction,
+    "in both directions together": most_of_one_direction,
     "on the diagonal": most_with_the_diagonal,
     "The smaller digit": lambda C: most(C)[::-1],
     "off the diagonal": lambda C: (C - C.diag().diag()).max(),
     "Work on a copy": most_in_place,
+    "nothing else is done": lambda C: most(C * C.T),
+    "0 and 1 are confused": lambda C: most(C / C.sum(1, keepdim=True)),
 }.items():
     wrong("who_confuses_whom", _hint, _most, SUMS)(count)
 wrong("who_confuses_whom", "in one entry", most, {**SUMS, "all entries": 1})(
@@ -920,12 +1330,23 @@ def split_without_a_seed(seed):
     return order[:1200], order[1200:], torch.arange(1497, 1797)
 
 
-@wrong("new_hands", "use it", "new hands")
+@wrong("new_hands", "the argument as it is", "new hands")
 def split_with_one_seed(seed):
     return split_by_generator(0)
 
 
+@wrong("new_hands", "the argument as it is", "new hands")
+def split_with_two_seeds(seed):
+    return split_by_generator(seed % 2)
+
+
+@wrong("new_hands", "the argument as it is", "new hands")
+def split_with_five_seeds(seed):
+    return split_by_generator(min(seed, 4))
+
+
 wrong("new_hands", "easier or harder", "mixed")(split_by_generator)
+wrong("new_hands", "starter cell", "new_hands")(split_by_generator)
 
 
 # 7.8 Layers of your own
@@ -990,6 +1411,26 @@ def by_zeros(module):
         nn.init.zeros_(module.bias)
 
 
+@wrong("layers_of_your_own", "free to learn", LAST)
+def by_uniform_for_good(module):
+    by_uniform(module)
+    if isinstance(module, MyLinear):
+        module.requires_grad_(False)
+
+
+@wrong("layers_of_your_own", "A parameter stays one", LAST)
+def by_a_tensor(module):
+    if isinstance(module, MyLinear):
+        module.weight = 0.01 * module.weight
+
+
+@wrong("layers_of_your_own", "doesn't learn", LAST)
+def by_closing(module):
+    by_uniform(module)
+    if isinstance(module, MyLinear):
+        nn.init.constant_(module.bias, -9.0)
+
+
 @wrong("layers_of_your_own", "visits every module", LAST)
 def of_everything(module):
     nn.init.normal_(module.weight, std=0.01)
@@ -1000,6 +1441,9 @@ wrong("layers_of_your_own", "can't come out", {**LAST, "never": "zero"})(
     by_uniform
 )
 wrong("layers_of_your_own", "slope", {**LAST, "gradient": "not zero"})(
+    by_uniform
+)
+wrong("layers_of_your_own", "starter cell", {**LAST, "gradient": 0})(
     by_uniform
 )
 
@@ -1035,7 +1479,7 @@ def turns_with_a_fork(seeds, num_epochs, new_run, one_epoch):
     return runs
 
 
-@wrong("two_runs_at_once", "a random state of its own", "random")
+@wrong("two_runs_at_once", "get it again after", "random")
 def turns_that_share(seeds, num_epochs, new_run, one_epoch):
     runs = [new_run(seed) for seed in seeds]
     for _ in range(num_epochs):
@@ -1054,7 +1498,7 @@ def turns_that_never_get_the_state_again(seeds, n, new_run, one_epoch):
     return [run for run, _ in runs]
 
 
-@wrong("two_runs_at_once", "from where `new_run` left it", "random")
+@wrong("two_runs_at_once", "`new_run` has left", "random")
 def turns_from_one_state(seeds, num_epochs, new_run, one_epoch):
     runs = [new_run(seed) for seed in seeds]
     states = [torch.get_rng_state() for _ in runs]
@@ -1066,7 +1510,7 @@ def turns_from_one_state(seeds, num_epochs, new_run, one_epoch):
     return runs
 
 
-@wrong("two_runs_at_once", "set it before each epoch", "random")
+@wrong("two_runs_at_once", "differs already", "random")
 def turns_with_a_seed_for_each(seeds, num_epochs, new_run, one_epoch):
     runs = [new_run(seed) for seed in seeds]
     for _ in range(num_epochs):
@@ -1077,7 +1521,7 @@ def turns_with_a_seed_for_each(seeds, num_epochs, new_run, one_epoch):
     return runs
 
 
-@wrong("two_runs_at_once", "then the second", "random")
+@wrong("two_runs_at_once", "then one of the second", "random")
 def turns_one_after_the_other(seeds, num_epochs, new_run, one_epoch):
     runs = []
     for seed in seeds:
@@ -1087,7 +1531,42 @@ def turns_one_after_the_other(seeds, num_epochs, new_run, one_epoch):
     return runs
 
 
-@wrong("two_runs_at_once", "Return the list", "random")
+@wrong("two_runs_at_once", "Make a run for each seed", "random")
+def turns_of_one_run(seeds, num_epochs, new_run, one_epoch):
+    runs = turns_with_a_fork(seeds[:1], num_epochs, new_run, one_epoch)
+    return runs * len(seeds)
+
+
+@wrong("two_runs_at_once", "Make a run for each seed", "random")
+def turns_of_two(seeds, num_epochs, new_run, one_epoch):
+    return turns_with_a_fork(seeds[:2], num_epochs, new_run, one_epoch)
+
+
+@wrong("two_runs_at_once", "get it again after", "random")
+def turns_with_a_state_for_each_seed(seeds, num_epochs, new_run, one_epoch):
+    runs, states = [], {}
+    for seed in seeds:
+        runs.append((seed, new_run(seed)))
+        states[seed] = torch.get_rng_state()
+    for _ in range(num_epochs):
+        for seed, run in runs:
+            torch.set_rng_state(states[seed])
+            one_epoch(run)
+            states[seed] = torch.get_rng_state()
+    return [run for _, run in runs]
+
+
+@wrong("two_runs_at_once", "in the order of their seeds", "random")
+def turns_turned_round(*arguments):
+    return turns_with_a_fork(*arguments)[::-1]
+
+
+@wrong("two_runs_at_once", "that is given", "random")
+def turns_without_an_epoch(seeds, num_epochs, new_run, one_epoch):
+    return turns_with_a_fork(seeds, 0, new_run, one_epoch)
+
+
+@wrong("two_runs_at_once", "nothing else", "random")
 def turns_without_a_return(seeds, num_epochs, new_run, one_epoch):
     turns_with_a_fork(seeds, num_epochs, new_run, one_epoch)
 
@@ -1095,3 +1574,4 @@ def turns_without_a_return(seeds, num_epochs, new_run, one_epoch):
 wrong("two_runs_at_once", "What does dropout draw", "generator")(
     turns_with_a_dict
 )
+wrong("two_runs_at_once", "starter cell", "cpu")(turns_with_a_dict)
