@@ -580,7 +580,8 @@ torch.ones(2, dtype=torch.double, device="meta", requires_grad=True).is_leaf
 # `(w - 3) ** 2`, and each step goes down by 0.1 times the gradient. Count the
 # nodes of `total` with `graph_of` after each step. What stays in memory, and
 # which call on `loss` repairs it? Write the repaired loop as a function
-# `train(loss_of, steps)`, where `loss_of(w)` returns the loss of a step.
+# `train(loss_of, steps)`, where each call of `loss_of(w)` returns the loss of
+# the next step.
 
 # %% [markdown]
 # **Idea.** `total` is computed from each loss, so its graph holds the graphs

@@ -505,16 +505,16 @@ last_rates
 # *Code, 50 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-4)
 #
-# Write a checkpoint after every ten batches of an epoch, so that a stop loses
-# at most ten. What else must it hold? Give each run an entry more,
-# `run.begun`: a dict that is empty between two epochs, and in which you keep
-# what a resumed epoch needs. Set `run.begun = {}` where you make a run with
-# `new_run`; the check does so for its own runs. `train_epoch_inside` finishes
-# the epoch that is in `run.begun`, or begins one, as `train_epoch` does, and
-# returns the mean loss of the whole epoch. After each epoch, when its results
-# are in the history, `save_inside` is called too. Done when a run that was cut
-# at batch 16 of epoch 8 resumes with batch 11, and `assert_same_end` passes
-# against `whole`.
+# Write a checkpoint after every ten batches of an epoch, so that a stop, at
+# whatever moment, loses at most ten. What else must it hold? Give each run an
+# entry more, `run.begun`: a dict that is empty between two epochs, and in
+# which you keep what a resumed epoch needs. Set `run.begun = {}` where you
+# make a run with `new_run`; the check does so for its own runs.
+# `train_epoch_inside` finishes the epoch that is in `run.begun`, or begins
+# one, as `train_epoch` does, and returns the mean loss of the whole epoch.
+# After each epoch, when its results are in the history, `save_inside` is
+# called too. Done when a run that was cut at batch 16 of epoch 8 resumes with
+# batch 11, and `assert_same_end` passes against `whole`.
 
 # %% [markdown]
 # **Idea.** In an epoch, three things more change: how many batches are done,
