@@ -771,15 +771,18 @@ def _noted(function: Callable, seen: SimpleNamespace) -> Callable:
     """A function that notes who differentiates it."""
 
     def noted(x: Tensor) -> Tensor:
-        frame = sys._getframe(1)
+        y, frame = function(x), sys._getframe(1)
+        transformed = False
         while frame:
             module = str(frame.f_globals.get("__name__"))
-            seen.whole |= module.startswith(
-                ("torch._functorch", "torch.autograd.functional")
+            transformed |= module.startswith("torch._functorch")
+            seen.whole |= module.startswith("torch.") and (
+                frame.f_code.co_qualname.startswith("jac")
             )
             frame = frame.f_back
-        y = function(x)
-        if y.requires_grad and not seen.whole:
+        if transformed:  # as by `vjp`: no hook can be set there
+            seen.passes += 1
+        elif y.requires_grad:
             y.register_hook(note)
         return y
 

@@ -1690,10 +1690,13 @@ def new_hands(split_new_hands: Callable, lower: object) -> None:
             "Permute 1497 positions, and split them: none may be missing, or "
             "come twice.",
         )
+        # Of 297 digits about 74 are from each quarter of the file.
+        quarters = [sum(i * 4 // 1497 == n for i in valid) for n in range(4)]
         holds(
-            max(train) > min(valid) and max(valid) > min(train),
+            min(quarters) > 40 and max(quarters) < 110,
             "the others permuted",
-            "them in the order of the file",
+            f"of the validation digits {', '.join(map(str, quarters))} are "
+            "from the four quarters of the file",
             "Permute before you split: else the validation digits are of "
             "other hands than the training digits.",
         )

@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 import torch
 from torch.func import grad as slope_of
-from torch.func import jacfwd, jacrev, vmap
+from torch.func import jacfwd, jacrev, vjp, vmap
 
 from d2l_helpers import graph_of
 from tests.answers import right, wrong
@@ -462,6 +462,22 @@ def jacobian_by_backward(function, x):
         function(x)[i].backward()
         rows.append(x.grad.tolist())
     return rows
+
+
+@right("jacobian_by_products", "m")
+def jacobian_by_vmap(function, x):
+    y = function(x)
+
+    def row(weights):
+        return torch.autograd.grad(y, x, weights, retain_graph=True)[0]
+
+    return vmap(row)(torch.eye(len(y), dtype=y.dtype))
+
+
+@right("jacobian_by_products", "m")
+def jacobian_by_vjp(function, x):
+    y, product = vjp(function, x)
+    return torch.stack([product(e)[0] for e in torch.eye(len(y)).to(y)])
 
 
 @right("jacobian_by_products", " m")

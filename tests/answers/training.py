@@ -1324,6 +1324,13 @@ def split_in_the_order_of_the_file(seed):
     return torch.arange(1797).split([1200, 297, 300])
 
 
+@wrong("new_hands", "Permute before", "new hands")
+def split_with_two_exchanged(seed):
+    order = torch.arange(1497)
+    order[[seed, 1496 - seed]] = order[[1496 - seed, seed]]
+    return *order.split([1200, 297]), torch.arange(1497, 1797)
+
+
 @wrong("new_hands", "The same seed", "new hands")
 def split_without_a_seed(seed):
     order = torch.randperm(1497)
