@@ -146,7 +146,9 @@ print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 #
 # > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
 # > *before* a change, it changes too. Keep a deep copy, as this chapter does
-# > below; [chapter 04](04_file_io.ipynb) compares the two.
+# > below;
+# > [chapter 04](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)
+# > compares the two.
 
 # %% [markdown]
 # ### Count parameters and bytes
@@ -178,9 +180,9 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 # %% [markdown]
 # ## Find a parameter in a nested network
 #
-# Here the `MLP` of this companion is built four times, under names of your
-# own, and the chain of four is a block in another network. Find the hidden
-# layer of `block1`. How would you reach its bias?
+# Here the `MLP` of this companion is built four times, with the names `block0`
+# to `block3`, and the chain of four is a block in another network. Find the
+# hidden layer of `block1`. How would you reach its bias?
 
 # %%
 blocks = nn.Sequential(
@@ -190,8 +192,8 @@ deep = nn.Sequential(blocks, nn.Linear(4, 1)).to(device)
 deep
 
 # %% [markdown]
-# By indices and attributes, or by its dotted name, the same path as one
-# string.
+# You reach it by indices and attributes, or by its *dotted name*, the same
+# path as one string.
 
 # %%
 found = deep[0][1].hidden.bias
@@ -210,7 +212,7 @@ visited
 
 # %% [markdown]
 # The children come first, then the module that holds them. The function is
-# called for all of them, so it must choose. This one gives linear layers
+# called for all of them, so it must choose. This function gives linear layers
 # biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. The
 # underscore in `normal_` means that it changes its argument.
 #
@@ -235,8 +237,8 @@ assert not small[0].bias.any()
 # None is. The variance is $0.01^2$, or 0.0001.
 #
 # A constant is written in the same way. Is it a good start? The first
-# `assert_close` compares each row of the gradient with the first row, the
-# second one the rows of the weight after a step of training.
+# `assert_close` compares each row of the gradient with the first row. The
+# second does so for the weight, after a step of training.
 
 
 # %%
@@ -362,8 +364,9 @@ axes[0].set_ylabel("share of the weights")
 plt.show()
 
 # %% [markdown]
-# A bell, a block, a wider block, and two blocks with one bar between them that
-# holds half of the weights. The fourth axis is 50 times as wide as the others.
+# The shapes are a bell, a block, a wider block, and two blocks with one bar
+# between them that holds half of the weights. The fourth axis is 50 times as
+# wide as the others.
 
 # %% [markdown]
 # ### Ask for the class in the right way
@@ -437,7 +440,8 @@ edited[0].weight[0, 0].item()
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
 # does `backward` find? `_version` counts the edits that autograd knows of.
-# ([Chapter 05](05_autograd.ipynb) explains the graph behind all this.)
+# ([Chapter 05](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)
+# explains the graph behind all this.)
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -447,7 +451,7 @@ y.backward()
 w.grad, w._version
 
 # %% [markdown]
-# It finds 40 and 60, no edit was counted, and no error raised. To
+# It finds 40 and 60. No edit was counted, and no error was raised. To
 # differentiate a product, autograd keeps its factors, as references and not as
 # copies. By the time of `backward` they hold 20 and 30, so the gradient isn't
 # that of `y`. The same edit under `no_grad` is counted, and `backward`
@@ -521,15 +525,15 @@ two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
 visits(one_block, shared), visits(two_blocks, shared)
 
 # %% [markdown]
-# Once in one block, and once for each of two blocks. A function that sets
-# values does no harm then; one that doubles them would double them twice.
+# It comes once in one block, and once for each of two blocks. A function that
+# sets values may run twice; one that doubles them would double them twice.
 
 # %% [markdown]
 # ### The gradient of a shared layer
 #
 # The output depends on a shared weight through two places. Which gradient does
-# it get? To see, build the network with two separate layers there. Both load
-# the shared values, so the output is the same.
+# the weight get? To see, build the network with two separate layers there.
+# Both load the shared values, so the output is the same.
 
 # %%
 untied = nn.Sequential(
@@ -546,7 +550,7 @@ assert untied[2] is not untied[4]
 assert_close(untied(X), tied(X))
 
 # %% [markdown]
-# Now a `backward` through each network. The separate layers get different
+# Now run `backward` through each network. The separate layers get different
 # gradients; the shared layer gets the sum of the two.
 
 # %%
@@ -587,7 +591,7 @@ def changed_by_a_step(optimizer, net):
 
 # %% [markdown]
 # The optimizer gets the other parameters. The frozen block should get no
-# gradient, and not move.
+# gradient, and keep its values.
 
 # %%
 tuned = copy.deepcopy(nest)
@@ -603,7 +607,7 @@ changed_by_a_step(optimizer, tuned)
 #
 # In this copy, `requires_grad_()` makes all parameters trainable again, and
 # the optimizer holds them all. The block is frozen after a `backward`. Which
-# parameters will each of the two steps move?
+# parameters will each of the two steps change?
 
 # %%
 late = copy.deepcopy(nest).requires_grad_()
@@ -616,8 +620,8 @@ late(batch).square().sum().backward()
 print("gradients cleared:", changed_by_a_step(optimizer, late))
 
 # %% [markdown]
-# The first step moved all six tensors, the frozen ones too. `zero_grad` sets
-# gradients to `None`, and the optimizer passes over parameters without one.
+# The first step changed all six tensors, the frozen ones too. `zero_grad` sets
+# gradients to `None`, and the optimizer leaves parameters without one alone.
 
 # %% [markdown]
 # ## Leave the width to the first batch
@@ -631,8 +635,8 @@ print(lazy)
 lazy[0].weight
 
 # %% [markdown]
-# 0 features stand for an unknown number. The weight is there, without values
-# and even without a shape.
+# The 0 stands for an unknown number. The weight is there, without values and
+# even without a shape.
 
 # %% tags=["raises-exception"]
 lazy[0].weight.shape
@@ -691,10 +695,11 @@ ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
 # %% [markdown]
-# To other layers the numbers may matter. Batch normalization keeps a running
-# mean of what it sees in training ([chapter 03](03_custom_layers.ipynb) builds
-# such a layer). Here is the same dry run in training and in evaluation mode:
-# does it move the mean?
+# Other layers may keep something of the numbers. Batch normalization keeps a
+# running mean of what it sees in training
+# ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# builds such a layer). Here is such a first batch in training and in
+# evaluation mode. In which does the mean move?
 
 # %%
 torch.manual_seed(0)
@@ -705,8 +710,8 @@ for training in (True, False):
     print("in training:  " if training else "in evaluation:", moved)
 
 # %% [markdown]
-# In training mode it moves. Give a network with such layers its first batch
-# after `eval()`, and call `train()` before you train it.
+# It moves in training mode only. Give a network with such layers its first
+# batch after `eval()`, and call `train()` before you train it.
 
 # %% [markdown]
 # ## Summary
