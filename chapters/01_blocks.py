@@ -65,8 +65,9 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 #
 # Here are a network of three layers and a batch of two samples with 20
 # features each. `nn.Linear(20, 256)` is the model of linear regression with
-# 256 outputs; `nn.ReLU` replaces negative numbers by 0. `to` returns a tensor
-# on the device, and moves a module in place. Which shape will the output have?
+# 256 outputs; `nn.ReLU`, an *activation*, replaces negative numbers by 0. `to`
+# returns a tensor on the device, and moves a module in place. Which shape will
+# the output have?
 
 # %%
 torch.manual_seed(0)

@@ -493,7 +493,8 @@ gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 # Even the layer with `.data` passes: with respect to its *input*, its
 # gradients are right. To check the parameters, make them inputs too:
 # `functional_call(layer, parameters, X)` runs the layer with these tensors in
-# place of its own.
+# place of its own. With `raise_exception=False`, `gradcheck` returns `False`
+# in place of an error.
 
 
 # %%
@@ -509,10 +510,8 @@ def has_right_gradients(layer):
 has_right_gradients(exact), has_right_gradients(exact_detached)
 
 # %% [markdown]
-# With `raise_exception=False`, `gradcheck` answers `False` where it would
-# raise an error with the two gradients that disagree.
-
-# %% [markdown]
+# The check finds the layer with `.data`.
+#
 # The other check compares with a layer that is known to be right. `nn.Linear`
 # keeps its weight as `(units, in_units)`, so `.T` transposes ours.
 

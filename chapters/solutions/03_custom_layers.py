@@ -40,11 +40,11 @@ use_style()
 # [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
-# of shape $(d,)$ to $y$ of shape $(m,)$, with
-# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
-# $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
-# `torch.einsum` does without. Check it with `gradcheck`, the weight included.
-# (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
+# of shape $(d,)$ to $y$ of shape $(m,)$, with $y_k = \sum_{i,j} W_{ijk}\, x_i
+# x_j$. Then let it take a batch of shape $(n, d)$ to $(n, m)$ as well, each
+# sample by itself. A loop would be slow: `torch.einsum` needs none. Check it
+# with `gradcheck`, the weight included. (Adapted from section 6.5 of the book,
+# CC BY-SA 4.0.)
 
 # %% [markdown]
 # **Idea.** The formula is already an `einsum`: give each index its letter,
@@ -162,8 +162,8 @@ torch.fft.rfft(fastest).abs()
 # the names of the parameters that move in one step of training, then check
 # with `changed_by_a_step`, and repair the layer. What has `detach` in common
 # with `.data`? Multiply `w.detach()` in place between forward and backward, as
-# [chapter 02](../02_parameters.ipynb) does with `w.data`: what does `backward`
-# do, and why is that safer?
+# [chapter 02](../02_parameters.ipynb#cell-id=write-values-safely) does with
+# `w.data`: what does `backward` do, and why is that safer?
 
 # %% [markdown]
 # **Idea.** `detach` gives, like `.data`, the same values in a tensor without a
