@@ -18,9 +18,9 @@
 # # Build networks from blocks
 #
 # A network of a hundred layers is written as a few blocks, repeated and
-# nested. PyTorch has one class for all of these sizes, `nn.Module`. In this
-# chapter you write modules yourself, see what `nn.Module` does for you, and
-# find out what it can't see.
+# nested. PyTorch has one class for all of these sizes, `nn.Module`. Here you
+# write modules yourself, see what `nn.Module` does for you, and what it can't
+# see.
 #
 # **You will learn** to
 #
@@ -184,9 +184,8 @@ handle.remove()
 calls
 
 # %% [markdown]
-# The hook ran once. The outputs are equal, but `mlp(X)` runs the hooks of
-# `mlp` too, and `mlp.forward(X)` skips them. Does it skip the hooks of the
-# layers inside, too?
+# The hook ran once: the outputs are equal, but `mlp.forward(X)` skips the
+# hooks of `mlp`. Does it skip the hooks of the layers inside, too?
 
 # %%
 watched, ran = MLP().to(device), []
@@ -206,8 +205,8 @@ ran
 # `nn.Sequential` feeds each module with the output of the one before it. Your
 # own version takes nine lines. `add_module` registers a module under a name;
 # `_modules` is the registry, a dictionary that keeps the order. (The Chinese
-# edition of the book, in 5.1.2, writes into `_modules` itself. `add_module`
-# does the same, and refuses what isn't a module.)
+# edition, in 5.1.2, writes into `_modules` itself; `add_module` also refuses
+# what isn't a module.)
 
 
 # %%
@@ -292,9 +291,9 @@ forgetful = ForgetfulSequential(*blocks)
 print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
 
 # %% [markdown]
-# Two run, and no error is raised, because every shape fits. A comparison shows
-# that the result is wrong. `MySequential`, which walks through the
-# registry, agrees with `nn.Sequential`.
+# Two run, and no error is raised, because every shape fits. But the result is
+# wrong. `MySequential`, which walks through the registry, agrees with
+# `nn.Sequential`.
 
 # %%
 expected = nn.Sequential(*blocks)(X)
@@ -432,8 +431,7 @@ layers
 
 # %% [markdown]
 # The last two layers don't fit together, 10 outputs and 3 inputs, and that is
-# no error: a list doesn't say that one feeds the next. It has no forward
-# computation at all.
+# no error: a list has no forward computation.
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
@@ -584,8 +582,8 @@ probabilities.argmax(dim=1).item()
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
 # %% [markdown]
-# What can be checked before training is the shape after each layer. A smaller
-# classifier, three images at once: where does the 28 x 28 disappear?
+# Before training, check the shape after each layer. Here are a smaller
+# classifier and three images: where does the 28 x 28 disappear?
 
 # %%
 torch.manual_seed(0)

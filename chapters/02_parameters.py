@@ -217,8 +217,8 @@ visited
 # underscore in `normal_` means that it changes its argument.
 #
 # `std` is the standard deviation. Some texts about this code say "variance
-# 0.01", or $N(0, 0.01)$: then about a third of the weights would be larger
-# than 0.1, in absolute value. How many are?
+# 0.01", or $N(0, 0.01)$: then about a third of the weights would be above 0.1
+# in absolute value. How many are?
 
 
 # %%
@@ -236,9 +236,9 @@ assert not small[0].bias.any()
 # %% [markdown]
 # None is. The variance is $0.01^2$, or 0.0001.
 #
-# A constant is written in the same way. Is it a good start? The first
-# `assert_close` compares each row of the gradient with the first row. The
-# second does so for the weight, after a step of training.
+# Is a constant a good start? The first `assert_close` compares each row of the
+# gradient with the first row. The second does so for the weight, after a step
+# of training.
 
 
 # %%
@@ -303,9 +303,8 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{with probability } 1/4
 # \end{cases}$$
 #
-# `nn.init` doesn't have it, but two steps are enough. Why do they give the
-# three cases? (`torch.no_grad()` allows writing to a parameter; the next
-# section explains it.)
+# Two steps are enough. Why do they give the three cases? (`torch.no_grad()`
+# allows writing to a parameter; the next section explains it.)
 
 
 # %%
@@ -401,8 +400,8 @@ for init in (init_42_by_type, init_42):
     print(init.__name__, [(m.weight == 42).all().item() for m in chain])
 
 # %% [markdown]
-# The comparison of types skipped the first layer. `isinstance`, in `init_42`,
-# is true for subclasses too.
+# The comparison of types skipped the first layer. `isinstance` is true for
+# subclasses too.
 
 # %% [markdown]
 # ## Write values safely
@@ -435,7 +434,7 @@ edited[0].weight[0, 0].item()
 # > **Pitfall.** `w.data`, the same memory without autograd, allows the edit
 # > too. But it hides the edit from autograd's own checks. The book edits
 # > `net[0].weight.data` (6.3.1 and 6.2.2, 中文版 5.2.2 and 5.2.3). There it does
-# > no harm, since no `backward` follows. Under `no_grad`, autograd watches.
+# > no harm, since no `backward` follows.
 #
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
@@ -470,7 +469,7 @@ assert w.grad is None
 
 # %% [markdown]
 # The *version* is that count. An error is better than a wrong number. Write
-# before the forward computation or, as optimizers do, after `backward`.
+# before the forward computation or after `backward`, as optimizers do.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -506,7 +505,7 @@ assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
 count(tied)[0], in_state_dict
 
 # %% [markdown]
-# It is too large by 72, the $8 \cdot 8$ weights and 8 biases of the shared
+# It is too large by 72: the $8 \cdot 8$ weights and 8 biases of the shared
 # layer.
 #
 # And `apply`? How often does it come to a layer that stands twice in one
@@ -643,7 +642,7 @@ lazy[0].weight.shape
 
 # %% [markdown]
 # The first batch decides. It goes into a copy, so that `lazy` stays as it is.
-# The batch has 20 features; how many will the last layer find?
+# The batch has 20 features. How many inputs will the last layer have?
 
 # %%
 batch_20 = torch.ones(2, 20)
@@ -653,7 +652,7 @@ print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
 # %% [markdown]
-# It finds 256, from the layer before it. Each layer has become an ordinary
+# It has 256, from the layer before it. Each layer has become an ordinary
 # `Linear`. What does a batch of another width do now?
 
 # %%
@@ -685,8 +684,8 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 copy.deepcopy(lazy).apply(init_42)
 
 # %% [markdown]
-# So first run a batch, then initialize. Only the width of the batch matters to
-# a lazy layer, not its numbers.
+# So first run a batch, then initialize. A lazy layer needs only the width of
+# the batch, not its numbers.
 
 # %%
 ready = copy.deepcopy(lazy)

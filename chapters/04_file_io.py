@@ -19,8 +19,7 @@
 #
 # A trained model is gone with the process unless it is saved. Saving takes one
 # line. But a file can be cut off, can belong to another model, and can even
-# run a stranger's code when it is loaded. This chapter shows each case, and
-# what to do.
+# run a stranger's code when it is loaded. Here is each case, and what to do.
 #
 # **You will learn** to
 #
@@ -85,7 +84,8 @@ assert_close(x_back, x, rtol=0, atol=0)
 x_back
 
 # %% [markdown]
-# They do the same for lists and dictionaries of tensors, numbers and strings.
+# Lists and dictionaries of tensors, numbers and strings are saved in the same
+# way.
 
 # %%
 things = {"pair": [x, torch.zeros(2, 3)], "name": "first try", "epoch": 3}
@@ -112,8 +112,8 @@ state = torch.load(folder / "mlp.pt")
 # %% [markdown]
 # It mentions the linear layers. The file holds values, and no code: nothing
 # says that there is a ReLU. So build a model, then load the values into it.
-# The clone starts with other random weights; after loading, it answers exactly
-# like the original. `eval` sets evaluation mode, in which some layers act
+# The clone starts with other weights; after loading, it answers exactly like
+# the original. `eval` sets evaluation mode, in which some layers act
 # differently
 # ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)).
 # The mode isn't in the file either.
@@ -205,9 +205,9 @@ assert not marker.exists()
 # file could damage memory in spite of `weights_only=True`, and so perhaps run
 # code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
-# 2.10 is repaired. More such ways may be found: the documentation of
-# `torch.load` says, in version 2.13 too, never to load data from a source that
-# you don't trust. Has your PyTorch the repair?
+# 2.10 is repaired. More such ways may be found: never load data from a source
+# that you don't trust, says the documentation of `torch.load` in 2.13 too. Has
+# your PyTorch the repair?
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -256,9 +256,9 @@ chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
 # %% [markdown]
-# *Missing* keys are in the model and not in the file; *unexpected* keys are in
-# the file and not in the model. Four of each: perhaps only the names differ. A
-# state dict is a dictionary, so give it the names that the model expects.
+# *Missing* keys are only in the model, *unexpected* keys only in the file.
+# There are four of each: perhaps only the names differ. A state dict is a
+# dictionary, so give it the names that the model expects.
 
 # %%
 new_names = {"hidden": "0", "out": "2"}
@@ -296,7 +296,7 @@ assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
 skipped
 
 # %% [markdown]
-# The new model has the first layer of the old, and a last layer to train.
+# The last layer is left to train.
 #
 # > **Pitfall.** `strict=False` doesn't complain when nothing fits at all. For
 # > instance, a model wrapped in `nn.DataParallel` has `module.` in front of
@@ -408,7 +408,7 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown]
-# Two of the four are: of the two names of each tensor, one is written.
+# Two are: of the two names of each tensor, one is written.
 
 # %% [markdown]
 # ## Stop and resume
@@ -523,9 +523,9 @@ for part in ("model", "optimizer", "random_state"):
     print(f"without {part}: {'the same' if same else 'another'} model")
 
 # %% [markdown]
-# None of them can, if the end is to be the same. Adam makes small steps where
-# the gradients have been changing sign; a new Adam doesn't know where, and
-# starts with full steps. What will the loss do if a run resumes without the
+# None can, if the end is to be the same. Adam makes small steps where the
+# gradients have been changing sign; a new Adam doesn't know where, and starts
+# with full steps. What will the loss do if a run resumes without the
 # optimizer?
 
 # %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
@@ -571,8 +571,8 @@ for name, saved in states.items():
 
 # %% [markdown]
 # The first two are made of numbers and strings. The last one has a NumPy
-# array, which isn't on the list of what `weights_only=True` builds. Draw from
-# a NumPy generator of your own, or save the array as a list:
+# array, which `weights_only=True` doesn't build. Draw from a NumPy generator
+# of your own, or save the array as a list:
 
 # %%
 kind, words, *rest = np.random.get_state()  # rest: three numbers
@@ -650,9 +650,8 @@ for i in range(1, 40):
 f"{len(errors)} of 39 are refused"
 
 # %% [markdown]
-# It notices each of them. But the message isn't always so clear: with PyTorch
-# 2.13, about a quarter of the cuts give an `OSError` that says no more than
-# "Invalid argument".
+# It notices each of them. But with PyTorch 2.13, about a quarter of the cuts
+# give an `OSError` that says no more than "Invalid argument".
 #
 # So write under another name first. `os.replace` then gives the file its
 # final name in a single step: at any moment, the name belongs to the old file
@@ -666,11 +665,10 @@ print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# The last good checkpoint is readable, and the half-written one lies beside
-# it. Here is the function for your training runs. It writes in the same
-# directory, since a file can be renamed in one step only within one file
-# system. `fsync` waits until the bytes are on the disk, in case the power
-# fails.
+# The old checkpoint is readable, and the half-written one lies beside it. Here
+# is the function for your training runs. It writes in the same directory,
+# since a file can be renamed in one step only within one file system. `fsync`
+# waits until the bytes are on the disk, in case the power fails.
 
 
 # %%
