@@ -40,11 +40,11 @@ use_style()
 # [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
 # Write a layer with a weight $W$ of shape $(d, d, m)$ that takes a vector $x$
-# of shape $(d,)$ to $y$ of shape $(m,)$, with $y_k = \sum_{i,j} W_{ijk}\, x_i
-# x_j$. Then let it take a batch of shape $(n, d)$ to $(n, m)$ as well, each
-# sample by itself. A loop would be slow: `torch.einsum` needs none. Check it
-# with `gradcheck`, the weight included. (Adapted from section 6.5 of the book,
-# CC BY-SA 4.0.)
+# of shape $(d,)$ to $y$ of shape $(m,)$, with
+# $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
+# $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
+# `torch.einsum` needs none. Check it with `gradcheck`, the weight included.
+# (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
 
 # %% [markdown]
 # **Idea.** The formula is already an `einsum`: give each index its letter,
