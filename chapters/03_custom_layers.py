@@ -469,9 +469,9 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
     print(name, getattr(kinds, name).dtype, getattr(kinds, name).device)
 
 # %% [markdown]
-# So make a parameter of what is trained; a buffer of what is remembered; a
-# buffer that isn't persistent of what can be computed again, such as a mask;
-# and an attribute of a setting that is no tensor.
+# What is trained is a parameter. What is remembered is a buffer. What can be
+# computed again, such as a mask, is a buffer that isn't persistent. A setting
+# that is no tensor is an attribute.
 
 # %% [markdown]
 # ## Check a layer

@@ -377,7 +377,7 @@ safe_clone.load_state_dict(load_file(folder / "mlp.safetensors"))
 assert_close(safe_clone(X), mlp(X), rtol=0, atol=0)
 
 # %% [markdown]
-# In the dictionary, what isn't a tensor is refused, even an epoch number.
+# What isn't a tensor is refused, even an epoch number.
 
 # %% tags=["raises-exception"]
 save_file({"weight": torch.zeros(2), "epoch": 3}, folder / "no.safetensors")
