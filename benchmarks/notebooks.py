@@ -138,7 +138,7 @@ def times(rounds: int) -> int:
                 print(f"{i + 1}: {name}: {took:.1f} s", file=sys.stderr)
     medians = {name: statistics.median(t) for name, t in results.items()}
     ours = medians[OURS]
-    print("| way | median, s | from, to | ours to it | at most |")
+    print("| way | median, s | from, to | our time to its time | at most |")
     print("|---|---|---|---|---|")
     for name, took in results.items():
         print(

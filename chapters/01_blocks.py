@@ -18,9 +18,9 @@
 # # Build networks from blocks
 #
 # A network of a hundred layers is written as a few blocks, repeated and
-# nested. PyTorch has one class for all of these sizes, `nn.Module`. In this
-# chapter you write modules yourself, see what `nn.Module` does for you, and
-# find out what it can't see.
+# nested. PyTorch has one class for all of these sizes, `nn.Module`. Here you
+# write modules yourself, see what `nn.Module` does for you, and what it can't
+# see.
 #
 # **You will learn** to
 #
@@ -41,7 +41,8 @@
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device. Random
 # numbers are drawn on the CPU and then moved: from the same seed, a GPU draws
-# others ([chapter 06](06_devices.ipynb) shows it).
+# others ([chapter 06](06_devices.ipynb#cell-id=get-the-same-numbers) shows
+# it).
 
 # %%
 from collections import OrderedDict
@@ -62,9 +63,11 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## Layer, block and model are one kind of thing
 #
-# Here is a network of three layers and a batch of two samples with 20
-# features each. `to` returns the tensor on that device, and moves a module in
-# place. Which shape will the output have?
+# Here are a network of three layers and a batch of two samples with 20
+# features each. `nn.Linear(20, 256)` is the model of linear regression with
+# 256 outputs; `nn.ReLU`, an *activation*, replaces negative numbers by 0. `to`
+# returns a tensor on the device, and moves a module in place. Which shape will
+# the output have?
 
 # %%
 torch.manual_seed(0)
@@ -74,10 +77,10 @@ net.to(device)
 net(X).shape
 
 # %% [markdown]
-# Each sample has become 10 numbers. The next cell puts the same three
-# questions to the first layer and to the whole network: how many modules do
-# you hold directly (your *children*), how many parameter tensors have you and
-# your children, what do you make of `X`?
+# Each sample has become 10 numbers. The next cell shows the same three things
+# of the first layer and of the whole network: how many modules it holds
+# directly (its *children*), how many parameter tensors it has, those of its
+# children included, and the shape of its output for `X`.
 
 # %%
 for module in (net[0], net):
@@ -97,8 +100,9 @@ for module in (net[0], net):
 # ## Write a module
 #
 # You write two methods. `__init__` creates the parts, `forward` computes with
-# them. `super().__init__()` comes first: it creates the registry in which
-# the parts are recorded.
+# them. `super().__init__()` comes first: it creates the registry in which the
+# parts are recorded. This *multilayer perceptron* (MLP) is the network above:
+# `F.relu` is the ReLU as a function.
 
 
 # %%
@@ -124,8 +128,8 @@ mlp
 # %% [markdown]
 # The *state dict* of a module is a dictionary from names to tensors, its
 # parameters among them. This companion has a reference version of the book's
-# classes, with the same names, so it can load the weights of yours.
-# `assert_close` raises an error unless the two outputs agree. It says nothing
+# classes. Its parameters have the names of yours, so it can load their values.
+# `assert_close` raises an error unless the two outputs agree. It raises none
 # below: they do.
 
 # %%
@@ -162,8 +166,8 @@ NoInitMLP()
 # ### Call the module, not its `forward`
 #
 # A *hook* is a function that you register on a module and that PyTorch runs
-# for you. This one counts its runs. The computation happens twice below: what
-# will it count?
+# for you. This one counts its runs. The computation happens twice below. How
+# many runs will the hook count?
 
 # %%
 calls = 0
@@ -180,9 +184,8 @@ handle.remove()
 calls
 
 # %% [markdown]
-# The hook ran once. The outputs are equal, but `mlp(X)` runs `forward` and the
-# hooks of `mlp`, and `mlp.forward(X)` skips these. Does it skip the hooks of
-# the layers inside, too?
+# The hook ran once: the outputs are equal, but `mlp.forward(X)` skips the
+# hooks of `mlp`. Does it skip the hooks of the layers inside, too?
 
 # %%
 watched, ran = MLP().to(device), []
@@ -202,8 +205,8 @@ ran
 # `nn.Sequential` feeds each module with the output of the one before it. Your
 # own version takes nine lines. `add_module` registers a module under a name;
 # `_modules` is the registry, a dictionary that keeps the order. (The Chinese
-# edition of the book, in 5.1.2, writes into `_modules` itself. `add_module`
-# does the same, and refuses what isn't a module.)
+# edition, in 5.1.2, writes into `_modules` itself; `add_module` also refuses
+# what isn't a module.)
 
 
 # %%
@@ -242,7 +245,7 @@ list(theirs.state_dict())
 # %% [markdown]
 # ### Give the blocks names
 #
-# `hidden.weight` tells more than `0.weight`. The reference class, like
+# The name `hidden.weight` says more than `0.weight`. The reference class, like
 # `nn.Sequential`, also takes an `OrderedDict` from names to blocks. A block
 # that is added later runs last.
 
@@ -288,9 +291,9 @@ forgetful = ForgetfulSequential(*blocks)
 print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
 
 # %% [markdown]
-# Two run, and no error is raised, because every shape fits. A comparison shows
-# that the result is wrong. `MySequential`, which walks through the
-# registry, agrees with `nn.Sequential`.
+# Two run, and no error is raised, because every shape fits. But the result is
+# wrong. `MySequential`, which walks through the registry, agrees with
+# `nn.Sequential`.
 
 # %%
 expected = nn.Sequential(*blocks)(X)
@@ -302,7 +305,7 @@ assert_close(MySequential(*blocks)(X), expected)
 #
 # `forward` is a Python method, and can do what Python can. This module
 # multiplies by a constant matrix (`@` is the product of matrices), uses one
-# layer twice, loops for as long as its data demand it, and returns a single
+# layer twice, halves its values until they are small, and returns a single
 # number for the batch. `register_buffer` keeps the matrix in the module
 # without training it.
 
@@ -340,7 +343,7 @@ assert all(-1 <= output <= 1 for output in outputs)
 # `rand_weight` is a **buffer**: a tensor that belongs to the module and isn't
 # trained. It is missing from the parameters, which an optimizer gets, and
 # present in the state dict, which is what you save
-# ([chapter 04](04_file_io.ipynb)).
+# ([chapter 04](04_file_io.ipynb#cell-id=save-a-model)).
 
 # %%
 print("parameters:", [name for name, _ in fixed.named_parameters()])
@@ -352,8 +355,8 @@ print("state dict:", list(fixed.state_dict()))
 # > own `FixedHiddenMLP` keeps `rand_weight` in this way (6.1.3, 中文版 5.1.3).
 #
 # The next class does it like the book and borrows `forward` from the last one.
-# The constant isn't in the state dict, so a copy that loads
-# it keeps a constant of its own, and answers differently.
+# The constant isn't in the state dict, so a copy that loads the state dict
+# keeps a constant of its own, and answers differently.
 
 
 # %%
@@ -373,17 +376,18 @@ assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
 # %% [markdown]
-# It is also left behind when the module changes its data type. Which line of
-# `forward` will fail?
+# The constant is also left behind when `double` changes the module's data type
+# from `float32` to `float64`. Which line of `forward` will fail?
 
 # %% tags=["raises-exception"]
 plain_copy.double()
 plain_copy(X.cpu().double())
 
 # %% [markdown]
-# The first line fails: it multiplies by `rand_weight`, which is still in
-# single precision. A buffer is loaded, and changes its type, with the rest;
-# [chapter 03](03_custom_layers.ipynb) has a table of what takes part in what.
+# The first line fails: it multiplies by `rand_weight`, which is still
+# `float32`. A buffer is loaded, and changes its type, with the rest;
+# [chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# has a table of which tensors are trained, saved and moved.
 
 # %%
 fixed_copy = FixedHiddenMLP().to(device)
@@ -415,8 +419,8 @@ careful(torch.full((2, 20), 1e38))
 # %% [markdown]
 # ## Keep modules in lists and dictionaries
 #
-# A chain fixes the order of the computation. To hold modules and use them as
-# you like, take `nn.ModuleList`. It is used like a list: `append`, `extend`,
+# A chain fixes the order of the computation. To hold modules and use them in
+# any order, take `nn.ModuleList`. It is used like a list: `append`, `extend`,
 # indexing, iteration.
 
 # %%
@@ -427,16 +431,15 @@ layers
 
 # %% [markdown]
 # The last two layers don't fit together, 10 outputs and 3 inputs, and that is
-# no error: a list doesn't say that one feeds the next. It has no forward
-# computation at all.
+# no error: a list has no forward computation.
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
 
 # %% [markdown]
-# What to do with the modules is said in the `forward` of the class that holds
-# them. This one builds a network of any depth from its sizes: `pairwise`
-# gives the neighbors (20, 64), (64, 32) and (32, 10).
+# The `forward` of the class that holds them uses them. This class builds a
+# network of any depth from its sizes: `pairwise` gives the neighbors (20, 64),
+# (64, 32) and (32, 10).
 
 
 # %%
@@ -466,8 +469,8 @@ name = "tanh"
 activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 
 # %% [markdown]
-# > **Pitfall.** A plain Python list or dictionary holds modules just as well,
-# > but doesn't register them.
+# > **Pitfall.** A plain Python list or dictionary holds modules too, but
+# > doesn't register them.
 #
 # The class below keeps its hidden layers in a plain list, and its last layer
 # in an attribute. (`*hidden, last = ...` gives the last pair to `last`, and
@@ -579,8 +582,8 @@ probabilities.argmax(dim=1).item()
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
 # %% [markdown]
-# What can be checked before training is the shape after each layer. A smaller
-# classifier, three images at once: where does the 28 x 28 disappear?
+# Before training, check the shape after each layer. Here are a smaller
+# classifier and three images: where does the 28 x 28 disappear?
 
 # %%
 torch.manual_seed(0)
@@ -601,8 +604,8 @@ for layer in small:
 # ## Build the network as it runs
 #
 # `forward` runs anew for each batch, and may build another network each time.
-# This one chooses a branch by looking at its data; how often it is repeated,
-# and with which activation, the caller says.
+# This one chooses a branch by looking at its data. The caller says how often
+# the branch is repeated, and with which activation.
 
 
 # %%
@@ -621,9 +624,9 @@ class DynamicMLP(nn.Module):
 
 
 # %% [markdown]
-# Hooks tell which way a batch has taken. This function lists the layers, the
-# modules without children, in the order in which they ran. (You may skip how
-# it does this, and look at what it says below.)
+# Hooks show which way a batch has taken. This function lists the layers
+# (modules without children) in the order in which they ran. You may skip how
+# it does this.
 
 
 # %%
@@ -651,12 +654,11 @@ print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
-# One class, two networks. PyTorch records a graph of the operations while the
-# code runs, anew for each batch. A *static* graph is made once, by some tools
-# with the help of an example batch, and then serves all batches. A Python `if`
-# on the values of a batch can't be in it: branch and loop would have to be
-# nodes of that graph.
-# [Follow gradients through the graph](05_autograd.ipynb) compares the two.
+# One class, two networks. While the code runs, PyTorch records a graph of its
+# operations, anew for each batch. Some tools make one graph, a *static* one,
+# and use it for all batches. A Python `if` on the values of a batch can't be
+# in it. [Chapter 05](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)
+# compares the two.
 
 # %% [markdown]
 # ## Summary
@@ -851,8 +853,8 @@ check.read_a_tree(shapes)
 # module of `net` that has no children, runs `net(X)`, and returns a pair for
 # each time that such a layer runs, in order: the shape of its output, and the
 # mean of the output's absolute values. Remove the hooks again, and no others,
-# even if the run raises an error; leave the net in the mode that it is in.
-# What does it say about this chapter's `classifier` and `image`?
+# even if the run raises an error; change no module's `training`. What does it
+# say about this chapter's `classifier` and `image`?
 
 
 # %%

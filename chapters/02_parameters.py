@@ -146,7 +146,9 @@ print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 #
 # > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
 # > *before* a change, it changes too. Keep a deep copy, as this chapter does
-# > below; [chapter 04](04_file_io.ipynb) compares the two.
+# > below;
+# > [chapter 04](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)
+# > compares the two.
 
 # %% [markdown]
 # ### Count parameters and bytes
@@ -178,9 +180,9 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 # %% [markdown]
 # ## Find a parameter in a nested network
 #
-# Here the `MLP` of this companion is built four times, under names of your
-# own, and the chain of four is a block in another network. Find the hidden
-# layer of `block1`. How would you reach its bias?
+# Here the `MLP` of this companion is built four times, with the names `block0`
+# to `block3`, and the chain of four is a block in another network. Find the
+# hidden layer of `block1`. How would you reach its bias?
 
 # %%
 blocks = nn.Sequential(
@@ -190,8 +192,8 @@ deep = nn.Sequential(blocks, nn.Linear(4, 1)).to(device)
 deep
 
 # %% [markdown]
-# By indices and attributes, or by its dotted name, the same path as one
-# string.
+# You reach it by indices and attributes, or by its *dotted name*, the same
+# path as one string.
 
 # %%
 found = deep[0][1].hidden.bias
@@ -210,13 +212,13 @@ visited
 
 # %% [markdown]
 # The children come first, then the module that holds them. The function is
-# called for all of them, so it must choose. This one gives linear layers
+# called for all of them, so it must choose. This function gives linear layers
 # biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. The
 # underscore in `normal_` means that it changes its argument.
 #
 # `std` is the standard deviation. Some texts about this code say "variance
-# 0.01", or $N(0, 0.01)$: then about a third of the weights would be larger
-# than 0.1, in absolute value. How many are?
+# 0.01", or $N(0, 0.01)$: then about a third of the weights would be above 0.1
+# in absolute value. How many are?
 
 
 # %%
@@ -234,9 +236,9 @@ assert not small[0].bias.any()
 # %% [markdown]
 # None is. The variance is $0.01^2$, or 0.0001.
 #
-# A constant is written in the same way. Is it a good start? The first
-# `assert_close` compares each row of the gradient with the first row, the
-# second one the rows of the weight after a step of training.
+# Is a constant a good start? The first `assert_close` compares each row of the
+# gradient with the first row. The second does so for the weight, after a step
+# of training.
 
 
 # %%
@@ -301,9 +303,8 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{with probability } 1/4
 # \end{cases}$$
 #
-# `nn.init` doesn't have it, but two steps are enough. Why do they give the
-# three cases? (`torch.no_grad()` allows writing to a parameter; the next
-# section explains it.)
+# Two steps are enough. Why do they give the three cases? (`torch.no_grad()`
+# allows writing to a parameter; the next section explains it.)
 
 
 # %%
@@ -362,8 +363,9 @@ axes[0].set_ylabel("share of the weights")
 plt.show()
 
 # %% [markdown]
-# A bell, a block, a wider block, and two blocks with one bar between them that
-# holds half of the weights. The fourth axis is 50 times as wide as the others.
+# The shapes are a bell, a block, a wider block, and two blocks with one bar
+# between them that holds half of the weights. The fourth axis is 50 times as
+# wide as the others.
 
 # %% [markdown]
 # ### Ask for the class in the right way
@@ -398,8 +400,8 @@ for init in (init_42_by_type, init_42):
     print(init.__name__, [(m.weight == 42).all().item() for m in chain])
 
 # %% [markdown]
-# The comparison of types skipped the first layer. `isinstance`, in `init_42`,
-# is true for subclasses too.
+# The comparison of types skipped the first layer. `isinstance` is true for
+# subclasses too.
 
 # %% [markdown]
 # ## Write values safely
@@ -432,12 +434,13 @@ edited[0].weight[0, 0].item()
 # > **Pitfall.** `w.data`, the same memory without autograd, allows the edit
 # > too. But it hides the edit from autograd's own checks. The book edits
 # > `net[0].weight.data` (6.3.1 and 6.2.2, 中文版 5.2.2 and 5.2.3). There it does
-# > no harm, since no `backward` follows. Under `no_grad`, autograd watches.
+# > no harm, since no `backward` follows.
 #
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
 # backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
 # does `backward` find? `_version` counts the edits that autograd knows of.
-# ([Chapter 05](05_autograd.ipynb) explains the graph behind all this.)
+# ([Chapter 05](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)
+# explains the graph behind all this.)
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -447,7 +450,7 @@ y.backward()
 w.grad, w._version
 
 # %% [markdown]
-# It finds 40 and 60, no edit was counted, and no error raised. To
+# It finds 40 and 60. No edit was counted, and no error was raised. To
 # differentiate a product, autograd keeps its factors, as references and not as
 # copies. By the time of `backward` they hold 20 and 30, so the gradient isn't
 # that of `y`. The same edit under `no_grad` is counted, and `backward`
@@ -466,7 +469,7 @@ assert w.grad is None
 
 # %% [markdown]
 # The *version* is that count. An error is better than a wrong number. Write
-# before the forward computation or, as optimizers do, after `backward`.
+# before the forward computation or after `backward`, as optimizers do.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -502,7 +505,7 @@ assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
 count(tied)[0], in_state_dict
 
 # %% [markdown]
-# It is too large by 72, the $8 \cdot 8$ weights and 8 biases of the shared
+# It is too large by 72: the $8 \cdot 8$ weights and 8 biases of the shared
 # layer.
 #
 # And `apply`? How often does it come to a layer that stands twice in one
@@ -521,15 +524,15 @@ two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
 visits(one_block, shared), visits(two_blocks, shared)
 
 # %% [markdown]
-# Once in one block, and once for each of two blocks. A function that sets
-# values does no harm then; one that doubles them would double them twice.
+# It comes once in one block, and once for each of two blocks. A function that
+# sets values may run twice; one that doubles them would double them twice.
 
 # %% [markdown]
 # ### The gradient of a shared layer
 #
 # The output depends on a shared weight through two places. Which gradient does
-# it get? To see, build the network with two separate layers there. Both load
-# the shared values, so the output is the same.
+# the weight get? To see, build the network with two separate layers there.
+# Both load the shared values, so the output is the same.
 
 # %%
 untied = nn.Sequential(
@@ -546,7 +549,7 @@ assert untied[2] is not untied[4]
 assert_close(untied(X), tied(X))
 
 # %% [markdown]
-# Now a `backward` through each network. The separate layers get different
+# Now run `backward` through each network. The separate layers get different
 # gradients; the shared layer gets the sum of the two.
 
 # %%
@@ -587,7 +590,7 @@ def changed_by_a_step(optimizer, net):
 
 # %% [markdown]
 # The optimizer gets the other parameters. The frozen block should get no
-# gradient, and not move.
+# gradient, and keep its values.
 
 # %%
 tuned = copy.deepcopy(nest)
@@ -603,7 +606,7 @@ changed_by_a_step(optimizer, tuned)
 #
 # In this copy, `requires_grad_()` makes all parameters trainable again, and
 # the optimizer holds them all. The block is frozen after a `backward`. Which
-# parameters will each of the two steps move?
+# parameters will each of the two steps change?
 
 # %%
 late = copy.deepcopy(nest).requires_grad_()
@@ -616,8 +619,8 @@ late(batch).square().sum().backward()
 print("gradients cleared:", changed_by_a_step(optimizer, late))
 
 # %% [markdown]
-# The first step moved all six tensors, the frozen ones too. `zero_grad` sets
-# gradients to `None`, and the optimizer passes over parameters without one.
+# The first step changed all six tensors, the frozen ones too. `zero_grad` sets
+# gradients to `None`, and the optimizer leaves parameters without one alone.
 
 # %% [markdown]
 # ## Leave the width to the first batch
@@ -631,15 +634,15 @@ print(lazy)
 lazy[0].weight
 
 # %% [markdown]
-# 0 features stand for an unknown number. The weight is there, without values
-# and even without a shape.
+# The 0 stands for an unknown number. The weight is there, without values and
+# even without a shape.
 
 # %% tags=["raises-exception"]
 lazy[0].weight.shape
 
 # %% [markdown]
 # The first batch decides. It goes into a copy, so that `lazy` stays as it is.
-# The batch has 20 features; how many will the last layer find?
+# The batch has 20 features. How many inputs will the last layer have?
 
 # %%
 batch_20 = torch.ones(2, 20)
@@ -649,7 +652,7 @@ print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
 # %% [markdown]
-# It finds 256, from the layer before it. Each layer has become an ordinary
+# It has 256, from the layer before it. Each layer has become an ordinary
 # `Linear`. What does a batch of another width do now?
 
 # %%
@@ -681,8 +684,8 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 copy.deepcopy(lazy).apply(init_42)
 
 # %% [markdown]
-# So first run a batch, then initialize. Only the width of the batch matters to
-# a lazy layer, not its numbers.
+# So first run a batch, then initialize. A lazy layer needs only the width of
+# the batch, not its numbers.
 
 # %%
 ready = copy.deepcopy(lazy)
@@ -691,10 +694,11 @@ ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
 # %% [markdown]
-# To other layers the numbers may matter. Batch normalization keeps a running
-# mean of what it sees in training ([chapter 03](03_custom_layers.ipynb) builds
-# such a layer). Here is the same dry run in training and in evaluation mode:
-# does it move the mean?
+# Other layers may keep something of the numbers. Batch normalization keeps a
+# running mean of what it sees in training
+# ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# builds such a layer). Here is such a first batch in training and in
+# evaluation mode. In which does the mean move?
 
 # %%
 torch.manual_seed(0)
@@ -705,8 +709,8 @@ for training in (True, False):
     print("in training:  " if training else "in evaluation:", moved)
 
 # %% [markdown]
-# In training mode it moves. Give a network with such layers its first batch
-# after `eval()`, and call `train()` before you train it.
+# It moves in training mode only. Give a network with such layers its first
+# batch after `eval()`, and call `train()` before you train it.
 
 # %% [markdown]
 # ## Summary
@@ -776,13 +780,14 @@ check.every_way_to_a_bias(overview, bias_in_three_ways)
 # [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-2)
 #
 # Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
-# two places: make it once, and call it as a module in both. Leave dropout out.
+# two places: make it once, and call it as a module in both. Use no dropout.
 # Train the network for 20 steps, each on all samples, with `F.mse_loss` as the
 # loss and `torch.optim.SGD` or `Adam`, at one learning rate. The data are 64
 # random samples; $y = x_1 x_2$ is the product of the first two features, in
-# the shape $(64, 1)$. After each step log the norm of each parameter, and of
-# the gradient that moved it. Assert at the end that both places still hold the
-# same values. Name one thing that sharing gains, and one that it loses.
+# the shape $(64, 1)$. After each step record the norm of each parameter, and
+# of the gradient that changed it. Assert at the end that both places still
+# hold the same values. Name one thing that sharing gains, and one that it
+# loses.
 
 
 # %%
@@ -912,11 +917,11 @@ check.only_one_width_is_given(with_values, has_shape)
 #
 # Choose two functions of `nn.init` that this chapter doesn't use, and that
 # need no argument but the weight. Find in their documentation what they draw,
-# and write a test of each, for a weight of shape $(200, 100)$: of its standard
-# deviation, or whether its columns are orthogonal. A test accepts what its
-# function drew. It refuses the same weight times 2 or divided by 2, and the
-# weight that `nn.Linear(100, 200)` has at its start. The weights that the
-# check gives to your tests are on the CPU.
+# and write a test of each, for a weight of shape $(200, 100)$: for example of
+# its standard deviation, or of whether its columns are orthogonal. A test
+# accepts what its function drew. It refuses the same weight times 2 or divided
+# by 2, and the weight that `nn.Linear(100, 200)` has at its start. The weights
+# that the check gives to your tests are on the CPU.
 
 
 # %%

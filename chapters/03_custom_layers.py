@@ -106,8 +106,8 @@ print("in a batch:", centered(two)[0])
 
 # %% [markdown]
 # The answer depends on the neighbor. In training that may be wanted; when a
-# model is used, it is a surprise. For samples of shape $(n, d)$, a mean over
-# each sample's own features avoids it.
+# model is used, it seldom is. For samples of shape $(n, d)$, a mean over each
+# sample's own features avoids it.
 
 
 # %%
@@ -161,8 +161,7 @@ assert (Y >= 0).all()
 Y.shape
 
 # %% [markdown]
-# And gradients reach both parameters. The next section shows why this is
-# worth a check.
+# Gradients reach both parameters. The next section shows why to check this.
 
 # %%
 layer.zero_grad()
@@ -179,7 +178,7 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # > `weight` took part in it. The book's own `MyLinear` is written in this way
 # > (6.5.2, 中文版 5.4.2): if you have copied it, your layer doesn't learn.
 # > Writing through `.data` has a pitfall too:
-# > [chapter 02](02_parameters.ipynb) shows it.
+# > [chapter 02](02_parameters.ipynb#cell-id=write-values-safely) shows it.
 
 
 # %%
@@ -269,7 +268,7 @@ f"{share:.0%} of the networks answer 0"
 # Half of them answer 0, so it wasn't bad luck. The hidden values aren't
 # negative, since a ReLU made them. Each weight of the last layer, and its
 # bias, is as likely to be positive as negative, and so is the sum. The ReLU at
-# the end turns the left half of the picture into one number.
+# the end turns the left half of the picture below into 0.
 
 # %% mystnb={"image": {"alt": "A histogram of the value before the last ReLU in 1,000 random networks, with a sharp peak at 0 and tails of about equal size that reach to about -40 and 35. The half left of 0 is orange and labeled: becomes exactly 0. The half right of 0 is blue and labeled: kept."}}
 bins = range(-44, 45, 2)
@@ -281,8 +280,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# With more outputs it is harder to see. What share of ten outputs is 0, and in
-# what share of the networks are all ten 0?
+# With more outputs, the zeros are harder to notice. What share of ten outputs
+# is 0, and in what share of the networks are all ten 0?
 
 # %%
 torch.manual_seed(0)
@@ -326,8 +325,8 @@ net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
 [name for name, _ in net.named_parameters()]
 
 # %% [markdown]
-# `apply` comes to your layers too, and can initialize them, here with small
-# weights from $N(0, 0.01^2)$ and zero biases.
+# `apply` calls a function with each module, yours too. Here it initializes
+# them, with small weights from $N(0, 0.01^2)$ and biases of 0.
 
 
 # %%
@@ -350,9 +349,9 @@ tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown]
-# Six tensors to train, and eight entries in the state dict, where the shared
-# two have a name for each place. What is saved and loaded is that dictionary,
-# so another layer can take it over. The data type changes in one call.
+# There are six tensors to train, and eight entries in the state dict, where
+# the shared two have a name for each place. Another layer can load a state
+# dict. The data type changes in one call.
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -380,7 +379,7 @@ for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
 #
 # Some layers must remember what isn't trained. This one centers with a
 # *running mean*: in training it uses the mean of the batch, and moves its
-# memory a tenth of the way towards it, which is what `lerp_` does; in
+# memory a tenth of the way towards this mean, which is what `lerp_` does; in
 # evaluation it uses the memory. `shift` is trained like any parameter.
 # `detach` gives the same values in a tensor that autograd doesn't follow.
 
@@ -417,8 +416,9 @@ assert_close(running.mean, target, rtol=0, atol=0.1)
 [round(m, 1) for m in running.mean.tolist()]
 
 # %% [markdown]
-# In evaluation the memory is only read, and a sample gets one answer, alone or
-# in a batch. In training it doesn't. Batch normalization works in this way.
+# In evaluation the memory is only read, and a sample gets the same answer
+# alone and in a batch. In training the answers differ. Batch normalization
+# works in this way.
 
 # %%
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
@@ -429,7 +429,7 @@ trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
 # %% [markdown]
-# Which kind should a tensor be? The table says what each takes part in.
+# Which kind should a tensor be? The table says what happens to each kind.
 #
 # | kind | optimizer | state dict | `.to`, `.double` | written |
 # |---|---|---|---|---|
@@ -456,8 +456,9 @@ class FourKinds(nn.Module):
 
 # %% [markdown]
 # PyTorch has the device `meta` on every machine: its tensors have a type and a
-# shape, and no data. A tensor that follows a move to `meta` would follow one
-# to a GPU; [chapter 06](06_devices.ipynb) uses this more.
+# shape, and no data. A tensor that moves to `meta` with its module would move
+# to a GPU too; [chapter 06](06_devices.ipynb#cell-id=modules-move-as-a-whole)
+# uses this more.
 
 # %%
 kinds = FourKinds()
@@ -468,9 +469,9 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
     print(name, getattr(kinds, name).dtype, getattr(kinds, name).device)
 
 # %% [markdown]
-# So: what is trained is a parameter; what is remembered is a buffer; what can
-# be computed again, such as a mask, is a buffer that isn't persistent; a
-# setting that is no tensor is an attribute.
+# What is trained is a parameter. What is remembered is a buffer. What can be
+# computed again, such as a mask, is a buffer that isn't persistent. A setting
+# that is no tensor is an attribute.
 
 # %% [markdown]
 # ## Check a layer
@@ -478,8 +479,8 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # A wrong gradient raises no error; the network only trains badly. `gradcheck`
 # compares autograd's gradients with numerical ones, slopes between two nearby
 # points. It needs double precision: in single precision, rounding changes the
-# small difference between the two points too much. First with respect to the
-# input:
+# small difference between the two points too much. First, the gradients with
+# respect to the input:
 
 # %%
 torch.manual_seed(0)
@@ -492,7 +493,8 @@ gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 # Even the layer with `.data` passes: with respect to its *input*, its
 # gradients are right. To check the parameters, make them inputs too:
 # `functional_call(layer, parameters, X)` runs the layer with these tensors in
-# place of its own.
+# place of its own. With `raise_exception=False`, `gradcheck` returns `False`
+# in place of an error.
 
 
 # %%
@@ -508,12 +510,10 @@ def has_right_gradients(layer):
 has_right_gradients(exact), has_right_gradients(exact_detached)
 
 # %% [markdown]
-# With `raise_exception=False`, `gradcheck` answers `False` where it would
-# raise an error with the two gradients that disagree.
-
-# %% [markdown]
+# The check finds the layer with `.data`.
+#
 # The other check compares with a layer that is known to be right. `nn.Linear`
-# keeps its weight the other way round, `(units, in_units)`, hence the `.T`.
+# keeps its weight as `(units, in_units)`, so `.T` transposes ours.
 
 # %%
 linear = nn.Linear(5, 3).double()
@@ -560,7 +560,7 @@ from d2l_helpers import check
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
 # $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
 # $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
-# `torch.einsum` does without. Check it with `gradcheck`, the weight included.
+# `torch.einsum` needs none. Check it with `gradcheck`, the weight included.
 # (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
 
 
@@ -621,8 +621,8 @@ check.half_spectrum(HalfSpectrum, repeated)
 # the names of the parameters that move in one step of training, then check
 # with `changed_by_a_step`, and repair the layer. What has `detach` in common
 # with `.data`? Multiply `w.detach()` in place between forward and backward, as
-# [chapter 02](02_parameters.ipynb) does with `w.data`: what does `backward`
-# do, and why is that safer?
+# [chapter 02](02_parameters.ipynb#cell-id=write-values-safely) does with
+# `w.data`: what does `backward` do, and why is that safer?
 
 
 # %%

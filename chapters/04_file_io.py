@@ -19,8 +19,7 @@
 #
 # A trained model is gone with the process unless it is saved. Saving takes one
 # line. But a file can be cut off, can belong to another model, and can even
-# run a stranger's code when it is loaded. This chapter shows each case, and
-# what to do.
+# run a stranger's code when it is loaded. Here is each case, and what to do.
 #
 # **You will learn** to
 #
@@ -85,7 +84,8 @@ assert_close(x_back, x, rtol=0, atol=0)
 x_back
 
 # %% [markdown]
-# They do the same for lists and dictionaries of tensors, numbers and strings.
+# Lists and dictionaries of tensors, numbers and strings are saved in the same
+# way.
 
 # %%
 things = {"pair": [x, torch.zeros(2, 3)], "name": "first try", "epoch": 3}
@@ -112,10 +112,11 @@ state = torch.load(folder / "mlp.pt")
 # %% [markdown]
 # It mentions the linear layers. The file holds values, and no code: nothing
 # says that there is a ReLU. So build a model, then load the values into it.
-# The clone starts with other random weights; after loading, it answers exactly
-# like the original. `eval` sets evaluation mode, in which some layers act
-# differently ([chapter 03](03_custom_layers.ipynb)). The mode isn't in the
-# file either.
+# The clone starts with other weights; after loading, it answers exactly like
+# the original. `eval` sets evaluation mode, in which some layers act
+# differently
+# ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)).
+# The mode isn't in the file either.
 
 # %%
 clone = MLP().to(device)
@@ -153,7 +154,8 @@ print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 # `torch.save` describes objects with *pickle*, Python's format for storing
 # them. A pickle is a list of instructions, and one kind says: call this
 # function with these arguments. A class chooses the function in `__reduce__`.
-# This one makes a directory, the *marker*; it could as well delete your files.
+# The function below makes a directory, the *marker*; another could delete your
+# files.
 
 # %%
 marker = folder / "was_here"
@@ -169,8 +171,9 @@ torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
 # %% [markdown]
-# Saving didn't make the directory. Now load the file as old programs did, with
-# `weights_only=False`. (The cell removes the marker again.)
+# Saving didn't make the directory. Now load the file with
+# `weights_only=False`, the default before PyTorch 2.6. (The cell removes the
+# marker again.)
 
 # %%
 torch.load(folder / "hostile.pt", weights_only=False)
@@ -186,25 +189,25 @@ call_ran
 torch.load(folder / "hostile.pt")
 
 # %% [markdown]
-# The message says it: since PyTorch 2.6, the default is `weights_only=True`.
-# Then only tensors, numbers, strings, containers of these and little else are
-# built. A file that asks for another function is refused, here for `os.mkdir`,
-# which Python defines in a module `posix`. Was it called before that?
+# The file is refused: since PyTorch 2.6, the default is `weights_only=True`,
+# which builds only tensors, numbers, strings, containers of these and little
+# else. This file asks for `os.mkdir`, which Python defines in a module
+# `posix`. Was the function called before the error?
 
 # %%
 assert not marker.exists()
 
 # %% [markdown]
-# It wasn't called. The message's advice, to set the argument to `False`, is
-# for files that you wrote yourself.
+# It wasn't called. The advice in the message, to set the argument to `False`,
+# is for files that you wrote yourself.
 #
-# This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a file that
-# was made for it could damage memory in spite of `weights_only=True`, and so
-# perhaps run code
+# This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a hostile
+# file could damage memory in spite of `weights_only=True`, and so perhaps run
+# code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
-# 2.10 is repaired. More such ways may be found: the documentation of
-# `torch.load` says, in version 2.13 too, never to load data from a source that
-# you don't trust. Has your PyTorch the repair?
+# 2.10 is repaired. More such ways may be found: never load data from a source
+# that you don't trust, says the documentation of `torch.load` in 2.13 too. Has
+# your PyTorch the repair?
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -216,8 +219,8 @@ f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 # > It pickles the whole object, with the names of its classes, which are
 # > looked up when the file is loaded.
 #
-# PyTorch can list the names that a file asks for beyond what is allowed,
-# without calling any.
+# PyTorch can list what a file asks for beyond what is allowed, without calling
+# any of it.
 
 # %%
 torch.save(mlp, folder / "whole.pt")
@@ -238,8 +241,8 @@ except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# It is refused too. And the list above has the place of the class,
-# `d2l_helpers.blocks.MLP`: such a file loads only as long as the class has
+# The whole model is refused too. And the list above has the place of the
+# class, `d2l_helpers.blocks.MLP`: such a file loads only while the class has
 # this name and place. Save the state dict.
 
 # %% [markdown]
@@ -253,9 +256,9 @@ chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
 # %% [markdown]
-# *Missing* keys are in the model and not in the file; *unexpected* keys are in
-# the file and not in the model. Four of each: perhaps only the names differ. A
-# state dict is a dictionary, so give it the names that the model expects.
+# *Missing* keys are only in the model, *unexpected* keys only in the file.
+# There are four of each: perhaps only the names differ. A state dict is a
+# dictionary, so give it the names that the model expects.
 
 # %%
 new_names = {"hidden": "0", "out": "2"}
@@ -275,9 +278,9 @@ three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
 # %% [markdown]
-# It doesn't forgive that. A *size mismatch* names the parameter, its shape in
-# the file (called checkpoint here) and in the model. The first layer isn't
-# named: it fits.
+# It doesn't. A *size mismatch* names the parameter, its shape in the file
+# (called checkpoint here) and in the model. The first layer isn't named: it
+# fits.
 
 # %% [markdown]
 # ### Reuse the first layer
@@ -293,10 +296,11 @@ assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
 skipped
 
 # %% [markdown]
-# The new model has the first layer of the old, and a last layer to train.
+# The last layer is left to train.
 #
 # > **Pitfall.** `strict=False` doesn't complain when nothing fits at all. For
-# > instance, some tools that wrap a model put `module.` in front of all keys.
+# > instance, a model wrapped in `nn.DataParallel` has `module.` in front of
+# > all its keys.
 #
 # The next cell loads such a dictionary. How much of the model will change?
 
@@ -344,8 +348,8 @@ kilobytes = size // 1000
 f"between {kilobytes} and {kilobytes + 1} kB"
 
 # %% [markdown]
-# Forty bytes are numbers; the rest describes them. Saving whole storages has a
-# reason: tensors that share memory share it again after loading. Change one
+# Forty bytes are numbers; the rest is the format's. Saving whole storages has
+# a reason: tensors that share memory share it again after loading. Change one
 # and look at the other.
 
 # %%
@@ -373,8 +377,7 @@ safe_clone.load_state_dict(load_file(folder / "mlp.safetensors"))
 assert_close(safe_clone(X), mlp(X), rtol=0, atol=0)
 
 # %% [markdown]
-# This strictness has a price. In the dictionary, what isn't a tensor is
-# refused, even an epoch number.
+# What isn't a tensor is refused, even an epoch number.
 
 # %% tags=["raises-exception"]
 save_file({"weight": torch.zeros(2), "epoch": 3}, folder / "no.safetensors")
@@ -405,17 +408,16 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown]
-# Two of the four are: of the two names of each tensor, one is written.
+# Two are: of the two names of each tensor, one is written.
 
 # %% [markdown]
 # ## Stop and resume
 #
 # A *checkpoint* is a file with all that a training run needs to go on. Is the
 # model enough? The experiment is a regression with 256 samples. It runs on the
-# CPU, in one thread: so sums are added in one order and results can be
-# compared to the last bit, and for products as small as these it is faster,
-# too. `start` begins a run. Its optimizer, Adam, adapts the size of the steps
-# to each weight.
+# CPU, in one thread: so sums are added in one order, and results can be
+# compared to the last bit. `start` begins a run. Its optimizer, Adam, adapts
+# the size of the steps to each weight.
 
 # %%
 torch.set_num_threads(1)
@@ -521,10 +523,10 @@ for part in ("model", "optimizer", "random_state"):
     print(f"without {part}: {'the same' if same else 'another'} model")
 
 # %% [markdown]
-# None of them can, if the end is to be the same. Adam makes small steps where
-# the gradients have been changing sign; a new Adam doesn't know where, and
-# starts with full steps. What will the loss of a run do that resumes without
-# the optimizer?
+# None can, if the end is to be the same. Adam makes small steps where the
+# gradients have been changing sign; a new Adam doesn't know where, and starts
+# with full steps. What will the loss do if a run resumes without the
+# optimizer?
 
 # %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -541,8 +543,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# It jumps, and some of the work is lost. The dots of the resumed run lie on
-# the line.
+# The loss jumps, and some of the work is lost. The dots of the resumed run lie
+# on the line.
 
 # %% [markdown]
 # ### The other random states
@@ -569,8 +571,8 @@ for name, saved in states.items():
 
 # %% [markdown]
 # The first two are made of numbers and strings. The last one has a NumPy
-# array, which isn't on the list of what `weights_only=True` builds. Draw from
-# a NumPy generator of your own, or save the array as a list:
+# array, which `weights_only=True` doesn't build. Draw from a NumPy generator
+# of your own, or save the array as a list:
 
 # %%
 kind, words, *rest = np.random.get_state()  # rest: three numbers
@@ -584,10 +586,9 @@ assert np.random.rand() == expected
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
 # happens during the save? The program below imitates a save: it copies
-# `source` to `written` in pieces, and dies half way, since `os._exit` ends a
-# process at once. If it lived, it would rename the copy to `target`. The
-# function runs it in a second Python. (You may skip its lines: the results
-# come below.)
+# `source` to `written` in pieces, and stops half way, since `os._exit` ends a
+# process at once. Otherwise it would rename the copy to `target`. The function
+# runs the program in a second Python. You may skip how it does this.
 
 # %%
 import subprocess
@@ -612,8 +613,8 @@ def write_and_die(source, written, target):
 
 
 # %% [markdown]
-# `direct.pt` holds the checkpoint of epoch 10. The program writes that of
-# epoch 15 over it.
+# `direct.pt` holds the checkpoint of epoch 10. The program overwrites it with
+# that of epoch 15.
 
 # %%
 shutil.copy(folder / "epoch10.pt", folder / "direct.pt")
@@ -623,7 +624,7 @@ share = (folder / "direct.pt").stat().st_size / complete
 f"exit status {status}, {share:.0%} of the file written"
 
 # %% [markdown]
-# Epoch 15 isn't complete. Is epoch 10 still there?
+# The checkpoint of epoch 15 isn't complete. Is that of epoch 10 still there?
 
 # %%
 try:
@@ -632,8 +633,8 @@ except RuntimeError as error:
     print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
-# It isn't: both are lost. The file is a zip archive, and these end with a list
-# of what they hold, the "central directory", which the cut file lacks. Does
+# It isn't: both are lost. The file is a zip archive. Such a file ends with a
+# list of its contents, the "central directory", which the cut file lacks. Does
 # `torch.load` notice other cuts, too? Here are 39, at 1/40, 2/40 and so on of
 # the file.
 
@@ -649,9 +650,8 @@ for i in range(1, 40):
 f"{len(errors)} of 39 are refused"
 
 # %% [markdown]
-# It notices each of them. But the message isn't always so clear: with PyTorch
-# 2.13, about a quarter of the cuts give an `OSError` that says no more than
-# "Invalid argument".
+# It notices each of them. But with PyTorch 2.13, about a quarter of the cuts
+# give an `OSError` that says no more than "Invalid argument".
 #
 # So write under another name first. `os.replace` then gives the file its
 # final name in a single step: at any moment, the name belongs to the old file
@@ -665,10 +665,10 @@ print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# The last good checkpoint is readable, and the half-written one lies beside
-# it. Here is the function for your training runs. It writes in the same
-# directory, since a file can be renamed in one step only within a file system.
-# `fsync` waits until the bytes are on the disk, in case the power fails.
+# The old checkpoint is readable, and the half-written one lies beside it. Here
+# is the function for your training runs. It writes in the same directory,
+# since a file can be renamed in one step only within one file system. `fsync`
+# waits until the bytes are on the disk, in case the power fails.
 
 
 # %%
@@ -693,8 +693,9 @@ sorted(path.name for path in folder.glob("safe.pt*"))
 #
 # A file records the device of each tensor, and `torch.load` puts the tensor
 # back there. On a machine without that device, this fails, as
-# [chapter 06](06_devices.ipynb) shows. `map_location` says where to load
-# instead. Every machine has the device `"cpu"`.
+# [chapter 06](06_devices.ipynb#cell-id=save-here-load-there) shows.
+# `map_location` says where to load instead. Every machine has the device
+# `"cpu"`.
 
 # %%
 same_place = torch.load(folder / "mlp.pt")
@@ -714,12 +715,12 @@ elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
 # %% [markdown]
-# RNG is the random number generator. The numbers are of the right type, bytes
-# (`torch.uint8`), but a `torch.ByteTensor` is also on the CPU. So load
+# RNG is the random number generator. A `torch.ByteTensor` has bytes
+# (`torch.uint8`), as this state does, but it is also on the CPU. So load
 # checkpoints with `map_location="cpu"`. The random state stays there;
 # `load_state_dict`, of the model and of the optimizer, brings the values to
 # where the parameters are. One number stays on the CPU, Adam's count of its
-# steps: Adam wants it there, unless it is made with `fused` or `capturable`.
+# steps: an Adam without the options `fused` and `capturable` wants it there.
 
 # %%
 state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
@@ -879,7 +880,7 @@ check.resume_with_more_state(checkpoint_of, restore, needed)
 # Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
 # bit in the middle. Which of the two does `torch.load` notice? Predict it,
 # with True or False. Write `corrupt(paths)` that returns both names, such as
-# `"copy2.pt"`: the file is a zip archive with checksums, which
+# `"copy2.pt"`: each file is a zip archive with checksums, which
 # `zipfile.ZipFile(path).testzip()` compares. Why don't they help against
 # someone who changes a file on purpose? Use `hashlib` for that case:
 # `changed(paths, digests)` returns the names of the files whose SHA-256 digest

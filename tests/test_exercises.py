@@ -309,7 +309,7 @@ def test_statement_is_copied_to_the_solutions(copy):
     solution = book.solutions(copy).read_text("utf-8")
     assert "# Make a layer with $W$" in solution
     assert "*Code, 25 minutes.*" in solution
-    assert "[chapter 02](../02_parameters.ipynb)" in solution
+    assert "[chapter 02](../02_parameters.ipynb#" in solution
     assert "**Idea.** The formula" in solution
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from d2l_helpers import FixedHiddenMLP
+from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, MySequential, NestMLP
 
 
 def test_add_module_makes_the_same_entry_and_refuses_what_is_no_module():
@@ -16,6 +16,19 @@ def test_add_module_makes_the_same_entry_and_refuses_what_is_no_module():
     theirs._modules["1"] = [block]
     with pytest.raises(TypeError):
         ours.add_module("1", [block])
+
+
+def test_parameters_have_the_names_of_the_book():
+    chain = MySequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    layers = {
+        MLP(): ["hidden.", "out."],
+        chain: ["0.", "2."],
+        NestMLP(): ["net.0.", "net.2.", "linear."],
+        MyLinear(2, 2): [""],
+    }
+    for net, names in layers.items():
+        expected = [n + kind for n in names for kind in ("weight", "bias")]
+        assert list(net.state_dict()) == expected
 
 
 def test_constant_is_in_the_state_dict_of_our_class_alone():

@@ -384,8 +384,8 @@ plt.show()
 # module of `net` that has no children, runs `net(X)`, and returns a pair for
 # each time that such a layer runs, in order: the shape of its output, and the
 # mean of the output's absolute values. Remove the hooks again, and no others,
-# even if the run raises an error; leave the net in the mode that it is in.
-# What does it say about this chapter's `classifier` and `image`?
+# even if the run raises an error; change no module's `training`. What does it
+# say about this chapter's `classifier` and `image`?
 
 # %% [markdown]
 # **Idea.** `modules()` visits each module once, the net itself included; those

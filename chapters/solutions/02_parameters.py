@@ -110,13 +110,14 @@ entry is first, entry[0].item()
 # [Exercise](../02_parameters.ipynb#cell-id=exercise-2-2)
 #
 # Build a network that takes $(n, 4)$ to $(n, 1)$, with one `Linear(8, 8)` in
-# two places: make it once, and call it as a module in both. Leave dropout out.
+# two places: make it once, and call it as a module in both. Use no dropout.
 # Train the network for 20 steps, each on all samples, with `F.mse_loss` as the
 # loss and `torch.optim.SGD` or `Adam`, at one learning rate. The data are 64
 # random samples; $y = x_1 x_2$ is the product of the first two features, in
-# the shape $(64, 1)$. After each step log the norm of each parameter, and of
-# the gradient that moved it. Assert at the end that both places still hold the
-# same values. Name one thing that sharing gains, and one that it loses.
+# the shape $(64, 1)$. After each step record the norm of each parameter, and
+# of the gradient that changed it. Assert at the end that both places still
+# hold the same values. Name one thing that sharing gains, and one that it
+# loses.
 
 # %% [markdown]
 # **Idea.** Make the layer once and put the object into both places. Log after
@@ -483,11 +484,11 @@ except RuntimeError as error:
 #
 # Choose two functions of `nn.init` that this chapter doesn't use, and that
 # need no argument but the weight. Find in their documentation what they draw,
-# and write a test of each, for a weight of shape $(200, 100)$: of its standard
-# deviation, or whether its columns are orthogonal. A test accepts what its
-# function drew. It refuses the same weight times 2 or divided by 2, and the
-# weight that `nn.Linear(100, 200)` has at its start. The weights that the
-# check gives to your tests are on the CPU.
+# and write a test of each, for a weight of shape $(200, 100)$: for example of
+# its standard deviation, or of whether its columns are orthogonal. A test
+# accepts what its function drew. It refuses the same weight times 2 or divided
+# by 2, and the weight that `nn.Linear(100, 200)` has at its start. The weights
+# that the check gives to your tests are on the CPU.
 
 # %% [markdown]
 # **Idea.** `kaiming_normal_` draws from a normal distribution with standard

@@ -43,7 +43,7 @@ use_style()
 # of shape $(d,)$ to $y$ of shape $(m,)$, with
 # $y_k = \sum_{i,j} W_{ijk}\, x_i x_j$. Then let it take a batch of shape
 # $(n, d)$ to $(n, m)$ as well, each sample by itself. A loop would be slow:
-# `torch.einsum` does without. Check it with `gradcheck`, the weight included.
+# `torch.einsum` needs none. Check it with `gradcheck`, the weight included.
 # (Adapted from section 6.5 of the book, CC BY-SA 4.0.)
 
 # %% [markdown]
@@ -162,8 +162,8 @@ torch.fft.rfft(fastest).abs()
 # the names of the parameters that move in one step of training, then check
 # with `changed_by_a_step`, and repair the layer. What has `detach` in common
 # with `.data`? Multiply `w.detach()` in place between forward and backward, as
-# [chapter 02](../02_parameters.ipynb) does with `w.data`: what does `backward`
-# do, and why is that safer?
+# [chapter 02](../02_parameters.ipynb#cell-id=write-values-safely) does with
+# `w.data`: what does `backward` do, and why is that safer?
 
 # %% [markdown]
 # **Idea.** `detach` gives, like `.data`, the same values in a tensor without a

@@ -378,7 +378,7 @@ except pickle.UnpicklingError as error:
 # Make five copies of `epoch15.pt`. Cut one in half, and in another flip one
 # bit in the middle. Which of the two does `torch.load` notice? Predict it,
 # with True or False. Write `corrupt(paths)` that returns both names, such as
-# `"copy2.pt"`: the file is a zip archive with checksums, which
+# `"copy2.pt"`: each file is a zip archive with checksums, which
 # `zipfile.ZipFile(path).testzip()` compares. Why don't they help against
 # someone who changes a file on purpose? Use `hashlib` for that case:
 # `changed(paths, digests)` returns the names of the files whose SHA-256 digest
