@@ -102,17 +102,20 @@ def test(python: Path, chapter: str) -> int:
     return hand_over(python, *pytest, *files, *chosen)
 
 
-def worked_in(handouts: Path) -> bool:
-    """Whether a teacher has changed a handout, or put something beside it."""
-    if not handouts.is_dir():
+def worked_in(built: Path) -> bool:
+    """Whether somebody has changed what the tools made, or added to it."""
+    if built.name not in ("handout", "html", "single") or not built.is_dir():
         return False
-    from tools.folders import not_as_zipped  # an old Python can't read it
+    from tools.folders import changed  # an old Python can't read it
 
-    for path in handouts.iterdir():
-        archive = path.with_name(f"{path.name}.zip")
-        if path.is_dir() and not_as_zipped(path, archive):
-            return True
-        if not path.is_dir() and path.suffix != ".zip":
+    work = built.with_name("html-work")
+    if built.name == "html":
+        return bool(changed(built, work / "site.json"))
+    for path in built.iterdir():
+        record = work / f"{path.stem}.json"
+        if built.name == "handout":
+            record = built / f".{path.stem}.json"
+        if path.suffix != ".json" and changed(path, record):
             return True
     return False
 
@@ -121,13 +124,16 @@ def clean() -> None:
     """Remove what the tools have built, and the caches, and nothing else.
 
     What lies behind a symbolic link stays, and so do environments, whatever
-    they are called, and a handout in which a teacher has worked.
+    they are called, and a folder in which somebody has worked.
     """
+    worked = [path for path in map(Path, BUILT) if worked_in(path)]
     for path in map(Path, BUILT):
         if any(p.is_symlink() for p in (path, path.parent)):
             print(f"{path} is behind a symbolic link, and stays")
-        elif path.name == "handout" and worked_in(path):
-            print(f"{path} isn't as `make handout` left it, and stays")
+        elif path in worked:
+            print(f"{path} isn't as it was made, and stays")
+        elif path.name == "html-work" and worked:
+            continue  # it says what was made
         elif path.is_dir():
             shutil.rmtree(path)
     for folder, names, files in os.walk("."):

@@ -101,6 +101,26 @@ def test_what_a_teacher_changed_stays_and_is_told(tmp_path):
     assert assignment.make_assignment(chapter, tmp_path).is_file()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: cell.update(attachments={"a.png": {"image/png": "aa"}}),
+        lambda cell: cell.metadata.update(slideshow={"slide_type": "skip"}),
+        lambda cell: cell.metadata.update(tags=["hide-input"]),
+    ],
+)
+def test_what_a_teacher_noted_in_a_cell_stays(tmp_path, change):
+    (chapter,) = book.sources("03")
+    target = assignment.make_assignment(chapter, tmp_path)
+    notebook = nbformat.read(target, 4)
+    change(notebook.cells[0])
+    nbformat.write(notebook, target)
+    before = target.read_bytes()
+    with pytest.raises(LookupError, match="was changed since it was made"):
+        assignment.make_assignment(chapter, tmp_path)
+    assert target.read_bytes() == before
+
+
 def test_untouched_assignment_follows_its_chapter(tmp_path, monkeypatch):
     (chapter,) = book.sources("03")
     monkeypatch.setattr(assignment, "MINUTES", 10)
@@ -110,6 +130,7 @@ def test_untouched_assignment_follows_its_chapter(tmp_path, monkeypatch):
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "code":  # run by the teacher, which is no change
             cell.execution_count = number
+            cell.metadata.execution = {"iopub.status.idle": "now"}
     nbformat.write(notebook, target)
     monkeypatch.undo()
     assignment.make_assignment(chapter, tmp_path)
@@ -139,6 +160,30 @@ def test_no_link_is_followed(tmp_path):
     with pytest.raises(LookupError, match="is a link"):
         assignment.make_assignment(chapter, tmp_path)
     assert foreign.read_text() == "precious"
+
+
+def test_configuration_is_written_through_no_link(tmp_path):
+    (chapter,) = book.sources("03")
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / "nbgrader_config.py").symlink_to(tmp_path / "elsewhere.py")
+    with pytest.raises(LookupError, match="is a link"):
+        assignment.make_assignment(chapter, course)
+    assert [path.name for path in tmp_path.iterdir()] == ["course"]
+
+
+@pytest.mark.parametrize(
+    "taken", ["course", "course/source", "course/nbgrader_config.py/a"]
+)
+def test_what_is_in_the_way_is_named(monkeypatch, tmp_path, capsys, taken):
+    file = tmp_path / taken
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("mine")
+    monkeypatch.setattr(assignment, "COURSE", tmp_path / "course")
+    monkeypatch.setattr(assignment, "EARLIER", tmp_path / "nowhere")
+    assert assignment.main(["03"]) == 2
+    assert taken.removesuffix("/a") in capsys.readouterr().err
+    assert file.read_text() == "mine"
 
 
 def test_course_is_no_build(monkeypatch, tmp_path, capsys):

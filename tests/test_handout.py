@@ -175,7 +175,8 @@ def test_second_handout_keeps_nothing_of_the_first(tmp_path):
     assert (folder / "chapters/05_autograd.py").exists()
     assert not (folder / "chapters/07_training.py").exists()
     assert not (folder / "chapters/__pycache__").exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"mine", "mine.zip"}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".mine.json", "mine", "mine.zip"}
 
 
 def contents(folder):
@@ -184,6 +185,49 @@ def contents(folder):
         path.relative_to(folder): path.is_file() and path.read_bytes()
         for path in folder.rglob("*")
     }
+
+
+def add_to_zip(folder):
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "a") as archive:
+        archive.writestr("notes.md", "# Mine")
+
+
+def zip_anew(folder):
+    (folder / "notes.md").write_text("# Mine")
+    shutil.make_archive(folder, "zip", folder.parent, folder.name)
+
+
+@pytest.mark.parametrize("change", [add_to_zip, zip_anew])
+def test_zip_that_a_teacher_made_is_kept(tmp_path, change):
+    folder = tmp_path / "mine"
+    handout.make_handout(Course("A"), folder)
+    change(folder)
+    before = contents(tmp_path)
+    with pytest.raises(LookupError, match="isn't as it was made"):
+        handout.make_handout(Course("A"), folder)
+    assert contents(tmp_path) == before
+
+
+def test_folder_in_the_place_of_the_zip_is_named(tmp_path):
+    (tmp_path / "mine.zip").mkdir()
+    with pytest.raises(LookupError, match=r"mine\.zip is a folder: move it"):
+        handout.make_handout(Course("A"), tmp_path / "mine")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine.zip"]
+
+
+def test_what_comes_while_it_is_made_is_kept(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    handout.make_handout(Course("A"), folder)
+    write = handout._write
+
+    def meanwhile(*arguments):
+        write(*arguments)
+        (folder / "notes.md").write_text("# Mine")
+
+    monkeypatch.setattr(handout, "_write", meanwhile)
+    with pytest.raises(LookupError, match=r"notes\.md"):
+        handout.make_handout(Course("A"), folder)
+    assert (folder / "notes.md").read_text() == "# Mine"
 
 
 @pytest.mark.parametrize("change", ["a file more", "another README", "no zip"])
@@ -198,7 +242,7 @@ def test_what_a_teacher_did_there_is_kept(tmp_path, change):
         changed = {"a file more": "notes.md", "another README": "README.md"}
         (folder / changed[change]).write_text("# Mine")
     before = contents(tmp_path)
-    with pytest.raises(LookupError, match="rename it") as told:
+    with pytest.raises(LookupError, match="move it away") as told:
         handout.make_handout(Course("A"), folder)
     assert re.search(r"(notes|README)\.md", str(told.value))
     assert contents(tmp_path) == before

@@ -97,6 +97,12 @@ def attach(stored):
     stored.cells[0].attachments = {"a.png": {"image/png": "aaaa"}}
 
 
+def end_lines_otherwise(stored):
+    stored.cells[1].source += "\n"
+    stored.cells[2].source += "\n  \n"
+    stored.cells[0].source = stored.cells[0].source.replace("\n", "\r\n")
+
+
 def rerun_a_cell(stored):
     stored.cells[1].execution_count = 40
     stored.cells[1].outputs = []
@@ -170,7 +176,9 @@ def test_edit_of_the_script_runs_without_fuss(page):
     assert len(cells(page)) == 4
 
 
-@pytest.mark.parametrize("change", [rerun_a_cell, leave_traces])
+@pytest.mark.parametrize(
+    "change", [rerun_a_cell, leave_traces, end_lines_otherwise]
+)
 def test_outputs_and_traces_are_no_edit(page, change):
     notebook(page, change)
     script(page, "x = 1", "x = 2")
@@ -265,14 +273,60 @@ def test_pull_of_what_agrees_writes_nothing(page):
     assert page.stat().st_mtime_ns == before
 
 
-def test_pull_refuses_what_a_script_cannot_hold(page, capsys):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (attach, "a.png"),
+        (set_source(1, "x = 41\n# %% x\nx"), "begins with 'x = 41'"),
+        (set_source(1, "x = '\u2028'"), "a line oddly"),
+    ],
+)
+def test_pull_refuses_what_a_script_cannot_hold(page, capsys, change, named):
     before = page.read_bytes()
-    notebook(page, attach)
-    assert book.main(["pull", "08"]) == 1
-    assert "a.png" in capsys.readouterr().out
-    notebook(page, set_source(1, 's = """\n# %%\n"""'))
+    notebook(page, change)
     assert book.main(["pull", "08", "--force"]) == 1
+    assert named in capsys.readouterr().out
     assert page.read_bytes() == before
+
+
+def test_pull_takes_an_edit_beside_what_a_script_does_not_hold(page):
+    notebook(page, end_lines_otherwise)
+    notebook(page, insert(1, new_code_cell("x = 41\r\nx\n\n")))
+    assert book.main(["pull", "08"]) == 0
+    wanted = HEAD + BODY.replace("# %%\nx", "# %%\nx = 41\nx\n\n# %%\nx")
+    assert page.read_text("utf-8") == wanted
+    assert book.main(["run", "08"]) == 0
+
+
+@pytest.mark.parametrize("command", ["run", "pull"])
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_folder_in_the_place_of_a_file_is_named(
+    page, command, suffix, force, capsys
+):
+    file = page.with_suffix(suffix)
+    file.unlink()
+    file.mkdir()
+    (file / "mine").touch()
+    assert book.main([command, "08", *force]) == 1
+    told = capsys.readouterr().out
+    assert f"{suffix} is a folder: move it away" in told
+    assert (file / "mine").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "pull"])
+def test_file_that_cannot_be_written_is_one_line(
+    page, command, monkeypatch, capsys
+):
+    notebook(page, tag) if command == "pull" else script(page, "x = 1", "x =2")
+
+    def replace(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(book.os, "replace", replace)
+    assert book.main([command, "08"]) == 1
+    assert "Permission denied" in capsys.readouterr().out
+    assert len(list(page.parent.iterdir())) == 2
 
 
 def test_pull_takes_no_tool_traces(page):

@@ -20,7 +20,9 @@ from pathlib import Path
 import pytest
 
 import make
+from tests.sites import contents
 from tools import book, environment
+from tools.folders import remember
 
 COPIED = [
     "Makefile",
@@ -723,16 +725,31 @@ KEPT = [
     ".venv/lib/__pycache__/a.pyc",
 ]
 MADE = [
+    "_build/handout/book/README.md",
     "_build/html/index.html",
-    "_build/single/03_custom_layers.html",
+    "_build/single/03_layers.html",
     "tools/__pycache__/a.pyc",
     "mutants/a.py",
     ".pytest_cache/a",
 ]
 
 
+def make_all(folder):
+    """Write what the tools write, and record it as they do."""
+    write(folder, dict.fromkeys(MADE, "x"))
+    build = folder / "_build"
+    work, handouts = build / "html-work", build / "handout"
+    shutil.make_archive(handouts / "book", "zip", handouts, "book")
+    remember(build / "html", work / "site.json")
+    remember(build / "single/03_layers.html", work / "03_layers.json")
+    remember(handouts / "book", handouts / ".book.json")
+    remember(handouts / "book.zip", handouts / ".book.json", also=True)
+    write(handouts, {"book/.venv/bin/python": "x"})  # by a look at it
+
+
 def test_clean_removes_what_the_tools_make_and_nothing_else(checkout):
-    write(checkout.folder, dict.fromkeys(KEPT + MADE, "x"))
+    write(checkout.folder, dict.fromkeys(KEPT, "x"))
+    make_all(checkout.folder)
     status, said = checkout.run("clean")
     assert status == 0, said
     assert all((checkout.folder / name).is_file() for name in KEPT)
@@ -740,21 +757,39 @@ def test_clean_removes_what_the_tools_make_and_nothing_else(checkout):
     assert str(Path("_build/nbgrader")) + " isn't of the tools" in said
 
 
-@pytest.mark.parametrize("change", ["", "book/README.md", "book/a", "notes"])
-def test_clean_leaves_a_handout_in_which_one_has_worked(checkout, change):
-    handouts = checkout.folder / "_build/handout"
-    write(handouts, {"book/README.md": "x", "book/.venv/bin/python": "x"})
-    shutil.make_archive(handouts / "book", "zip", handouts, "book")
-    if change:
-        write(handouts, {change: "mine"})
+@pytest.mark.parametrize(
+    "change",
+    [
+        "handout/book/README.md",
+        "handout/book/notes.md",
+        "handout/book.zip",
+        "handout/submissions.zip",
+        "handout/submissions/ann.ipynb",
+        "handout/notes",
+        "html/index.html",
+        "html/thesis.tex",
+        "single/03_layers.html",
+        "single/notes.html",
+    ],
+)
+def test_clean_leaves_a_folder_in_which_one_has_worked(checkout, change):
+    make_all(checkout.folder)
+    build = checkout.folder / "_build"
+    folder = build / Path(change).parts[0]
+    write(build, {change: "mine"})
+    before = contents(folder)
     status, said = checkout.run("clean")
     assert status == 0
-    assert handouts.exists() == bool(change)
-    assert ("isn't as `make handout` left it" in said) == bool(change)
+    assert contents(folder) == before
+    assert f"{Path('_build', folder.name)} isn't as it was made" in said
+    # What it says to do.
+    (build / change).rename(checkout.folder / "away")
+    assert checkout.run("clean") == (0, "")
+    assert not build.exists()
 
 
 def test_clean_leaves_no_empty_folder(checkout):
-    write(checkout.folder, dict.fromkeys(MADE, "x"))
+    make_all(checkout.folder)
     assert checkout.run("clean") == (0, "")
     assert not (checkout.folder / "_build").exists()
     assert checkout.run("clean") == (0, "")

@@ -157,6 +157,30 @@ def test_what_no_build_wrote_is_not_deleted(copy, name):
     assert build_after("", copy) == (0, "")
 
 
+@pytest.mark.parametrize("target", ["foreign", "nowhere"])
+def test_link_that_no_build_wrote_is_not_deleted(copy, target):
+    (copy.parent / "foreign").mkdir()
+    (copy / "data").symlink_to(copy.parent / target)
+    status, complaints = build_after("", copy)
+    assert status != 0
+    assert "somebody has changed or added data" in complaints
+    assert (copy / "data").is_symlink()
+
+
+def test_what_comes_during_a_build_is_not_deleted(copy):
+    status, complaints = build_after(
+        "real = site.add_files\n"
+        "def add_files(course, html):\n"
+        "    real(course, html)\n"
+        "    pathlib.Path(html.parent.parent, 'html/notes').touch()\n"
+        "site.add_files = add_files",
+        copy,
+    )
+    assert status != 0
+    assert "somebody has changed or added notes" in complaints
+    assert (copy / "notes").is_file()
+
+
 def test_folder_that_no_build_has_made_is_not_replaced(tmp_path):
     (tmp_path / "html").mkdir()
     (tmp_path / "html/thesis.tex").write_text("mine")

@@ -34,6 +34,8 @@ COURSE = book.ROOT / "course"
 EARLIER = BUILD / "nbgrader"  # where it was: a folder that may be deleted
 MINUTES = 5  # for a point
 MADE = "d2l_companion"  # the key for what a notebook was made as
+# In the metadata of a cell, what running and looking at it leaves.
+TRACES = {"collapsed", "execution", "jupyter", "scrolled"}
 CONFIG = """\
 c = get_config()
 c.CourseDirectory.course_id = "deep-learning-computation"
@@ -64,11 +66,12 @@ def make_assignment(chapter: Path, folder: Path) -> Path:
     target = folder / "source" / chapter.stem / f"{chapter.stem}.ipynb"
     notebook = assignment(chapter)
     notebook.metadata[MADE] = {"digest": digest(notebook)}
+    config = folder / "nbgrader_config.py"
     require_own(target)
+    require_own(config)
     if target.exists():
         _require_untouched(target, notebook)
     target.parent.mkdir(parents=True, exist_ok=True)
-    config = folder / "nbgrader_config.py"
     if not config.is_file():  # a teacher may have changed it
         config.write_text(CONFIG, "utf-8")
     with tempfile.TemporaryDirectory(dir=folder) as beside:
@@ -80,7 +83,12 @@ def make_assignment(chapter: Path, folder: Path) -> Path:
 def digest(notebook: NotebookNode) -> str:
     """What a teacher would change in a notebook, as one hash."""
     cells = [
-        (cell.cell_type, cell.source, cell.metadata.get("nbgrader"))
+        (
+            cell.cell_type,
+            cell.source,
+            cell.get("attachments"),
+            {k: v for k, v in cell.metadata.items() if k not in TRACES},
+        )
         for cell in notebook.cells
     ]
     text = json.dumps(cells, sort_keys=True)
@@ -204,6 +212,9 @@ def main(arguments: list[str]) -> int:
             print(f"The assignment is {target.relative_to(book.ROOT)}")
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(error, file=sys.stderr)
         return 2
     except ValueError as error:  # a page that can't be read, or an exercise
         print(error, file=sys.stderr)

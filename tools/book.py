@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 import tomllib
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
 import nbformat
@@ -203,6 +205,8 @@ def read_stored(source: Path) -> NotebookNode:
 
 def _text(file: Path, shown: str, remedy: str) -> str:
     """The text of a file, without a byte order mark."""
+    if file.is_dir():
+        raise UnreadableError(f"{shown} is a folder: move it away first")
     try:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -269,6 +273,8 @@ def run(source: Path, force: bool = False) -> NotebookNode:
     """
     notebook = read_source(source)
     target = source.with_suffix(".ipynb")
+    if target.is_dir():
+        read_stored(source)  # which says so
     before = target.read_bytes() if target.is_file() else b""
     if before.strip() and not force:
         _refuse_to_lose_notebook(source, notebook)
@@ -330,10 +336,16 @@ def pull(source: Path, force: bool = False) -> bool:
             )
     new = nbformat.from_dict({**old, "cells": _for_script(stored)})
     text = script(new)
-    if pairs.digests(_parsed(text)) != yours:
+    said = pairs.digests(_parsed(text))
+    if said != yours:
+        stays = zip(said, yours, strict=False)
+        first = sum(1 for _ in takewhile(lambda pair: eq(*pair), stays))
+        cell = pairs.cells(stored)[min(first, len(yours) - 1)]
         raise ValueError(
-            f"{name(source)}.py can't say these cells: one holds a line that "
-            "begins with `# %%`, or ends in an odd place"
+            f"{name(source)}.py can't say the cell that begins with "
+            f"{cell.source.partition(chr(10))[0]!r}: it holds a line that "
+            "begins with `# %%`, or a character that ends a line oddly; "
+            "change it in the notebook"
         )
     write(source, text)
     return True
@@ -345,6 +357,7 @@ def _for_script(stored: NotebookNode) -> list[NotebookNode]:
     return [
         {
             **cell,
+            "source": pairs.text(cell),
             "metadata": {k: v for k, v in cell.metadata.items() if k in keys},
         }
         for cell in pairs.cells(stored)
@@ -465,7 +478,7 @@ def _pull(source: Path, force: bool) -> bool:
     """Pull a page, and say so; tell whether that went well."""
     try:
         changed = pull(source, force)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(error)
         return False
     if changed:
@@ -486,6 +499,9 @@ def _run(source: Path, force: bool) -> bool:
         return False
     except (CellControlSignal, DeadKernelError) as error:
         print(f"failed; the stored notebook is as it was\n{error}")
+        return False
+    except OSError as error:  # no right to write, no space, ...
+        print(f"not stored: {error}")
         return False
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     print(f"{cells} cells in {time.perf_counter() - start:.1f} s")

@@ -310,7 +310,7 @@ def _copy(chapter: Path, force: bool) -> bool:
     page = book.file_of(book.solutions(chapter))
     try:
         changed = copy_statements(chapter, force)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return False
     print(f"{page} " + ("has new statements" if changed else "is up to date"))

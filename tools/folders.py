@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What running things there leaves behind, which nobody misses.
-CACHES = {
+# What looking at things, and running them, leaves behind; nobody misses it.
+TRACES = {
+    ".DS_Store",
     ".ipynb_checkpoints",
     ".pytest_cache",
     ".ruff_cache",
@@ -32,25 +32,6 @@ def require_own(path: Path) -> None:
             f"{path} is a link to {path.readlink()}, and what it leads to "
             "would be overwritten: remove the link first"
         )
-
-
-def not_as_zipped(folder: Path, archive: Path) -> list[str]:
-    """The files of a folder that aren't in a zip, or not the same."""
-    ours = {}
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            ours = {n: packed.read(n) for n in packed.namelist()}
-    return sorted(
-        name.as_posix()
-        for file in folder.rglob("*")
-        if not CACHES & set((name := file.relative_to(folder)).parts)
-        and (file.is_file() or file.is_symlink())
-        and ours.get(f"{folder.name}/{name.as_posix()}") != _content(file)
-    )
-
-
-def _content(file: Path) -> bytes | None:
-    return None if file.is_symlink() else file.read_bytes()
 
 
 @contextmanager
@@ -86,10 +67,6 @@ def replacing(target: Path) -> Iterator[Path]:
             raise
 
 
-# What systems and JupyterLab leave where somebody has looked.
-TRACES = {".DS_Store", ".ipynb_checkpoints", "__pycache__"}
-
-
 def require_known(target: Path, record: Path) -> None:
     """Refuse to replace what is no longer as :func:`remember` saw it.
 
@@ -98,15 +75,19 @@ def require_known(target: Path, record: Path) -> None:
             it is a link.
     """
     require_own(target)
-    known = _recorded(record)
-    mine = [name for name, is_ in _digests(target).items() if is_ not in known]
-    if mine:
+    if mine := changed(target, record):
         more = ["..."] * (len(mine) > 5)
         raise LookupError(
             f"{target} isn't as it was made: somebody has changed or added "
             f"{', '.join(mine[:5] + more)}. To keep that, move it away; "
             f"else remove {target}. Then build again"
         )
+
+
+def changed(target: Path, record: Path) -> list[str]:
+    """The files at or below a path that :func:`remember` saw otherwise."""
+    known = _recorded(record)
+    return [name for name, is_ in _digests(target).items() if is_ not in known]
 
 
 def remember(target: Path, record: Path, *, also: bool = False) -> None:
@@ -139,7 +120,13 @@ def _digests(target: Path) -> dict[str, str]:
     found = {}
     for file in sorted([target, *target.rglob("*")]):
         name = file.relative_to(target)
-        if file.is_file() and not TRACES & set(name.parts):
+        if TRACES & set(name.parts):
+            continue
+        if file.is_symlink():
+            content = f"a link to {file.readlink()}"
+        elif file.is_file():
             content = hashlib.sha256(file.read_bytes()).hexdigest()
-            found[str(name if name.name else file.name)] = f"{name} {content}"
+        else:
+            continue
+        found[str(name if name.name else file.name)] = f"{name} {content}"
     return found

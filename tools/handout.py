@@ -8,16 +8,16 @@ and to chapters that the course leaves out, become text.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
 
 from tools import book, exercises, pairs
-from tools.folders import not_as_zipped, replacing, require_own
+from tools.folders import remember, replacing, require_known
 from tools.site import BUILD, Course, read_course, unlinked
 
 NAME = "deep-learning-computation"
@@ -78,7 +78,7 @@ TARGETS = [
 def make_handout(course: Course, folder: Path) -> Path:
     """Write a folder, and a zip with the same beside it.
 
-    An earlier handout is replaced, unless somebody has worked in it.
+    Earlier ones are replaced, unless somebody has worked in them.
 
     Args:
         course (Course): its title and its chapters.
@@ -88,27 +88,31 @@ def make_handout(course: Course, folder: Path) -> Path:
         The zip file.
 
     Raises:
-        LookupError: if the folder isn't what the zip beside it says, or if
-            one of the two is a link. Nothing is changed then.
+        LookupError: if one of the two isn't as it was written, or is a link.
+            Nothing is changed then.
     """
     archive = folder.with_name(f"{folder.name}.zip")
-    require_own(archive)
-    require_own(folder)
-    if mine := not_as_zipped(folder, archive):
-        more = ["..."] * (len(mine) > 5)
-        raise LookupError(
-            f"{folder} isn't what the last `make handout` wrote; it differs "
-            f"in {', '.join(mine[:5] + more)}. To keep that, rename it; else "
-            "remove it"
-        )
-    with TemporaryDirectory() as packing:
-        with replacing(folder) as new:
-            _write(course, new)
-            packed = shutil.make_archive(
-                f"{packing}/{folder.name}", "zip", new.parent, new.name
-            )
-        shutil.move(packed, archive)
+    record = folder.with_name(f".{folder.name}.json")
+    _require_replaceable(folder, archive, record)
+    with replacing(folder) as new:
+        _write(course, new)
+        packed = Path(shutil.make_archive(new, "zip", new.parent, new.name))
+        _require_replaceable(folder, archive, record)
+        # Until both are in their places, the old and the new ones are known.
+        remember(new, record, also=True)
+        remember(packed, record, also=True)
+        os.replace(packed, archive)
+    remember(folder, record)
+    remember(archive, record, also=True)
     return archive
+
+
+def _require_replaceable(folder: Path, archive: Path, record: Path) -> None:
+    """Refuse to lose what somebody has changed, also meanwhile."""
+    if archive.is_dir():
+        raise LookupError(f"{archive} is a folder: move it away first")
+    for target in (folder, archive):
+        require_known(target, record)
 
 
 def _write(course: Course, folder: Path) -> None:

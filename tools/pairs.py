@@ -34,6 +34,13 @@ def cells(notebook: NotebookNode) -> list[NotebookNode]:
     ]
 
 
+def text(cell: NotebookNode) -> str:
+    """Its source, as far as a `.py` file can hold how its lines end."""
+    source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
+    lines = source.rstrip()
+    return lines + source[len(lines) :].partition("\n")[0]
+
+
 def digests(notebook: NotebookNode) -> list[str]:
     """What stands for each of its cells."""
     return [digest(cell) for cell in cells(notebook)]
@@ -43,9 +50,9 @@ def digest(cell: NotebookNode) -> str:
     """What stands for a cell: the same for the same source and settings."""
     metadata = {k: v for k, v in cell.metadata.items() if k in KEPT and v}
     attachments = cell.get("attachments", {})
-    parts = [cell.cell_type, cell.source, metadata, attachments]
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    parts = [cell.cell_type, text(cell), metadata, attachments]
+    joined = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(joined.encode()).hexdigest()[:8]
 
 
 def remember(notebook: NotebookNode) -> None:

@@ -359,6 +359,7 @@ def build(course: Course, out: Path = BUILD / "html") -> int:
         if not status:
             with replacing(out) as new:
                 shutil.copytree(work / "html", new, dirs_exist_ok=True)
+                require_known(out, record)  # it took a while
                 remember(new, record, also=True)
             remember(out, record)
     return status
