@@ -109,7 +109,10 @@ test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 links: html ## ask each address that the site links to (needs a network)
 	$(PY) -m sphinx -b linkcheck -q -c site _build/html-work/source _build/links
 
-publish: html ## push the site to the branch gh-pages
+publish: ## push the site to the branch gh-pages
+	@git remote get-url origin >/dev/null || { echo "First say where to push: \
+	git remote add origin ADDRESS" >&2; exit 2; }
+	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html
 

@@ -1,6 +1,8 @@
 """The files that say what to install must agree."""
 
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from itertools import chain
@@ -89,6 +91,18 @@ def test_workflow_runs_what_a_developer_can_run(workflow):
     commands = [step["run"] for step in steps(workflow) if "run" in step]
     assert commands
     assert set(commands) <= set(allowed)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_publishing_without_a_remote_says_what_is_missing(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        ["make", "publish"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "git remote add origin" in done.stderr
+    assert done.stdout == ""  # before minutes go into a build
 
 
 def test_only_what_has_passed_every_job_is_published():

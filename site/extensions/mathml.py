@@ -32,6 +32,9 @@ REWRITTEN = [
         lambda match: rf"\{match[1]}{{{ALIKE[match[2]]}}}",
     ),
     (r"\\begin{eqnarray\*?}", r"\\begin{array}{rcl}"),
+    # Where it stands in its line.
+    (r"(\\begin{(?:aligned|array|gathered)})\s*\[[bct]\]", r"\1"),
+    (r"\\substack\s*{([^{}]*)}", r"\\begin{matrix}\1\\end{matrix}"),
     (r"\\end{eqnarray\*?}", r"\\end{array}"),
     (r"\\label{[^}]*}|\\(?:notag|nonumber)\b", ""),
     (r"\\tag\*{([^}]*)}", r"\\qquad\\text{\1}"),
