@@ -18,8 +18,8 @@
 # # Follow gradients through the graph
 #
 # PyTorch finds the derivatives of what you compute, because it keeps a graph
-# of it. In this chapter you work through such a graph by hand, find the same
-# one behind a tensor, and learn what goes into it and what stays out.
+# of it. Here you work through such a graph by hand, find the same one behind a
+# tensor, and learn what goes into it and what stays out.
 #
 # **You will learn** to
 #
@@ -38,15 +38,15 @@
 # [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
-# [Build networks from blocks](01_blocks.ipynb). Logits, the sigmoid and cross
-# entropy are explained where they come up. The cells take about five seconds
-# on a CPU, and use a GPU where there is one.
+# [Build networks from blocks](01_blocks.ipynb). The cells take about five
+# seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device.
 
 # %%
 import math
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from timeit import timeit
@@ -61,8 +61,7 @@ from torch.fx import symbolic_trace
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-import d2l_helpers
-from d2l_helpers import draw_graph, graph_of, use_style
+from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -87,7 +86,7 @@ y.item()
 # that is computed from it. Each edge has a *slope*, the partial derivative:
 # how fast the second value changes with the first. For a sum it is 1. For the
 # product $ab$ it is the other factor. The dictionary has an entry for each
-# edge, and `nx.DiGraph` makes a graph of its keys.
+# edge. `nx.DiGraph` makes a graph of its keys.
 
 # %%
 slopes = {
@@ -127,10 +126,9 @@ draw_by_hand()
 plt.show()
 
 # %% [markdown]
-# There are two ways, through $a$ and through $b$. Along a path, the slopes
-# multiply; that is the chain rule. A small change of `w` reaches `y` along
-# both paths, so their products add up. (`pairwise(p)` gives the edges of a
-# path, each as a pair of neighbors.)
+# There are two, through $a$ and through $b$. Along a path, the slopes
+# multiply; that is the chain rule. A change of `w` reaches `y` along both
+# paths, so their products add up. (`pairwise(p)` gives the edges of a path.)
 
 # %%
 paths = list(nx.all_simple_paths(hand, "w", "y"))
@@ -142,8 +140,8 @@ sum(products)
 # %% [markdown]
 # `backward` finds the same number, without a list of paths: it goes through
 # the graph once, from the end back, and adds up at each node what arrives
-# there. The result is in `grad`. (The first line empties the three `grad`, so
-# that you can run the cell again.)
+# there. The result is in `grad`. (So that you can run the cell again, it
+# empties the three `grad` and computes $y$ anew.)
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -163,9 +161,9 @@ assert not y.is_leaf
 a.grad_fn.name(), y.grad_fn.name()
 
 # %% [markdown]
-# `next_functions` holds a pair for each input: the node that comes next on the
-# way back, and which of that node's results the input was, 0 for the first.
-# Where do the two pairs of `y` lead?
+# `next_functions` holds a pair for each input: the operation that made it, and
+# a number, 0 if the input was its first result. Where do the two pairs of `y`
+# lead?
 
 # %%
 (to_a, _), (to_b, _) = y.grad_fn.next_functions
@@ -173,9 +171,9 @@ assert to_a is a.grad_fn and to_b is b.grad_fn
 to_a.name(), to_b.name()
 
 # %% [markdown]
-# They lead to the two sums. And from there? At a leaf stands a node that adds
-# what arrives to `grad`. The leaf itself is its `variable`. In both sums, `w`
-# is the second input. Do they share one node for it?
+# They lead to the two sums. No operation made a leaf: in its place stands a
+# node that adds what arrives to the leaf's `grad`. Its `variable` is the leaf.
+# In both sums, `w` is the second input. Do they share one node for it?
 
 # %%
 w_from_a = a.grad_fn.next_functions[1][0]
@@ -185,9 +183,9 @@ assert w_from_a.variable is w
 type(w_from_a).__name__
 
 # %% [markdown]
-# They share one node, and there the two paths meet. `draw_graph` follows
-# `next_functions` from a tensor until it is back at the leaves. What differs
-# from the graph by hand?
+# They share one, and there the two paths meet. `draw_graph` follows
+# `next_functions` from a tensor back to the leaves. What differs from the
+# graph by hand?
 
 # %% mystnb={"image": {"alt": "A graph from left to right, with three orange boxes at the left: x1, w and x2. Lines lead from x1 and w to a blue box, AddBackward0, and from w and x2 to another AddBackward0. From both, lines lead to the blue box MulBackward0 at the right."}}
 draw_graph(y, {"x1": x1, "w": w, "x2": x2})
@@ -196,21 +194,20 @@ plt.show()
 # %% [markdown]
 # The paths are the same. But the nodes are operations, in blue, and leaves, in
 # orange. The edges carry no slopes: each operation keeps the values that it
-# needs, and computes its slopes in `backward`.
+# needs to multiply by its slopes in `backward`.
 
 # %% [markdown]
 # ## The gradient of a loss
 #
-# Next come a linear layer with three outputs, $z = xW + b$, and a loss for
+# Here are a linear layer with three outputs, $z = xW + b$, and a loss for
 # three yes-or-no questions. The outputs are *logits*: scores that can be any
 # numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a logit into a
 # probability of "yes". *Binary cross entropy* is minus the logarithm of the
-# probability that the right answer gets, here a mean over the three. The
-# function below takes logits, and applies the sigmoid itself.
+# probability that the right answer gets, here a mean over the three. PyTorch's
+# function takes logits, and applies the sigmoid itself.
 #
-# In the code, `x @ weight` is the product of the vector and the matrix. The
-# random numbers are moved before `requires_grad_`, so that the moved tensor is
-# the leaf.
+# `x @ weight` is the product of the vector and the matrix. `requires_grad_`
+# comes after the move, so that the moved tensor is the leaf.
 
 # %%
 torch.manual_seed(0)
@@ -225,7 +222,7 @@ def forward():
 
 
 # %% [markdown]
-# Four tensors go into this computation. How many leaves will its graph have?
+# Four tensors go in. How many leaves will the graph have?
 
 # %% mystnb={"image": {"alt": "A graph from left to right. From the orange box weight, a line leads through two blue boxes, for the product and for a squeeze, to AddBackward0. From the orange box bias, a line leads to AddBackward0 as well. From there, one line leads to BinaryCrossEntropyWithLogitsBackward0."}}
 z, loss = forward()
@@ -235,13 +232,12 @@ draw_graph(loss, {"weight": weight, "bias": bias})
 plt.show()
 
 # %% [markdown]
-# The graph has two leaves. `x` and `target` need no gradient, so they aren't
-# in the graph. PyTorch makes `x` a matrix for the product, and squeezes the
-# result to a vector. The whole loss, sigmoid and logarithm included, is one
-# operation.
+# It has two leaves. `x` and `target` need no gradient, so they aren't in it.
+# For the product, PyTorch makes `x` a matrix, and squeezes the result to a
+# vector. The whole loss, with sigmoid and logarithm, is one operation.
 #
-# The formula for its gradient is short: $(\sigma(z) - \mathrm{target}) / 3$
-# for the bias. For row $i$ of the weight, $x_i$ comes in as a factor.
+# The gradient of the bias should be $(\sigma(z) - \mathrm{target}) / 3$, and
+# that of row $i$ of the weight $x_i$ times as much.
 
 # %%
 weight.grad = bias.grad = None
@@ -262,10 +258,9 @@ loss_once.backward()
 loss_once.backward()
 
 # %% [markdown]
-# The first run frees the values that the operations kept, so that the memory
-# can be used again. The error comes from an operation that needs such a value.
-# A sum needs none: its slope is 1, whatever the inputs were. Is there an error
-# here?
+# The first run frees the values that the operations kept, and an operation
+# that needs such a value again raises the error. A sum needs none: its slope
+# is 1. Is there an error here?
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -278,8 +273,8 @@ start.grad.item()
 # There is no error, and the gradient 1 was added twice. So don't rely on the
 # error to find a second `backward`.
 #
-# If you want to run `backward` again, `retain_graph=True` keeps the values.
-# What will stand in `bias.grad` after three runs?
+# With `retain_graph=True`, `backward` keeps the values. What will stand in
+# `bias.grad` after three runs?
 
 # %%
 bias.grad = None
@@ -289,24 +284,23 @@ for _ in range(3):
 assert_close(bias.grad, 3 * delta)
 
 # %% [markdown]
-# It holds three times the gradient: `backward` adds to `grad`, and doesn't
-# empty it first. That is left to you.
+# It holds three times the gradient: `backward` adds to `grad`, and leaves it
+# to you to empty it.
 
 # %% [markdown]
 # ### Take a step
 #
-# > **Pitfall.** A training step changes a parameter in place. But a parameter
-# > is a leaf, and autograd refuses to record the edit: the parameter would
-# > then be computed from its old value, and would no longer be a leaf.
+# > **Pitfall.** A training step changes a parameter in place. Autograd refuses
+# > to record this: computed from its old value, the parameter would no longer
+# > be a leaf.
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
 parameter -= 0.1
 
 # %% [markdown]
-# Under `no_grad`, nothing is recorded and the edit is allowed.
-# ([Chapter 02](02_parameters.ipynb) shows what goes wrong with `.data`.) This
-# function goes down $t^2$, from $t = 1$, in 60 steps.
+# Under `no_grad`, nothing is recorded and the edit is allowed. This function
+# goes down $t^2$, from $t = 1$, in 60 steps.
 
 
 # %%
@@ -327,8 +321,7 @@ def descend(zero):
 # > **Pitfall.** A loop that forgets to zero the gradients steps along the sum
 # > of all gradients so far. No error is raised.
 #
-# The minimum is at 0. Which loop will come to rest there, the one that zeroes
-# or the one that forgets?
+# Which loop will come to rest at the minimum, 0?
 
 # %% mystnb={"image": {"alt": "Two curves of t against the step, from 1 to 60. The blue one, gradients zeroed, falls from 0.8 towards 0 and is flat at 0 after about 20 steps. The orange one, never zeroed, swings between about 1 and -1 to the end, where it has been near each of them four times, and doesn't get smaller."}}
 zeroed, forgetful = descend(zero=True), descend(zero=False)
@@ -343,14 +336,14 @@ plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The loop that zeroes comes to rest. The other one passes 0 again and again,
-# because the old gradients are still added. In a training loop,
-# `optimizer.zero_grad()` sets each `grad` to `None`, as here.
+# The loop that zeroes comes to rest. The other passes 0 again and again, since
+# old gradients are still added. `optimizer.zero_grad()` sets each `grad` to
+# `None`, as here.
 
 # %% [markdown]
 # ## An output that isn't a scalar
 #
-# Here is a matrix, and a function that works on each of its elements.
+# Each element $e$ of this matrix becomes $(e + 1)^2$.
 
 # %%
 E = torch.eye(5, device=device, requires_grad=True)
@@ -366,8 +359,8 @@ out.backward()
 # %% [markdown]
 # `backward` can't know: without an argument, the tensor must have one element.
 # The argument holds a weight for each element. With ones, expect $2(e + 1)$
-# for each element $e$ of the matrix. The cell calls `backward` twice, zeroes
-# and calls it again; look at the first row of `grad`.
+# for each $e$, then twice as much after a second call, and the first numbers
+# again after zeroing.
 
 # %%
 ones = torch.ones_like(out)
@@ -381,10 +374,9 @@ assert_close(E.grad, 2 * (torch.eye(5, device=device) + 1))
 print(E.grad[0].tolist())
 
 # %% [markdown]
-# The row holds 4 on the diagonal and 2 off it, then double that, then 4 and 2
-# again. With weights $v$, `backward` differentiates the scalar $\sum_{ij}
-# v_{ij}\, \mathrm{out}_{ij}$. `torch.autograd.grad` does the same, but returns
-# a tuple of gradients and leaves `grad` alone.
+# With weights $v$, `backward` differentiates the scalar
+# $\sum_{ij} v_{ij}\, \mathrm{out}_{ij}$. So does `torch.autograd.grad`, but it
+# returns a tuple of gradients and leaves `grad` alone.
 
 # %%
 torch.manual_seed(0)
@@ -406,15 +398,15 @@ assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
-# Of 625 elements 600 are 0, because each output depends on one input. This
-# product of $v$ and the Jacobian is what `backward` computes, without building
-# the Jacobian.
+# Of 625 elements 600 are 0, because each output depends on one input. The
+# `einsum` multiplies $v$ by the Jacobian. `backward` finds this product
+# without building the Jacobian.
 
 # %% [markdown]
 # ## Stop the recording
 #
 # The first result below is recorded as usual, and the other four in ways that
-# stop it. Which of them ask for a gradient?
+# stop it. Which of the five ask for a gradient?
 
 # %%
 q = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -428,18 +420,18 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 [result.requires_grad for result in results]
 
 # %% [markdown]
-# Only the first result asks for a gradient. The ways differ in their use.
+# Only the first result does. The ways differ in their use.
 #
 # | way | what it stops | use it for |
 # |---|---|---|
-# | `torch.no_grad()` | recording, in a block of code | editing parameters; computing from them without a gradient |
-# | `torch.inference_mode()` | the same, also later | evaluation and use of a finished model |
+# | `torch.no_grad()` | recording, in a block of code | editing parameters |
+# | `torch.inference_mode()` | the same; what was made in it stays out later, too | evaluation and use of a finished model |
 # | `t.detach()` | the way back from one tensor | a value that counts as a constant |
 # | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
 #
-# "Also later": outside of the block, too, a graph can't keep a tensor that was
-# made in inference mode. The product below would have to keep it, as the slope
-# for `q`.
+# "Later, too": outside of the block, a graph can't keep a tensor that was made
+# in inference mode. The product below would have to keep it, as the slope for
+# `q`.
 
 # %%
 try:
@@ -461,10 +453,9 @@ frozen(X).sum().backward()
 [name for name, p in frozen.named_parameters() if p.grad is not None]
 
 # %% [markdown]
-# The two of the first layer get one: the gradient passes through the frozen
-# layer. With `no_grad` around the second layer, there is no way back to the
-# first. How to train the rest of a frozen network is shown in
-# [chapter 02](02_parameters.ipynb).
+# The two of the first layer do: the gradient passes through the frozen one.
+# With `no_grad` around the second layer, there is no way back to the first.
+# ([Chapter 02](02_parameters.ipynb) trains the rest of a frozen network.)
 
 # %%
 H = frozen[0](X)  # (2, 20) -> (2, 8)
@@ -473,24 +464,32 @@ with torch.no_grad():
 frozen(X).requires_grad, blocked.requires_grad
 
 # %% [markdown]
-# Without recording, a forward computation gives the same numbers. Does it take
-# less time? Here are microseconds, medians of five; they depend on the
-# machine. One thread is enough for layers as small as these.
+# Without recording, a forward computation gives the same numbers.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 torch.manual_seed(0)
 torch.set_num_threads(1)
 deep = nn.Sequential(*(nn.Linear(20, 20) for _ in range(30))).to(device)
 modes = (torch.enable_grad, torch.no_grad, torch.inference_mode)
+
+
+def forward_in(mode):
+    with mode():
+        return deep(X).sum().item()  # item waits for a GPU
+
+
+for mode in modes:
+    assert_close(forward_in(mode), deep(X).sum().item())
+
+# %% [markdown]
+# Does it take less time? Here are microseconds, medians of five.
+
+# %% tags=["nbval-ignore-output"]
 times = {mode.__name__: [] for mode in modes}
 for mode in modes * 5:  # in turn, so that other work disturbs all alike
-    names = {"mode": mode, "deep": deep, "X": X}
-    loop = "with mode(): deep(X).sum().item()"  # item waits for a GPU
-    times[mode.__name__].append(timeit(loop, globals=names, number=100))
-    with mode():
-        quiet = deep(X)
-    assert_close(quiet, deep(X))
-{name: round(1e4 * median(seconds)) for name, seconds in times.items()}
+    seconds = timeit(partial(forward_in, mode), number=100)
+    times[mode.__name__].append(1e6 * seconds / 100)
+{name: round(median(each)) for name, each in times.items()}
 
 # %% [markdown]
 # On the machine that made this page, it took less time.
@@ -519,13 +518,12 @@ assert_close(partial, s.detach())
 full.tolist(), partial.tolist()
 
 # %% [markdown]
-# What is left is the constant itself, $s = r^2$: 0, 1, 4, 9.
+# The constant is left, $s = r^2$.
 
 # %% [markdown]
 # ### Through loops and branches
 #
-# How often this function doubles, and which branch it takes, depends on its
-# argument.
+# How often this function doubles, and which branch it takes, depends on `a`.
 
 
 # %%
@@ -553,24 +551,20 @@ for value in (100.0, 1.0, 0.01, -1.0):
 # ### A function and its slope
 #
 # To get 200 slopes in one call, differentiate the sum of the 200 outputs: each
-# depends on one input. The function is GELU, an activation of many language
-# models. Where it falls, its slope should be below 0.
+# depends on one input. The function is GELU, an activation. Where it falls,
+# its slope should be below 0.
 
 # %% mystnb={"image": {"alt": "Two curves over x from -4 to 4. The blue one, GELU, is near 0 at the left, dips to about -0.17 near x = -0.75, passes through 0 at x = 0 and then rises almost as a straight line to 4. The orange one, its slope, is near 0 at the left, dips to about -0.13 near x = -1.4, crosses 0 where GELU has its minimum, is 0.5 at x = 0, rises to about 1.13 near x = 1.4 and then sinks to 1."}}
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
 curve = F.gelu(grid)
 curve.sum().backward()
-assert (grid.grad[:-1][curve.diff() < 0] < 0).all()
+assert (grid.grad[:-1][curve.diff() < 0] < 0).all()  # where it falls
 plt.plot(grid.detach(), curve.detach(), label="GELU")
 plt.plot(grid.detach(), grid.grad, label="its slope, by autograd")
 plt.xlabel("$x$")
 plt.grid()
 plt.legend()
 plt.show()
-
-# %% [markdown]
-# The slope is below 0 there. Further right, it rises above 1 before it
-# settles.
 
 # %% [markdown]
 # ## Dynamic and static graphs
@@ -584,17 +578,17 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 [len(graph_of(f(point))) for point in points]
 
 # %% [markdown]
-# The smallest argument needs the most: 16 products and the leaf. There is no
-# loop in the graph, only the products that the call ran.
+# The smallest needs the most: 16 products and the leaf. There is no loop in
+# the graph, only the products that the call ran.
 #
 # A *static* graph is made once, and then serves many calls. `symbolic_trace`
-# makes one without any data: it runs `forward` once with a *proxy*, an object
-# that takes the place of the input and records what is done to it. Which
-# operations of the MLP will it list?
+# makes one without data: it runs `forward` once with a *proxy*, an object that
+# takes the place of the input and records what is done to it. Which operations
+# of the MLP will it list?
 
 # %%
 torch.manual_seed(0)
-mlp = d2l_helpers.MLP().to(device)
+mlp = MLP().to(device)
 traced = symbolic_trace(mlp)
 assert_close(traced(X), mlp(X))
 assert traced(X).requires_grad
@@ -602,10 +596,9 @@ for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# It lists the two layers and the ReLU, between the input and the output. These
-# are the steps forward; when they run, autograd still records its own graph.
-# What can be read as a whole can also be rewritten: here each ReLU becomes a
-# tanh, without a change in the class.
+# It lists the steps forward; when they run, autograd still records its own
+# graph. What can be read as a whole can also be rewritten: here each ReLU
+# becomes a tanh, without a change in the class.
 
 # %%
 edited = symbolic_trace(mlp)
@@ -621,12 +614,12 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # until it is small. Can it be traced?
 
 # %% tags=["raises-exception"]
-symbolic_trace(d2l_helpers.FixedHiddenMLP())
+symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown]
 # It can't: tracing stops at the first line that asks for a value, to decide
-# which way to go. The shape of a proxy isn't known either. Can this function
-# be traced, whose `if` asks for the number of samples?
+# which way to go. Can this function be traced, whose `if` asks for the number
+# of samples?
 
 
 # %%
@@ -640,19 +633,15 @@ except torch.fx.proxy.TraceError as error:
     print(error)
 
 # %% [markdown]
-# It can't be traced either. Another tool, `torch.export`, asks for an example
-# input, and so knows a shape: its graph has the branch that the example takes,
-# and refuses batches of another size. An `if` on values it refuses too.
-#
-# So a dynamic graph follows the way that the Python code takes, and is
-# recorded anew in each call. A static graph is made once and can be read and
-# rewritten, but these two tools refuse an `if` or `while` on a tensor's
-# values.
+# It can't be traced either: the shape of a proxy is a proxy too. Another tool,
+# `torch.export`, takes the shape from an example input. Its graph has the
+# branch that the example takes, and refuses batches of another size. An `if`
+# on values it refuses too.
 
 # %% [markdown]
 # ## Beyond the first derivative
 #
-# With `create_graph=True`, the way back is recorded too, and can itself be
+# With `create_graph=True`, the way back is recorded too, and can be
 # differentiated. For $u^3$ at $u = 3$, expect $3u^2 = 27$ and $6u = 18$.
 
 # %%
@@ -675,12 +664,11 @@ naive = (1 + at.exp()).log()
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
 # %% [markdown]
-# At 100 it says `nan`: $e^{100}$ is infinite in single precision, and the
-# chain rule multiplies 0 by infinity. With an `autograd.Function` you write
-# both ways: `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the
-# same number, and `backward` multiplies the gradient that arrives by the
-# slope. The context `ctx` keeps what `backward` needs. You call the function
-# through `apply`.
+# At 100 it says `nan`: in float32 $e^{100}$ is infinite, and the chain rule
+# multiplies 0 by infinity. In an `autograd.Function` you write both ways:
+# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same
+# number, and `backward` multiplies the gradient that arrives by the slope.
+# `ctx` keeps what `backward` needs. You call the function through `apply`.
 
 
 # %%
@@ -701,10 +689,10 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# A `backward` that you wrote can be wrong without an error. `gradcheck`, which
-# [chapter 03](03_custom_layers.ipynb) uses on layers, compares it, in double
-# precision, with slopes from small changes of the input. The second function
-# below is a square with one factor detached. Which one passes?
+# A `backward` that you wrote can be wrong without an error. `gradcheck`
+# ([chapter 03](03_custom_layers.ipynb)) compares it, in double precision, with
+# slopes from small changes of the input. The second function below is a square
+# with one factor detached. Which one passes?
 
 # %%
 torch.manual_seed(0)
@@ -713,8 +701,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
-# Softplus passes, and the square doesn't: autograd gives $t$, and the small
-# changes give $2t$. Without `raise_exception=False`, an error would show both.
+# Softplus passes. For the square, autograd gives $t$, and the small changes
+# give $2t$. Without `raise_exception=False`, an error would show both.
 
 # %% [markdown]
 # ## Summary
@@ -723,9 +711,8 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 #   `backward` computes it in one pass.
 # - `grad_fn` is the operation behind a tensor; `next_functions` lead on to the
 #   leaves. Inputs that need no gradient aren't in the graph.
-# - `backward` frees what the graph kept, and adds to `grad`. A second one on
-#   the same graph fails where a kept value is needed. Zero the gradients in
-#   each step.
+# - `backward` frees what the graph kept: a second one fails where a kept value
+#   is needed. It adds to `grad`: zero the gradients in each step.
 # - For an output that isn't a scalar, `backward` takes weights.
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.

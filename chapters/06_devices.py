@@ -18,9 +18,7 @@
 # # Run the same code on CPU and CUDA
 #
 # A program that trains on your laptop should train on a GPU without an edit.
-# That takes a few habits: choose the device in one place, draw the same
-# numbers everywhere, wait for the GPU before you read the clock. The mistakes
-# of this chapter are shown without a GPU.
+# Here are the habits that this takes, and the mistakes, shown without a GPU.
 #
 # **You will learn** to
 #
@@ -81,9 +79,9 @@ if not gpus:
     print("no GPU: the cells that need one say so and go on")
 
 # %% [markdown]
-# A `torch.device` is the name of a place, which needn't exist. `cpu` means all
-# cores and the main memory; `cuda` means the current GPU, number 0 unless you
-# change it.
+# A `torch.device` names a place, which needn't exist. `cpu` means all cores
+# and the main memory; `cuda` means the current GPU, number 0 unless you change
+# it.
 #
 # > **Pitfall.** `cuda` and `cuda:0` can name one place. Are they equal?
 
@@ -93,8 +91,7 @@ print(f"{current} == {zero}: {current == zero}")
 print("types equal:", current.type == zero.type)
 
 # %% [markdown]
-# A tensor moved to `cuda` says that it is on `cuda:0`, so on a GPU
-# `X.device == device` is false. Compare the types.
+# A tensor moved to `cuda` says that it is on `cuda:0`. So compare the types.
 #
 # The book's `try_gpu(i)` gives GPU number `i`. What will number 99 be?
 
@@ -102,14 +99,14 @@ print("types equal:", current.type == zero.type)
 d2l.try_gpu(99)
 
 # %% [markdown]
-# It is the CPU, and nothing says so. In a notebook this is convenient; in a
-# long run you may not notice that the GPU isn't used.
+# It is the CPU, and nothing says so: in a long run you may not notice that the
+# GPU isn't used.
 #
 # > **Pitfall.** The documentation of `try_all_gpus` promises `[cpu]` where
 # > there is no GPU.
 #
-# Inside the `with` block, the number of GPUs is 0. (How `mock.patch` does this
-# is advanced; you may skip it.)
+# Inside the `with` block, the number of GPUs is 0. (You may skip how
+# `mock.patch` does this.)
 
 # %%
 with mock.patch.object(d2l, "num_gpus", return_value=0):
@@ -117,18 +114,17 @@ with mock.patch.object(d2l, "num_gpus", return_value=0):
 found
 
 # %% [markdown]
-# The list is empty, and a loop over it would do nothing. Write the fallback
-# yourself.
+# The list is empty. Write the fallback yourself.
 
 # %%
 devices = d2l.try_all_gpus() or [torch.device("cpu")]
 assert all(d.type == device.type for d in devices)
 
 # %% [markdown]
-# *Accelerator* is PyTorch's word for a device that computes beside the CPU,
-# such as a GPU: `cuda` for NVIDIA's and AMD's, `mps` for Apple's, `xpu` for
-# Intel's. Ask `is_available` first: `current_accelerator` may name the GPU
-# that PyTorch was built for, even where there is none.
+# *Accelerator* is PyTorch's word for a device that computes beside the CPU:
+# `cuda` for GPUs of NVIDIA and AMD, `mps` for Apple's, `xpu` for Intel's. Ask
+# `is_available` first: `current_accelerator` may name the kind that PyTorch
+# was built for, even where there is none.
 
 # %%
 accelerator = torch.device("cpu")
@@ -139,8 +135,8 @@ assert (accelerator.type == "cuda") == torch.cuda.is_available()
 # %% [markdown]
 # ## Tensors live somewhere
 #
-# A tensor is created on the CPU unless you say otherwise, for example with
-# `device=`. `.to` moves it.
+# A tensor is created on the CPU unless you name another place, for example
+# with `device=`. `.to` moves it.
 
 # %%
 X = torch.ones(2, 3)
@@ -150,8 +146,8 @@ assert Y.device.type == Z.device.type == device.type
 X.device
 
 # %% [markdown]
-# You can say it for a block of code too. `meta` is a device without data,
-# which needs no GPU.
+# You can name the place for a block of code too. `meta` is a device without
+# data, which needs no GPU.
 
 # %%
 with torch.device("meta"):
@@ -159,11 +155,10 @@ with torch.device("meta"):
 inside.device, torch.ones(2, 3).device
 
 # %% [markdown]
-# `torch.set_default_device` says it for all that follows. This chapter uses
-# neither, so that you see where a tensor is.
+# `torch.set_default_device` names it for all that follows.
 #
 # Some of what goes wrong on a GPU can be tried on `meta`. Most operations need
-# their inputs in one place:
+# their inputs in one place.
 
 # %% tags=["raises-exception"]
 M = torch.ones(2, 3, device="meta")
@@ -171,9 +166,8 @@ print("M is", M)
 X + M
 
 # %% [markdown]
-# In arithmetic, PyTorch doesn't move a tensor for you, since you wouldn't
-# notice the slow copy. But there is an exception. What is special about
-# `scale`?
+# In arithmetic, PyTorch doesn't move a tensor for you, with one exception.
+# What is special about `scale`?
 
 # %%
 scale = torch.tensor(2.0)
@@ -183,7 +177,7 @@ print("M * scale is on", (M * scale).device)
 
 # %% [markdown]
 # `scale` has no dimensions. In arithmetic, such a CPU tensor counts as a
-# number, and numbers may go to any device.
+# number, which may go to any device.
 #
 # Two more operations take a tensor from elsewhere: `copy_` writes the values
 # of one into another, and indices may be on the CPU.
@@ -203,8 +197,7 @@ print("to another place:", X.to("meta") is X)
 print("to its own place:", Z.to(device) is Z)
 
 # %% [markdown]
-# It makes no copy: it returns the same object. So a needless `.to(device)`
-# copies nothing.
+# It makes no copy, and returns the same object.
 #
 # > **Pitfall.** If you change the result, you may change the original.
 
@@ -215,8 +208,8 @@ moved[0, 0] = 5
 original[0, 0].item()
 
 # %% [markdown]
-# With `.to(device)`, it would be 5 where `device` is the CPU and 1 on a GPU.
-# Ask for a copy if you are going to change it.
+# With `.to(device)`, this would be 5 where `device` is the CPU and 1 where it
+# is a GPU. Ask for a copy if you are going to change the result.
 
 # %%
 untouched = torch.ones(2, 3)
@@ -230,7 +223,7 @@ untouched[0, 0].item()
 # > **Pitfall.** A tensor created inside `forward`, without `device=`, isn't
 # > where the input is: it is on the CPU.
 #
-# This module adds 0, 1, 2 to the three features, on a CPU. And on `meta`?
+# On a CPU, this module adds 0, 1, 2 to the three features. And on `meta`?
 
 
 # %% tags=["raises-exception"]
@@ -243,8 +236,8 @@ assert_close(AddPositions()(X)[0], torch.tensor([1.0, 2.0, 3.0]))
 AddPositions()(M)
 
 # %% [markdown]
-# Take the place from the input. `zeros_like(X)` and `X.new_zeros(3)` do so
-# without being told.
+# Take the place from the input. `zeros_like(M)` and `M.new_zeros(3)` do so by
+# themselves.
 
 
 # %%
@@ -260,7 +253,7 @@ for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
 # ## Modules move as a whole
 #
 # `to` moves a module's parameters and buffers, also those of its children. A
-# tensor's move returned another object. And a module's?
+# tensor's move returned another object. What does a module's return?
 
 # %%
 fixed = FixedHiddenMLP()
@@ -270,9 +263,8 @@ print("place:", next(fixed.parameters()).device)
 {name: tensor.device.type for name, tensor in fixed.state_dict().items()}
 
 # %% [markdown]
-# The module is changed in place: no assignment is needed. `rand_weight`, a
-# buffer, has moved too. A module has no `device`; the cell asked its first
-# parameter.
+# It returns the same object, changed in place: no assignment is needed. A
+# module has no `device`; the cell asked a parameter.
 #
 # > **Pitfall.** A tensor in a plain attribute stays behind, as the table in
 # > [chapter 03](03_custom_layers.ipynb) says.
@@ -311,8 +303,8 @@ scaled(torch.ones(2, 5, device="meta")).device
 
 # %% [markdown]
 # Does one call on `meta` find all that a module leaves behind? In each line
-# below, `W` is on the CPU, and `M` or `ids` on `meta`. `eval` runs a line, `@`
-# multiplies matrices, and `F.embedding` picks rows of `W`. On a GPU, each line
+# below, `W` is on the CPU, and `M` or `ids` on `meta`. `eval` runs a line, and
+# `F.embedding` picks rows of `W`. With a GPU in place of `meta`, each line
 # would raise an error.
 
 # %%
@@ -333,9 +325,9 @@ for code in (
         print(f"{code:21} error")
 
 # %% [markdown]
-# It doesn't. On `meta`, many operations that carry weights don't look at the
-# places. An error there is a mistake found; no error proves nothing. Exercise
-# 6.5 looks for the tensors themselves.
+# It doesn't: matrix products and `F.embedding` don't look at the places there.
+# An error on `meta` is a mistake found; no error proves nothing. Exercise 6.5
+# looks for the tensors themselves.
 
 # %% [markdown]
 # ### Move first, then create the optimizer
@@ -352,14 +344,14 @@ moves = (device, torch.float64, "meta")
 [held is net.to(move).hidden.weight for move in moves]
 
 # %% [markdown]
-# Between CPU and CUDA, and for another data type, the parameter stays the
-# object it was and gets new data. A move to `meta` makes a new one, and the
-# optimizer is left with parameters that no network uses.
+# Between CPU and CUDA, and for another data type, the parameter stays the same
+# object and gets new data. A move to `meta` makes a new one, and the optimizer
+# is left with parameters that no network uses.
 #
 # Many optimizers remember something of past gradients, and this memory doesn't
 # follow a move. Below, a layer changes its type after one step of Adam; the
-# memory keeps the old type, as it would keep the old place. Then the optimizer
-# loads its own state. What becomes of the memory?
+# memory keeps the old type, as it would keep the old place. Then Adam loads
+# its own state. What becomes of the memory?
 
 # %%
 stepped = nn.Linear(3, 1)
@@ -372,18 +364,18 @@ adam.load_state_dict(adam.state_dict())
 {name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
 
 # %% [markdown]
-# Loading brings the averages of the gradients, `exp_avg` and `exp_avg_sq`, to
-# the type and the place of the parameters. `step`, which counts steps, keeps
-# its type. It also stays on the CPU ([chapter 04](04_file_io.ipynb) shows it),
-# where Python can read it without waiting for a GPU.
+# Loading brings the averages, `exp_avg` of the gradients and `exp_avg_sq` of
+# their squares, to the type and the place of the parameters. `step`, which
+# counts steps, keeps its type. It also stays on the CPU
+# ([chapter 04](04_file_io.ipynb)), where Python reads it without waiting for a
+# GPU.
 
 # %% [markdown]
 # ## Get the same numbers
 #
 # A *generator* is a source of random numbers. Each device has its own, and
 # `manual_seed` seeds them all. Numbers drawn on the CPU and then moved are the
-# same on each device; from the same seed, a GPU draws others. The assertion
-# says both.
+# same on each device; from the same seed, a GPU draws others.
 
 # %%
 torch.manual_seed(0)
@@ -394,9 +386,9 @@ assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
 # %% [markdown]
-# A generator of your own leaves the others alone. It belongs to a device too,
-# the CPU unless you name another: `torch.Generator(device)`. Below, a hundred
-# numbers are drawn from one, and the next three are still those of `drawn`.
+# A generator of your own leaves the others alone. It is on the CPU unless you
+# name another device. Below, a hundred numbers are drawn from one, and the
+# next three are still those of `drawn`.
 
 # %%
 own = torch.Generator().manual_seed(1)
@@ -418,8 +410,7 @@ print((large - large) + one)
 # %% [markdown]
 # The sums differ: near $10^8$, float32 numbers are 8 apart, and the 1 is lost.
 # A GPU, or another CPU, may sum in another order. Each element of `A @ B` is a
-# sum of 1,000 products. Computed as two sums of 500, the result isn't equal,
-# but close.
+# sum of 1,000 products. As two sums of 500, it isn't equal, but close.
 
 # %%
 torch.manual_seed(0)
@@ -430,8 +421,8 @@ assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
 
 # %% [markdown]
 # `rtol` is the relative difference that you allow; for these positive numbers
-# in float32, $10^{-5}$ is enough. Compare devices in this way, and not with
-# `==`. The first line asks for full float32, the default for products.
+# in float32, $10^{-5}$ is enough. Compare devices so, and not with `==`. The
+# first line asks for full float32, the default for products.
 
 # %%
 torch.set_float32_matmul_precision("highest")
@@ -442,8 +433,8 @@ torch.get_float32_matmul_precision()
 # ### How precise a product is
 #
 # With `"high"` in place of `"highest"`, a recent NVIDIA GPU may use *TF32*,
-# which is faster and rounds the inputs to 10 of the 23 binary places of
-# float32. Float16 has 10 too, also on a CPU, but a smaller range. Which of
+# which is faster and rounds the inputs to 10 of the 23 binary places (digits
+# after the point) of float32. Float16 has 10 too, also on a CPU. Which of
 # these two numbers does it keep?
 
 # %%
@@ -452,7 +443,7 @@ numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
 
 # %% [markdown]
 # It keeps the first; of the second only the 1 is left. What does that do to a
-# product? The results are compared with one in float64, with 52 binary places.
+# product? Compare with float64, which has 52 binary places.
 
 # %%
 exact = A.double() @ B.double()
@@ -465,25 +456,22 @@ f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 # %% [markdown]
 # A comparison with TF32 needs a wider tolerance. If two results disagree,
 # compute a third in float64. Convolutions on a GPU have a switch of their own,
-# which allows TF32 by default: `torch.backends.cudnn.allow_tf32`, and since
-# PyTorch 2.9 `torch.backends.cudnn.conv.fp32_precision` in its place. Use one
-# of the two: after the new one was set, reading the old one can raise an
-# error.
+# which allows TF32 by default: `torch.backends.cudnn.allow_tf32` or, since
+# PyTorch 2.9, `torch.backends.cudnn.conv.fp32_precision`. Use one of the two:
+# reading the old one can fail after the new one was set.
 
 # %% [markdown]
 # ## Time it right
 #
-# Most calls that use a GPU put work into a queue of the GPU, a *stream*, and
-# return before the work is done. Such a call is *asynchronous*: Python can
-# prepare the next one.
+# Most calls that use a GPU are *asynchronous*: they put work into a queue of
+# the GPU, a *stream*, and return before it is done.
 #
 # > **Pitfall.** A clock that is read when the call returns measures how long
-# > it takes to ask. `d2l.Timer` is such a clock: it doesn't wait for CUDA.
+# > it takes to ask. `d2l.Timer` doesn't wait for CUDA.
 #
-# So that it can be seen without a GPU, a thread does the work here. `submit`
-# queues half a second of sleep; `result` waits for its end. (Thread pools are
-# advanced; you may skip how they work.) The timer starts when it is created.
-# Is the work done when it stops?
+# To show this without a GPU, a thread does the work here. `submit` queues half
+# a second of sleep; `result` waits for its end. (You may skip how thread pools
+# work.) The timer starts when it is created. Is the work done when it stops?
 
 # %%
 with ThreadPoolExecutor(max_workers=1) as queue:
@@ -499,10 +487,8 @@ assert timer.times[0] < 0.5
 # The work isn't done. So: wait, start the clock, call, wait, stop the clock.
 # `synchronize` waits until a GPU's queues are empty. Warm up first, since
 # first calls load code and reserve memory. Repeat, and take the median, which
-# a single disturbed run hardly moves. From here on the CPU uses one thread: on
-# a busy machine, several wait for each other, and the clock shows this
-# waiting.
-
+# one disturbed run hardly moves. From here on the CPU uses one thread: on a
+# busy machine, several wait for each other.
 
 # %%
 torch.set_num_threads(1)
@@ -527,9 +513,8 @@ def seconds(f, *args, used=gpus, warm_up=2, repeats=15):
 
 
 # %% [markdown]
-# Without a GPU, `wait` has nothing to do. How much slower is the first Fourier
-# transform of the session than later ones? Run the cell again: then none is
-# the first.
+# How much slower is the first Fourier transform of the session than later
+# ones? (If you run the cell again, none is the first.)
 
 # %% tags=["nbval-ignore-output"]
 places = [torch.device("cpu"), *gpus]
@@ -544,7 +529,7 @@ for place in places:
 # ### Small and large
 #
 # A product of two $n \times n$ matrices takes about $2n^3$ operations: twice
-# the $n$, eight times the work. Does the time grow as fast, on each device?
+# the $n$, eight times the work. Does the time grow as fast?
 
 # %%
 sizes = [2**k for k in range(4, 11)]
@@ -556,8 +541,8 @@ for place in places:
 assert all(t > 0 for curve in times.values() for t in curve)
 
 # %% [markdown]
-# On the dashed line, all sizes would run at the CPU's speed for the largest.
-# (You may skip the lines of the cell.)
+# On the dashed line, all sizes run at the CPU's speed for the largest. (You
+# may skip the lines.)
 
 # %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes one to two microseconds for n = 16, several times as much as the dashed line says, and the curve rises slowly up to 32. From 64 on it is near the line."}}
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
@@ -572,17 +557,15 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# On the left, the time grows more slowly: a small product costs little more
-# than the call itself, so the curve is flatter than the line and above it.
-# On the right, most of the time is the work itself. If you have a GPU, find
-# where its curve crosses the CPU's: from there on, the GPU is faster.
+# On the left the time grows more slowly: a small product costs little more
+# than the call itself. On the right most of the time is the work itself. If
+# you have a GPU, find where its curve crosses the CPU's.
 
 # %% [markdown]
 # ### Two GPUs at once
 #
-# Each GPU has its queue, and one thread of Python fills both: the second GPU
-# gets its work before the first is done. A matrix of ones comes out as it went
-# in, which is easy to check.
+# Each GPU has its queue, and Python fills both: the second GPU gets its work
+# before the first is done. A matrix of ones comes out as it went in.
 
 
 # %%
@@ -615,10 +598,9 @@ else:
 #
 # `x.item()` needs the number in `x`. Python waits until the GPU has emptied
 # its queue and copied the number; then the GPU, with nothing queued, waits for
-# Python. The next class counts such reads. Inside `with CountReads()`, PyTorch
+# Python. The next class counts such reads: inside `with CountReads()`, PyTorch
 # calls its method for each operation, and the one that `item` runs is named
-# `_local_scalar_dense`. (`TorchDispatchMode` is advanced; you may skip the
-# class.)
+# `_local_scalar_dense`. (You may skip the class.)
 
 
 # %%
@@ -653,18 +635,18 @@ for code in (
     print(f"{code:18}", reads.count)
 
 # %% [markdown]
-# The `if` reads, the comparison alone doesn't.
+# The `if` reads; the comparison alone doesn't.
 #
-# > **Pitfall.** The last four count 0, and yet they read. On a GPU, `str(x)`,
-# > and so `print(x)`, needs the numbers on the CPU, and waits for them; so do
-# > `tolist`, `cpu` and `torch.equal`. They get them through other operations.
+# > **Pitfall.** The last four count 0, and yet, on a GPU, they wait for the
+# > numbers: `str(x)`, and so `print(x)`, `tolist`, `cpu` and `torch.equal`
+# > read where `CountReads` doesn't look.
 #
-# So a count of 0 means that nothing read a number as `item` does. On a GPU,
-# `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that wait.
+# On a GPU, `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that
+# wait.
 #
-# In training, the usual reader is the log of the loss. This loop is told how
-# to log: with `Tensor.item`, a number is read at each step; with
-# `Tensor.detach`, a tensor without its graph stays on the device.
+# In training, the usual reader is the log of the loss. With `Tensor.item` for
+# `log`, this loop reads a number at each step; with `Tensor.detach`, a tensor
+# without its graph stays on the device.
 
 
 # %%
@@ -684,8 +666,8 @@ def train(log):
 
 
 # %% [markdown]
-# How many reads has each? The second log is brought back in one copy, at the
-# end, after the count.
+# How many reads has each? The second log is copied at the end, after the
+# count, in one piece.
 
 # %%
 with CountReads() as reads_item:
@@ -697,8 +679,8 @@ assert_close(losses_item, kept, rtol=1e-5, atol=0)
 reads_item.count, reads_kept.count
 
 # %% [markdown]
-# The losses are the same, with a hundred reads or with none. On a CPU nothing
-# is queued, and no read waits. If you have a GPU, compare the two times.
+# The losses are the same, with a hundred reads or with none. On a CPU no read
+# waits. On a GPU, compare the two times.
 
 # %% tags=["nbval-ignore-output"]
 time_item = seconds(train, torch.Tensor.item)
@@ -711,9 +693,9 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # ## Save here, load there
 #
 # A file of tensors ([chapter 04](04_file_io.ipynb)) records where each was.
-# `map_location` says where to put them. It can be a function, which is given
-# each tensor's data and recorded place; this one notes the place and, by
-# returning `None`, changes nothing. `BytesIO` is a file in memory.
+# `map_location` says where to put them. It can be a function of each tensor's
+# data and recorded place; this one notes the place and, by returning `None`,
+# changes nothing. `BytesIO` is a file in memory.
 
 # %%
 torch.manual_seed(0)
@@ -728,12 +710,10 @@ assert recorded == {str(trained.out.weight.device)}
 # %% [markdown]
 # `torch.load` puts tensors back where they were.
 #
-# > **Pitfall.** A file that was saved on a GPU doesn't load where this GPU is
-# > missing.
+# > **Pitfall.** A file saved on a GPU doesn't load where this GPU is missing.
 #
 # `mock.patch` makes this file say that it comes from GPU number 99. (You may
-# skip how.) The rest of the message depends on the machine, and recommends
-# `map_location`.
+# skip how.) The rest of the message recommends `map_location`.
 
 # %%
 far_file = io.BytesIO()
@@ -748,7 +728,7 @@ except RuntimeError as missing:
 
 # %% [markdown]
 # With `map_location="cpu"` it loads without this GPU. `load_state_dict` then
-# copies the values to where the parameters are; `state` stays on the CPU.
+# copies the values to where the parameters are.
 
 # %%
 far_file.seek(0)
@@ -764,21 +744,21 @@ state["out.weight"].device
 # ## Summary
 #
 # - Choose `device` once.
-# - Most operations need their inputs in one place. Numbers (tensors without
-#   dimensions), `copy_` and indices may come from the CPU. `.to` returns a
-#   copy, or the same object if it is there already.
+# - Most operations need their inputs in one place. Tensors without dimensions,
+#   sources of `copy_` and indices may come from the CPU. `.to` returns a copy,
+#   or the same object if it is there already.
 # - A tensor is created on the CPU, unless `device=`, `with torch.device(...)`
-#   or `set_default_device` says otherwise.
+#   or `set_default_device` names another place.
 # - A module moves in place, with parameters and buffers. Plain attributes, and
 #   tensors created in `forward` without `device=`, don't follow. A call on
-#   `meta` finds some of them without a GPU, and misses others.
+#   `meta` finds some of them.
 # - Move the network, then create the optimizer. Loading an optimizer's state
-#   brings averages to the parameters, and leaves Adam's `step` on the CPU.
+#   brings its averages to the parameters.
 # - Draw on the CPU, then move. Compare with a tolerance, a wider one with
 #   TF32.
 # - Calls to a GPU return early. Warm up, wait, repeat, take the median.
 # - `item`, `float`, `print`, `tolist`, `cpu` and `if` wait for the queue. Keep
-#   the log on the device.
+#   logs on the device.
 # - `torch.load(file, map_location="cpu")` needs no GPU; a module's
 #   `load_state_dict` copies to where the parameters are.
 
@@ -808,8 +788,9 @@ from d2l_helpers import check
 # the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
 # each of your devices, and draw time against size. From which size on does the
 # time grow with the size? Why is this size another one than for the matrix
-# products? How many operations, additions and multiplications together, does
-# one number of the result take, if $n$ is 1,000?
+# products? For $n = 1000$, how many operations, additions and multiplications
+# together, does one number of the result take, in such a sum and in such a
+# product?
 
 
 # %%

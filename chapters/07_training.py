@@ -17,10 +17,9 @@
 # %% [markdown]
 # # Train anywhere, stop and resume
 #
-# A training run can take days, and a machine can stop at any moment. In this
-# chapter you train a small model on real data, on a CPU or a GPU. You stop it
-# in the middle of an epoch and resume it, and it ends as if it had never
-# stopped: on a CPU, to the last bit.
+# A training run can take days, and a machine can stop at any moment. Here you
+# train a small model on real data, on a CPU or a GPU. You stop it halfway and
+# resume it, and it ends as if it had never stopped: on a CPU, to the last bit.
 #
 # **You will learn** to
 #
@@ -39,13 +38,12 @@
 # [softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)).
 #
 # **You need** chapters 01, [Build networks from blocks](01_blocks.ipynb), and
-# 04, [Save and load tensors and models](04_file_io.ipynb). Logits and cross
-# entropy are explained where they come up. The cells take about ten seconds on
-# a CPU, and use a GPU where there is one.
+# 04, [Save and load tensors and models](04_file_io.ipynb). The cells take
+# about ten seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses; `d2l` is the book's own
-# package. Its last line chooses the device, for the whole chapter.
+# package. Its last line chooses the device for the whole chapter.
 
 # %%
 import math
@@ -70,8 +68,8 @@ use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
-# The products of this chapter are small, so one thread of the CPU is enough
-# for them; and one thread adds up in the same order each time.
+# For small products one thread of the CPU is enough, and it adds up in the
+# same order each time.
 
 # %%
 torch.set_num_threads(1)
@@ -80,7 +78,7 @@ torch.set_num_threads(1)
 # ## Look at the data
 #
 # scikit-learn comes with 1,797 handwritten digits, images of 8 x 8 pixels.
-# Look at the range of the pixels before they enter a model.
+# Look at the range of the pixels.
 
 # %%
 digits = load_digits()
@@ -88,8 +86,7 @@ print("images:", digits.images.shape, "labels:", digits.target.shape)
 print("pixels from", digits.images.min(), "to", digits.images.max())
 
 # %% [markdown]
-# How often does each of the ten digits occur? This tells which accuracy you
-# get without a model.
+# How often does each of the ten digits occur?
 
 # %%
 counts = torch.from_numpy(digits.target).bincount()
@@ -97,8 +94,9 @@ assert counts.max() / counts.sum() < 0.11
 counts.tolist()
 
 # %% [markdown]
-# They occur about equally often: to guess the same digit each time is right
-# one time in ten. The next function shows digits. (You may skip its lines.)
+# They occur about equally often: if you guess the same digit each time, you
+# are right one time in ten. The next function shows digits. (You may skip its
+# lines.)
 
 
 # %%
@@ -119,8 +117,8 @@ show_digits(digits.images, digits.target, 2, 10, height=2)
 plt.show()
 
 # %% [markdown]
-# Some need a second look. The next cell scales the pixels to lie between 0 and
-# 1. How much memory do all images take?
+# Now the pixels are scaled to lie between 0 and 1. How much memory do all
+# images take?
 
 # %%
 X = (torch.from_numpy(digits.images).float() / 16).to(device)
@@ -128,17 +126,15 @@ y = torch.from_numpy(digits.target).long().to(device)
 f"{X.numel() * X.element_size():,} bytes"
 
 # %% [markdown]
-# They take half a megabyte, so they move to the device once. If they didn't
-# fit there, each batch would be moved.
+# They take half a megabyte, so they move to the device once.
 
 # %% [markdown]
 # ### Three parts
 #
 # The *training* digits set the weights. The *validation* digits decide when to
-# stop and which weights to keep. Weights that were chosen by some digits tend
-# to look a little too good on them, so the final claim needs digits that took
-# part in no choice: the *test* digits. A seed makes the split the same each
-# time.
+# stop and which weights to keep. Weights tend to look a little too good on the
+# digits that chose them, so the final claim needs digits that took part in no
+# choice: the *test* digits. A seed makes the split the same each time.
 
 # %%
 torch.manual_seed(0)
@@ -148,8 +144,8 @@ assert torch.equal(order.sort().values, torch.arange(len(X)))
 len(train), len(valid), len(test)
 
 # %% [markdown]
-# Each digit is in exactly one part, as the assertion says. The parts are
-# tensors of positions, which pick images and labels.
+# The parts are tensors of positions, each digit in one of them. They pick
+# images and labels.
 
 # %%
 X_train, y_train = X[train], y[train]
@@ -163,8 +159,7 @@ X_test, y_test = X[test], y[test]
 # into a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to
 # 0 with a probability of 0.1 and divides the others by 0.9, so that the model
 # doesn't rely on a single pixel. `MLP` turns the row into ten scores, the
-# *logits*, one for each digit. It ends without a ReLU, so that a logit can be
-# negative.
+# *logits*. It ends without a ReLU, so that a logit can be negative.
 
 
 # %%
@@ -185,9 +180,9 @@ net
 # Softmax turns the ten logits into ten probabilities
 # ([chapter 01](01_blocks.ipynb)). The *cross-entropy* loss is minus the
 # logarithm of the probability of the right class, here its mean over all
-# training digits. The function takes the logits, and applies softmax itself. A
-# model that knows nothing gives each class about 1/10. Which loss do you
-# expect before the first step?
+# training digits. `F.cross_entropy` takes the logits, and applies softmax
+# itself. A model that knows nothing gives each class about 1/10. Which loss do
+# you expect before the first step?
 
 # %%
 net.eval()
@@ -207,16 +202,16 @@ net.eval()
 assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
 
 # %% [markdown]
-# In training the two answers differed, in evaluation they are equal.
+# In training the two answers differ, in evaluation they are equal.
 #
-# Why is there no `CenteredLayer` ([chapter 03](03_custom_layers.ipynb))? It
-# subtracts the mean of the whole batch, so the answer for a digit would depend
-# on the digits beside it, even in evaluation. With `net` it doesn't.
+# Why is there no `CenteredLayer` ([chapter 03](03_custom_layers.ipynb))? Even
+# in evaluation it subtracts the mean of the batch: the answer for a digit
+# would depend on those beside it. With `net` it doesn't.
 
 # %%
 torch.manual_seed(0)
 centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
-centered.to(device).eval(), net.eval()
+centered.to(device).eval()
 assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
 assert_close(net(X[:1]), net(X[:20])[:1])
 
@@ -226,7 +221,7 @@ assert_close(net(X[:1]), net(X[:20])[:1])
 # What belongs to a run is kept together: the model, the optimizer, a generator
 # of random numbers that shuffles the digits, and the *history*, a list of
 # results. The generator is on the CPU, so that the order is the same with any
-# device.
+# device. `SimpleNamespace` is an object with these attributes.
 
 
 # %%
@@ -245,7 +240,7 @@ def new_run(seed, num_hiddens=128):
 # A training step has five lines. *Forward* and *loss* compute; *zero* forgets
 # the gradients of the step before; *backward* computes new ones; *step*
 # changes the weights. What will the step do to the loss on the same batch?
-# Dropout is off here, so that both losses are of the same inputs.
+# (Dropout is off, so that the inputs stay the same.)
 
 # %%
 one = new_run(seed=0)
@@ -259,9 +254,9 @@ assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown]
 # The loss falls. In an *epoch*, each training digit is used once, here in 24
-# batches of 50. Reading a number from a GPU makes Python wait for it
-# ([chapter 06](06_devices.ipynb) counts such reads), so the losses are added
-# up on the device, and read once.
+# batches of 50. Reading a number from a GPU makes Python wait
+# ([chapter 06](06_devices.ipynb)), so the losses are added up on the device,
+# and read once.
 
 
 # %%
@@ -296,8 +291,8 @@ def evaluate(net, X, y):
 
 # %% [markdown]
 # The history gets three numbers for each epoch: the training loss, and the
-# loss and the accuracy on the validation digits. (`*evaluate(...)` puts its
-# two results into the tuple.)
+# loss and the accuracy on the validation digits. (`*` puts both results of
+# `evaluate` into the tuple.)
 
 
 # %%
@@ -320,8 +315,8 @@ f"from {before:.0%} to {after:.0%}"
 # %% [markdown]
 # ## Watch it learn
 #
-# Now twenty epochs. Which will be lower, the training loss or the validation
-# loss?
+# In twenty epochs, which will be lower, the training loss or the validation
+# loss? (`zip(*...)` turns rows into columns.)
 
 # %%
 watched = new_run(seed=0)
@@ -331,7 +326,7 @@ train_loss, valid_loss, accuracy = zip(*watched.history, strict=True)
 
 # %% [markdown]
 # Find the answer in the left picture. In the right one, look at the scale.
-# (You may skip the lines of the cell.)
+# (You may skip the lines.)
 
 # %% mystnb={"image": {"alt": "Two line plots over 20 epochs. Left, the loss: the training loss, a solid blue line, falls from 1.75 to about 0.13; the validation loss, a dashed orange line, falls from 0.74 to about 0.08 and is the lower one throughout. Right, the validation accuracy rises from 0.86 to about 0.98, with falls of up to 0.03 on the way."}}
 epochs = list(range(1, 21))
@@ -345,10 +340,9 @@ plt.show()
 
 # %% [markdown]
 # The validation loss is lower, though the weights were fitted to the training
-# digits. (The accuracy's axis begins far above 0: its zigzag is a few of 297
-# digits.) But the training loss was taken with dropout, and during the epoch,
-# while the weights still improved. Measure both with the last weights and
-# without dropout. Which is lower now?
+# digits. (The accuracy's zigzag is a few of 297 digits.) But the training loss
+# was taken with dropout, while the weights still improved. Which is lower with
+# the last weights and without dropout?
 
 # %%
 train_end, _ = evaluate(watched.net, X_train, y_train)
@@ -356,16 +350,16 @@ valid_end, _ = evaluate(watched.net, X_valid, y_valid)
 assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
 
 # %% [markdown]
-# Now the training loss is lower, as one would expect.
+# Then the training loss is lower.
 
 # %% [markdown]
 # ## Save the run
 #
-# What changes during a run? The weights; the optimizer, which keeps a
-# *momentum*, a fading sum of past gradients, for each weight; the generator
-# that shuffles; the generator that dropout draws from, which is PyTorch's own
-# for the device; and the history. PyTorch's own generators don't belong to the
-# run, so two functions read and set their states.
+# What changes during a run? The weights; the optimizer's *momentum*, a fading
+# sum of past gradients for each weight; the generator that shuffles; the
+# generator that dropout draws from, PyTorch's own for the device; and the
+# history. PyTorch's own generators don't belong to the run, so two functions
+# read and set their states.
 
 
 # %%
@@ -385,8 +379,7 @@ def set_random_state(state):
 # %% [markdown]
 # A *checkpoint* is a file with all of this. It is written under another name
 # and then renamed: if the writing breaks off, the last checkpoint is still
-# there ([chapter 04](04_file_io.ipynb) tries it, and adds `fsync` for a power
-# cut).
+# there. ([Chapter 04](04_file_io.ipynb) adds `fsync` for a power cut.)
 
 
 # %%
@@ -409,12 +402,11 @@ def save_run(run, path):
 
 # %% [markdown]
 # Resuming goes the other way, into a new run. `weights_only=True` lowers the
-# risk that a file runs code, and doesn't remove it: load your own checkpoints,
-# and none from strangers ([chapter 04](04_file_io.ipynb)).
-# `map_location="cpu"` loads the tensors to the CPU: generators take their
-# state there, and the model and the optimizer copy the weights and the
-# momentum to the device. So a run can continue on another kind of device, but
-# dropout then draws other numbers. `skip` leaves out a part, for an experiment
+# risk that a file runs code, and doesn't remove it: load no checkpoint of a
+# stranger. `map_location="cpu"` loads the tensors to the CPU: generators take
+# their state there, and the model and the optimizer copy weights and momentum
+# to the device. So a run can continue on another kind of device, but dropout
+# then draws other numbers. `skip`, a part to leave out, is for an experiment
 # below.
 
 
@@ -434,8 +426,8 @@ def resume(run, path, skip=None):
 
 
 # %% [markdown]
-# The files go to a temporary directory. Here is the checkpoint of the run that
-# had one epoch: six entries, all of types that `weights_only=True` accepts.
+# The files go to a temporary directory. Here is the checkpoint of the run of
+# one epoch. `weights_only=True` accepts all its types.
 
 # %%
 temporary = tempfile.TemporaryDirectory()
@@ -447,7 +439,7 @@ for name, part in torch.load(folder / "young.pt", weights_only=True).items():
 # %% [markdown]
 # ## Stop in the middle and resume
 #
-# First the run that isn't stopped, 10 epochs long.
+# First a run of 10 epochs that isn't stopped.
 
 # %%
 whole = new_run(seed=0)
@@ -455,8 +447,9 @@ while len(whole.history) < 10:
     one_epoch(whole)
 
 # %% [markdown]
-# Two runs are compared by every parameter and the whole history. On a CPU they
-# must be equal; on a GPU, whose rounding may differ from run to run, close.
+# Two runs are compared by every parameter and the whole history. On a CPU
+# these must be equal; on a GPU, whose rounding may differ from run to run,
+# close.
 
 
 # %%
@@ -474,8 +467,7 @@ def assert_same_end(run, other):
 
 
 # %% [markdown]
-# Before you compare a resumed run with this one, see whether the same run ends
-# the same when nothing stops it. Is the seed enough for that?
+# Is the seed enough for a second run to end the same, when nothing stops it?
 
 # %%
 again = new_run(seed=0)
@@ -484,12 +476,12 @@ while len(again.history) < 10:
 assert_same_end(whole, again)
 
 # %% [markdown]
-# Here the seed is enough. Don't expect it of another version of PyTorch,
+# Here the seed is enough. Don't expect this with another version of PyTorch,
 # another machine or another number of threads.
 #
-# Now the accident. A *forward pre-hook* is a function that PyTorch runs before
-# `forward`. This one counts the training batches of epoch 8, and raises an
-# error before the 16th. (You may skip its lines.)
+# A *forward pre-hook* is a function that PyTorch runs before `forward`. This
+# one counts the training batches of epoch 8, and raises an error at the 16th.
+# (You may skip its lines.)
 
 
 # %%
@@ -508,8 +500,8 @@ def cut_power(run, epoch=8, batch=16):
 
 
 # %% [markdown]
-# The run writes a checkpoint after each epoch, until it is stopped. How many
-# epochs will the file hold?
+# The run writes a checkpoint after each epoch. How many epochs will the file
+# hold?
 
 # %% tags=["raises-exception"]
 stopped = new_run(seed=0)
@@ -520,7 +512,7 @@ while len(stopped.history) < 10:
 
 # %% [markdown]
 # The weights in memory have seen 15 batches more than those in the file. After
-# a real power cut, only the file is left.
+# a power cut, only the file is left.
 
 # %%
 saved = torch.load(folder / "stopped.pt", weights_only=True)
@@ -529,9 +521,9 @@ assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown]
-# The file holds seven epochs. The 15 batches of epoch 8 will be computed
-# again. The new run begins with another seed, so whatever agrees at the end
-# comes from the file.
+# The file holds seven epochs; the 15 batches will be computed again. The new
+# run begins with another seed, so whatever agrees at the end comes from the
+# file.
 
 # %%
 resumed = new_run(seed=1)
@@ -541,9 +533,7 @@ while len(resumed.history) < 10:
 assert_same_end(whole, resumed)
 
 # %% [markdown]
-# The end is the same: every parameter and every entry of the history. The
-# whole run wrote no checkpoints, so writing them doesn't change the end
-# either.
+# The end is the same, though `whole` wrote no checkpoints.
 
 # %% [markdown]
 # ### Leave something out
@@ -566,22 +556,20 @@ for part in ("optimizer", "generator", "random", "nothing"):
     print(f"left out: {part}, same end: {same}, over 90%: {good}")
 
 # %% [markdown]
-# All four reach 90%, and only the one that lacks nothing ends as the whole run
-# did. The accuracy doesn't show that something is missing; the comparison
-# does.
+# All four reach 90%, and only the one that lacks nothing ends as `whole` did.
+# The accuracy doesn't show that something is missing; the comparison does.
 
 # %% [markdown]
 # ## Keep the best and stop early
 #
 # How many epochs are enough? *Early stopping* ends a run when the validation
 # loss has had no new minimum for some epochs, the *patience*. By then the best
-# weights are that many epochs old, so keep them, in a file: a state dict in
-# memory goes on changing with the model ([chapter 04](04_file_io.ipynb) shows
-# this pitfall).
+# weights are that many epochs old, so keep them in a file: a state dict in
+# memory goes on changing with the model ([chapter 04](04_file_io.ipynb)).
 #
 # The history tells how long ago the loss was lowest, so a checkpoint needs no
-# further entry for early stopping. Of these three epochs, the second was the
-# best. How many epochs ago was it, at the end?
+# further entry. Of these three epochs, the second was the best. How many
+# epochs ago was it?
 
 
 # %%
@@ -594,8 +582,8 @@ epochs_since_best([(0.9, 0.5, 0.8), (0.6, 0.3, 0.9), (0.4, 0.4, 0.9)])
 
 # %% [markdown]
 # It was one epoch ago. This is the loop in full: train, evaluate, keep the
-# best, save the run, stop. The patience is five epochs. Will it run for all of
-# 100 epochs?
+# best, save the run, stop. The patience is five epochs. Will it run for 100
+# epochs?
 
 # %%
 final = new_run(seed=0)
@@ -610,14 +598,13 @@ for _ in range(100):
 assert waited == 5 and len(final.history) < 100
 
 # %% [markdown]
-# It stopped earlier, and `best.pt` holds the weights of five epochs before the
-# end.
+# It stopped earlier. `best.pt` holds the weights of five epochs before.
 
 # %% [markdown]
 # ## Load the model for use
 #
-# To use the model, the code that makes it and its weights are enough. The
-# optimizer and the generators belong to the training. Don't forget `eval()`.
+# To use the model, the code that makes it and its weights are enough. Don't
+# forget `eval()`.
 
 # %%
 path = folder / "best.pt"
@@ -627,7 +614,7 @@ ready.load_state_dict(weights)
 ready.eval().training
 
 # %% [markdown]
-# Dropout is off. Are these the best weights? Then their validation loss is the
+# Dropout is off. If these are the best weights, their validation loss is the
 # lowest of the history.
 
 # %%
@@ -637,9 +624,9 @@ tolerance = 0 if device.type == "cpu" else 1e-4
 assert_close(best_loss, lowest, rtol=tolerance, atol=tolerance)
 
 # %% [markdown]
-# They are. Now, and not before, use the test digits, which took part in no
-# choice. The claim is an accuracy of over 94%; the number itself may differ a
-# little on your machine.
+# It is the lowest. Now, and not before, use the test digits, which took part
+# in no choice. The claim is an accuracy of over 94%; yours may differ a
+# little.
 
 # %% tags=["nbval-ignore-output"]
 _, test_accuracy = evaluate(ready, X_test, y_test)
@@ -647,9 +634,8 @@ assert test_accuracy > 0.94
 f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 
 # %% [markdown]
-# The accuracy doesn't tell which mistakes are left. Here are the first, seven
-# at most. Above each stands its label, then what the model read. Would you
-# have read them right?
+# Here are the first mistakes, seven at most, each under its label and what the
+# model read. Would you have read them right?
 
 # %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
 with torch.inference_mode():
@@ -660,15 +646,11 @@ show_digits(X_test[wrong].cpu(), titles, 1, 7, height=1.4)
 plt.show()
 
 # %% [markdown]
-# You may have read some of them wrong too.
-
-# %% [markdown]
 # ## Count the time
 #
 # How long does an epoch take here? The first one warms up, and the median of
-# the next three counts. Python doesn't wait for a GPU by itself, but
-# `train_epoch` ends by reading a number, and this waits for the work before
-# it.
+# the next five counts. `train_epoch` ends by reading a number, which waits
+# for a GPU.
 
 
 # %%
@@ -676,7 +658,7 @@ def milliseconds(num_hiddens, batch_size=50):
     run = new_run(seed=0, num_hiddens=num_hiddens)
     train_epoch(run, batch_size)
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         train_epoch(run, batch_size)
         times.append(time.perf_counter() - start)
@@ -695,12 +677,12 @@ for num_hiddens in (128, 512, 2048):
     print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
 
 # %% [markdown]
-# On the machine that made this page it took a few times as long, not 16. Your
-# numbers differ, so look at the growth. Where the time grows as fast as the
-# model, the device is busy computing, and a faster one helps. Where it hardly
-# grows, most of the time goes into calls: Python and PyTorch prepare each
-# operation, however small. Larger batches mean the same multiplications in
-# fewer calls. How much of the small model's time will be left?
+# On the machine that made this page it took a few times as long, not 16. Look
+# at the growth on yours. Where the time grows as fast as the model, the device
+# is busy computing, and a faster one helps. Where it hardly grows, most of the
+# time goes into calls: Python and PyTorch prepare each operation, however
+# small. Larger batches mean the same multiplications in fewer calls. How much
+# of the small model's time will be left?
 
 # %% tags=["nbval-ignore-output"]
 for batch_size in (50, 200, 1200):
@@ -710,11 +692,9 @@ for batch_size in (50, 200, 1200):
     print(f"batch size {batch_size:4}, number of steps {steps:2}: {ms:.1f} ms")
 
 # %% [markdown]
-# On that machine most of it was gone: the time had gone into calls. A GPU
-# doesn't shorten the calls, since they are prepared on the CPU. It is faster
-# where a call holds much work: wide layers, large batches, large images.
-# [Chapter 06](06_devices.ipynb) measures small and large products on each
-# device.
+# On that machine much of it was gone: it had gone into calls. A GPU doesn't
+# shorten the calls, since the CPU prepares them. It is faster where a call
+# holds much work: wide layers, large batches, large images.
 
 # %% [markdown]
 # ## Summary
@@ -725,8 +705,8 @@ for batch_size in (50, 200, 1200):
 #   `inference_mode`.
 # - The device is chosen in one line; orders are drawn on the CPU.
 # - A checkpoint holds the weights, the optimizer, the state of each generator
-#   that the run uses, and the history. It is written under another name, then
-#   renamed. Load none from strangers.
+#   that the run uses, and the history. Write it under another name, then
+#   rename it.
 # - Resumed from it, a run on a CPU, with one thread, ends the same to the last
 #   bit. Without the optimizer or a generator it ends elsewhere, and no error
 #   is raised.

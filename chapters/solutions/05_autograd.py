@@ -271,7 +271,7 @@ def jacobian(function, x):
     y = function(x)
     rows = [
         grad(y, x, weights, retain_graph=True)[0]
-        for weights in torch.eye(len(y)).to(y)
+        for weights in torch.eye(len(y)).to(y)  # to its device and type
     ]
     return torch.stack(rows)  # m times (n,) -> (m, n)
 
@@ -354,9 +354,9 @@ added = "more and more"
 check.what_second_derivatives_cost(count_nodes, added)
 
 # %% [markdown]
-# In PyTorch 2.13 the numbers are 3, 6, 15 and 38. From the first derivative
-# on, each has more than twice as many nodes as the one before. (`*derivatives`
-# takes all counts but the first.)
+# From the first derivative on, each has more than twice as many nodes as the
+# one before: in PyTorch 2.13 the numbers are 3 for the value, then 6, 15 and
+# 38. (`*derivatives` takes all counts but the first.)
 
 # %%
 u = torch.tensor(1.0, requires_grad=True)
@@ -365,15 +365,20 @@ assert value < derivatives[0]
 [later > 2 * earlier for earlier, later in pairwise(derivatives)]
 
 # %% [markdown]
-# **Memory.** The nodes keep values, and `saved_tensors_hooks` calls a function
-# for each of them. How many are kept for the derivatives?
+# **Memory.** The nodes keep values. `saved_tensors_hooks` calls its first
+# function when one is kept, and its second when it is used. How many are kept
+# for the derivatives?
 
 
 # %%
 def kept_values(order):
     kept = []
-    hooks = (lambda t: kept.append(t) or t, lambda t: t)
-    with torch.autograd.graph.saved_tensors_hooks(*hooks):
+
+    def note(t):
+        kept.append(t)
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
         value = u.sin().exp()
         for _ in range(order):
             (value,) = grad(value, u, create_graph=True)
@@ -643,13 +648,12 @@ except RuntimeError as error:
     print(str(error).split(" (")[0])
 
 # %% [markdown]
-# **Pitfall.** Where no `backward` runs, as in a loop that only tests, the
-# values stay too, those that the operations of the network keep, for each
-# batch. Under `no_grad`, such a loop makes no graph.
+# **Pitfall.** Where no `backward` runs, as in a loop that only tests, the kept
+# values stay too, for each batch. Under `no_grad`, such a loop makes no graph.
 #
 # **Another way.** `loss.detach()` cuts the graph off as well. On a GPU, `item`
-# waits in each step until the loss is computed; a sum of detached losses
-# stays there, and needs one `item` at the end.
+# waits in each step until the loss is computed; a sum of detached losses needs
+# one `item` at the end.
 
 # %%
 total = torch.zeros(())

@@ -78,8 +78,9 @@ class CountReads(TorchDispatchMode):
 # the median of five runs or more. Time sums of $10^2$ to $10^7$ numbers on
 # each of your devices, and draw time against size. From which size on does the
 # time grow with the size? Why is this size another one than for the matrix
-# products? How many operations, additions and multiplications together, does
-# one number of the result take, if $n$ is 1,000?
+# products? For $n = 1000$, how many operations, additions and multiplications
+# together, does one number of the result take, in such a sum and in such a
+# product?
 
 # %% [markdown]
 # **Idea.** `seconds` warms up, waits and takes the median; what is left is to
@@ -311,7 +312,8 @@ check.two_at_once(at_once)
 
 # %% [markdown]
 # With two GPUs, each gets a matrix; without, both are on `device`. Are the
-# results right?
+# results right? (`multiply` returns a list of one matrix; `(R,)` takes it
+# out.)
 
 
 # %%
@@ -376,7 +378,7 @@ work.exception()
 # %%
 def stays_behind(net):
     return [
-        f"{path}.{name}".lstrip(".")
+        f"{path}.{name}".lstrip(".")  # no dot after an empty path
         for path, module in net.named_modules()
         for name, value in vars(module).items()
         if isinstance(value, torch.Tensor)

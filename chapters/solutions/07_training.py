@@ -46,9 +46,9 @@ use_style()
 #
 # The solutions need the digits, the runs and the checkpoints of the chapter.
 # They are repeated here, on the CPU alone, where two ends can be compared to
-# the last bit. Three functions differ from the chapter's: `train_epoch`, which
-# takes the digits as arguments, since some solutions train on others, and
-# `step` and `save_more`, which are new: copy them to try 7.3 and 7.4 there.
+# the last bit. `train_epoch` takes the digits as arguments, since some
+# solutions train on others. `step` and `save_more` are new: copy them to try
+# 7.3 and 7.4 in the chapter.
 
 # %%
 torch.set_num_threads(1)
@@ -100,7 +100,7 @@ def new_run(seed):
 
 # %% [markdown]
 # The five lines of a step are a function here, which returns the sum of the
-# losses.
+# losses. (`train()`, like `eval()`, returns the network.)
 
 
 # %%
@@ -109,7 +109,7 @@ def step(run, X, y):
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
-    return loss.detach().cpu() * len(X)
+    return loss.detach() * len(X)
 
 
 # %% [markdown]
@@ -272,7 +272,7 @@ def stop_by_loss(history, patience):
 
 # %% [markdown]
 # A rule doesn't change the training, so one run for each seed serves both. It
-# goes on until both have stopped.
+# goes on as long as a rule names its last epoch: that one hasn't stopped.
 
 
 # %%
@@ -398,9 +398,9 @@ lowest, now = (
 assert now < lowest
 
 # %% [markdown]
-# It is: 0.062 after 0.069 on the machine that made this page. Near the minimum
-# the old steps were too long. But the same 297 digits have chosen once more,
-# so a part of the gain may be luck.
+# It is lower: 0.062 after 0.069 on the machine that made this page. Near the
+# minimum the old steps were too long. But the same 297 digits have chosen once
+# more, so a part of the gain may be luck.
 #
 # **At the edges.** Without the history the weights are the same, but early
 # stopping, and `assert_same_end`, need it.
@@ -495,9 +495,9 @@ assert_same_end(scheduled, resumed)
 last_rates
 
 # %% [markdown]
-# **Pitfall.** Without the other file, you would call `save_run(run, path)` and
-# then `save` for the same path. A power cut between the two leaves a
-# checkpoint without a scheduler. Write the path once.
+# **Pitfall.** Without the `.part` file of `save_more`, you would call
+# `save_run(run, path)` and then `save` for the same path. A power cut between
+# the two leaves a checkpoint without a scheduler. Write the path once.
 
 # %% [markdown]
 # ## 7.4 Lose less
@@ -614,7 +614,7 @@ len(seen)
 assert_same_end(whole, resumed)
 
 # %% [markdown]
-# It does, to the last bit.
+# It ends the same, to the last bit.
 #
 # **Another way.** Save the state that the generator had before the order was
 # drawn, and draw it again. The file is smaller by 1,200 numbers.
@@ -724,7 +724,7 @@ def confusion(y, answers):
 
 def most_confused(C):
     both = (C + C.T).triu(diagonal=1)  # each pair once, no diagonal
-    return divmod(both.argmax().item(), 10)
+    return divmod(both.argmax().item(), 10)  # 10 i + j -> (i, j)
 
 
 sums = {"all entries": 297, "diagonal": 290}
@@ -810,7 +810,8 @@ check.new_hands(split_new_hands, lower)
 
 # %%
 def accuracy_of(split, seed):
-    (train, _, test), run = split(seed), new_run(seed)
+    train, _, test = split(seed)
+    run = new_run(seed)
     for _ in range(5):
         train_epoch(run, X[train], y[train])
     return evaluate(run.net, X[test], y[test])[1]
