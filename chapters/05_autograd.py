@@ -455,7 +455,8 @@ frozen(X).sum().backward()
 # %% [markdown]
 # The two of the first layer do: the gradient passes through the frozen one.
 # With `no_grad` around the second layer, there is no way back to the first.
-# ([Chapter 02](02_parameters.ipynb) trains the rest of a frozen network.)
+# ([Chapter 02](02_parameters.ipynb#cell-id=freeze-a-layer) trains the rest of
+# a frozen network.)
 
 # %%
 H = frozen[0](X)  # (2, 20) -> (2, 8)
@@ -690,9 +691,9 @@ stable = Softplus.apply(at)
 
 # %% [markdown]
 # A `backward` that you wrote can be wrong without an error. `gradcheck`
-# ([chapter 03](03_custom_layers.ipynb)) compares it, in double precision, with
-# slopes from small changes of the input. The second function below is a square
-# with one factor detached. Which one passes?
+# ([chapter 03](03_custom_layers.ipynb#cell-id=check-a-layer)) compares it, in
+# double precision, with slopes from small changes of the input. The second
+# function below is a square with one factor detached. Which one passes?
 
 # %%
 torch.manual_seed(0)
@@ -961,6 +962,7 @@ check.log_that_grows(train, log_nodes)
 # %% [markdown]
 # ## Where to go next
 #
-# [Write layers of your own](03_custom_layers.ipynb) shows what goes wrong when
-# a layer cuts the graph. [Run the same code on CPU and CUDA](06_devices.ipynb)
-# moves the work to a GPU. The [front page](index.md) lists all chapters.
+# [Chapter 03](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)
+# shows what goes wrong when a layer cuts the graph.
+# [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a
+# GPU. The [front page](index.md) lists all chapters.

@@ -267,7 +267,8 @@ print("place:", next(fixed.parameters()).device)
 # module has no `device`; the cell asked a parameter.
 #
 # > **Pitfall.** A tensor in a plain attribute stays behind, as the table in
-# > [chapter 03](03_custom_layers.ipynb) says.
+# > [chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# > says.
 #
 # This layer multiplies its output by constants.
 
@@ -367,8 +368,8 @@ adam.load_state_dict(adam.state_dict())
 # Loading brings the averages, `exp_avg` of the gradients and `exp_avg_sq` of
 # their squares, to the type and the place of the parameters. `step`, which
 # counts steps, keeps its type. It also stays on the CPU
-# ([chapter 04](04_file_io.ipynb)), where Python reads it without waiting for a
-# GPU.
+# ([chapter 04](04_file_io.ipynb#cell-id=load-on-another-device)), where Python
+# reads it without waiting for a GPU.
 
 # %% [markdown]
 # ## Get the same numbers
@@ -692,10 +693,10 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # %% [markdown]
 # ## Save here, load there
 #
-# A file of tensors ([chapter 04](04_file_io.ipynb)) records where each was.
-# `map_location` says where to put them. It can be a function of each tensor's
-# data and recorded place; this one notes the place and, by returning `None`,
-# changes nothing. `BytesIO` is a file in memory.
+# A file of tensors ([chapter 04](04_file_io.ipynb#cell-id=save-tensors))
+# records where each was. `map_location` says where to put them. It can be a
+# function of each tensor's data and recorded place; this one notes the place
+# and, by returning `None`, changes nothing. `BytesIO` is a file in memory.
 
 # %%
 torch.manual_seed(0)

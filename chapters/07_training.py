@@ -178,11 +178,11 @@ net
 
 # %% [markdown]
 # Softmax turns the ten logits into ten probabilities
-# ([chapter 01](01_blocks.ipynb)). The *cross-entropy* loss is minus the
-# logarithm of the probability of the right class, here its mean over all
-# training digits. `F.cross_entropy` takes the logits, and applies softmax
-# itself. A model that knows nothing gives each class about 1/10. Which loss do
-# you expect before the first step?
+# ([chapter 01](01_blocks.ipynb#cell-id=classify-images)). The *cross-entropy*
+# loss is minus the logarithm of the probability of the right class, here its
+# mean over all training digits. `F.cross_entropy` takes the logits, and
+# applies softmax itself. A model that knows nothing gives each class about
+# 1/10. Which loss do you expect before the first step?
 
 # %%
 net.eval()
@@ -204,9 +204,10 @@ assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
 # %% [markdown]
 # In training the two answers differ, in evaluation they are equal.
 #
-# Why is there no `CenteredLayer` ([chapter 03](03_custom_layers.ipynb))? Even
-# in evaluation it subtracts the mean of the batch: the answer for a digit
-# would depend on those beside it. With `net` it doesn't.
+# Why is there no `CenteredLayer`
+# ([chapter 03](03_custom_layers.ipynb#cell-id=whose-mean-is-it))? Even in
+# evaluation it subtracts the mean of the batch: the answer for a digit would
+# depend on those beside it. With `net` it doesn't.
 
 # %%
 torch.manual_seed(0)
@@ -255,8 +256,8 @@ assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
 # %% [markdown]
 # The loss falls. In an *epoch*, each training digit is used once, here in 24
 # batches of 50. Reading a number from a GPU makes Python wait
-# ([chapter 06](06_devices.ipynb)), so the losses are added up on the device,
-# and read once.
+# ([chapter 06](06_devices.ipynb#cell-id=avoid-hidden-copies)), so the losses
+# are added up on the device, and read once.
 
 
 # %%
@@ -276,8 +277,8 @@ def train_epoch(run, batch_size=50):
 
 # %% [markdown]
 # Evaluation switches dropout off and, in inference mode
-# ([chapter 05](05_autograd.ipynb)), records no graph. It returns the loss and
-# the *accuracy*, the share of right answers.
+# ([chapter 05](05_autograd.ipynb#cell-id=stop-the-recording)), records no
+# graph. It returns the loss and the *accuracy*, the share of right answers.
 
 
 # %%
@@ -379,7 +380,8 @@ def set_random_state(state):
 # %% [markdown]
 # A *checkpoint* is a file with all of this. It is written under another name
 # and then renamed: if the writing breaks off, the last checkpoint is still
-# there. ([Chapter 04](04_file_io.ipynb) adds `fsync` for a power cut.)
+# there. ([Chapter 04](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)
+# adds `fsync` for a power cut.)
 
 
 # %%
@@ -565,7 +567,8 @@ for part in ("optimizer", "generator", "random", "nothing"):
 # How many epochs are enough? *Early stopping* ends a run when the validation
 # loss has had no new minimum for some epochs, the *patience*. By then the best
 # weights are that many epochs old, so keep them in a file: a state dict in
-# memory goes on changing with the model ([chapter 04](04_file_io.ipynb)).
+# memory goes on changing with the model
+# ([chapter 04](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)).
 #
 # The history tells how long ago the loss was lowest, so a checkpoint needs no
 # further entry. Of these three epochs, the second was the best. How many
