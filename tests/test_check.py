@@ -680,29 +680,6 @@ def test_clock_that_is_replaced_stops_no_answer(monkeypatch):
 
 
 @ALARMS
-def test_import_is_not_stopped(monkeypatch, tmp_path):
-    monkeypatch.setattr(_safely, "SECONDS", 0.1)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "slow_module.py").write_text("import time; time.sleep(0.3)")
-
-    def imports(_):
-        import slow_module
-
-        return len([slow_module])
-
-    def imports_and_never_ends(_):
-        import slow_module
-
-        while slow_module:
-            pass
-
-    assert anything(imports)
-    monkeypatch.delitem(sys.modules, "slow_module")
-    report = anything(imports_and_never_ends)
-    assert report.details["expected"] == "an answer within 0.1 s"
-
-
-@ALARMS
 def test_alarm_of_others_goes_on():
     before = signal.setitimer(signal.ITIMER_REAL, 50)
     try:
