@@ -1,9 +1,11 @@
 """The checks of the exercises: what they accept, refuse and leave alone."""
 
 import ast
+import builtins
 import contextlib
 import importlib
 import logging
+import math
 import os
 import pkgutil
 import random
@@ -179,6 +181,29 @@ def test_each_hint_is_for_some_wrong_answer(name):
         for text in report.details.values()
     ]
     assert {t for t in texts(module) if t not in "\n".join(said)} == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "other"),
+    [
+        (builtins, "all", lambda *_: True),
+        (builtins, "all", any),
+        (builtins, "isinstance", lambda *_: True),
+        (builtins, "type", lambda *_: int),
+        (math, "isclose", lambda *_, **__: True),
+        (torch, "allclose", lambda *_, **__: True),
+    ],
+)
+def test_nothing_is_right_if_what_judges_is_replaced(module, name, other):
+    own = getattr(module, name)
+    setattr(module, name, other)  # as short as can be
+    try:
+        report = anything(lambda _: 1)
+    finally:
+        setattr(module, name, own)
+    assert report.state == "not right yet"
+    assert report.details["got"].endswith(f"{module.__name__}.{name}")
+    assert anything(lambda _: 1)
 
 
 # Hints in steps

@@ -18,7 +18,7 @@ from torch import nn
 from . import _hints, _safely
 from ._compare import Wrong, distinct
 from ._report import Report, code, show
-from ._safely import safely
+from ._safely import replaced, safely
 from ._time_limit import TimeUp, is_of_reader
 
 
@@ -61,6 +61,12 @@ def _report(function, title, points, answers, named) -> Report:
         hint = f"Call it as `check.{function.__name__}({names})`."
         details = {"got": show(error), "hint": hint}
         return Report(title, "not right yet", points, details)
+    if names := replaced():
+        hint = "Restart the kernel, and leave these names what they are."
+        got = f"something else named {', '.join(names)}"
+        return Report(
+            title, "not right yet", points, {"got": got, "hint": hint}
+        )
     blank = [name for name, answer in bound.items() if is_blank(answer)]
     if blank:
         details = {}

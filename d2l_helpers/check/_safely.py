@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
+import math
 import os
 import random
 import sys
@@ -27,6 +29,12 @@ import torch
 from ._time_limit import time_limit
 
 SECONDS = 5  # for an answer
+JUDGES = {
+    builtins: "abs all any bool dict float getattr hasattr int isinstance "
+    "issubclass len list max min range set sorted str sum tuple type zip",
+    math: "isclose isfinite isnan",
+    torch: "allclose equal isclose",
+}
 
 
 @contextmanager
@@ -52,6 +60,23 @@ def safely() -> Iterator[None]:
         enter(torch.enable_grad())
         enter(time_limit(SECONDS))
         yield
+
+
+def replaced() -> list[str]:
+    """Names by which checks judge, and that mean something of a reader's."""
+    return [
+        f"{module.__name__}.{name}"
+        for module, names in JUDGES.items()
+        for name in names.split()
+        if not _is_own(module.__dict__[name], name, module.__name__)
+    ]
+
+
+def _is_own(function: object, name: str, module: str) -> bool:
+    kind = function.__class__
+    return (kind is type or kind is [].append.__class__) and (
+        function.__name__ == name and function.__module__ == module
+    )
 
 
 def _hide_output(enter: Callable) -> None:
