@@ -54,6 +54,12 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
 
 
 def _report(function, title, points, answers, named) -> Report:
+    if names := replaced():
+        hint = "Restart the kernel, and leave these names what they are."
+        got = f"something else named {', '.join(names)}"
+        return Report(
+            title, "not right yet", points, {"got": got, "hint": hint}
+        )
     try:
         bound = inspect.signature(function).bind(*answers, **named).arguments
     except TypeError as error:
@@ -61,12 +67,6 @@ def _report(function, title, points, answers, named) -> Report:
         hint = f"Call it as `check.{function.__name__}({names})`."
         details = {"got": show(error), "hint": hint}
         return Report(title, "not right yet", points, details)
-    if names := replaced():
-        hint = "Restart the kernel, and leave these names what they are."
-        got = f"something else named {', '.join(names)}"
-        return Report(
-            title, "not right yet", points, {"got": got, "hint": hint}
-        )
     blank = [name for name, answer in bound.items() if is_blank(answer)]
     if blank:
         details = {}
