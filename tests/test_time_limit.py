@@ -251,6 +251,14 @@ def on_one_line(package):
     exec("while True:\n try: package.work()\n except: pass", locals())
 
 
+def loop_on_one_line(package):
+    exec("while True: pass")
+
+
+def for_on_one_line(package):
+    exec("for _ in iter(int, 1): pass")
+
+
 def in_a_comprehension(package):
     def one():
         try:
@@ -334,6 +342,8 @@ NEVER_END = [
     swallowed_by_a_generator,
     recursion,
     on_one_line,
+    loop_on_one_line,
+    for_on_one_line,
     in_a_comprehension,
     called_from_c,
     endless_attribute,

@@ -120,8 +120,8 @@ class _Limit:
         if self.tool is not None:
             monitoring = sys.monitoring
             monitoring.set_events(self.tool, 0)
-            line = monitoring.events.LINE
-            monitoring.register_callback(self.tool, line, None)
+            for event in (monitoring.events.LINE, monitoring.events.JUMP):
+                monitoring.register_callback(self.tool, event, None)
             monitoring.free_tool_id(self.tool)
         sys.settrace(self.tracing)
         self.outside.clear()  # it would keep what is in these frames
@@ -158,11 +158,17 @@ class _Limit:
     def _watch(self) -> None:
         while not self.done.wait(TICK):
             frame = sys._current_frames().get(self.thread)
-            if self.clock_of_watcher.is_up(frame):
-                if hasattr(sys, "monitoring"):  # else the error traces
-                    self._press(frame)
+            if not self.clock_of_watcher.is_up(frame):
+                continue
+            if hasattr(sys, "monitoring"):
+                self._press(frame)
+            if self.tool is None:  # Python 3.11 can't trace another thread
                 self.sent = True
                 _raise_in(self.thread, self.error)
+                # It may have left the answer meanwhile: `end` must come whole.
+                frame = sys._current_frames().get(self.thread)
+                if self.state(frame) == "end":
+                    _raise_in(self.thread, None)
 
     def _press(self, frame: types.FrameType | None) -> None:
         """Let each line of the answer raise from now on."""
@@ -175,13 +181,15 @@ class _Limit:
         monitoring = sys.monitoring
         free = (i for i in (4, 3, 5, 2, 1, 0) if not monitoring.get_tool(i))
         if self.tool is None and (tool := next(free, None)) is not None:
-            line = monitoring.events.LINE
             self.tool = tool
             monitoring.use_tool_id(tool, "time limit")
-            monitoring.register_callback(tool, line, self._line)
-            monitoring.set_events(tool, line)
+            # A loop that is one line may have no event but its jump.
+            events = monitoring.events.LINE, monitoring.events.JUMP
+            for event in events:
+                monitoring.register_callback(tool, event, self._line)
+            monitoring.set_events(tool, sum(events))
 
-    def _line(self, code: types.CodeType, line: int) -> None:
+    def _line(self, code: types.CodeType, *_: int) -> None:
         """Raise before a line. A callback that raises stays in place."""
         mine = threading.get_ident() == self.thread
         if mine and self.state(sys._getframe(1)) == "answer":
@@ -220,8 +228,7 @@ class _Clock:
         return self.left <= 0 and (state == "answer" or late)
 
 
-def _raise_in(thread: int, error: type[BaseException]) -> None:
-    """Raise an error in a thread when it runs Python next."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(error)
-    )
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an error in a thread when it runs Python next; None forgets it."""
+    target = ctypes.py_object(error) if error else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), target)
