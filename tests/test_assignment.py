@@ -2,11 +2,13 @@
 
 import contextlib
 import re
+import sys
 from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
 
+import d2l_helpers.check
 from tools import assignment, book, exercises
 
 CHAPTERS = pytest.mark.parametrize(
@@ -20,10 +22,14 @@ def run(notebook, folder, monkeypatch):
     monkeypatch.chdir(folder)
     reports = []
     names = {"__name__": "__main__", "display": reports.append}
+    package = "d2l_helpers.check"
+    own = {k: v for k, v in sys.modules.items() if k.startswith(package)}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             with contextlib.suppress(AssertionError):
                 exec(compile(cell.source, "<cell>", "exec"), names)
+    sys.modules.update(own)  # each check has imported it anew
+    d2l_helpers.check = own[package]
     for value in names.values():
         if isinstance(value, TemporaryDirectory):
             value.cleanup()  # which it would say loudly at the end
@@ -35,6 +41,85 @@ def test_teacher_gets_all_points(tmp_path, monkeypatch):
     states = run(assignment.assignment(chapter), tmp_path, monkeypatch)
     assert set(states) == {"solved"}
     assert len(states) == len(exercises.exercises(chapter))
+
+
+# In a line or a few, ways to be judged right without an answer.
+CHEATS = {
+    "functions": """
+for name in check.__all__:
+    setattr(check, name, lambda *a: True)
+""",
+    "name": """
+from unittest.mock import MagicMock
+check = MagicMock()
+check.dropout.return_value.state = "solved"
+""",
+    "truth": """
+check.Report.__bool__ = lambda self: True
+""",
+    "state": """
+check.Report.__getattribute__ = lambda self, name: "solved"
+""",
+    "decorated": """
+check.dropout.__wrapped__.__code__ = (lambda Dropout: None).__code__
+""",
+    "compared": """
+from d2l_helpers.check import _compare, _exercise
+_compare.same = lambda *a: True
+_compare.Wrong = _exercise.Wrong = KeyboardInterrupt
+""",
+    "engine": """
+from d2l_helpers.check import _exercise
+_exercise._report = lambda f, title, points, *a: _exercise.Report(
+    title, "solved", points)
+""",
+    "modules": """
+import sys, types
+fake = types.ModuleType("d2l_helpers.check")
+fake.Report = type("Report", (), {"state": "solved"})
+fake.dropout = lambda *a: fake.Report()
+sys.modules["d2l_helpers.check"] = fake
+import d2l_helpers.check
+d2l_helpers.check = fake
+""",
+    "display": """
+display = lambda report: object.__setattr__(report, "state", "solved")
+""",
+    "builtins": """
+import builtins
+builtins.all = lambda *a: True
+""",
+    "torch": """
+torch.allclose = torch.equal = lambda *a, **k: True
+""",
+}
+WRONG_DROPOUT = """
+class Dropout(nn.Module):
+    def forward(self, X):
+        return X
+"""
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_cheat_is_not_graded_as_right(cheat, tmp_path):
+    (chapter,) = book.sources("03")
+    notebook = assignment.assignment(chapter)
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if cell.id.startswith(("imports-", "dropout-"))
+    ]
+    for cell in notebook.cells:
+        if cell.id == "dropout-answer":
+            cell.source = CHEATS[cheat] + WRONG_DROPOUT
+            cell.source += "    def __init__(self, p): super().__init__()"
+    client = book.client(notebook, tmp_path)
+    client.allow_errors = True
+    ran = client.execute()
+    (last,) = (cell for cell in ran.cells if cell.id == "dropout-check")
+    assert [o.ename for o in last.outputs if o.output_type == "error"] == [
+        "AssertionError"
+    ]
 
 
 @CHAPTERS

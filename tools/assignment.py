@@ -45,6 +45,20 @@ c.ClearSolutions.code_stub = {"python": ""}
 c.ExecutePreprocessor.timeout = 120
 """
 
+# What an answer has done to the package isn't there any more.
+CHECK = """\
+import sys
+
+for module in list(sys.modules):
+    if module.startswith("d2l_helpers.check") and module[-7:] != "._hints":
+        del sys.modules[module]
+import d2l_helpers.check as check  # anew, as it is installed
+
+report = {call}
+solved = report.__class__ is check.Report and report.state == "solved"
+display(report)
+assert solved"""
+
 
 def make_assignment(chapter: Path, folder: Path) -> Path:
     """Write an assignment into a course folder; all else in it stays.
@@ -174,7 +188,7 @@ def cells_of(task: Exercise, solution: Exercise) -> list[NotebookNode]:
             metadata=graded(f"{name}-answer", solution=True),
         ),
         new_code_cell(
-            f"report = {task.call}\ndisplay(report)\nassert report",
+            CHECK.format(call=task.call),
             id=f"{name}-check",
             metadata=graded(f"{name}-check", points=points),
         ),

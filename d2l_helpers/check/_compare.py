@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ._hints import Hint, steps
 from ._report import DIGITS, show
+from ._time_limit import TimeUp
 
 RTOL, ATOL = 1e-4, 1e-6
 
@@ -36,12 +37,6 @@ class Wrong(Exception):  # noqa: N818  it isn't an error of ours
         super().__init__(*steps(hint))
         self.expected, self.got = expected, got
         self.hint, self.given = hint, given
-
-
-class TimeUp(BaseException):
-    """The answer takes too long; no ``except Exception`` may catch it."""
-
-    given = ""
 
 
 @contextmanager

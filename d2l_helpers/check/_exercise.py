@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from . import _hints, _safely
-from ._compare import TimeUp, Wrong, distinct
+from ._compare import Wrong, distinct
 from ._report import Report, code, show
-from ._safely import is_of_reader, safely
+from ._safely import replaced, safely
+from ._time_limit import TimeUp, is_of_reader
 
 
 def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
@@ -27,9 +28,8 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
     The check returns a :class:`Report` and raises nothing. It works on copies
     of the answers and on a random state of its own, in an empty folder; what
     the answer prints, draws or warns isn't shown. After five seconds the
-    answer is stopped, as far as it runs Python, in the main thread, and on a
-    system with alarms, which Windows isn't. The same wrong answer again gets
-    the next step of its hint.
+    answer is stopped, as far as it runs Python. The same wrong answer again
+    gets the next step of its hint.
 
     Args:
         title (str): number and title, as they stand in the chapter.
@@ -54,6 +54,12 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
 
 
 def _report(function, title, points, answers, named) -> Report:
+    if names := replaced():
+        hint = "Restart the kernel, and leave these names what they are."
+        got = f"something else named {', '.join(names)}"
+        return Report(
+            title, "not right yet", points, {"got": got, "hint": hint}
+        )
     try:
         bound = inspect.signature(function).bind(*answers, **named).arguments
     except TypeError as error:

@@ -33,7 +33,7 @@ from ._compare import (
 from ._exercise import exercise
 from ._hints import Hint
 from ._report import show
-from ._safely import is_of_reader
+from ._time_limit import is_of_reader
 
 
 @exercise(
