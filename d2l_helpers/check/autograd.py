@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import weakref
@@ -1409,6 +1410,9 @@ class _Watched(torch.autograd.Function):
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
         ctx.loss.gradients += 1
+        for generation in (1, 2):  # the young ones first, which is quick
+            if ctx.loss.most <= 1 < len(ctx.loss.alive):
+                gc.collect(generation)  # torch.func leaves cycles behind
         ctx.loss.most = max(ctx.loss.most, len(ctx.loss.alive))
         return gradient, None
 
