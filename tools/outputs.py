@@ -297,7 +297,9 @@ class Client(NotebookClient):
     async def async_start_new_kernel(self, **options) -> None:
         environment = options.get("env") or os.environ
         options["env"] = kernel_environment(environment)
-        await super().async_start_new_kernel(**options)
+        # What an interrupted kernel complains of helps nobody.
+        with open(os.devnull, "w") as nowhere:
+            await super().async_start_new_kernel(stderr=nowhere, **options)
 
     async def _async_cleanup_kernel(self) -> None:
         if self.km is None:
