@@ -502,8 +502,8 @@ def test_uv_gets_the_settings_of_pip(checkout):
     settings = """\
 global.constraint='/a/constraints.txt'
 global.find-links='/unused'
-global.index-url='https://mirror.example/simple'
-global.extra-index-url='\\nhttps://a.example/simple\\nfile:///b/simple'
+global.index-url='https://mirror.example/pypi'
+global.extra-index-url='\\nhttps://a.example/pypi\\nfile:///b/simple'
 install.find-links='/wheels ~/more'
 global.cert='/a/cert.pem'
 :env:.trusted-host='mirror.example'
@@ -520,8 +520,8 @@ download.proxy='http://only.for.download'
     )
     assert told == [
         "SSL_CERT_FILE /a/cert.pem",
-        "UV_DEFAULT_INDEX https://mirror.example/simple",
-        "UV_EXTRA_INDEX_URL https://a.example/simple file:///b/simple",
+        "UV_DEFAULT_INDEX https://mirror.example/pypi",
+        "UV_EXTRA_INDEX_URL https://a.example/pypi file:///b/simple",
         "UV_FIND_LINKS /wheels,/home/me/more",
         "UV_HTTP_TIMEOUT 180",
         "UV_INSECURE_HOST mirror.example",
@@ -532,7 +532,7 @@ download.proxy='http://only.for.download'
 def test_uv_takes_torch_from_the_index_that_is_named(checkout):
     """Also where a variable names another one as the default."""
     checkout.with_uv()
-    settings = "global.index-url='https://mirror.example/simple'"
+    settings = "global.index-url='https://mirror.example/pypi'"
     checkout.run("setup", "TORCH=cpu", SETTINGS=settings)
     first = checkout.called()[0]
     assert first.startswith("uv ")
