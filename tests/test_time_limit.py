@@ -4,6 +4,7 @@
 
 import contextlib
 import gc
+import hashlib
 import importlib.util
 import queue
 import signal
@@ -259,6 +260,11 @@ def for_on_one_line(package):
     exec("for _ in iter(int, 1): pass")
 
 
+def long_calls_of_c(package):
+    while True:
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 8_000_000)
+
+
 def in_a_comprehension(package):
     def one():
         try:
@@ -342,6 +348,7 @@ NEVER_END = [
     swallowed_by_a_generator,
     recursion,
     on_one_line,
+    long_calls_of_c,
     loop_on_one_line,
     for_on_one_line,
     in_a_comprehension,

@@ -28,7 +28,7 @@ from pathlib import Path
 from time import monotonic  # by name: a check may replace those of `time`
 
 TICK = 0.05  # seconds from one look at the time to the next
-GRACE = 1  # seconds for what is first asked to end in another way
+GRACE = 1  # seconds for a check to end by itself, or an alarm to come
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 NOT_OF_READER = (PACKAGE, sys.prefix, sys.base_prefix, "<frozen")
 
@@ -76,7 +76,7 @@ class _Limit:
 
     def __init__(self, seconds: float) -> None:
         self.thread = threading.get_ident()
-        self.over = self.sent = False
+        self.over = self.sent = self.coming = False
         main = threading.current_thread() is threading.main_thread()
         self.alarms = main and hasattr(signal, "setitimer")
         self.tracing, self.tool = sys.gettrace(), None
@@ -89,8 +89,7 @@ class _Limit:
             self.outside.add(frame)
             frame = frame.f_back
         self.clock = _Clock(self, seconds)
-        late = GRACE if self.alarms else 0
-        self.clock_of_watcher = _Clock(self, seconds + late)
+        self.clock_of_watcher = _Clock(self, seconds)
         self.done = threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -144,26 +143,31 @@ class _Limit:
             if is_of_reader(name):
                 of_reader = True
                 own_file |= not name.startswith("<")
-            of_check |= name.startswith(PACKAGE)
+            of_check |= name.startswith(PACKAGE) and name != __file__
             frame = frame.f_back
         if not frame or self.over:  # of another thread, or after the end
             return "end"
         return "answer" if of_reader else "check" if of_check else "end"
 
     def _alarm(self, _: int, frame: types.FrameType | None) -> None:
-        if self.clock.is_up(frame):
+        up = self.clock.is_up(frame)
+        if self.coming:  # two errors: one would strike behind the answer
+            self.coming = False
+        elif up:
             self._press(frame)
             raise self.error
 
     def _watch(self) -> None:
         while not self.done.wait(TICK):
             frame = sys._current_frames().get(self.thread)
-            if not self.clock_of_watcher.is_up(frame):
+            up = self.clock_of_watcher.is_up(frame)
+            alive = self.alarms and monotonic() - self.clock.last < GRACE
+            if alive or not up:
                 continue
             if hasattr(sys, "monitoring"):
                 self._press(frame)
             if self.tool is None:  # Python 3.11 can't trace another thread
-                self.sent = True
+                self.sent = self.coming = True
                 _raise_in(self.thread, self.error)
                 # It may have left the answer meanwhile: `end` must come whole.
                 frame = sys._current_frames().get(self.thread)
