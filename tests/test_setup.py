@@ -84,7 +84,8 @@ STAND_INS = {
         put("torch", "2.13.0+cpu")
     """,
     "ipykernel.py": """
-        import json, pathlib, sys
+        import json, pathlib, sys, tempfile
+        tempfile.mkdtemp(suffix="_kernels")  # which the real one leaves too
         kernel = pathlib.Path(sys.prefix, "share/jupyter/kernels/python3")
         spec = {"argv": [sys.executable], "of": sys.argv[1:]}
         (kernel / "kernel.json").write_text(json.dumps(spec))
@@ -240,6 +241,14 @@ def test_moved_checkout_is_set_up_again(checkout):
     status, said = checkout.run("setup")
     assert status == 0, said
     assert checkout.called() == [TESTED + EDITABLE]
+
+
+def test_setup_leaves_no_temporary_file(checkout, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    status, said = checkout.run("setup", TMPDIR=str(folder))
+    assert status == 0, said
+    assert list(folder.iterdir()) == []
 
 
 def test_kernel_is_of_this_python_and_a_users_own_stays(checkout):

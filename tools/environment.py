@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -369,7 +370,8 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
     if argv[0] != str(python):
         kernel = ["ipykernel", "install", "--sys-prefix", "--name", "python3"]
         name = ["--display-name", "Python 3 (ipykernel)"]
-        run(log, python, "-m", *kernel, *name)
+        with tempfile.TemporaryDirectory() as left:  # it leaves a folder
+            run(log, python, "-m", *kernel, *name, TMPDIR=left)
 
 
 def uv_settings(python: Path) -> "dict | None":
