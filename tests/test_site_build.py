@@ -328,3 +328,18 @@ def test_chapter_that_was_not_run_is_not_published(
     assert site.build(Course("A course"), old) == 1
     assert complaint in capsys.readouterr().err
     assert contents(old) == {"index.html": b"old"}
+
+
+def test_links_can_be_asked_without_building_pages(tmp_path):
+    site.stage(Course("A course"), tmp_path / "source")
+    command = [sys.executable, "-m", "sphinx", "-b", "linkcheck", "-q"]
+    command += ["-c", str(site.SITE), "-D", "linkcheck_ignore=.*"]
+    done = subprocess.run(
+        [*command, tmp_path / "source", tmp_path / "links"],
+        cwd=book.ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = (tmp_path / "links/output.json").read_text("utf-8")
+    assert "https://d2l.ai" in found

@@ -114,7 +114,7 @@ def read_rules(app) -> None:
 
 
 def write_rules(app, exception) -> None:
-    if exception is None:
+    if exception is None and app.builder.format == "html":
         (app.outdir / SHEET).write_text("\n".join(sorted(rules)), "utf-8")
 
 
