@@ -42,12 +42,12 @@ from d2l_helpers.check._compare import (
     show_both,
 )
 from d2l_helpers.check._exercise import exercise, is_blank
-from d2l_helpers.check._report import Report, show
+from d2l_helpers.check._report import Report, State, show
 from tests.answers import RIGHT, WRONG
 from tools import book, exercises
 from tools.book import ROOT
 
-NAMES = [name for name in check.__all__ if name != "Report"]
+NAMES = [n for n in check.__all__ if n not in ("Report", "State")]
 CHECKS = pytest.mark.parametrize("name", NAMES)
 ALARMS = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="checks have no time limit there"
@@ -56,22 +56,22 @@ ALARMS = pytest.mark.skipif(
 
 def cases(answers):
     return [
-        pytest.param(name, i, id=f"{name}-{i}-{answer[:40]}")
+        pytest.param(name, i, id=f"{name}-{i}-{answer.name[:40]}")
         for name, tried in answers.items()
-        for i, (answer, *_) in enumerate(tried)
+        for i, answer in enumerate(tried)
     ]
 
 
 @cache
 def right_report(name, i):
-    return getattr(check, name)(*RIGHT[name][i][-1])
+    return getattr(check, name)(*RIGHT[name][i].arguments)
 
 
 @cache
 def wrong_report(name, i):
     """The report about a wrong answer, with all steps of its hint."""
     with patch.object(_hints, "times", lambda title, mistake: 99):
-        return getattr(check, name)(*WRONG[name][i][-1])
+        return getattr(check, name)(*WRONG[name][i].arguments)
 
 
 def hint_of(report):
@@ -94,14 +94,14 @@ def reports(name):
 
 @pytest.mark.parametrize(("name", "i"), cases(RIGHT))
 def test_right_answer_is_accepted(name, i):
-    assert right_report(name, i).state == "solved", right_report(name, i)
+    assert right_report(name, i).state is State.SOLVED, right_report(name, i)
 
 
 @pytest.mark.parametrize(("name", "i"), cases(WRONG))
 def test_wrong_answer_gets_the_hint_meant_for_it(name, i):
-    _, hint, _ = WRONG[name][i]
+    hint = WRONG[name][i].hint
     report = wrong_report(name, i)
-    assert report.state == "not right yet"
+    assert report.state is State.WRONG
     assert any(hint in step for step in hint_of(report)), report
     assert report.details["expected"]
     assert report.details["got"]
@@ -199,7 +199,7 @@ def test_nothing_is_right_if_what_judges_is_replaced(module, name, other):
         report = anything(lambda _: 1)
     finally:
         setattr(module, name, own)
-    assert report.state == "not right yet"
+    assert report.state is State.WRONG
     assert f"{module.__name__}.{name}" in report.details["got"]
     assert anything(lambda _: 1)
 
@@ -273,7 +273,7 @@ def test_another_mistake_begins_at_its_first_step():
 
 def test_right_answer_forgets_the_mistakes_and_a_blank_one_does_not():
     stepwise(0)
-    assert stepwise(...).state == "not solved yet"
+    assert stepwise(...).state is State.BLANK
     assert "hint 2" in stepwise(0).details
     assert stepwise(1)
     assert "hint 2" not in stepwise(0).details
@@ -306,7 +306,7 @@ def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
         shown = f"{task.number} in {path}"
         assert found == f"[{shown}]({path}#{task.anchor})"
         details = {"hint": "Think.", "solution": found}
-        report = Report(title, "not right yet", (), details)
+        report = Report(title, State.WRONG, (), details)
         assert repr(report).endswith(f"solution  {shown}")
         assert f"- **Solution:** {found}" in report._repr_markdown_()
     monkeypatch.chdir(book.ROOT)
@@ -529,23 +529,23 @@ JUNK = [
 @CHECKS
 def test_junk_is_answered(name):
     function = getattr(check, name)
-    number = len(RIGHT[name][0][1])
+    number = len(RIGHT[name][0].arguments)
     for i, junk in enumerate(JUNK):
         answers = [junk, *[JUNK[i - 1]] * (number - 1)]
         report = function(*answers)
         assert not report
-        assert report.state == "not right yet", (junk, report)
+        assert report.state is State.WRONG, (junk, report)
         assert report.details["hint"], (junk, report)
 
 
 @CHECKS
 def test_each_argument_may_be_junk(name):
     function = getattr(check, name)
-    _, answers = RIGHT[name][0]
+    answers = RIGHT[name][0].arguments
     for i in range(len(answers)):
         for junk in JUNK[i::3]:
             report = function(*answers[:i], junk, *answers[i + 1 :])
-            assert report.state == "not right yet", (junk, report)
+            assert report.state is State.WRONG, (junk, report)
 
 
 @CHECKS
@@ -558,7 +558,7 @@ def test_missing_or_unknown_argument_is_answered(name):
 @CHECKS
 def test_report_is_the_same_each_time(name, monkeypatch):
     function = getattr(check, name)
-    tried = [answers for *_, answers in [*RIGHT[name], *WRONG[name]]]
+    tried = [a.arguments for a in [*RIGHT[name], *WRONG[name]]]
     monkeypatch.setattr(_hints, "times", lambda title, mistake: 99)
     for i in (0, -2, -1):
         assert repr(function(*tried[i])) == repr(reports(name)[i])
@@ -593,11 +593,11 @@ def fingerprint(answers):
 @CHECKS
 def test_check_leaves_all_as_it_was(name, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    for *_, answers in [*RIGHT[name], *WRONG[name][:5]]:
-        before = fingerprint(answers)
+    for answer in [*RIGHT[name], *WRONG[name][:5]]:
+        before = fingerprint(answer.arguments)
         with torch.no_grad():
-            getattr(check, name)(*answers)
-        assert fingerprint(answers) == before
+            getattr(check, name)(*answer.arguments)
+        assert fingerprint(answer.arguments) == before
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
 
@@ -688,7 +688,7 @@ def test_check_answers_in_another_thread():
     )
     thread.start()
     thread.join()
-    assert reports[0].state == "solved"
+    assert reports[0].state is State.SOLVED
 
 
 @pytest.mark.parametrize(
@@ -764,7 +764,7 @@ def test_terminal_hides_output_without_ipython():
     ).replace("check.nn.Module", "__import__('d2l_helpers').MyLinear")
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert (done.stdout, done.stderr) == ("not right yet\n", "")
+    assert (done.stdout, done.stderr) == ("wrong\n", "")
 
 
 def test_answer_may_change_settings_and_draw():
@@ -847,7 +847,7 @@ def test_error_that_cannot_be_told_is_answered(error, monkeypatch):
     def fails(_):
         raise error
 
-    assert anything(fails).state == "not right yet"
+    assert anything(fails).state is State.WRONG
 
 
 @pytest.mark.parametrize(
@@ -1003,9 +1003,9 @@ def test_generator_is_not_blank():
 
 
 def test_report_says_what_is_needed():
-    solved = Report("1.1 A", "solved", ("one is two",))
-    blank = Report("1.1 A", "not solved yet", ("one is two",))
-    wrong = Report("1.1 A", "not right yet", (), {"got": "x" * 3})
+    solved = Report("1.1 A", State.SOLVED, ("one is two",))
+    blank = Report("1.1 A", State.BLANK, ("one is two",))
+    wrong = Report("1.1 A", State.WRONG, (), {"got": "x" * 3})
     assert (bool(solved), bool(blank), bool(wrong)) == (True, False, False)
     assert repr(solved).splitlines() == [
         "✓ 1.1 A: solved",
@@ -1037,14 +1037,14 @@ def test_answer_that_is_half_blank_names_what_is_missing():
 
 def test_markdown_shows_code_as_it_is():
     details = {"got": "a `b` c", "expected": "<b> *x*", "hint": "use `x`"}
-    text = Report("1.1 A", "not right yet", (), details)._repr_markdown_()
+    text = Report("1.1 A", State.WRONG, (), details)._repr_markdown_()
     assert "- **Got:** `` a `b` c ``" in text
     assert "- **Expected:** `<b> *x*`" in text
     assert "- **Hint:** use `x`" in text
 
 
 def test_notebook_shows_markdown_and_a_terminal_text():
-    data, _ = DisplayFormatter().format(Report("1.1 A", "solved", ("b",)))
+    data, _ = DisplayFormatter().format(Report("1.1 A", State.SOLVED, ("b",)))
     assert set(data) == {"text/plain", "text/markdown"}
 
 

@@ -265,9 +265,10 @@ def table() -> Iterator[str]:
             answer = solutions[task.number].answer.splitlines()
             function = getattr(check, task.check)
             times = []
-            for _, answers in RIGHT[task.check]:
+            for right in RIGHT[task.check]:
+                arguments = right.arguments
                 start = time.perf_counter()
-                assert function(*answers)
+                assert function(*arguments)
                 times.append(time.perf_counter() - start)
             counts[0] += len(times)
             counts[1] += len(WRONG[task.check])

@@ -13,10 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ._hints import Hint, steps
+from ._phrase import Phrase
 from ._report import DIGITS, show
 from ._time_limit import TimeUp
 
 RTOL, ATOL = 1e-4, 1e-6
+# Mistakes that have a hint of their own: a dict of hints, or pairs where the
+# mistake is no key of a dict, such as a list.
+Known = Mapping[object, Hint] | Iterable[tuple[object, Hint]]
 
 
 class Wrong(Exception):  # noqa: N818  it isn't an error of ours
@@ -40,17 +44,15 @@ class Wrong(Exception):  # noqa: N818  it isn't an error of ours
 
 
 @contextmanager
-def case(
-    given: str, hint: Hint = "", known: Iterable[tuple[str, Hint]] = ()
-) -> Iterator[None]:
+def case(given: str, hint: Hint = "", known: Known = ()) -> Iterator[None]:
     """Say in which case the answer is tried.
 
     Args:
         given (str): the input, as a reader would describe it.
         hint (str or tuple of str): what to say if the answer raises an
             error there.
-        known (pairs): words of an error's class and message that have a hint
-            of their own.
+        known (dict or pairs): by words of an error's class and message, the
+            hint for such an error.
 
     Raises:
         Wrong: in place of any error.
@@ -62,9 +64,13 @@ def case(
         raise
     except BaseException as error:
         said = f"{type(error).__name__}: {error}"
-        hints = (why for words, why in known if words in said)
+        hints = (why for words, why in _pairs(known) if words in said)
         hint = "" if _is_slip(error) else next(hints, hint)
         raise Wrong("no error", "", hint, given) from error
+
+
+def _pairs(known: Known) -> Iterable[tuple[object, Hint]]:
+    return known.items() if isinstance(known, Mapping) else known
 
 
 def _is_slip(error: BaseException) -> bool:
@@ -94,7 +100,7 @@ def equal(
     got: object,
     expected: object,
     hint: Hint,
-    known: Iterable[tuple[object, Hint]] = (),
+    known: Known = (),
     rtol: float = RTOL,
     atol: float = ATOL,
     what: str = "",
@@ -105,7 +111,7 @@ def equal(
         got: what the answer gave.
         expected: what is right.
         hint (str or tuple of str): what to say if they differ.
-        known (pairs): wrong values that have a hint of their own.
+        known (dict or pairs): by wrong value, the hint for it.
         rtol, atol (float): the tolerances, relative and absolute.
         what (str): what is compared, where the case doesn't tell: with
             "number of blocks" a report says "number of blocks: 3".
@@ -120,14 +126,18 @@ def equal(
         pass
     if isinstance(expected, bool) and type(got) in (str, int, float):
         kind = "without quotes" if isinstance(got, str) else "not a number"
-        hint = f"The answer is True or False, {kind}."
-    for value, why in known:
+        hint = Phrase("The answer is True or False, {kind}.", kind=kind)
+    for value, why in _pairs(known):
         if same(got, value, rtol, atol):
             hint = why
             break
-    name = f"{what}: " if what else ""
     shown = show_both(expected, got)
-    raise Wrong(name + shown[0], name + shown[1], hint)
+    if what:
+        shown = (
+            Phrase("{what}: {value}", what=what, value=value)
+            for value in shown
+        )
+    raise Wrong(*shown, hint)
 
 
 def holds(condition: object, expected: str, got: str, hint: Hint) -> None:
@@ -153,11 +163,13 @@ def raises(
         Wrong: if it doesn't.
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    expected = " or ".join(
-        "an error" if k is Exception else k.__name__ for k in kinds
-    )
+    expected = " or ".join(k.__name__ for k in kinds)
+    if kind is Exception:
+        expected = "an error"
     if says:
-        expected += f" that names {', '.join(says)}"
+        expected = Phrase(
+            "{error} that names {words}", error=expected, words=", ".join(says)
+        )
     try:
         value = function(*arguments)
     except kinds as error:
@@ -166,7 +178,8 @@ def raises(
         raise Wrong(expected, show(error), hint) from None
     except Exception as error:
         raise Wrong(expected, show(error), hint) from None
-    raise Wrong(expected, f"no error, and {show(value)}", hint)
+    got = Phrase("no error, and {value}", value=show(value))
+    raise Wrong(expected, got, hint)
 
 
 def predicted(
@@ -187,10 +200,11 @@ def predicted(
         Wrong: with the first entry that differs.
     """
     for key, value in truth.items():
-        name = f"{of} {show(key)}".strip()
-        with asked(f"your prediction for {name}"):
+        shown = show(key)
+        name = Phrase("{of} {key}", of=of, key=shown) if of else shown
+        with asked(Phrase("your prediction for {name}", name=name)):
             if key not in prediction:
-                raise Wrong("", "none", f"Add {show(key)}.")
+                raise Wrong("", "none", Phrase("Add {key}.", key=shown))
             hint, got = hints[key], prediction[key]
             if isinstance(value, Number) and not isinstance(value, bool):
                 if isinstance(got, str):
@@ -211,12 +225,14 @@ def one_of(answer: object, choices: Iterable[str], question: str) -> None:
     Raises:
         Wrong: if it is none of them, whichever is right.
     """
-    choices = list(choices)
+    choices = [*choices]
     typed = answer.replace(" ", "") if isinstance(answer, str) else answer
     if not any(same(typed, c.replace(" ", ""), 0, 0) for c in choices):
         with case(question):
             raise Wrong(
-                f"one of {', '.join(map(show, choices))}",
+                Phrase(
+                    "one of {choices}", choices=", ".join(map(show, choices))
+                ),
                 show(answer),
                 "Choose one of the answers in the starter cell's comment, "
                 "and leave its quotes.",
@@ -257,7 +273,7 @@ def same(got: object, expected: object, rtol: float, atol: float) -> bool:
         # A reader may give an error by its class.
         name = got.__name__ if isinstance(got, type) else got
         return isinstance(name, str) and _plain(name) == _plain(expected)
-    if isinstance(expected, set):
+    if isinstance(expected, (set, frozenset)):
         return not isinstance(got, str) and set(got) == expected
     if isinstance(expected, (list, tuple)):
         return (
@@ -288,22 +304,25 @@ def show_both(expected: object, got: object) -> tuple[str, str]:
     lines = show(expected), show(got)
     if members := _difference(expected, got):
         where, *inner = members
-        inner = show_both(*inner)
-        return (
-            f"{lines[0]}, at {where} {inner[0]}",
-            f"{lines[1]}, at {where} {inner[1]}",
+        return tuple(
+            Phrase(
+                "{value}, at {place} {member}",
+                value=line,
+                place=where,
+                member=member,
+            )
+            for line, member in zip(lines, show_both(*inner), strict=True)
         )
     if lines[0] == lines[1]:
-        lines = f"{lines[0]}, {_kind(expected)}", f"{lines[1]}, {_kind(got)}"
+        lines = _with_kind(expected, lines[0]), _with_kind(got, lines[1])
     return distinct(*lines)
 
 
 def distinct(expected: str, got: str) -> tuple[str, str]:
     """What was expected, and what came instead, which isn't the same."""
-    return (
-        expected,
-        f"another, also shown as {got}" if got == expected else got,
-    )
+    if got == expected:
+        got = Phrase("another, also shown as {value}", value=got)
+    return expected, got
 
 
 def _digits(line: str) -> str:
@@ -342,10 +361,17 @@ def _difference(expected: object, got: object) -> tuple | None:
     return None
 
 
-def _kind(value: object) -> str:
-    kind = f"of type {type(value).__module__}.{type(value).__qualname__}"
-    place = f" on {value.device}" if isinstance(value, Tensor) else ""
-    return kind.replace("builtins.", "") + place
+def _with_kind(value: object, shown: str) -> str:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    kind = kind.removeprefix("builtins.")
+    if not isinstance(value, Tensor):
+        return Phrase("{value}, of type {kind}", value=shown, kind=kind)
+    return Phrase(
+        "{value}, of type {kind} on {device}",
+        value=shown,
+        kind=kind,
+        device=value.device,
+    )
 
 
 def _plain(text: str) -> str:

@@ -17,9 +17,13 @@ from torch import nn
 
 from . import _hints, _safely
 from ._compare import Wrong, distinct
-from ._report import Report, code, show
+from ._phrase import Phrase
+from ._report import Report, State, code, show
 from ._safely import replaced, safely
 from ._time_limit import TimeUp, is_of_reader
+
+# By name, the check of each exercise.
+CHECKS: dict[str, Callable[..., Report]] = {}
 
 
 def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
@@ -45,9 +49,13 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
             except BaseException as error:  # an error that can't be told
                 got, hint = type(error).__name__, "Run the cell again."
                 details = {"got": got, "hint": hint}
-                return Report(title, "not right yet", points, details)
+                return Report(title, State.WRONG, points, details)
 
         check.title, check.points = title, points
+        name = function.__name__
+        if CHECKS.get(name, check).__module__ != check.__module__:
+            raise ValueError(f"two checks are called {name}")
+        CHECKS[name] = check
         return check
 
     return decorate
@@ -56,24 +64,25 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
 def _report(function, title, points, answers, named) -> Report:
     if names := replaced():
         hint = "Restart the kernel, and leave these names what they are."
-        got = f"something else named {', '.join(names)}"
-        return Report(
-            title, "not right yet", points, {"got": got, "hint": hint}
-        )
+        got = Phrase("something else named {names}", names=", ".join(names))
+        return Report(title, State.WRONG, points, {"got": got, "hint": hint})
     try:
         bound = inspect.signature(function).bind(*answers, **named).arguments
     except TypeError as error:
         names = ", ".join(inspect.signature(function).parameters)
-        hint = f"Call it as `check.{function.__name__}({names})`."
+        call = f"`check.{function.__name__}({names})`"
+        hint = Phrase("Call it as {call}.", call=call)
         details = {"got": show(error), "hint": hint}
-        return Report(title, "not right yet", points, details)
+        return Report(title, State.WRONG, points, details)
     blank = [name for name, answer in bound.items() if is_blank(answer)]
     if blank:
         details = {}
         if len(blank) < len(bound):
             names = ", ".join(f"`{name}`" for name in blank)
-            details = {"blank": f"{names}; fill it in to have all checked"}
-        return Report(title, "not solved yet", points, details)
+            details["blank"] = Phrase(
+                "{names}; fill it in to have all checked", names=names
+            )
+        return Report(title, State.BLANK, points, details)
     with safely():
         try:
             kinds = typing.get_type_hints(function)
@@ -85,17 +94,17 @@ def _report(function, title, points, answers, named) -> Report:
             details, hint = _details(error)
         else:
             _hints.forget(title)
-            return Report(title, "solved", points)
+            return Report(title, State.SOLVED, points)
     before = _hints.times(title, (*details.values(), *hint))
     details |= _hints.told(hint, before, _hints.solution(title))
-    return Report(title, "not right yet", points, details)
+    return Report(title, State.WRONG, points, details)
 
 
 def _details(error: BaseException) -> tuple[dict[str, str], tuple[str, ...]]:
     """What a report tells about a wrong answer, and the steps of its hint."""
     if isinstance(error, TimeUp):
         error = Wrong(
-            f"an answer within {_safely.SECONDS} s",
+            Phrase("an answer within {seconds} s", seconds=_safely.SECONDS),
             "none",
             "A loop may never end. Print what its condition tests, round by "
             "round, in a cell of your own.",
@@ -110,7 +119,11 @@ def _details(error: BaseException) -> tuple[dict[str, str], tuple[str, ...]]:
         line = _line_of_reader(error.__cause__)
         if line:
             first = first or "The error comes from your code."
-            first += f" The error was raised in the line {code(line)}."
+            first = Phrase(
+                "{hint} The error was raised in the line {line}.",
+                hint=first,
+                line=code(line),
+            )
         first = first or (
             "What your answer gave isn't what the check can use. Compare it "
             "with what the statement asks for."
@@ -137,23 +150,38 @@ def _require_kind(name: str, answer: object, kind: object) -> None:
             raise Wrong(
                 "the class",
                 "an instance of it",
-                f"Give the class `{type(answer).__name__}` itself: the check "
-                "makes its own instances.",
+                Phrase(
+                    "Give the class `{name}` itself: the check makes its own "
+                    "instances.",
+                    name=type(answer).__name__,
+                ),
             )
         if not (isinstance(answer, type) and issubclass(answer, wanted)):
             base = "nn.Module" if wanted is nn.Module else wanted.__name__
-            hint = f"`{name}` must be a class that inherits from `{base}`."
-            raise Wrong(f"a subclass of {base}", show(answer), hint)
+            hint = Phrase(
+                "`{name}` must be a class that inherits from `{base}`.",
+                name=name,
+                base=base,
+            )
+            expected = Phrase("a subclass of {base}", base=base)
+            raise Wrong(expected, show(answer), hint)
     elif kind is Callable:
         if not callable(answer):
-            hint = f"`{name}` must be the function itself, without a call."
+            hint = Phrase(
+                "`{name}` must be the function itself, without a call.",
+                name=name,
+            )
             raise Wrong("a function", show(answer), hint)
     elif not isinstance(answer, kind):
         names = " or ".join(
             k.__name__ for k in typing.get_args(kind) or (kind,)
         )
-        hint = f"`{name}` must be a {names}, as the starter cell has it."
-        raise Wrong(f"a {names}", show(answer), hint)
+        hint = Phrase(
+            "`{name}` must be a {kind}, as the starter cell has it.",
+            name=name,
+            kind=names,
+        )
+        raise Wrong(Phrase("a {kind}", kind=names), show(answer), hint)
 
 
 def _copied(answer: object) -> object:

@@ -8,13 +8,42 @@ import re
 import reprlib
 import textwrap
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from ._phrase import Phrase
+
 WIDTH = 79
 SHOWN = 12  # elements of a tensor; of a larger one, its shape
 DIGITS = 4  # of a float, those that are significant
+
+
+class State(StrEnum):
+    """What an answer is."""
+
+    SOLVED = "solved"
+    BLANK = "blank"
+    WRONG = "wrong"
+
+
+# By state: a mark, the words for it, and what opens the list of points.
+STATES = {
+    State.SOLVED: ("✓", "solved", "It was verified that"),
+    State.BLANK: ("○", "not solved yet", "The check will look whether"),
+    State.WRONG: ("✗", "not right yet", ""),
+}
+# The words for the details.
+LABELS = {
+    "blank": "blank",
+    "given": "given",
+    "expected": "expected",
+    "got": "got",
+    "hint": "hint",
+    "next": "next",
+    "solution": "solution",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +55,7 @@ class Report:
 
     Args:
         exercise (str): number and title.
-        state (str): ``"solved"``, ``"not solved yet"`` or ``"not right yet"``.
+        state (State): whether it is solved, blank or wrong.
         points (tuple of str): what the check looks at.
         details (dict of str): for a wrong answer, the smallest case that
             fails: ``given``, ``expected``, ``got`` and ``hint``, with the
@@ -36,42 +65,42 @@ class Report:
     """
 
     exercise: str
-    state: str
+    state: State
     points: tuple[str, ...] = ()
     details: dict[str, str] = field(default_factory=dict)
 
-    marks = {  # noqa: RUF012  a dataclass takes it for no field
-        "solved": ("✓", "It was verified that"),
-        "not solved yet": ("○", "The check will look whether"),
-        "not right yet": ("✗", ""),
-    }
-
     def __bool__(self) -> bool:
-        return self.state == "solved"
+        return self.state is State.SOLVED
 
     def __repr__(self) -> str:
-        mark, opening = self.marks[self.state]
-        lines = [f"{mark} {self.exercise}: {self.state}"]
+        mark, words, opening = STATES[self.state]
+        lines = [f"{mark} {self.exercise}: {words}"]
         for name, text in self.details.items():
             if name == "solution":
                 text = re.sub(r"\[(.*)\]\(.*\)", r"\1", text)
-            lines.append(_wrapped(f"{name:<10}", text))
+            lines.append(_wrapped(f"{_label(name):<10}", text))
         if opening:
             lines.append(f"  {opening}")
             lines += [_wrapped("- ", point) for point in self.points]
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
-        mark, opening = self.marks[self.state]
-        lines = [f"**{mark} {self.exercise}: {self.state}**", ""]
+        mark, words, opening = STATES[self.state]
+        lines = [f"**{mark} {self.exercise}: {words}**", ""]
         for name, text in self.details.items():
             shown = code(text) if name in ("expected", "got") else text
-            lines.append(f"- **{name.capitalize()}:** {shown}")
+            lines.append(f"- **{_label(name).capitalize()}:** {shown}")
         if self.details and opening:
             lines.append("")
         if opening:
             lines += [opening, "", *(f"- {point}" for point in self.points)]
         return "\n".join(lines)
+
+
+def _label(detail: str) -> str:
+    """The word for a detail, with its number: ``hint 2``."""
+    name, *number = detail.split()
+    return " ".join([LABELS[name], *number])
 
 
 def _wrapped(label: str, text: str) -> str:
@@ -105,7 +134,11 @@ def show(value: object, digits: int = DIGITS) -> str:
         value = value.detach()
         if value.numel() > SHOWN or value.is_meta:
             kind = str(value.dtype).removeprefix("torch.")
-            return f"a tensor of shape {tuple(value.shape)}, {kind}"
+            return Phrase(
+                "a tensor of shape {shape}, {kind}",
+                shape=tuple(value.shape),
+                kind=kind,
+            )
         if digits > DIGITS:
             return f"tensor({show(value.tolist(), digits)})"
         return _line(value)
@@ -144,7 +177,7 @@ def _line(value: object) -> str:
     try:
         text = str(value) if isinstance(value, BaseException) else repr(value)
     except (Exception, SystemExit, KeyboardInterrupt):
-        return f"a {type(value).__name__}"
+        return Phrase("a {kind}", kind=type(value).__name__)
     # Colors, and places in memory or in a folder that is gone afterwards.
     text = re.sub(r"\x1b\[[0-9;]*m| at 0x[0-9a-f]+", "", text)
     text = text.replace(f"{os.getcwd()}{os.sep}", "")

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2l_helpers import MyLinear
-from tests.answers import right, wrong
+from tests.answers import edited, right, wrong
 
 # 3.1 A quadratic layer
 
@@ -22,168 +22,68 @@ class QuadraticByMatrices(nn.Module):
         return torch.tensordot(pairs, self.table, dims=2)
 
 
-class Quadratic(nn.Module):
-    def __init__(self, d, m):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(d, d, m))
-
-
 @right("quadratic_layer")
-class QuadraticByLoop(Quadratic):
+class QuadraticByLoop(QuadraticByMatrices):
     def forward(self, x):
         if x.dim() > 1:
             return torch.stack([self(row) for row in x])
-        return x @ (self.weight * x[:, None]).sum(1)
+        return x @ (self.table * x[:, None]).sum(1)
 
 
-@wrong("quadratic_layer", "squares")
-class QuadraticOfSquares(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,iik->...k", x**2, self.weight)
-
-
-@wrong("quadratic_layer", "twice")
-class QuadraticThatIsLinear(Quadratic):
-    def forward(self, x):
-        return torch.einsum("ijk,...j->...ik", self.weight, x)
-
-
-@wrong("quadratic_layer", "k is the only index")
-class QuadraticThatSumsTheWrongIndex(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,ijk,...k->...j", x, self.weight[..., :2], x)
-
-
-@wrong("quadratic_layer", "no letter for a sample")
-class QuadraticForBatches(Quadratic):
-    def forward(self, x):
-        return torch.einsum("ni,ijk,nj->nk", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "one sample is a batch too")
-class QuadraticSqueezed(Quadratic):
-    def forward(self, x):
-        y = torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
-        return y.squeeze()
-
-
-@wrong("quadratic_layer", "All samples are summed up")
-class QuadraticThatSumsTheBatch(Quadratic):
-    def forward(self, x):
-        if x.dim() == 1:
-            return torch.einsum("i,ijk,j->k", x, self.weight, x)
-        return torch.einsum("ni,ijk,mj->k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "All samples are summed up")
-class QuadraticOfTheSum(Quadratic):
-    def forward(self, x):
-        x = x.reshape(-1, x.shape[-1]).sum(0)
-        return torch.einsum("i,ijk,j->k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "a vector of shape (d,)")
-class QuadraticByMatmul(Quadratic):
-    def forward(self, x):
-        return x @ self.weight @ x
-
-
-@wrong("quadratic_layer", "one letter stands for one size")
-class QuadraticWithOtherLetters(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,kij,...j->...k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "twice")
-class QuadraticThatSumsOneIndex(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,ijk->...k", x, self.weight)
-
-
-@wrong("quadratic_layer", "without a dimension for samples")
-class QuadraticOfRows(Quadratic):
-    def forward(self, x):
-        x = torch.atleast_2d(x)
-        return torch.einsum("ni,ijk,nj->nk", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "y of all samples")
-class QuadraticThatSumsTheResults(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,ijk,...j->k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "Each sample goes with itself")
-class QuadraticOfTwoSamples(Quadratic):
-    def forward(self, x):
-        y = x.flip(0) if x.dim() > 1 else x
-        return torch.einsum("...i,ijk,...j->...k", x, self.weight, y)
-
-
-@wrong("quadratic_layer", "Negative numbers")
-class QuadraticWithRelu(Quadratic):
-    def forward(self, x):
-        y = torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
-        return F.relu(y)
-
-
-@wrong("quadratic_layer", "a batch of shape (n, d)")
-class QuadraticByMatrixOfOneVector(Quadratic):
-    def forward(self, x):
-        return torch.tensordot(torch.outer(x, x), self.weight, dims=2)
-
-
-@wrong("quadratic_layer", "data type is fixed")
-class QuadraticInSinglePrecision(Quadratic):
-    def forward(self, x):
-        x, W = x.float(), self.weight.float()
-        return torch.einsum("...i,ijk,...j->...k", x, W, x)
-
-
-@wrong("quadratic_layer", "one letter more for the sample")
-class QuadraticForOneVector(Quadratic):
-    def forward(self, x):
-        return torch.einsum("i,ijk,j->k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "cuts the graph")
-class QuadraticOnData(Quadratic):
-    def forward(self, x):
-        return torch.einsum("...i,ijk,...j->...k", x, self.weight.data, x)
-
-
-@wrong("quadratic_layer", "cuts the graph")
-class QuadraticWithoutGrad(Quadratic):
-    @torch.no_grad()
-    def forward(self, x):
-        return torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "one of the factors")
-class QuadraticOfDetachedInput(Quadratic):
-    def forward(self, x):
-        y = x.detach()
-        return torch.einsum("...i,ijk,...j->...k", x, self.weight, y)
-
-
-@wrong("quadratic_layer", "wrapped in")
-class QuadraticOfATensor(nn.Module):
-    def __init__(self, d, m):
-        super().__init__()
-        self.weight = torch.randn(d, d, m, requires_grad=True)
-
-    def forward(self, x):
-        return torch.einsum("...i,ijk,...j->...k", x, self.weight, x)
-
-
-@wrong("quadratic_layer", "first i, then j, then k")
-class QuadraticWithKInFront(nn.Module):
-    def __init__(self, d, m):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(m, d, d))
-
-    def forward(self, x):
-        return torch.einsum("...i,kij,...j->...k", x, self.weight, x)
+_SUM = "...i,ijk,...j->...k"
+_ALL = f'torch.einsum("{_SUM}", X, self.weight, X)'
+edited(
+    "quadratic_layer",
+    ("squares", {_SUM: "...i,iik,...i->...k"}),
+    ("twice", {_ALL: 'torch.einsum("ijk,...j->...ik", self.weight, X)'}),
+    (
+        "k is the only index",
+        {_SUM: "...i,ijk,...k->...j", "ht, X": "ht[..., :2], X"},
+    ),
+    ("no letter for a sample", {_SUM: "ni,ijk,nj->nk"}),
+    ("one sample is a batch too", {_ALL: f"{_ALL}.squeeze()"}),
+    (
+        "All samples are summed up",
+        {'"...i': '"ni,ijk,mj->k" if X.dim() > 1 else "...i'},
+    ),
+    (
+        "All samples are summed up",
+        {"return": "X = X.reshape(-1, X.shape[-1]).sum(0); return"},
+    ),
+    ("a vector of shape (d,)", {_ALL: "X @ self.weight @ X"}),
+    ("one letter stands for one size", {_SUM: "...i,kij,...j->...k"}),
+    ("twice", {_ALL: 'torch.einsum("...i,ijk->...k", X, self.weight)'}),
+    (
+        "without a dimension for samples",
+        {"return": "X = torch.atleast_2d(X); return"},
+    ),
+    ("y of all samples", {_SUM: "...i,ijk,...j->k"}),
+    (
+        "Each sample goes with itself",
+        {"ght, X": "ght, X.flip(0) if X.dim() > 1 else X"},
+    ),
+    ("Negative numbers", {_ALL: f"{_ALL}.relu()"}),
+    (
+        "a batch of shape (n, d)",
+        {_ALL: "torch.tensordot(torch.outer(X, X), self.weight, dims=2)"},
+    ),
+    (
+        "data type is fixed",
+        {"X, self.weight, X": "X.float(), self.weight.float(), X.float()"},
+    ),
+    ("one letter more for the sample", {_SUM: "i,ijk,j->k"}),
+    ("cuts the graph", {"ht, X": "ht.data, X"}),
+    (
+        "cuts the graph",
+        {"    def forward": "    @torch.no_grad()\n    def forward"},
+    ),
+    ("one of the factors", {"ght, X": "ght, X.detach()"}),
+    ("wrapped in", {"nn.Parameter": ""}),
+    (
+        "first i, then j, then k",
+        {"d, d, m)": "m, d, d)", _SUM: "...i,kij,...j->...k"},
+    ),
+)
 
 
 # 3.2 Half of the spectrum
