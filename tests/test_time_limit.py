@@ -442,6 +442,30 @@ def test_wait_is_stopped(wait):
     assert SECONDS < stopped_after(wait) < MOST
 
 
+class Always:
+    """A limit, as a clock sees it."""
+
+    def state(self, frame):
+        return "answer"
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds"),
+    [(1, 5), (1 / 3, 10), (0, 20)],
+    ids=["computes", "on a busy machine", "waits"],
+)
+def test_seconds_in_which_nothing_is_computed_count_less(
+    share, seconds, monkeypatch
+):
+    now = 0
+    monkeypatch.setattr(limits, "monotonic", lambda: now)
+    monkeypatch.setattr(limits, "process_time", lambda: now * share)
+    clock = limits._Clock(Always(), 5)
+    while not clock.is_up(None):
+        now += 0.25
+    assert now == pytest.approx(seconds, abs=0.5)
+
+
 def test_what_ends_in_time_is_not_touched(package):
     before = left_behind()
     with limits.time_limit(SECONDS):

@@ -31,9 +31,9 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
 
     The check returns a :class:`Report` and raises nothing. It works on copies
     of the answers and on a random state of its own, in an empty folder; what
-    the answer prints, draws or warns isn't shown. After five seconds the
-    answer is stopped, as far as it runs Python. The same wrong answer again
-    gets the next step of its hint.
+    the answer prints, draws or warns isn't shown. After five seconds of
+    computing, or twenty of waiting, the answer is stopped, as far as it runs
+    Python. The same wrong answer again gets the next step of its hint.
 
     Args:
         title (str): number and title, as they stand in the chapter.

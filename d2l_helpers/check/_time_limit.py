@@ -25,9 +25,13 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic  # by name: a check may replace those of `time`
+# By name: a check may replace those of `time`.
+from time import monotonic, process_time
 
 TICK = 0.05  # seconds from one look at the time to the next
+# What a second counts in which nothing is computed: an answer that waits is
+# stopped, and one that gets little of a busy machine isn't stopped too early.
+WAITING = 1 / 4
 GRACE = 1  # seconds for a check to end by itself, or an alarm to come
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 NOT_OF_READER = (PACKAGE, sys.prefix, sys.base_prefix, "<frozen")
@@ -50,7 +54,8 @@ def is_of_reader(filename: str) -> bool:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise :class:`TimeUp` inside, when ``seconds`` are over.
 
-    The import of a library isn't counted, nor is it cut half way: the first
+    They are seconds in which the process computes; others count ``WAITING``
+    each. The import of a library isn't counted, nor is it cut half way: the first
     optimizer imports much of torch. A limit inside another isn't set.
     """
     thread = threading.get_ident()
@@ -219,14 +224,18 @@ class _Clock:
     """The time that is left, by the ticks of one kind."""
 
     def __init__(self, limit: _Limit, seconds: float) -> None:
-        self.limit, self.left, self.last = limit, seconds, monotonic()
+        self.limit, self.left = limit, seconds
+        self.last, self.computed = monotonic(), process_time()
 
     def is_up(self, frame: types.FrameType | None) -> bool:
         """Whether to stop what runs in a frame, at a tick."""
-        state, now = self.limit.state(frame), monotonic()
+        state = self.limit.state(frame)
+        now, computed = monotonic(), process_time()
         if state != "import":
-            self.left -= now - self.last
-        self.last = now
+            passed = now - self.last
+            busy = min(computed - self.computed, passed)
+            self.left -= busy + WAITING * (passed - busy)
+        self.last, self.computed = now, computed
         # A check may be about to undo a patch, and comes to its end itself.
         late = state == "check" and self.left < -GRACE
         return self.left <= 0 and (state == "answer" or late)
