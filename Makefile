@@ -12,7 +12,9 @@ TORCH :=
 SETUP :=
 # To test the pages on a GPU that isn't there: make test DEVICE=pretend
 DEVICE :=
-export VENV TORCH SETUP DEVICE
+# To run also what has passed before, and is as it was: make test FRESH=1
+FRESH := $(if $(CI),1,0)
+export VENV TORCH SETUP DEVICE FRESH
 
 # One chapter, by number or file: make test CH=03
 CH :=

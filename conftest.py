@@ -1,6 +1,6 @@
 import os
 
-pytest_plugins = ["tests.strict_nbval"]
+pytest_plugins = ["tests.strict_nbval", "tests.passed"]
 if os.environ.get("DEVICE") == "pretend":
     from tests.pretend_cuda import install
 

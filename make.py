@@ -17,6 +17,7 @@ the environment:
     SETUP=0        take the environment as it is, and install nothing
     WARM=1         for lab: kernels that start fast (on Linux)
     DEVICE=pretend for test: the pages, on a GPU that isn't there
+    FRESH=1        for test: also what has passed, and is as it was
 """
 
 import os
@@ -80,7 +81,11 @@ def lint(python: Path) -> int:
 
 
 def test(python: Path, chapter: str) -> int:
-    """Test everything, or one chapter: its notebooks and its exercises."""
+    """Test everything, or one chapter: its notebooks and its exercises.
+
+    What has passed before isn't run again, but by CI and with ``FRESH=1``.
+    """
+    os.environ.setdefault("FRESH", "1" if os.environ.get("CI") else "0")
     status = lint(python)
     if status:
         return status

@@ -25,6 +25,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
 # By name: a check may replace those of `time`.
 from time import monotonic, process_time
 
