@@ -13,7 +13,7 @@ SETUP :=
 # To test the pages on a GPU that isn't there: make test DEVICE=pretend
 DEVICE :=
 # To run also what has passed before, and is as it was: make test FRESH=1
-FRESH := $(if $(CI),1,0)
+FRESH ?= $(if $(CI),1,0)
 export VENV TORCH SETUP DEVICE FRESH
 
 # One chapter, by number or file: make test CH=03

@@ -56,8 +56,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise :class:`TimeUp` inside, when ``seconds`` are over.
 
     They are seconds in which the process computes; others count ``WAITING``
-    each. The import of a library isn't counted, nor is it cut half way: the first
-    optimizer imports much of torch. A limit inside another isn't set.
+    each. The import of a library isn't counted, nor is it cut half way: the
+    first optimizer imports much of torch. A limit inside another isn't set.
     """
     thread = threading.get_ident()
     if thread in _limited:
