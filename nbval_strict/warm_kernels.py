@@ -44,7 +44,7 @@ from jupyter_client.provisioning import (
     LocalProvisioner,
 )
 
-# What nearly every chapter imports, and every kernel; the last two are what
+# What nearly every page imports, and every kernel; the last two are what
 # torch itself imports when it first needs them.
 PRELOAD = [
     "IPython.core.debugger",
@@ -289,7 +289,7 @@ class KernelProcess(_context.Process):
                 self.cmd[launch + 1], run_name="__main__", alter_sys=True
             )
         finally:
-            # Here a chapter's temporary folders go, and a fork leaves it out.
+            # Here a page's temporary folders go, and a fork leaves it out.
             atexit._run_exitfuncs()
 
 
