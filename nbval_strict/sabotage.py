@@ -108,7 +108,9 @@ def _places(number: re.Match) -> set[int]:
         digits = digits[1:]
     places = {digits[0]}
     if len(digits) > 2:
-        places.add(digits[len(digits) // 2])
+        # The sixth digit of a float may differ, as far as the tolerance goes.
+        most = len(digits) if number["point"] is None else 4
+        places.add(digits[min(len(digits) // 2, most)])
     if number["point"] is None and not number[3]:
         places.add(digits[-1])
     return places

@@ -30,7 +30,7 @@ OPTIONS = {
     ),
     "nbval_strict_rtol": (
         "string",
-        str(RTOL),
+        f"{RTOL:.0e}",
         "the part of a stored float by which it may differ",
     ),
 }
@@ -71,9 +71,10 @@ def read_settings(config: pytest.Config) -> Settings:
     rerun, leave_out, device, rtol = map(config.getini, OPTIONS)
     try:
         tolerance = Decimal(rtol)
-    except InvalidOperation:
-        tolerance = Decimal("NaN")
-    if not 0 <= tolerance < 1:  # as it is for NaN
+        fits = 0 <= tolerance < 1
+    except InvalidOperation:  # also of a comparison with NaN
+        fits = False
+    if not fits:
         raise pytest.UsageError(
             f"nbval_strict_rtol is {rtol!r}, not a number from 0 to 1, such "
             "as 1e-5"

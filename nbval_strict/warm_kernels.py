@@ -306,18 +306,18 @@ def _undo_multiprocessing() -> None:
 
 def _mend_imported() -> None:
     """Do over what the libraries did when the server imported them."""
-    import matplotlib
-    import numpy
-    import torch
     from ipykernel.kernelapp import IPKernelApp
 
     # Each kernel draws its own numbers; Python's random sees to itself.
-    numpy.random.seed()
-    torch.default_generator.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()
     # debugpy sets it on import.
     os.environ.setdefault("PYDEVD_USE_FRAME_EVAL", "NO")
     # These read variables that ipykernel and jupyter_client set later.
-    matplotlib.rcParams["backend"] = os.environ.get(
-        "MPLBACKEND", "module://matplotlib_inline.backend_inline"
-    )
+    if matplotlib := sys.modules.get("matplotlib"):
+        matplotlib.rcParams["backend"] = os.environ.get(
+            "MPLBACKEND", "module://matplotlib_inline.backend_inline"
+        )
     IPKernelApp.instance(parent_handle=os.getppid())

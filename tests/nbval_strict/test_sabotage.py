@@ -63,6 +63,10 @@ def test_last_digit_of_a_long_float_differs_by_more_than_one_or_not_at_all():
     assert altered("digit", "0.0001") == ["0.0006"]
     assert altered("digit", "0.12") == ["0.62"]
     assert altered("digit", "1.25e-05") == ["6.25e-05", "1.75e-05"]
+    assert altered("digit", "1.00000000000") == [
+        "6.00000000000",
+        "1.00050000000",
+    ]
 
 
 # What the other cells don't show.
