@@ -66,14 +66,15 @@ prove: prove-outputs prove-mutants ## show that the tests fail where they should
 
 prove-outputs:  # alters each stored output
 	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
-	$(PY) -m pytest -q -p tests.strict_nbval -p tools.sabotage $$notebooks
+	$(PY) -m pytest -q -p nbval_strict.sabotage $$notebooks
 
 prove-mutants:  # alters the code in d2l_helpers
 	@$(PY) setup prove
 	$(PY) -m tools.mutants
 
 flakes: ## run the cells 50 times, under changing conditions
-	$(PY) -m tools.flakes
+	@notebooks=$$($(PY) -m tools.book list) && set -x && \
+	$(PY) -m nbval_strict.flakes 50 $$notebooks
 
 bench: ## time the tests, the modules and the site beside others
 	@$(PY) setup bench

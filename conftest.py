@@ -1,10 +1,8 @@
 import os
 
-pytest_plugins = ["tests.strict_nbval", "tests.passed"]
+pytest_plugins = ["tests.passed"]
 if os.environ.get("DEVICE") == "pretend":
-    from tests.pretend_cuda import install
-
-    install()
+    pytest_plugins.append("nbval_strict.on_pretended_gpu")
 
 # Chapters are tested as notebooks; imported, they would run.
 collect_ignore_glob = ["chapters/*.py", "chapters/*/*.py"]

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import psutil
 
-from tools import book, flakes, warm_kernels
+from nbval_strict import flakes, warm_kernels
+from tools import book
 
 MOST_MEMORY = 1.25  # of that of a bare import
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

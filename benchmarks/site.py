@@ -23,7 +23,8 @@ from pathlib import Path
 
 import yaml
 
-from tools import book, flakes
+from nbval_strict import flakes
+from tools import book
 
 PLACE = book.ROOT / "_build" / "benchmarks"
 MOST_CLEAN, MOST_AGAIN = 1.0, 0.4

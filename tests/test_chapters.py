@@ -8,7 +8,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from tests.comparison import FIGURES, outputs_difference
+from nbval_strict.comparison import FIGURES, outputs_difference
 from tools import bars, book, exercises, gate
 
 

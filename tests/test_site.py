@@ -658,7 +658,7 @@ def test_colab_installs_the_commit_that_the_site_was_built_from(monkeypatch):
 def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
     colab = published["index"].folder / "colab"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    command += ["-c", "pyproject.toml", "-p", "tests.strict_nbval"]
+    command += ["-c", "pyproject.toml"]
     done = subprocess.run(
         [*command, "-q", colab / "03_custom_layers.ipynb"],
         cwd=book.ROOT,

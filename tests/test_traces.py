@@ -13,14 +13,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tools import book, flakes
+from tools import book
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix", reason="there is no process group here"
 )
 
 TESTS = ["-m", "pytest", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
-TESTS += ["-p", "tests.strict_nbval"]
 RUN = """
 import pathlib
 from tools import book
@@ -122,29 +121,3 @@ def test_nothing_is_left_after_ctrl_c(name, folder):
         shutil.rmtree(kept)
     assert files(folder) == []
     assert processes(folder) == []
-
-
-@pytest.fixture
-def short(monkeypatch, tmp_path):
-    """`make flakes` with a page that isn't there; its temporary folder."""
-    missing = book.CHAPTERS / "99_missing.py"
-    monkeypatch.setattr(book, "pages", lambda: [missing])
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
-
-
-def test_flakes_leave_what_a_failed_run_printed(short, capsys):
-    assert flakes.main(["1"]) == 1
-    (folder,) = short.iterdir()
-    assert str(folder) in capsys.readouterr().out
-    assert [path.name for path in folder.iterdir()] == ["run-001.txt"]
-    assert "no tests ran" in (folder / "run-001.txt").read_text()
-
-
-def test_flakes_leave_nothing_after_ctrl_c(short, monkeypatch):
-    def interrupt(process):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(flakes, "ends_well", interrupt)
-    assert flakes.main(["1"]) == 130
-    assert list(short.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The commands behind ``make``, and a pytest plugin that speeds its start."""
+"""The commands behind ``make``."""
 
 import sys
 

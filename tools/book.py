@@ -29,13 +29,17 @@ import nbformat
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
-from tools import outputs, pairs, warm_kernels
+from nbval_strict import warm_kernels
+from nbval_strict.client import Client, client_of
+from nbval_strict.outputs import without_colors
+from tools import pairs
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 SOLUTIONS = "solutions"  # the folder beside the chapters
 TIMEOUT = 120  # seconds for one cell
-# Of a cell that only a chapter's copy for Colab has; no test runs it.
+# Of a cell that only a chapter's copy for Colab has; no test runs it, since
+# pyproject.toml has the plugin leave it out.
 COLAB_TAG = "colab"
 
 
@@ -234,19 +238,9 @@ def _format() -> dict[str, str | bool]:
     }
 
 
-def client(notebook: NotebookNode, folder: Path) -> outputs.Client:
+def client(notebook: NotebookNode, folder: Path) -> Client:
     """What executes a chapter's cells, as JupyterLab would."""
-    return outputs.Client(
-        notebook,
-        timeout=TIMEOUT,
-        # Nothing is stored without a cell's last outputs.
-        iopub_timeout=TIMEOUT,
-        raise_on_iopub_timeout=True,
-        kernel_name="python3",
-        record_timing=False,
-        extra_arguments=[*outputs.KERNEL_ARGUMENTS],
-        resources={"metadata": {"path": str(folder)}},
-    )
+    return client_of(notebook, folder, TIMEOUT)
 
 
 def run(source: Path, force: bool = False) -> NotebookNode:
@@ -425,11 +419,6 @@ def texts() -> list[Path]:
 def own_frames(traceback: list[str]) -> list[str]:
     """The traceback without frames from files, whose paths are a machine's."""
     return [f for f in traceback if not without_colors(f).startswith("File ")]
-
-
-def without_colors(text: str) -> str:
-    """The text without the escape sequences that color it in a terminal."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,8 @@ import time
 import nbformat
 import pytest
 
-from tools import book, flakes
+from nbval_strict import flakes
+from tools import book
 from tools.site import BUILD
 
 TOKEN = "reader"

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 import torch
 
-from tests.comparison import outputs_difference, text_difference
+from nbval_strict.comparison import outputs_difference, text_difference
 
 MATRIX = "tensor([[-1.,  0.,  1.],\n        [ 0.,  0.,  0.]])"
 PAIR = """{'pair': [tensor([0, 1, 2, 3]),

@@ -1,14 +1,11 @@
 """The alterations of stored outputs, and that one unnoticed is reported."""
 
-import os
-import subprocess
-import sys
-
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tools import book, sabotage
+from nbval_strict import sabotage
+from tests.nbval_strict.specimen import CELLS, executed, run_pytest
 
 # By kind, a text and all that it may become.
 TEXTS = {
@@ -66,17 +63,24 @@ def test_last_digit_of_a_long_float_differs_by_more_than_one_or_not_at_all():
     assert altered("digit", "0.0001") == ["0.0006"]
     assert altered("digit", "0.12") == ["0.62"]
     assert altered("digit", "1.25e-05") == ["6.25e-05", "1.75e-05"]
+    assert altered("digit", "1.00000000000") == [
+        "6.00000000000",
+        "1.00050000000",
+    ]
 
 
-def stored():
-    for source in book.pages():
-        notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
-        yield from (c for c in notebook.cells if c.cell_type == "code")
+# What the other cells don't show.
+MORE = [
+    "torch.zeros(2), torch.bool, 1e-9, 0.5",
+    "print('one'); display(2); print('three\\nfour')",
+]
 
 
-def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle():
+def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle(
+    tmp_path,
+):
     kinds = set()
-    for cell in stored():
+    for cell in executed([*CELLS, *MORE], tmp_path).cells:
         for alteration in sabotage.alterations(cell.outputs):
             kinds.add(alteration.kind)
             assert alteration.outputs != cell.outputs, alteration
@@ -96,7 +100,7 @@ def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle():
 
 
 BLIND = """
-from tests.strict_nbval import StrictCell
+from nbval_strict.plugin import StrictCell
 
 compare = StrictCell._compare
 StrictCell._compare = lambda cell, outputs: (
@@ -115,14 +119,9 @@ def test_what_is_unnoticed_or_not_compared_is_listed_and_fails(tmp_path):
     for name in ("08_blind", "09_seeing"):
         notebook = new_notebook(cells=cells)
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text(BLIND)
-    command = [sys.executable, "-m", "pytest", "--nbval", tmp_path]
-    command += ["-p", "tests.strict_nbval", "-p", "tools.sabotage"]
-    environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
-    done = subprocess.run(
-        command, cwd=book.ROOT, env=environment, capture_output=True, text=True
-    )
+    options = ["-p", "nbval_strict.sabotage", "--nbval"]
+    done = run_pytest(*options, folder=tmp_path)
     assert done.returncode == 1, done.stdout
     said = done.stdout.splitlines()
     assert "4 passed" in said[-1]

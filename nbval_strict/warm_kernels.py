@@ -44,7 +44,7 @@ from jupyter_client.provisioning import (
     LocalProvisioner,
 )
 
-# What nearly every chapter imports, and every kernel; the last two are what
+# What nearly every page imports, and every kernel; the last two are what
 # torch itself imports when it first needs them.
 PRELOAD = [
     "IPython.core.debugger",
@@ -289,7 +289,7 @@ class KernelProcess(_context.Process):
                 self.cmd[launch + 1], run_name="__main__", alter_sys=True
             )
         finally:
-            # Here a chapter's temporary folders go, and a fork leaves it out.
+            # Here a page's temporary folders go, and a fork leaves it out.
             atexit._run_exitfuncs()
 
 
@@ -306,18 +306,18 @@ def _undo_multiprocessing() -> None:
 
 def _mend_imported() -> None:
     """Do over what the libraries did when the server imported them."""
-    import matplotlib
-    import numpy
-    import torch
     from ipykernel.kernelapp import IPKernelApp
 
     # Each kernel draws its own numbers; Python's random sees to itself.
-    numpy.random.seed()
-    torch.default_generator.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()
     # debugpy sets it on import.
     os.environ.setdefault("PYDEVD_USE_FRAME_EVAL", "NO")
     # These read variables that ipykernel and jupyter_client set later.
-    matplotlib.rcParams["backend"] = os.environ.get(
-        "MPLBACKEND", "module://matplotlib_inline.backend_inline"
-    )
+    if matplotlib := sys.modules.get("matplotlib"):
+        matplotlib.rcParams["backend"] = os.environ.get(
+            "MPLBACKEND", "module://matplotlib_inline.backend_inline"
+        )
     IPKernelApp.instance(parent_handle=os.getppid())

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tools.book import ROOT
+from tests.nbval_strict.specimen import ROOT
 
 OPENING = """
 import copy, io, pickle
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from tests import pretend_cuda
+from nbval_strict import pretend_cuda
 pretend_cuda.install()
 torch.manual_seed(0)
 here = torch.rand(2, 3)

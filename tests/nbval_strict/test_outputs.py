@@ -1,19 +1,17 @@
 """What cells show is stored, and compared, as JupyterLab shows it.
 
-One notebook has the cells of all cases. It is run as `make run` does, and
-what is stored is tested as `make test` does.
+One notebook has the cells of all cases. It is executed, and what is stored
+is tested.
 """
 
 import os
-import subprocess
-import sys
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.strict_nbval import WatchedKernel
-from tools import book, outputs
+from nbval_strict.client import UnfitOutputError
+from nbval_strict.kernel import WatchedKernel
+from tests.nbval_strict.specimen import executed, run_pytest, write
 
 LONG = 200_000
 # By name: cells, and what each shows in the end.
@@ -65,14 +63,12 @@ SHOWN = {
     "plot without its result": {
         "import matplotlib.pyplot as plt\nplt.plot([1, 2]);": ["figure"]
     },
-    "the book's animations": {
-        "from d2l_helpers import d2l\n"
-        "board = d2l.ProgressBoard('step')\n"
+    "animation": {
+        "fig = plt.figure()\n"
         "for x in range(3):\n"
-        "    board.draw(x, x * x, 'square')": ["figure"],
-        "animator = d2l.Animator(xlabel='epoch', xlim=[1, 3])\n"
-        "for epoch in range(3):\n"
-        "    animator.add(epoch + 1, (epoch, 2 * epoch))": ["figure"],
+        "    plt.plot([x, x * x])\n"
+        "    display(fig)\n"
+        "    clear_output(wait=True)": ["figure"],
     },
     "control characters": {
         "print(' 50%\\r100%')\nprint('one\\b\\bil')\nprint('long\\rs')": [
@@ -117,25 +113,15 @@ def summary(output):
 def page(tmp_path_factory):
     """The notebook with all the cells, executed and stored."""
     folder = tmp_path_factory.mktemp("page")
-    notebook = new_notebook(cells=[new_code_cell(c) for _, c, _ in CELLS])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "Agg")
-        book.client(notebook, folder).execute()
-    nbformat.write(notebook, folder / "01_outputs.ipynb")
-    return folder / "01_outputs.ipynb"
+        notebook = executed([code for _, code, _ in CELLS], folder)
+    return write(notebook, folder / "01_outputs.ipynb")
 
 
-def run_tests(page):
-    environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    command += ["-c", "pyproject.toml", "-p", "tests.strict_nbval"]
-    return subprocess.run(
-        [*command, page],
-        cwd=book.ROOT,
-        env={**environment, "MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-    )
+def run_tests(folder, page):
+    options = ["-p", "nbval_strict", "--nbval", page]
+    return run_pytest(*options, folder=folder, MPLBACKEND="Agg")
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -152,7 +138,7 @@ def test_numbers_of_cells_are_those_of_the_kernel(page):
 
 
 def test_stored_outputs_pass_the_tests(page):
-    done = run_tests(page)
+    done = run_tests(page.parent, page)
     assert f"{len(CELLS)} passed" in done.stdout, done.stdout
 
 
@@ -160,7 +146,7 @@ def test_cell_passes_alone_though_a_later_one_changes_what_it_shows(page):
     (number,) = [
         i for i, (_, code, _) in enumerate(CELLS, 1) if "handle = " in code
     ]
-    done = run_tests(f"{page}::In [{number}]")
+    done = run_tests(page.parent, f"{page}::In [{number}]")
     assert "1 passed" in done.stdout, done.stdout
 
 
@@ -248,7 +234,5 @@ def test_what_comes_after_the_last_cell_is_found(tmp_path):
     ],
 )
 def test_run_refuses_it_too(codes, message, tmp_path):
-    cells = [new_code_cell(code) for code in (PREPARE, *codes)]
-    client = book.client(new_notebook(cells=cells), tmp_path)
-    with pytest.raises(outputs.UnfitOutputError, match=message):
-        client.execute()
+    with pytest.raises(UnfitOutputError, match=message):
+        executed([PREPARE, *codes], tmp_path)

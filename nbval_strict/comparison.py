@@ -3,7 +3,7 @@
 The stored outputs are the CPU's. Words, names, integers, shapes, dtypes and
 brackets have to be the same. Three things may differ:
 
-- Where the new output names the accelerator that the chapter runs on, with
+- Where the new output names the accelerator that the page runs on, with
   no index or with 0, the stored one may name the CPU, or no device.
 - A float may differ by ``RTOL`` of the stored one. One with ``ROUNDED`` or
   more decimals, and as many significant digits, may also be rounded to the
@@ -11,11 +11,11 @@ brackets have to be the same. Three things may differ:
 - White space inside brackets, which follows from the width of the rest, and
   the number of empty lines between two paragraphs of a message.
 
-``RTOL`` is what chapter 06 shows to be enough for a float32 sum of 1,000
-products. Torch prints four decimals: of a number near 1, a difference of
-``RTOL`` turns the last one in a case out of ten. Of one below 0.1 it does so
-in less than one of a hundred; and fewer decimals are those of a number like
-0.25, or of one that an author rounded, where this is rare, too.
+``RTOL`` is enough for a float32 sum of 1,000 products, in whichever order.
+Torch prints four decimals: of a number near 1, a difference of ``RTOL`` turns
+the last one in a case out of ten. Of one below 0.1 it does so in less than one
+of a hundred; and fewer decimals are those of a number like 0.25, or of one
+that an author rounded, where this is rare, too.
 
 There is no absolute tolerance, since 1e-9 may be a learning rate, and 0.0001
 as well: two floats that agree differ by about a thousandth at most. A cell
@@ -33,10 +33,6 @@ from typing import NamedTuple
 
 RTOL = Decimal("1e-5")
 ROUNDED = 4  # decimals and significant digits
-RULE = (
-    f"a float may differ by {RTOL:f} of the stored one, and with {ROUNDED} "
-    "or more decimals and significant digits also by a unit of the last place"
-)
 SHOWN = 80  # characters of a long line, on each side of a difference
 FIGURES = ("image/png", "image/jpeg", "image/svg+xml")
 
@@ -62,8 +58,20 @@ TOKEN = re.compile(
 )
 
 
+def rule(rtol: Decimal = RTOL) -> str:
+    """What is said of floats to a reader whose outputs differ."""
+    return (
+        f"a float may differ by {rtol:f} of the stored one, and with "
+        f"{ROUNDED} or more decimals and significant digits also by a unit "
+        "of the last place"
+    )
+
+
 def outputs_difference(
-    stored: Iterable[Mapping], now: Iterable[Mapping], device: str = "cpu"
+    stored: Iterable[Mapping],
+    now: Iterable[Mapping],
+    device: str = "cpu",
+    rtol: Decimal = RTOL,
 ) -> str | None:
     """The first difference between the outputs of a cell.
 
@@ -74,6 +82,7 @@ def outputs_difference(
         stored (iterable of nbformat outputs): what the notebook holds.
         now (iterable of nbformat outputs): what the cell gave.
         device (str): the type of the device that the cell ran on.
+        rtol (Decimal): the part of a stored float by which it may differ.
 
     Returns:
         Lines that show it, or None if the outputs are the same.
@@ -86,18 +95,21 @@ def outputs_difference(
                 f"{sign}{kind}: {_short(text)}"
                 for sign, (kind, text) in (("-", old), ("+", new))
             )
-        if difference := text_difference(old[1], new[1], device):
+        if difference := text_difference(old[1], new[1], device, rtol):
             return f"{old[0]}, {difference}"
     return None
 
 
-def text_difference(stored: str, now: str, device: str = "cpu") -> str | None:
+def text_difference(
+    stored: str, now: str, device: str = "cpu", rtol: Decimal = RTOL
+) -> str | None:
     """The first difference between two texts.
 
     Args:
         stored (str): a text that the CPU gave.
         now (str): the text to compare with it.
         device (str): the type of the device that gave it, as ``"cuda"``.
+        rtol (Decimal): the part of a stored float by which it may differ.
 
     Returns:
         The two lines and what differs in them, or None if the texts agree.
@@ -109,8 +121,8 @@ def text_difference(stored: str, now: str, device: str = "cpu") -> str | None:
         old, new = next(olds), next(news)
         if old.kind != "keyword" and new.text == f",device='{device}:0'":
             new = next(news)  # a tensor of the CPU names no device
-        if not _agree(old, new, device):
-            return _show(stored, now, old, new)
+        if not _agree(old, new, device, rtol):
+            return _show(stored, now, old, new, rtol)
         if old.kind == "end":
             return None
 
@@ -139,11 +151,11 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "", len(text))
 
 
-def _agree(old: _Token, new: _Token, device: str) -> bool:
+def _agree(old: _Token, new: _Token, device: str, rtol: Decimal) -> bool:
     if old.kind != new.kind:
         return False
     if old.kind == "float":
-        return _distance(old, new) <= _allowed(old, new)
+        return _distance(old, new) <= _allowed(old, new, rtol)
     return old.text == new.text or (
         old.kind == "device" and old.text == _on_cpu(new.text, device)
     )
@@ -165,12 +177,12 @@ def _distance(old: _Token, new: _Token) -> Decimal:
     return abs(Decimal(old.text) - Decimal(new.text))
 
 
-def _allowed(old: _Token, new: _Token) -> Decimal:
+def _allowed(old: _Token, new: _Token, rtol: Decimal) -> Decimal:
     """How far apart two floats may be."""
     rounding = Decimal(0)
     if max(significant_digits(t.text) for t in (old, new)) >= ROUNDED:
         rounding = _half_unit(old.text) + _half_unit(new.text)
-    return RTOL * abs(Decimal(old.text)) + rounding
+    return rtol * abs(Decimal(old.text)) + rounding
 
 
 def significant_digits(number: str) -> int:
@@ -188,14 +200,16 @@ def _half_unit(number: str) -> Decimal:
     return Decimal(5).scaleb(Decimal(number).as_tuple().exponent - 1)
 
 
-def _show(stored: str, now: str, old: _Token, new: _Token) -> str:
+def _show(
+    stored: str, now: str, old: _Token, new: _Token, rtol: Decimal
+) -> str:
     """The lines of a difference, and what differs in them."""
     found = [_short(repr(t.text)) if t.text else "the end" for t in (old, new)]
     what = "stored {}, now {}".format(*found)
     if old.kind == new.kind == "float":
         what += (
             f", which differ by {_distance(old, new):.2g}; allowed is "
-            f"{_allowed(old, new):.2g}"
+            f"{_allowed(old, new, rtol):.2g}"
         )
     # Two long words may have the same beginning.
     letters = zip(old.text, new.text, strict=False)

@@ -1,14 +1,12 @@
-"""Tampered copies of a chapter must turn nbval red, with a message that helps.
+"""Tampered copies of a page must turn nbval red, with a message that helps.
 
-One pytest runs all the copies, in a temporary folder, on two workers, with
-the plugin that tests the chapters.
+One pytest runs all the copies, in a temporary folder, on two workers.
 """
 
+import copy
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections import defaultdict
 from xml.etree import ElementTree
 
@@ -16,11 +14,9 @@ import nbformat
 import pytest
 import torch
 
-from tests.comparison import RULE
-from tests.strict_nbval import KernelDiedError, KernelManager, WatchedKernel
-from tools import book
-
-CHAPTER = book.sources("03")[0].with_suffix(".ipynb")
+from nbval_strict.comparison import rule
+from nbval_strict.kernel import KernelDiedError, KernelManager, WatchedKernel
+from tests.nbval_strict.specimen import CELLS, executed, run_pytest, write
 
 
 def first_output(cells, fits):
@@ -150,7 +146,7 @@ def add_warning(cell):
     cell.outputs.append(stream)
 
 
-# What a chapter prints on a GPU, as far as it can be shown without one.
+# What a page prints on a GPU, as far as it can be shown without one.
 ON_CUDA = """device = torch.device("cuda")
 print("tensor([1., 2.], device='cuda:0')")"""
 HARMLESS = {
@@ -160,7 +156,7 @@ HARMLESS = {
     "display_after_its_update": show_later("2"),
     "subprocess": print_also("1\n", "import os; os.system('echo 1');"),
 }
-DIFFER = r"outputs differ from the stored ones: .*`make run CH=03`"
+DIFFER = r"outputs differ from the stored ones: .*`make page=03`"
 TAMPERINGS = {
     "number": (change_text(r"-49\.", "-47."), DIFFER),
     "float": (change_text(r"-49\.", "-49.001"), DIFFER),
@@ -169,7 +165,7 @@ TAMPERINGS = {
         print_also("tensor([1., 2.])\n", ON_CUDA.replace(":0", ":1")),
         DIFFER,
     ),
-    "device_of_no_chapter": (
+    "device_of_no_page": (
         print_also("tensor([1., 2.])\n", ON_CUDA.partition("\n")[2]),
         DIFFER,
     ),
@@ -188,19 +184,19 @@ TAMPERINGS = {
     "figure_of_another_kind": (change_figure(other_kind), DIFFER),
     "never_run": (
         change_cell(lambda cell: cell.update(execution_count=None)),
-        "was never run: run `make run CH=03`",
+        "was never run: run `make page=03`",
     ),
     "stored_warning": (
         change_cell(add_warning),
-        "stored outputs hold a warning: .*`make run CH=03`",
+        "stored outputs hold a warning: .*`make page=03`",
     ),
     "warning": (
         add_code("import warnings; warnings.warn('old')"),
-        "wrote to stderr, and a chapter may not warn: mend",
+        "wrote to stderr, and a page may not warn: mend",
     ),
     "warning_of_a_subprocess": (
         add_code("import os; os.system('echo careful >&2')"),
-        "wrote to stderr, and a chapter may not warn: mend",
+        "wrote to stderr, and a page may not warn: mend",
     ),
     "order": (change_cell(swap), DIFFER),
     "order_of_prints": (change_cell(both_prints_first), DIFFER),
@@ -220,7 +216,7 @@ TAMPERINGS = {
     ),
     "traceback": (
         change_error(lambda cell, o: o.update(traceback=["KeyError: 7"])),
-        "stored traceback is of no such error: run `make run CH=03`",
+        "stored traceback is of no such error: run `make page=03`",
     ),
     "dead_kernel": (
         add_code("import os; os._exit(1)"),
@@ -250,31 +246,26 @@ TAMPERINGS = {
 def runs(tmp_path_factory):
     """For each copy: the cell tampered with, and what became of the cells."""
     folder = tmp_path_factory.mktemp("tampered")
+    page = executed(CELLS, folder)
     touched = {}
     tamperings = {name: tamper for name, (tamper, _) in TAMPERINGS.items()}
     for name, tamper in (HARMLESS | tamperings).items():
-        notebook = nbformat.read(CHAPTER, as_version=4)
-        code = [c for c in notebook.cells if c.cell_type == "code"]
+        notebook = copy.deepcopy(page)
+        code = notebook.cells
         if tamper is not None:
             cell = tamper(code)
             number = code.index(cell) + 1
             touched[name] = f"In [{number}]"
             # One cell more shows what becomes of those that follow.
             notebook.cells = code[: number + 1]
-        nbformat.write(notebook, folder / f"03_{name}.ipynb")
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "conftest.py").write_text(
-        "pytest_plugins = ['tests.strict_nbval']\n"
+        write(notebook, folder / f"03_{name}.ipynb")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nnbval_strict_rerun = run `make page={number}`\n"
     )
+    (folder / "conftest.py").write_text("pytest_plugins = ['nbval_strict']\n")
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-ptools", "--nbval"]
-    command += ["-n", "2"]
-    command += ["--nbval-cell-timeout", "15", "--junit-xml", report, folder]
-    environment = {k: v for k, v in os.environ.items() if "PYTEST" not in k}
-    environment["PYTHONPATH"] = str(book.ROOT)
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True
-    )
+    options = ["--nbval", "--nbval-cell-timeout=15", "-n2"]
+    done = run_pytest(*options, "--junit-xml", report, folder=folder)
     assert report.is_file(), done.stdout + done.stderr
     cells = defaultdict(dict)
     for case in ElementTree.parse(report).iter("testcase"):
@@ -317,13 +308,11 @@ def test_cells_after_a_failure_name_it_as_the_cause(runs):
     )
 
 
-def test_cell_chosen_alone_finds_what_the_cells_before_it_made():
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
-    chosen = f"{CHAPTER.relative_to(book.ROOT)}::In [5]"
-    done = subprocess.run(
-        [*command, chosen], cwd=book.ROOT, capture_output=True, text=True
-    )
-    assert "1 passed" in done.stdout
+def test_cell_chosen_alone_finds_what_the_cells_before_it_made(tmp_path):
+    write(executed(CELLS, tmp_path), tmp_path / "page.ipynb")
+    options = ["-p", "nbval_strict", "--nbval", "page.ipynb::In [3]"]
+    done = run_pytest(*options, folder=tmp_path)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(("deaths", "starts"), [(2, 3), (3, 3)])
@@ -351,25 +340,20 @@ def test_kernel_that_dies_before_it_answers_is_started_again(
 
 
 @pytest.mark.parametrize("asked", [None, "3"])
-def test_workers_share_the_cores_unless_told_otherwise(asked, tmp_path):
+def test_workers_share_the_cores_unless_told_otherwise(
+    asked, tmp_path, monkeypatch
+):
     shares = str(max(1, os.cpu_count() // 2))
     (tmp_path / "test_threads.py").write_text(
         "import os\n"
         "def test_threads():\n"
         f"    assert os.environ['OMP_NUM_THREADS'] == {asked or shares!r}\n"
     )
-    environment = {k: v for k, v in os.environ.items() if k[:4] != "OMP_"}
     if asked:
-        environment["OMP_NUM_THREADS"] = asked
-    command = [sys.executable, "-m", "pytest"]
-    command += ["-p", "tools", "-p", "tests.strict_nbval"]
-    done = subprocess.run(
-        [*command, "-c", "/dev/null", "-n", "2", tmp_path],
-        cwd=book.ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    else:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    done = run_pytest("-p", "nbval_strict", "-n2", folder=tmp_path)
     assert "1 passed" in done.stdout, done.stdout
 
 
@@ -380,11 +364,11 @@ def test_difference_shows_the_lines_the_rule_torch_and_the_device(runs):
     assert "\n-in a batch: tensor([-50., -47., -48.])" in message
     assert "\n+in a batch: tensor([-50., -49., -48.])" in message
     assert "stored '-47.', now '-49.', which differ by 2; " in message
-    assert RULE in message
+    assert rule() in message
     assert f"torch {torch.__version__}, device cpu" in message
 
 
-def test_failure_names_the_device_of_the_chapter(runs):
+def test_failure_names_the_device_of_the_page(runs):
     touched, cells = runs
     where = touched["other_device"]
     message = cells["other_device"][where].find("failure").text

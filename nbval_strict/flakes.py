@@ -1,12 +1,13 @@
 """Run the notebook tests again and again, under changing conditions.
 
-    python -m tools.flakes [RUNS]     50 runs, unless you say otherwise
+    python -m nbval_strict.flakes RUNS NOTEBOOK...
 
-Each run takes the chapters in a random order, with a random hash seed. The
-conditions below are combined in turn: the number of torch's threads, a path
-with spaces and with letters beyond ASCII, a folder of chapters that can't be
-written to, and a second run at the same time. Everything happens in copies of
-the checkout. Exit status 1 if a run failed; what it printed is kept.
+from the root of a checkout, which has git and pytest-xdist. Each run takes
+the notebooks in a random order, with a random hash seed. The conditions below
+are combined in turn: the number of torch's threads, a path with spaces and
+with letters beyond ASCII, folders of notebooks that can't be written to, and
+a second run at the same time. Everything happens in copies of what git
+tracks. Exit status 1 if a run failed; what it printed is kept.
 """
 
 from __future__ import annotations
@@ -21,24 +22,28 @@ from collections import Counter
 from itertools import cycle, product
 from pathlib import Path
 
-from tools import book
-
 CONDITIONS = {
     "threads": (1, 2),
     "path": ("plain", "Ein Ort für 书"),
-    "chapters": ("writable", "read-only"),
+    "notebooks": ("writable", "read-only"),
     "runs at once": (1, 2),
 }
 TIMEOUT = 900  # seconds for one run
 
 
-def copy_of_checkout(place: Path) -> None:
-    """Copy what git tracks into a new folder."""
+def copy_of_checkout(place: Path, root: Path | None = None) -> None:
+    """Copy what git tracks into a new folder.
+
+    Args:
+        place (Path): the new folder.
+        root (Path): what to copy; the current folder, if it isn't given.
+    """
+    root = root or Path.cwd()
     command = ["git", "ls-files", "-z"]
-    listed = subprocess.check_output(command, cwd=book.ROOT, text=True)
+    listed = subprocess.check_output(command, cwd=root, text=True)
     for file in listed.rstrip("\0").split("\0"):
         (place / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(book.ROOT / file, place / file)
+        shutil.copy(root / file, place / file)
 
 
 def set_writable(folder: Path, writable: bool) -> None:
@@ -48,21 +53,20 @@ def set_writable(folder: Path, writable: bool) -> None:
         path.chmod(mode | 0o200 if writable else mode & ~0o222)
 
 
-def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
+def start(
+    checkout: Path, notebooks: list[str], threads: int, log: Path
+) -> subprocess.Popen:
     """Start the notebook tests of a copy of the checkout.
 
     Args:
         checkout (Path): the copy.
+        notebooks (list of str): their paths there.
         threads (int): how many torch is to use.
         log (Path): the file that gets all that is printed. The run has its
             temporary files beside it.
     """
     log.with_suffix("").mkdir()
-    chapters = [
-        str(source.with_suffix(".ipynb").relative_to(book.ROOT))
-        for source in book.pages()
-    ]
-    random.shuffle(chapters)
+    notebooks = random.sample(notebooks, len(notebooks))
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     command += ["-n", "2"]
     if os.geteuid() == 0:  # root may write anywhere, unless it gives this up
@@ -72,13 +76,13 @@ def start(checkout: Path, threads: int, log: Path) -> subprocess.Popen:
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": str(random.randrange(2**32)),
-        "PYTHONPATH": str(checkout),  # its d2l_helpers, not the installed one
+        "PYTHONPATH": str(checkout),  # its modules, not installed ones
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(log.with_suffix("")),  # one that is killed leaves some
     }
     with open(log, "w") as output:
         return subprocess.Popen(
-            [*command, *chapters],
+            [*command, *notebooks],
             cwd=checkout,
             env=environment,
             stdout=output,
@@ -96,11 +100,14 @@ def ends_well(process: subprocess.Popen) -> bool:
         return False
 
 
-def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
+def flakes(
+    runs: int, notebooks: list[str], folder: Path
+) -> tuple[Counter, Counter]:
     """Do the runs.
 
     Args:
         runs (int): how many.
+        notebooks (list of str): their paths, from the current folder.
         folder (Path): gets the copies of the checkout, while it runs, and
             the output of each run that fails.
 
@@ -112,7 +119,7 @@ def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
     try:
         for place in places.values():
             copy_of_checkout(place)
-        return _run_all(runs, folder, places)
+        return _run_all(runs, notebooks, folder, places)
     finally:  # also after Ctrl-C
         for place in filter(Path.exists, places.values()):
             set_writable(place, True)
@@ -120,18 +127,24 @@ def flakes(runs: int, folder: Path) -> tuple[Counter, Counter]:
 
 
 def _run_all(
-    runs: int, folder: Path, places: dict[str, Path]
+    runs: int,
+    notebooks: list[str],
+    folder: Path,
+    places: dict[str, Path],
 ) -> tuple[Counter, Counter]:
     done, failed = Counter(), Counter()
     for values in cycle(product(*CONDITIONS.values())):
-        threads, path, chapters, together = values
+        threads, path, rights, together = values
         checkout = places[path]
-        set_writable(checkout / "chapters", chapters == "writable")
+        for home in {Path(notebook).parent for notebook in notebooks}:
+            set_writable(checkout / home, rights == "writable")
         logs = [
             folder / f"run-{done.total() // len(CONDITIONS) + i + 1:03}.txt"
             for i in range(min(together, runs))
         ]
-        started = [(start(checkout, threads, log), log) for log in logs]
+        started = [
+            (start(checkout, notebooks, threads, log), log) for log in logs
+        ]
         for process, log in started:
             try:
                 well = ends_well(process)
@@ -154,12 +167,16 @@ def _run_all(
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    if len(arguments) > 1 or not all(a.isdecimal() for a in arguments):
+    runs, *notebooks = arguments or [""]
+    missing = [name for name in notebooks if not Path(name).is_file()]
+    if missing or not runs.isdecimal() or not notebooks:
+        for name in missing:
+            print(f"there is no file {name}", file=sys.stderr)
         print(__doc__, file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="flakes-"))
     try:
-        done, failed = flakes(int(*arguments or ["50"]), folder)
+        done, failed = flakes(int(runs), notebooks, folder)
     except KeyboardInterrupt:
         shutil.rmtree(folder)
         print("interrupted", file=sys.stderr)

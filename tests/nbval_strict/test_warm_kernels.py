@@ -4,7 +4,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import re
 import runpy
 import signal
 import subprocess
@@ -17,8 +16,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-import make
-from tools import book, outputs, warm_kernels
+from nbval_strict import outputs, warm_kernels
+from tests.nbval_strict.specimen import ROOT
 
 pytestmark = pytest.mark.skipif(
     warm_kernels.use().startswith("kernels: ordinary"),
@@ -349,7 +348,7 @@ CLIENT = """
 import os, signal, sys, time
 from multiprocessing import forkserver
 from jupyter_client.manager import start_new_kernel
-from tools import book, warm_kernels
+from nbval_strict import warm_kernels
 
 print(warm_kernels.use())
 manager, client = start_new_kernel(kernel_name="python3")
@@ -372,7 +371,7 @@ def client_that(end, **environment):
             [sys.executable, script],
             env={
                 **os.environ,
-                "PYTHONPATH": str(book.ROOT),
+                "PYTHONPATH": str(ROOT),
                 "TMPDIR": folder,
                 **environment,
             },
@@ -408,30 +407,6 @@ def test_warm_kernels_can_be_switched_off():
     assert kind == "Popen"
 
 
-@pytest.mark.parametrize(("variable", "warm"), [("1", True), ("", False)])
-def test_make_lab_forks_kernels_when_asked(variable, warm, monkeypatch):
-    commands = []
-    monkeypatch.setattr(make, "hand_over", lambda *c: commands.append(c))
-    monkeypatch.setenv("WARM", variable)
-    make.lab("python", [])
-    settings = re.findall(r"--config=([^' ]+)", str(commands))
-    assert settings == ["tools/lab/warm.py"] * warm
-    for file in settings:
-        code = (
-            "import runpy; runpy.run_path({!r})\n"
-            "from jupyter_client.provisioning import KernelProvisionerFactory"
-            "\nfactory = KernelProvisionerFactory.instance()\n"
-            "print(factory.default_provisioner_name)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(file)],
-            cwd=book.ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout.splitlines()[-1] == warm_kernels.NAME
-
-
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_kernels_are_ordinary_where_a_fork_is_not_safe(system, monkeypatch):
     monkeypatch.setattr(sys, "platform", system)
@@ -455,7 +430,7 @@ def test_temporary_folder_may_have_a_long_path(length):
         assert kind == "KernelProcess"
 
 
-def test_tools_can_be_imported_where_processes_are_only_spawned(monkeypatch):
+def test_module_can_be_imported_where_processes_are_only_spawned(monkeypatch):
     def get_context(method=None):
         if method in ("fork", "forkserver"):
             raise ValueError(f"cannot find context for {method!r}")
