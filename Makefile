@@ -43,7 +43,7 @@ help: ## list the targets
 setup: ## install what the chapters, the tests and the site need
 	@$(PY) setup
 
-lab: ## read and run the chapters in JupyterLab (WARM=1: fast kernels)
+lab: ## read and run the chapters in JupyterLab (WARM=0: ordinary kernels)
 	@$(PY) lab $(ARGS)
 
 progress: ## which exercises your notebooks have solved

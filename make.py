@@ -15,7 +15,7 @@ the environment:
     VENV=folder    another environment than .venv, or than conda's active one
     TORCH=cpu      PyTorch from its own index of builds for the CPU
     SETUP=0        take the environment as it is, and install nothing
-    WARM=1         for lab: kernels that start fast (on Linux)
+    WARM=0         for lab and test: no kernels that start fast (on Linux)
     DEVICE=pretend for test: the pages, on a GPU that isn't there
     FRESH=1        for test: also what has passed, and is as it was
 """
@@ -67,7 +67,7 @@ def lab(python: Path, options: list) -> int:
         "--ServerApp.root_dir=.",
         "--LabApp.app_settings_dir=tools/lab",
         "--LabApp.default_url=/lab/tree/chapters/index.md",
-        *(warm if os.environ.get("WARM") == "1" else []),
+        *(warm if os.environ.get("WARM") != "0" else []),
         *options,
     )
 

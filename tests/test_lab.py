@@ -11,8 +11,10 @@ from nbval_strict import warm_kernels
 from tools import book
 
 
-@pytest.mark.parametrize(("variable", "warm"), [("1", True), ("", False)])
-def test_make_lab_forks_kernels_when_asked(variable, warm, monkeypatch):
+@pytest.mark.parametrize(("variable", "warm"), [("", True), ("0", False)])
+def test_make_lab_forks_kernels_unless_told_otherwise(
+    variable, warm, monkeypatch
+):
     commands = []
     monkeypatch.setattr(make, "hand_over", lambda *c: commands.append(c))
     monkeypatch.setenv("WARM", variable)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
@@ -244,6 +245,75 @@ def test_cell_can_start_workers(warm):
     assert said == {
         "stdout": "[tensor([0]), tensor([1]), tensor([4]), tensor([9])]\n"
     }
+
+
+def test_cell_can_fork(warm):
+    code = """
+        import os, torch
+        reading, writing = os.pipe()
+        if (child := os.fork()) == 0:
+            os.write(writing, str(int(torch.ones(9).sum())).encode())
+            os._exit(7)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(os.read(reading, 9), status)
+    """
+    assert warm.run(code) == {"stdout": "b'9' 7\n"}
+
+
+class Debugger:
+    """What JupyterLab's debugger asks of a kernel."""
+
+    def __init__(self, kernel):
+        self.client, self.number = kernel.client, 0
+        self.ask("initialize", clientID="test", adapterID="python")
+        self.ask("attach")
+
+    def ask(self, command, **arguments):
+        self.number += 1
+        content = {"type": "request", "seq": self.number, "command": command}
+        message = self.client.session.msg(
+            "debug_request", content | {"arguments": arguments}
+        )
+        self.client.control_channel.send(message)
+        while True:
+            reply = self.client.get_control_msg(timeout=60)
+            if reply["parent_header"]["msg_id"] == message["msg_id"]:
+                assert reply["content"]["success"], reply["content"]
+                return reply["content"].get("body")
+
+    def thread_that_stops(self):
+        while True:
+            event = self.client.get_iopub_msg(timeout=60)["content"]
+            if event.get("event") == "stopped":
+                return event["body"]["threadId"]
+
+
+def test_debugger_stops_at_a_line(own):
+    code = "y = 1\ny = y + 1\ny = y * 10"
+    debugger = Debugger(own)
+    path = debugger.ask("dumpCell", code=code)["sourcePath"]
+    debugger.ask(
+        "setBreakpoints",
+        source={"path": path},
+        breakpoints=[{"line": 3}],
+        sourceModified=False,
+    )
+    debugger.ask("configurationDone")
+    own.client.execute(code)
+    thread = debugger.thread_that_stops()
+    variables = debugger.ask("inspectVariables")["variables"]
+    assert {v["name"]: v["value"] for v in variables}["y"] == "2"
+    debugger.ask("continue", threadId=thread)
+    assert own.value("y") == 20
+
+
+def test_kernel_shares_most_of_its_memory_with_the_server(own, ordinary):
+    own.run(IMPORTS)
+    alone, shared = (
+        psutil.Process(kernel.pid).memory_full_info().uss
+        for kernel in (ordinary, own)
+    )
+    assert shared < alone / 3
 
 
 def test_two_kernels_draw_different_numbers(warm, own):

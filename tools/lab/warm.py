@@ -1,4 +1,4 @@
-"""What `make lab WARM=1` adds: kernels forked from a warm process."""
+"""What `make lab` adds without WARM=0: kernels forked from a warm process."""
 
 from nbval_strict import warm_kernels
 
