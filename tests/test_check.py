@@ -152,12 +152,13 @@ def texts(module):
             for decorator in getattr(node, "decorator_list", []):
                 elsewhere.update(ast.walk(decorator))
     return {
-        node.value.strip()
+        part.strip()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and len(node.value) > 25  # a sentence, not a name
         and node not in elsewhere
+        for part in re.split(r"\{\w+\}", node.value)  # around its values
     }
 
 
