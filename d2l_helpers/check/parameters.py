@@ -277,6 +277,7 @@ def watch_a_shared_layer_learn(
             with register_optimizer_step_pre_hook(note):
                 log = train_shared(nets[-1], X.clone(), y.clone(), steps)
             logs[steps] = _listed(log)
+            _require_one_in_two_places(nets[-1], X, _SEPARATED)
             _require_log(steps, nets, logs, loss)
             rates |= _rates(noted, nets, loss)
             shown = _and(f"{rate:.3g}" for rate in sorted(rates))
@@ -288,11 +289,6 @@ def watch_a_shared_layer_learn(
                 "too, however many steps there are.",
             )
     with case("the network after 20 steps"):
-        hint = (
-            "The training has separated the places: they don't still hold the "
-            "same layer."
-        )
-        _require_one_in_two_places(nets[-1], X, hint)
         before, after = loss(net).item(), loss(nets[-1]).item()
         hint = (
             "The loss has not fallen.",
@@ -304,6 +300,10 @@ def watch_a_shared_layer_learn(
         holds(after < before, expected, got, hint)
 
 
+_SEPARATED = (
+    "The training has separated the places: they don't still hold the same "
+    "layer."
+)
 _NO_GRADIENT = (
     "A gradient is None when its norm is asked for.",
     "`zero_grad` sets gradients to None, and without `backward` there is "
