@@ -150,6 +150,15 @@ def holds(condition: object, expected: str, got: str, hint: Hint) -> None:
         raise Wrong(expected, got, hint)
 
 
+def has_graph(output: Tensor, hint: Hint) -> None:
+    """Require an output through which a gradient can pass.
+
+    Raises:
+        Wrong: if it is cut off the graph.
+    """
+    holds(output.requires_grad, "an output with a graph", "none", hint)
+
+
 def raises(
     kind: type[Exception] | tuple[type[Exception], ...],
     function: Callable,
