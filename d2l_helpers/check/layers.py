@@ -13,9 +13,54 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from ..layers import CenteredLayer, MyLinear
-from ._compare import asked, call, case, equal, holds, predicted
+from ._compare import asked, call, case, equal, has_graph, holds, predicted
 from ._exercise import exercise
+from ._phrase import Phrase
 from ._report import show
+
+_QUADRATIC = {
+    "weight": "W is the layer's only parameter: `nn.Parameter` of shape "
+    "(d, d, m), first i, then j, then k.",
+    "unwrapped": "`parameters()` sees no tensor that isn't wrapped in "
+    "`nn.Parameter`.",
+    "vector": (
+        "These aren't the y_k of this vector.",
+        "y_k sums over each pair i, j: nine pairs if d is 3, four if it is 2. "
+        "k is the only index that stays.",
+    ),
+    "shapes": "Here x is a vector of shape (d,), and W has the shape "
+    "(d, d, m).",
+    "letters": (
+        "In `einsum`, each tensor needs one letter for each of its "
+        "dimensions. Here W has three, and x has one: no letter for a sample.",
+        "`...` stands for any number of dimensions, also for none.",
+    ),
+    "sizes": "In `einsum`, one letter stands for one size. Two sizes have the "
+    "same letter here: W has the shape (d, d, m), first i, then j, then k.",
+    "linear": "x enters once here, and y is linear in it. It must enter "
+    "twice: as x_i and as x_j.",
+    "batch": (
+        "A batch gives others here than its samples one by one.",
+        "Each sample goes with itself alone: x_i and x_j are two numbers of "
+        "one sample. In `einsum`, both copies of X have the same letter for "
+        "the sample, which the result keeps.",
+    ),
+    "shapes of batch": "Here X is a batch of shape (n, d), and the result has "
+    "the shape (n, m).",
+    "letters of batch": (
+        "In `einsum`, each tensor needs one letter for each of its "
+        "dimensions. Here X has two: one for the sample.",
+        "Give both copies of X one letter more for the sample, and keep it in "
+        "the result. A vector has no such letter: `...` stands for any number "
+        "of dimensions, also for none.",
+    ),
+    "precision": "The data type is fixed somewhere, as by `float()` or by a "
+    "new tensor. Compute in that of W and X.",
+    "cut": "Something cuts the graph: `.data`, `detach`, `no_grad`, or a new "
+    "tensor into which results are written.",
+    "gradient": "The output is right, but not its gradient: one of the "
+    "factors W, x_i, x_j is cut off the graph.",
+}
 
 
 @exercise(
@@ -26,173 +71,94 @@ from ._report import show
     "gradients reach W and x, and gradcheck agrees with them",
 )
 def quadratic_layer(QuadraticLayer: type[nn.Module]) -> None:
-    with case("QuadraticLayer(2, 3)"):
-        net = QuadraticLayer(2, 3)
-        equal(
-            [tuple(W.shape) for W in net.parameters()],
-            [(2, 2, 3)],
-            "W is the layer's only parameter: `nn.Parameter` of shape "
-            "(d, d, m), first i, then j, then k.",
-            known=[
-                (
-                    [],
-                    "`parameters()` sees no tensor that isn't wrapped in "
-                    "`nn.Parameter`.",
-                )
-            ],
-            what="shapes of the parameters",
-        )
-        (W,) = net.parameters()
-        with torch.no_grad():
-            W.copy_(torch.arange(12.0).reshape(2, 2, 3))
+    hints = _QUADRATIC
     W = torch.arange(12.0).reshape(2, 2, 3)
     X = torch.tensor([[1.0, 2], [3, -1], [0, 1]])
-    _require_quadratic_of_vector(net, W)
+    with case("QuadraticLayer(2, 3)"):
+        net = QuadraticLayer(2, 3)
+        shapes = [tuple(p.shape) for p in net.parameters()]
+        known = {(): hints["unwrapped"]}
+        what = "shapes of the parameters"
+        equal(shapes, [(2, 2, 3)], hints["weight"], known, what=what)
+        with torch.no_grad():
+            next(net.parameters()).copy_(W)
+    _require_quadratic_of_vector(net, W, X[0])
     _require_quadratic_of_batch(net, W, X)
-    _require_quadratic_gradients(net, X)
+    with case("X of shape (3, 2) in double precision", hints["precision"]):
+        (W,) = net.double().parameters()
+        Y = call(net, X.double())
+        has_graph(Y, hints["cut"])
+        Y.sum().backward()
+        holds(W.grad is not None, "a gradient of W", "none", hints["cut"])
+        double, expected = torch.double, "an output in double precision"
+        holds(Y.dtype == double, expected, show(Y.dtype), hints["precision"])
+        X = X.double().to(W.device).requires_grad_()
+        agrees = gradcheck(lambda X, _: net(X), (X, W), raise_exception=False)
+        got = "another gradient"
+        holds(agrees, "gradcheck to agree", got, hints["gradient"])
 
 
-_W = "W = arange(12) in the shape (2, 2, 3)"
-
-
-def _require_quadratic_of_vector(net: nn.Module, W: Tensor) -> None:
-    """Require that a vector gives y_k."""
-    x = torch.tensor([1.0, 2])
+def _require_quadratic_of_vector(net: nn.Module, W: Tensor, x: Tensor) -> None:
+    hints = _QUADRATIC
     y = torch.einsum("ijk,i,j->k", W, x, x)
-    letters = (
-        "In `einsum`, each tensor needs one letter for each of its "
-        "dimensions. Here W has three, and x has one: no letter for a sample.",
-        "`...` stands for any number of dimensions, also for none.",
-    )
-    with case(
-        f"{_W}, x = [1, 2]",
-        "Here x is a vector of shape (d,), and W has the shape (d, d, m).",
-        known=[
-            ("number of subscripts", letters),
-            ("does not broadcast", _SIZES),
-        ],
-    ):
-        equal(
-            call(net, x),
-            y,
-            (
-                "These aren't the y_k of this vector.",
-                "y_k sums over each pair i, j: nine pairs if d is 3, four if "
-                "it is 2. k is the only index that stays.",
-            ),
-            known=[
-                (
-                    torch.einsum("iik,i->k", W, x * x),
-                    "This sums only the squares x_i x_i. The pairs of "
-                    "different features, x_1 x_2, count too.",
-                ),
-                *(
-                    (
-                        torch.einsum(f"ijk,{i}->{rest}k", W, x),
-                        "x enters once here, and y is linear in it. It must "
-                        "enter twice: as x_i and as x_j.",
-                    )
-                    for i, rest in ("ji", "ij", ("i", ""), ("j", ""))
-                ),
-                (
-                    y[None],
-                    "The numbers are right, the shape isn't: a vector (d,) "
-                    "gives a vector (m,), without a dimension for samples.",
-                ),
-            ],
-        )
-
-
-_SIZES = (
-    "In `einsum`, one letter stands for one size. Two sizes have the same "
-    "letter here: W has the shape (d, d, m), first i, then j, then k."
-)
+    linear = ("ijk,j->ik", "ijk,i->jk", "ijk,i->k", "ijk,j->k")
+    known = {
+        torch.einsum("iik,i->k", W, x * x): "This sums only the squares "
+        "x_i x_i. The pairs of different features, x_1 x_2, count too.",
+        **{torch.einsum(term, W, x): hints["linear"] for term in linear},
+        y[None]: "The numbers are right, the shape isn't: a vector (d,) gives "
+        "a vector (m,), without a dimension for samples.",
+    }
+    errors = {
+        "number of subscripts": hints["letters"],
+        "does not broadcast": hints["sizes"],
+    }
+    given = "W = arange(12) in the shape (2, 2, 3), x = [1, 2]"
+    with case(given, hints["shapes"], errors):
+        equal(call(net, x), y, hints["vector"], known)
 
 
 def _require_quadratic_of_batch(net: nn.Module, W: Tensor, X: Tensor) -> None:
-    """Require that each sample of a batch goes by itself."""
+    hints = _QUADRATIC
     Y = torch.einsum("ijk,ni,nj->nk", W, X, X)
-    letters = (
-        "In `einsum`, each tensor needs one letter for each of its "
-        "dimensions. Here X has two: one for the sample.",
-        "Give both copies of X one letter more for the sample, and keep it "
-        "in the result. A vector has no such letter: `...` stands for any "
-        "number of dimensions, also for none.",
-    )
+    known = {
+        torch.einsum("ijk,ni,mj->k", W, X, X): "All samples are summed up. "
+        "Keep the letter of the sample in the result.",
+        Y.sum(dim=0): "The y of all samples are summed up. Keep the letter of "
+        "the sample in the result.",
+        Y.clamp(min=0): "Negative numbers have become 0.",
+    }
     with case(
-        f"{_W}, X = [[1, 2], [3, -1], [0, 1]]",
-        "Here X is a batch of shape (n, d), and the result has the shape "
-        "(n, m).",
-        known=[("number of subscripts", letters)],
+        "W = arange(12) in the shape (2, 2, 3), X = [[1, 2], [3, -1], [0, 1]]",
+        hints["shapes of batch"],
+        {"number of subscripts": hints["letters of batch"]},
     ):
-        equal(
-            call(net, X),
-            Y,
-            (
-                "A batch gives others here than its samples one by one.",
-                "Each sample goes with itself alone: x_i and x_j are two "
-                "numbers of one sample. In `einsum`, both copies of X have "
-                "the same letter for the sample, which the result keeps.",
-            ),
-            known=[
-                (
-                    torch.einsum("ijk,ni,mj->k", W, X, X),
-                    "All samples are summed up. Keep the letter of the "
-                    "sample in the result.",
-                ),
-                (
-                    Y.sum(dim=0),
-                    "The y of all samples are summed up. Keep the letter of "
-                    "the sample in the result.",
-                ),
-                (Y.clamp(min=0), "Negative numbers have become 0."),
-            ],
-        )
-    with case(f"{_W}, X = [[1, 2]], a batch of one"):
-        equal(
-            tuple(call(net, X[:1]).shape),
-            (1, 3),
-            "A batch of one sample is a batch too: (1, d) gives (1, m).",
-            what="shape",
-        )
+        equal(call(net, X), Y, hints["batch"], known)
+    with case(
+        "W = arange(12) in the shape (2, 2, 3), X = [[1, 2]], a batch of one"
+    ):
+        shape = tuple(call(net, X[:1]).shape)
+        hint = "A batch of one sample is a batch too: (1, d) gives (1, m)."
+        equal(shape, (1, 3), hint, what="shape")
 
 
-def _require_quadratic_gradients(net: nn.Module, X: Tensor) -> None:
-    """Require gradients of W and x, and that they are right."""
-    with case("X of shape (3, 2) in double precision", _PRECISION):
-        net.double()
-        Y = call(net, X.double())
-        holds(Y.requires_grad, "an output with a graph", "none", _CUT)
-        Y.sum().backward()
-        (W,) = net.parameters()
-        holds(W.grad is not None, "a gradient of W", "none", _CUT)
-        holds(
-            Y.dtype == torch.double,
-            "an output in double precision",
-            show(Y.dtype),
-            _PRECISION,
-        )
-        inputs = X.double().to(W.device).requires_grad_()
-        agrees = gradcheck(
-            lambda X, _: net(X), (inputs, W), raise_exception=False
-        )
-        holds(
-            agrees,
-            "gradcheck to agree",
-            "another gradient",
-            "The output is right, but not its gradient: one of the factors "
-            "W, x_i, x_j is cut off the graph.",
-        )
-
-
-_CUT = (
-    "Something cuts the graph: `.data`, `detach`, `no_grad`, or a new tensor "
-    "into which results are written."
-)
-_PRECISION = (
-    "The data type is fixed somewhere, as by `float()` or by a new tensor. "
-    "Compute in that of W and X."
-)
+_SPECTRUM = {
+    "half": (
+        "These aren't the coefficients 0 to d/2 - 1 of the d coefficients.",
+        "`torch.fft.fft` transforms along the last dimension, and gives as "
+        "many coefficients as it got numbers. Keep the first half of them, in "
+        "each row.",
+    ),
+    "samples": "Transform along the last dimension alone, and cut that one: "
+    "the first dimension is the samples.",
+    "cut": "Keep to torch's own functions: numpy, `detach` and `.data` cut "
+    "the graph.",
+    "repeated": (
+        "These aren't the indices from 4 to 7 that repeat one from 0 to 3.",
+        "For a real input, coefficient d - k is the complex conjugate of "
+        "coefficient k. Which k from 0 to 3 have a partner from 4 to 7?",
+    ),
+}
 
 
 @exercise(
@@ -206,6 +172,12 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
     _require_half_of_one(HalfSpectrum)
     _require_half_of_each(HalfSpectrum)
     with asked("your answer for d = 8"):
+        _require_set(
+            repeated, "Give a set of indices, also if it is only one."
+        )
+        numbers = all(isinstance(k, (Number, Tensor)) for k in repeated)
+        hint = "The indices are numbers, without quotes."
+        holds(numbers, "", show(repeated), hint)
         c = torch.fft.fft(torch.rand(8))
         truth = {
             k
@@ -213,133 +185,86 @@ def half_spectrum(HalfSpectrum: type[nn.Module], repeated: object) -> None:
             for kept in range(4)
             if torch.allclose(c[k], c[kept].conj())
         }
-        holds(
-            isinstance(repeated, Iterable) and not isinstance(repeated, str),
-            "",
-            show(repeated),
-            "Give a set of indices, also if it is only one.",
-        )
-        holds(
-            all(isinstance(k, (Number, Tensor)) for k in repeated),
-            "",
-            show(repeated),
-            "The indices are numbers, without quotes.",
-        )
-        equal(
-            repeated,
-            truth,
-            (
-                "These aren't the indices from 4 to 7 that repeat one from 0 "
-                "to 3.",
-                "For a real input, coefficient d - k is the complex "
-                "conjugate of coefficient k. Which k from 0 to 3 have a "
-                "partner from 4 to 7?",
-            ),
-            known=[
-                (
-                    {4, 5, 6, 7},
-                    "The partner of coefficient 4 is 8 - 4, which is itself: "
-                    "it isn't among those that are kept.",
-                ),
-                (
-                    {1, 2, 3},
-                    "These are kept. Which of those that are dropped repeat "
-                    "them?",
-                ),
-            ],
-        )
+        dropped, kept = frozenset({4, 5, 6, 7}), frozenset({1, 2, 3})
+        known = {
+            dropped: "The partner of coefficient 4 is 8 - 4, which is itself: "
+            "it isn't among those that are kept.",
+            kept: "These are kept. Which of those that are dropped repeat "
+            "them?",
+        }
+        equal(repeated, truth, _SPECTRUM["repeated"], known)
+
+
+def _require_set(answer: object, hint: str) -> None:
+    """Require a set, or what is as good."""
+    is_set = isinstance(answer, Iterable) and not isinstance(answer, str)
+    holds(is_set, "", show(answer), hint)
 
 
 def _require_half_of_one(HalfSpectrum: type[nn.Module]) -> None:
-    """Require the right coefficients of one sample."""
+    X = torch.arange(8.0).square()[None]
+    full = torch.fft.fft(X)
+    half, trailing = full.split(4, dim=-1)
+    inverse = torch.fft.ifft(X)[:, :4]
+    scaled = torch.fft.fft(X, norm="ortho")[:, :4]
+    known = {
+        torch.fft.rfft(X): "These are d/2 + 1 coefficients: `rfft` keeps the "
+        "one at d/2 too.",
+        full: "These are all d coefficients.",
+        half.conj(): "These are the complex conjugates: the sign of each "
+        "imaginary part is turned.",
+        torch.fft.fft(X, n=4): "This is the transform of the first half of "
+        "the numbers. Transform all of them, and keep half of what comes out.",
+        inverse: "This is the inverse transform.",
+        trailing: "This is the trailing half.",
+        half.real: "This is the real part alone. The coefficients are "
+        "complex: without the imaginary part the phase is lost.",
+        half.abs(): "These are the absolute values. The coefficients are "
+        "complex: their phase is lost here.",
+        scaled: "These are scaled. Leave the argument `norm` as it is.",
+    }
     with case("one sample of 8 numbers: X of shape (1, 8)"):
-        X = torch.arange(8.0).square()[None]
-        full = torch.fft.fft(X)
-        Y = call(HalfSpectrum(), X)
-        equal(
-            Y,
-            full[:, :4],
-            (
-                "These aren't the coefficients 0 to d/2 - 1 of the d "
-                "coefficients.",
-                "`torch.fft.fft` transforms along the last dimension, and "
-                "gives as many coefficients as it got numbers. Keep the "
-                "first half of them, in each row.",
-            ),
-            known=[
-                (
-                    full[:, :5],
-                    "These are d/2 + 1 coefficients: `rfft` keeps the one at "
-                    "d/2 too.",
-                ),
-                (full, "These are all d coefficients."),
-                (
-                    full[:, :4].conj(),
-                    "These are the complex conjugates: the sign of each "
-                    "imaginary part is turned.",
-                ),
-                (
-                    torch.fft.fft(X, n=4),
-                    "This is the transform of the first half of the numbers. "
-                    "Transform all of them, and keep half of what comes out.",
-                ),
-                (
-                    torch.fft.ifft(X)[:, :4],
-                    "This is the inverse transform.",
-                ),
-                (
-                    full[:, 4:],
-                    "This is the trailing half.",
-                ),
-                (
-                    full[:, :4].real,
-                    "This is the real part alone. The coefficients are "
-                    "complex: without the imaginary part the phase is lost.",
-                ),
-                (
-                    full[:, :4].abs(),
-                    "These are the absolute values. The coefficients are "
-                    "complex: their phase is lost here.",
-                ),
-                (
-                    torch.fft.fft(X, norm="ortho")[:, :4],
-                    "These are scaled. Leave the argument `norm` as it is.",
-                ),
-            ],
-        )
+        equal(call(HalfSpectrum(), X), half, _SPECTRUM["half"], known)
 
 
 def _require_half_of_each(HalfSpectrum: type[nn.Module]) -> None:
-    """Require that samples don't mix, and that a gradient passes."""
+    hints = _SPECTRUM
+    X = torch.rand(2, 6)
+    full = torch.fft.fft(X)
+    mixed, half, four = torch.fft.fft2(X)[:, :3], full[:, :3], full[:, :4]
+    known = {
+        mixed: "`fft2` mixes the samples. `fft` transforms along the last "
+        "dimension.",
+        four: "These are four coefficients, and half of 6 is 3: d depends on "
+        "the input.",
+    }
     with case("two samples: X of shape (2, 6)"):
-        X = torch.rand(2, 6)
-        equal(
-            call(HalfSpectrum(), X),
-            torch.fft.fft(X)[:, :3],
-            "Transform along the last dimension alone, and cut that one: the "
-            "first dimension is the samples.",
-            known=[
-                (
-                    torch.fft.fft2(X)[:, :3],
-                    "`fft2` mixes the samples. `fft` transforms along the "
-                    "last dimension.",
-                ),
-                (
-                    torch.fft.fft(X)[:, :4],
-                    "These are four coefficients, and half of 6 is 3: d "
-                    "depends on the input.",
-                ),
-            ],
-        )
-        inputs = X.requires_grad_()
-        hint = (
-            "Keep to torch's own functions: numpy, `detach` and `.data` cut "
-            "the graph."
-        )
-        Y = call(HalfSpectrum(), inputs)
-        holds(Y.requires_grad, "an output with a graph", "none", hint)
+        equal(call(HalfSpectrum(), X), half, hints["samples"], known)
+        Y = call(HalfSpectrum(), X.requires_grad_())
+        has_graph(Y, hints["cut"])
         Y.abs().sum().backward()
-        holds(inputs.grad is not None, "a gradient of X", "None", hint)
+        holds(X.grad is not None, "a gradient of X", "None", hints["cut"])
+
+
+_REPAIR = {
+    "parameters": "Keep the two parameters of `MyLinear`: a weight (in_units, "
+    "units) and a bias (units,).",
+    "new": "`forward` makes new parameters, and an optimizer goes on with the "
+    "old ones.",
+    "cut": (
+        "A parameter is cut off the graph, and isn't trained.",
+        "`detach` and `.data` cut off what they are called on. Use the "
+        "parameters themselves in `forward`.",
+    ),
+    "input": "The input is cut off the graph: a layer in front of this one "
+    "couldn't learn.",
+    "names": "A name begins with the place in the `Sequential`, as in "
+    "`named_parameters`.",
+    "moved": "Follow the path back from the loss: it reaches each parameter "
+    "that `forward` uses, but for the one behind `detach`.",
+    "edit": "`detach` shares the count of edits with the tensor that it comes "
+    "from; `.data` has a count of its own. `backward` compares the counts.",
+}
 
 
 @exercise(
@@ -351,115 +276,59 @@ def _require_half_of_each(HalfSpectrum: type[nn.Module]) -> None:
 def repair(
     RepairedLinear: type[nn.Module], moved: object, after_edit: object
 ) -> None:
-    weight, bias = torch.randn(2, 3), torch.randn(3)
-    X = torch.randn(4, 2)
-    given = "RepairedLinear(2, 3), X of shape (4, 2)"
-    with case(given):
+    hints = _REPAIR
+    W, b, X = torch.randn(2, 3), torch.randn(3), torch.randn(4, 2)
+    Y = X @ W + b
+    with case("RepairedLinear(2, 3), X of shape (4, 2)"):
         layer = RepairedLinear(2, 3)
         shapes = {tuple(p.shape) for p in layer.parameters()}
-        equal(
-            shapes,
-            {(2, 3), (3,)},
-            "Keep the two parameters of `MyLinear`: a weight (in_units, "
-            "units) and a bias (units,).",
-            what="shapes of the parameters",
-        )
+        what = "shapes of the parameters"
+        equal(shapes, {(2, 3), (3,)}, hints["parameters"], what=what)
         with torch.no_grad():
             for p in layer.parameters():
-                p.copy_(weight if p.dim() == 2 else bias)
-        equal(
-            call(layer, X),
-            F.relu(X @ weight + bias),
-            "The output is to be max(0, X W + b), as before the repair.",
-            known=[(X @ weight + bias, "The ReLU is gone.")],
-        )
-    with case(f"{given}, backward from the sum of the output"):
-        _require_both_trained(layer, X)
+                p.copy_(W if p.dim() == 2 else b)
+        hint = "The output is to be max(0, X W + b), as before the repair."
+        equal(call(layer, X), F.relu(Y), hint, {Y: "The ReLU is gone."})
+    with case(
+        "RepairedLinear(2, 3), X of shape (4, 2), backward from the sum of "
+        "the output"
+    ):
+        _require_both_trained(layer, X.requires_grad_())
     with asked("your prediction of the names that a step of training moves"):
-        _require_moved(moved)
+        _require_set(moved, "Give a set of names, also if it is only one.")
+        truth = _moved_with_detached_weight()
+        names = {*moved} <= {*truth, "0.weight"}
+        holds(names, "", show(moved), hints["names"])
+        known = {
+            frozenset({"1.weight", "1.bias"}): "`detach` cuts off the weight "
+            "alone. The bias is added afterwards, and its path to the loss "
+            "is whole."
+        }
+        equal(moved, truth, hints["moved"], known)
     with asked("your prediction for an edit through w.detach()"):
         if isinstance(after_edit, str):  # maybe with the message
             after_edit = after_edit.split(":")[0]
-        equal(
-            after_edit,
-            _error_after_edit(),
-            "`detach` shares the count of edits with the tensor that it "
-            "comes from; `.data` has a count of its own. `backward` compares "
-            "the counts.",
-        )
+        equal(after_edit, _error_after_edit(), hints["edit"])
 
 
 def _require_both_trained(layer: nn.Module, X: Tensor) -> None:
-    """Require that weight, bias and input get a gradient."""
+    hints = _REPAIR
     parameters = list(layer.parameters())
-    inputs = X.clone().requires_grad_()
-    Y = call(layer, inputs)
-    holds(
-        all(map(operator.is_, parameters, layer.parameters())),
-        "the parameters that were there before the call",
-        "new ones",
-        "`forward` makes new parameters, and an optimizer goes on with the "
-        "old ones.",
-    )
-    hint = (
-        "A parameter is cut off the graph, and isn't trained.",
-        "`detach` and `.data` cut off what they are called on. Use the "
-        "parameters themselves in `forward`.",
-    )
+    Y = call(layer, X)
+    same = all(map(operator.is_, parameters, layer.parameters()))
+    expected = "the parameters that were there before the call"
+    holds(same, expected, "new ones", hints["new"])
     if Y.requires_grad:
         Y.sum().backward()
-    missing = [
-        {2: "weight", 1: "bias"}[p.dim()] for p in parameters if p.grad is None
-    ]
-    holds(
-        not missing,
-        "a gradient of weight and bias",
-        f"none of {' and '.join(missing)}",
-        hint,
-    )
-    holds(
-        inputs.grad is not None,
-        "a gradient of X",
-        "none",
-        "The input is cut off the graph: a layer in front of this one "
-        "couldn't learn.",
-    )
-
-
-def _require_moved(moved: object) -> None:
-    """Require the names of the parameters that a step moves."""
-    truth = _moved_with_detached_weight()
-    holds(
-        isinstance(moved, Iterable) and not isinstance(moved, str),
-        "",
-        show(moved),
-        "Give a set of names, also if it is only one.",
-    )
-    strange = set(moved) - {*truth, "0.weight"}
-    holds(
-        not strange,
-        "",
-        show(moved),
-        "A name begins with the place in the `Sequential`, as in "
-        "`named_parameters`.",
-    )
-    equal(
-        moved,
-        truth,
-        "Follow the path back from the loss: it reaches each parameter "
-        "that `forward` uses, but for the one behind `detach`.",
-        known=[
-            (
-                {"1.weight", "1.bias"},
-                "`detach` cuts off the weight alone. The bias is added "
-                "afterwards, and its path to the loss is whole.",
-            )
-        ],
-    )
+    cut = [p.dim() for p in parameters if p.grad is None]
+    got = "none of weight" if cut == [2] else "none of weight and bias"
+    got = "none of bias" if cut == [1] else got
+    holds(not cut, "a gradient of weight and bias", got, hints["cut"])
+    holds(X.grad is not None, "a gradient of X", "none", hints["input"])
 
 
 def _moved_with_detached_weight() -> set[str]:
-    """The parameters that one step moves, in the network of the exercise."""
+    """The parameters that a step moves: those that get a gradient."""
 
     class DetachedWeight(MyLinear):
         def forward(self, X: Tensor) -> Tensor:
@@ -468,11 +337,8 @@ def _moved_with_detached_weight() -> set[str]:
     net = nn.Sequential(DetachedWeight(5, 3), nn.Linear(3, 1))
     with torch.no_grad():
         net[0].bias.fill_(9)  # so that the ReLU lets all pass
-    before = copy.deepcopy(net.state_dict())
     net(torch.rand(2, 5)).square().sum().backward()
-    torch.optim.SGD(net.parameters(), lr=0.1).step()
-    after = net.state_dict()
-    return {k for k in after if not torch.equal(after[k], before[k])}
+    return {k for k, p in net.named_parameters() if p.grad is not None}
 
 
 def _error_after_edit() -> str:
@@ -487,6 +353,55 @@ def _error_after_edit() -> str:
     return "no error"
 
 
+_RUNNING = {
+    "buffers": "There are to be two buffers of shape (2,): the mean, which "
+    "starts at 0, and the variance, which starts at 1.",
+    "no buffers": (
+        "A memory isn't trained, but saved and moved.",
+        "A buffer is: `register_buffer`.",
+    ),
+    "zeros": "The variance starts at 1: before the first batch, the layer is "
+    "to change nothing.",
+    "trained": "Nothing in this layer is trained: it has no shift, and the "
+    "momentum is a setting.",
+    "saved": "What is remembered must be saved, too: `persistent=False` "
+    "leaves it out.",
+    "scaled": (
+        "The batch isn't centered and scaled by its own statistics.",
+        "Subtract the mean of each column, then divide by the root of its "
+        "variance, `X.var(dim=0)`.",
+    ),
+    "tenth": (
+        "Each memory moves a tenth of the way, from where it is to the "
+        "batch's own mean or variance.",
+        "`m.lerp_(new, 0.1)` moves `m` a tenth of the way to `new`, in place.",
+    ),
+    "cut": "A gradient must reach X: center and scale with the batch's own "
+    "mean and variance, not with copies cut off the graph.",
+    "graph": "Detach what you store: else the graph of each batch hangs on "
+    "the next one's, and memory grows.",
+    "momentum": "Each step goes `momentum` of the way from where the memory "
+    "is: what it held before counts for the rest.",
+    "default": "Each step went a tenth of the way. The argument `momentum` "
+    "says how far.",
+    "gradient": (
+        "The mean and the variance of the batch depend on X, so `backward` "
+        "must see how.",
+        "Center and divide inside the graph. Detach only what goes into the "
+        "memory.",
+    ),
+    "read": "The memory has moved. In evaluation it is only read: a model "
+    "must not change while it is tested.",
+    "evaluation": (
+        "In evaluation, this layer centers and scales by its memory.",
+        "`self.training` tells which mode it is. In evaluation the batch's "
+        "own statistics don't count.",
+    ),
+    "cut in evaluation": "In evaluation a gradient must pass, too: a layer in "
+    "front may need it.",
+}
+
+
 @exercise(
     "3.4 A layer with a memory",
     "mean and variance are buffers, that start at 0 and 1",
@@ -496,275 +411,140 @@ def _error_after_edit() -> str:
     "no graph hangs on the memory",
 )
 def layer_with_a_memory(RunningNorm: type[nn.Module]) -> None:
+    hints = _RUNNING
     X = torch.tensor([[0.0, 10], [4, 30], [8, 20]])
-    net = _new_with_buffers(RunningNorm)
+    with case("RunningNorm(2)"):
+        net = RunningNorm(2)
+        memories, start = _memories(net.buffers()), [[0.0, 0.0], [1.0, 1.0]]
+        known = {(): hints["no buffers"], ((0.0, 0.0),) * 2: hints["zeros"]}
+        equal(memories, start, hints["buffers"], known, what="buffers")
+        names = [name for name, _ in net.named_parameters()]
+        equal(names, [], hints["trained"], what="parameters")
+        saved = len(_memories(net.state_dict().values()))
+        what = "number of memories in the state dict"
+        equal(saved, 2, hints["saved"], what=what)
     _require_scaled_by_batch(net, X)
     _require_a_tenth(net, X)
     net = RunningNorm(2, momentum=0.5)
     _require_graph_and_memory(net, X)
-    _require_memory_in_evaluation(net, X)
+    m, v = 0.75 * X.mean(dim=0), 0.25 + 0.75 * X.var(dim=0)
+    Z = torch.tensor([[1.0, 2], [3, 5]])
+    with case(
+        "RunningNorm(2, momentum=0.5) in evaluation, after two batches, "
+        "X = [[1, 2], [3, 5]]"
+    ):
+        before = _memories(net.eval().buffers())
+        Y = call(net, Z.clone().requires_grad_())
+        after = _memories(net.buffers())
+        equal(after, before, hints["read"], what="buffers")
+        equal(Y, (Z - m) / v.sqrt(), hints["evaluation"], rtol=1e-3)
+        has_graph(Y, hints["cut in evaluation"])
 
 
-_BATCH = "X = [[0, 10], [4, 30], [8, 20]]"
-
-
-def _new_with_buffers(RunningNorm: type[nn.Module]) -> nn.Module:
-    """A new layer, whose buffers have to start at 0 and 1."""
-    with case("RunningNorm(2)"):
-        net = RunningNorm(2)
-        equal(
-            _memories(net),
-            [[0.0, 0.0], [1.0, 1.0]],
-            "There are to be two buffers of shape (2,): the mean, which "
-            "starts at 0, and the variance, which starts at 1.",
-            known=[
-                (
-                    [],
-                    (
-                        "A memory isn't trained, but saved and moved.",
-                        "A buffer is: `register_buffer`.",
-                    ),
-                ),
-                (
-                    [[0.0, 0.0], [0.0, 0.0]],
-                    "The variance starts at 1: before the first batch, the "
-                    "layer is to change nothing.",
-                ),
-            ],
-            what="buffers",
-        )
-        equal(
-            [name for name, _ in net.named_parameters()],
-            [],
-            "Nothing in this layer is trained: it has no shift, and the "
-            "momentum is a setting.",
-            what="parameters",
-        )
-        equal(
-            len(_memories(net, net.state_dict().values())),
-            2,
-            "What is remembered must be saved, too: `persistent=False` "
-            "leaves it out.",
-            what="number of memories in the state dict",
-        )
-    return net
+def _memories(tensors: Iterable[Tensor]) -> list[list[float]]:
+    """Those of two numbers, in any order and shape."""
+    return sorted(t.flatten().tolist() for t in tensors if t.numel() == 2)
 
 
 def _require_scaled_by_batch(net: nn.Module, X: Tensor) -> None:
-    """Require that a batch in training is scaled by its own statistics."""
-    mean, var = X.mean(dim=0), X.var(dim=0)
-    scaled = (X - mean) / var.sqrt()
-    with case(f"RunningNorm(2) in training, {_BATCH}"):
-        equal(
-            call(net, X),
-            scaled,
-            (
-                "The batch isn't centered and scaled by its own statistics.",
-                "Subtract the mean of each column, then divide by the root "
-                "of its variance, `X.var(dim=0)`.",
-            ),
-            known=[
-                (
-                    (X - mean) / var,
-                    "This is divided by the variance, not by its root.",
-                ),
-                (
-                    X / var.sqrt(),
-                    "This is scaled, but not centered: subtract the mean.",
-                ),
-                (
-                    X - mean,
-                    "In training, scale by the batch's own variance, as you "
-                    "center with its own mean.",
-                ),
-                (
-                    (X - mean) / X.var(dim=0, correction=0).sqrt(),
-                    "This divides by n in the variance, as `nn.BatchNorm1d` "
-                    "does. Here it is n - 1, what `X.var` does by itself.",
-                ),
-                (
-                    (X - X.mean()) / X.std(),
-                    "Each column has a mean and a variance of its own: give "
-                    "`dim=0`.",
-                ),
-                (
-                    (X - 0.1 * mean) / (0.9 + 0.1 * var).sqrt(),
-                    "This is scaled by the memory, after it has moved. In "
-                    "training it is the batch's own mean and variance.",
-                ),
-            ],
-            rtol=1e-3,
-        )
+    m, v = X.mean(dim=0), X.var(dim=0)
+    by_n = X.var(dim=0, correction=0)
+    known = {
+        (X - m) / v: "This is divided by the variance, not by its root.",
+        X / v.sqrt(): "This is scaled, but not centered: subtract the mean.",
+        X - m: "In training, scale by the batch's own variance, as you center "
+        "with its own mean.",
+        (X - m) / by_n.sqrt(): "This divides by n in the variance, as "
+        "`nn.BatchNorm1d` does. Here it is n - 1, what `X.var` does by "
+        "itself.",
+        (X - X.mean()) / X.std(): "Each column has a mean and a variance of "
+        "its own: give `dim=0`.",
+        (X - 0.1 * m) / (0.9 + 0.1 * v).sqrt(): "This is scaled by the "
+        "memory, after it has moved. In training it is the batch's own mean "
+        "and variance.",
+    }
+    with case("RunningNorm(2) in training, X = [[0, 10], [4, 30], [8, 20]]"):
+        scaled = (X - m) / v.sqrt()
+        equal(call(net, X), scaled, _RUNNING["scaled"], known, rtol=1e-3)
 
 
 def _require_a_tenth(net: nn.Module, X: Tensor) -> None:
-    """Require that one batch has moved the memory by a tenth."""
-    mean, var = X.mean(dim=0), X.var(dim=0)
+    m, v = X.mean(dim=0), X.var(dim=0)
 
-    def moved(by: float, new: Tensor = var) -> list[list[float]]:
-        pair = [by * mean, (1 - by) + by * new]
-        return sorted(memory.tolist() for memory in pair)
+    def moved(by: float, v: Tensor = v) -> tuple[tuple[float, ...], ...]:
+        return tuple(map(tuple, _memories((by * m, 1 - by + by * v))))
 
-    with case(f"RunningNorm(2) after one batch in training, {_BATCH}"):
-        equal(
-            _memories(net),
-            moved(0.1),
-            (
-                "Each memory moves a tenth of the way, from where it is to "
-                "the batch's own mean or variance.",
-                "`m.lerp_(new, 0.1)` moves `m` a tenth of the way to `new`, "
-                "in place.",
-            ),
-            known=[
-                (
-                    [[0.0, 0.0], [1.0, 1.0]],
-                    "The memory has not moved. Write into it in place, or "
-                    "assign the new tensor to its name.",
-                ),
-                (
-                    moved(0.9),
-                    "It moved nine tenths of the way: the momentum is the "
-                    "weight of the new batch.",
-                ),
-                (
-                    moved(1.0),
-                    "It has jumped to the batch, and kept nothing.",
-                ),
-                (
-                    sorted([(0.1 * mean).tolist(), [1.0, 1.0]]),
-                    "The mean has moved, and the variance hasn't.",
-                ),
-                (
-                    moved(0.1, var.sqrt()),
-                    "The second memory moves towards the root of the "
-                    "variance. Remember the variance itself, and take the "
-                    "root when you divide.",
-                ),
-                (
-                    moved(0.1, X.var(dim=0, correction=0)),
-                    "The variance in the memory is that with n. Here it is "
-                    "that with n - 1, as `X.var(dim=0)` computes it.",
-                ),
-            ],
-            what="buffers",
-        )
+    known = {
+        moved(0.0): "The memory has not moved. Write into it in place, or "
+        "assign the new tensor to its name.",
+        moved(0.9): "It moved nine tenths of the way: the momentum is the "
+        "weight of the new batch.",
+        moved(1.0): "It has jumped to the batch, and kept nothing.",
+        moved(0.1, torch.ones(2)): "The mean has moved, and the variance "
+        "hasn't.",
+        moved(0.1, v.sqrt()): "The second memory moves towards the root of "
+        "the variance. Remember the variance itself, and take the root when "
+        "you divide.",
+        moved(0.1, X.var(dim=0, correction=0)): "The variance in the memory "
+        "is that with n. Here it is that with n - 1, as `X.var(dim=0)` "
+        "computes it.",
+    }
+    with case(
+        "RunningNorm(2) after one batch in training, "
+        "X = [[0, 10], [4, 30], [8, 20]]"
+    ):
+        memories, tenth = _memories(net.buffers()), [*map(list, moved(0.1))]
+        equal(memories, tenth, _RUNNING["tenth"], known, what="buffers")
 
 
 def _require_graph_and_memory(net: nn.Module, X: Tensor) -> None:
     """Require gradients of X, and no graph in the memory, in each batch."""
-    given = f"RunningNorm(2, momentum=0.5) in training, {_BATCH} twice"
-    with case(given):
+    hints = _RUNNING
+    m, v = X.mean(dim=0), X.var(dim=0)
+    rows = torch.tensor([[1.0], [2], [4]])
+    with case(
+        "RunningNorm(2, momentum=0.5) in training, "
+        "X = [[0, 10], [4, 30], [8, 20]] twice"
+    ):
         for _ in range(2):
             inputs = X.clone().requires_grad_()
             Y = call(net, inputs)
-            hint = (
-                "A gradient must reach X: center and scale with the batch's "
-                "own mean and variance, not with copies cut off the graph."
-            )
-            holds(Y.requires_grad, "an output with a graph", "none", hint)
-            holds(
-                not any(b.requires_grad for b in net.buffers()),
-                "buffers without a graph",
-                "a buffer with one",
-                "Detach what you store: else the graph of each batch hangs "
-                "on the next one's, and memory grows.",
-            )
-            rows = torch.tensor([[1.0], [2], [4]], device=Y.device)
-            (Y * rows).sum().backward()
-        m, v = _after_two_halves(X)
-        tenths = 1 - 0.9**2
-        equal(
-            _memories(net),
-            sorted([m.tolist(), v.tolist()]),
-            "Each step goes `momentum` of the way from where the memory is: "
-            "what it held before counts for the rest.",
-            known=[
-                (
-                    sorted(
-                        [
-                            (tenths * X.mean(dim=0)).tolist(),
-                            (0.9**2 + tenths * X.var(dim=0)).tolist(),
-                        ]
-                    ),
-                    "Each step went a tenth of the way. The argument "
-                    "`momentum` says how far.",
-                )
-            ],
-            what="buffers",
-        )
-    with case(f"{given}, rows of the output weighted by 1, 2, 4 and summed"):
-        equal(
-            inputs.grad,
-            _gradient_of_scaled(X),
-            (
-                "The mean and the variance of the batch depend on X, so "
-                "`backward` must see how.",
-                "Center and divide inside the graph. Detach only what goes "
-                "into the memory.",
-            ),
-            rtol=1e-2,
-            atol=1e-4,
-            what="gradient of X",
-        )
+            has_graph(Y, hints["cut"])
+            free = not any(b.requires_grad for b in net.buffers())
+            expected = "buffers without a graph"
+            holds(free, expected, "a buffer with one", hints["graph"])
+            (Y * rows.to(Y.device)).sum().backward()
+        memories = _memories(net.buffers())
+        truth = _memories((0.75 * m, 0.25 + 0.75 * v))
+        known = [(_memories((0.19 * m, 0.81 + 0.19 * v)), hints["default"])]
+        equal(memories, truth, hints["momentum"], known, what="buffers")
+    with case(
+        "RunningNorm(2, momentum=0.5) in training, "
+        "X = [[0, 10], [4, 30], [8, 20]] twice, rows of the output weighted "
+        "by 1, 2, 4 and summed"
+    ):
+        X = X.clone().requires_grad_()
+        Y = (X - X.mean(dim=0)) / X.var(dim=0).sqrt()
+        (slope,) = torch.autograd.grad((Y * rows).sum(), X)
+        close = {"rtol": 1e-2, "atol": 1e-4, "what": "gradient of X"}
+        equal(inputs.grad, slope, hints["gradient"], **close)
 
 
-def _require_memory_in_evaluation(net: nn.Module, X: Tensor) -> None:
-    """Require that evaluation reads the memory, and leaves it as it is."""
-    m, v = _after_two_halves(X)
-    before = _memories(net)
-    net.eval()
-    Z = torch.tensor([[1.0, 2], [3, 5]])
-    given = "RunningNorm(2, momentum=0.5) in evaluation, after two batches"
-    with case(f"{given}, X = [[1, 2], [3, 5]]"):
-        Y = call(net, Z.clone().requires_grad_())
-        equal(
-            _memories(net),
-            before,
-            "The memory has moved. In evaluation it is only read: a model "
-            "must not change while it is tested.",
-            what="buffers",
-        )
-        equal(
-            Y,
-            (Z - m) / v.sqrt(),
-            (
-                "In evaluation, this layer centers and scales by its memory.",
-                "`self.training` tells which mode it is. In evaluation the "
-                "batch's own statistics don't count.",
-            ),
-            rtol=1e-3,
-        )
-        holds(
-            Y.requires_grad,
-            "an output with a graph",
-            "none",
-            "In evaluation a gradient must pass, too: a layer in front may "
-            "need it.",
-        )
-
-
-def _after_two_halves(X: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance in the memory, gone half of the way to X twice."""
-    return 0.75 * X.mean(dim=0), 0.25 + 0.75 * X.var(dim=0)
-
-
-def _memories(
-    net: nn.Module, tensors: Iterable[Tensor] | None = None
-) -> list[list[float]]:
-    """The tensors of two numbers, in any order and shape: the buffers."""
-    return sorted(
-        b.flatten().tolist()
-        for b in (net.buffers() if tensors is None else tensors)
-        if b.numel() == 2
-    )
-
-
-def _gradient_of_scaled(X: Tensor) -> Tensor:
-    """The gradient of the sum of the rows, with weights 1, 2 and 4."""
-    X = X.clone().requires_grad_()
-    Y = (X - X.mean(dim=0)) / X.var(dim=0).sqrt()
-    (Y * torch.tensor([[1.0], [2], [4]])).sum().backward()
-    return X.grad
+_START = {
+    "every module": "`apply` visits every module, also those without a "
+    "weight: ask first which it is.",
+    "others": "`apply` visits every module: ask with `isinstance` which it "
+    "is.",
+    "left": (
+        "A MyLinear was left as it was.",
+        "For which modules does your condition hold? An object of a subclass "
+        "of MyLinear counts, too, and `nn.Linear` is another class.",
+    ),
+    "trained": "A start is where training begins: both stay parameters that "
+    "get a gradient.",
+    "normal": "In N(0, 0.01²), the normal distribution, 68% of the weights "
+    "are less than 0.01 from 0.",
+}
 
 
 @exercise(
@@ -778,50 +558,31 @@ def better_start(
     class Own(MyLinear):
         """A MyLinear of a class of its own."""
 
-    for given, net in (
-        (
-            "Sequential(MyLinear(64, 8), Sequential(MyLinear(8, 1000)))",
-            nn.Sequential(MyLinear(64, 8), nn.Sequential(MyLinear(8, 1000))),
+    for given, net in {
+        "Sequential(MyLinear(64, 8), Sequential(MyLinear(8, 1000)))": (
+            nn.Sequential(MyLinear(64, 8), nn.Sequential(MyLinear(8, 1000)))
         ),
-        ("Own(64, 1000), where Own is a subclass of MyLinear", Own(64, 1000)),
-    ):
-        with case(
-            given,
-            known=[
-                (
-                    "has no attribute",
-                    "`apply` visits every module, also those without a "
-                    "weight: ask first which it is.",
-                )
-            ],
-        ):
+        "Own(64, 1000), where Own is a subclass of MyLinear": Own(64, 1000),
+    }.items():
+        with case(given, known={"has no attribute": _START["every module"]}):
             before = copy.deepcopy(net)
             net.apply(init_better)
-            for layer, old in zip(
-                net.modules(), before.modules(), strict=True
-            ):
-                if isinstance(layer, MyLinear):
-                    _require_small_weights_and_ones(layer, old)
+            for pair in zip(net.modules(), before.modules(), strict=True):
+                if isinstance(pair[0], MyLinear):
+                    _require_small_weights_and_ones(*pair)
     with case("nn.Linear(3, 2), which isn't a MyLinear"):
         plain = nn.Linear(3, 2)
         before = copy.deepcopy(plain)
-        plain.apply(init_better)
-        holds(
-            _same_parameters(plain, before),
-            "a layer as it was",
-            "another one",
-            "`apply` visits every module: ask with `isinstance` which it is.",
-        )
-    predicted(
-        can_learn,
-        {bias: _share_that_learns(MyLinear, bias) for bias in (0, 1)},
-        {
-            0: "Small weights and a bias of 0: what enters the last ReLU is "
-            "as often negative as positive.",
-            1: "Small weights and a bias of 1: what enters each ReLU is near "
-            "1, and so on the open side.",
-        },
-    )
+        same = _same_parameters(plain.apply(init_better), before)
+        holds(same, "a layer as it was", "another one", _START["others"])
+    truth = {bias: _share_that_learns(MyLinear, bias) for bias in (0, 1)}
+    hints = {
+        0: "Small weights and a bias of 0: what enters the last ReLU is as "
+        "often negative as positive.",
+        1: "Small weights and a bias of 1: what enters each ReLU is near 1, "
+        "and so on the open side.",
+    }
+    predicted(can_learn, truth, hints)
 
 
 def _same_parameters(layer: nn.Module, other: nn.Module) -> bool:
@@ -830,62 +591,38 @@ def _same_parameters(layer: nn.Module, other: nn.Module) -> bool:
 
 def _require_small_weights_and_ones(layer: nn.Module, old: nn.Module) -> None:
     """Require biases of 1, and weights from N(0, 0.01²)."""
-    holds(
-        not _same_parameters(layer, old),
-        "small weights and biases of 1",
-        "a layer as it was",
-        (
-            "A MyLinear was left as it was.",
-            "For which modules does your condition hold? An object of a "
-            "subclass of MyLinear counts, too, and `nn.Linear` is another "
-            "class.",
-        ),
-    )
-    holds(
-        all(p.requires_grad for p in layer.parameters())
-        and len(list(layer.parameters())) == 2,
-        "weight and bias to be trained",
-        "a parameter less",
-        "A start is where training begins: both stay parameters that get a "
-        "gradient.",
-    )
+    hints = _START
+    changed = not _same_parameters(layer, old)
+    expected = "small weights and biases of 1"
+    holds(changed, expected, "a layer as it was", hints["left"])
+    trained = [p.requires_grad for p in layer.parameters()] == [True, True]
+    expected = "weight and bias to be trained"
+    holds(trained, expected, "a parameter less", hints["trained"])
     bias, weight = (p.detach().cpu() for p in (layer.bias, layer.weight))
     equal(
         [bias.min().item(), bias.max().item()],
         [1.0, 1.0],
         "With biases of 1, each ReLU starts on its open side.",
-        known=[
-            (
-                [0.0, 0.0],
-                "With biases of 0 half of the networks answer 0, and "
-                "learn nothing.",
-            )
-        ],
+        {
+            (0.0, 0.0): "With biases of 0 half of the networks answer 0, and "
+            "learn nothing."
+        },
         what="smallest and largest bias",
     )
     equal(
         round(weight.std().item(), 4),
         0.01,
         "The weights come from N(0, 0.01²): the standard deviation is 0.01.",
-        known=[(0.1, "`std` is the standard deviation, the root of 0.01².")],
+        {0.1: "`std` is the standard deviation, the root of 0.01²."},
         rtol=0.15,
         what="standard deviation of the weights",
     )
-    equal(
-        round(weight.mean().item(), 2),
-        0.0,
-        "The weights come from N(0, 0.01²), whose mean is 0.",
-        what="mean of the weights",
-    )
-    share = (weight.abs() < 0.01).float().mean().item()
-    equal(
-        round(share, 2),
-        0.68,
-        "In N(0, 0.01²), the normal distribution, 68% of the weights are "
-        "less than 0.01 from 0.",
-        atol=0.06,
-        what="share of the weights between -0.01 and 0.01",
-    )
+    hint = "The weights come from N(0, 0.01²), whose mean is 0."
+    mean = round(weight.mean().item(), 2)
+    equal(mean, 0.0, hint, what="mean of the weights")
+    share = round((weight.abs() < 0.01).float().mean().item(), 2)
+    what = "share of the weights between -0.01 and 0.01"
+    equal(share, 0.68, hints["normal"], atol=0.06, what=what)
 
 
 def _share_that_learns(MyLinear: type[nn.Module], bias: float) -> str:
@@ -901,6 +638,44 @@ def _share_that_learns(MyLinear: type[nn.Module], bias: float) -> str:
     return {0: "none", 1: "half", 2: "all"}[round(learn / 100)]
 
 
+_DROPOUT = {
+    "shape": "The shape of the input is kept.",
+    "cut": "A gradient must pass the layer: compute with X itself.",
+    "share": (
+        "p is the probability that an input becomes 0.",
+        "A number between 0 and 1, drawn for each input with "
+        "`torch.rand_like`, is below p with probability p.",
+    ),
+    "to stay": "p is the probability to become 0, not to stay.",
+    "nothing": (
+        "Nothing has become 0 here.",
+        "A new layer is in training. Is each input drawn by itself?",
+    ),
+    "factor": "What stays is to be divided by 1 - p.",
+    "gradient": "The output is right, and its gradient isn't. Compute with X, "
+    "out of place.",
+    "one mask": "Draw in `forward`: a mask that is drawn once drops the same "
+    "inputs for ever.",
+    "rows": "Each element is drawn by itself, not a row or a column at once, "
+    "and not an exact share of them.",
+    "exact": "Each element is drawn by itself: p is a probability, not an "
+    "exact share of all.",
+    "any shape": "As many numbers are to be drawn as the input has elements. "
+    "It may have any shape.",
+    "any input": "A new layer is in training, whatever its input is.",
+    "evaluation": (
+        "In evaluation the input passes as it is.",
+        "`self.training` tells which mode it is.",
+    ),
+    "scaled": "The division by 1 - p in training has kept the mean: nothing "
+    "is left to scale.",
+    "cut in evaluation": "In evaluation a gradient must pass, too.",
+    "setting": "p isn't learned, and no device needs it: a plain attribute.",
+    "in place": "The input has been written to. Others may use it too: make a "
+    "new tensor.",
+}
+
+
 @exercise(
     "3.6 Dropout",
     "in training, about the share p of the inputs becomes 0",
@@ -910,91 +685,58 @@ def _share_that_learns(MyLinear: type[nn.Module], bias: float) -> str:
     "the state dict is empty: p is a setting",
 )
 def dropout(Dropout: type[nn.Module]) -> None:
+    hints = _DROPOUT
     X = 1 + torch.rand(100, 100)
     for p in (0.2, 0.5):
-        with case(f"Dropout({p}) in training, X of shape (100, 100)"):
+        with case(
+            Phrase("Dropout({p}) in training, X of shape (100, 100)", p=p)
+        ):
             net = Dropout(p)
             dropped = _require_share_and_scale(net, p, X)
             _require_drawn_one_by_one(net, X, dropped)
     X = 1 + torch.rand(2, 3, 50)
-    _require_other_shapes(Dropout, X)
-    _require_nothing_in_evaluation(Dropout, X)
+    given = "Dropout(0.5) in training, X of shape (2, 3, 50)"
+    with case(given, known={"size of tensor": hints["any shape"]}):
+        _require_drawn_in_any_shape(Dropout(0.5), X)
+    with case("Dropout(0.5) in evaluation, X of shape (2, 3, 50)"):
+        _require_nothing_in_evaluation(Dropout(0.5).eval(), X)
     with case("X of shape (2, 3, 50), after Dropout(0.5) in training"):
         inputs = X.clone()
         Dropout(0.5)(inputs)
-        holds(
-            torch.equal(inputs, X),
-            "the input as it was",
-            "other numbers in it",
-            "The input has been written to. Others may use it too: make a "
-            "new tensor.",
-        )
+        as_it_was = torch.equal(inputs, X)
+        got = "other numbers in it"
+        holds(as_it_was, "the input as it was", got, hints["in place"])
 
 
 def _require_share_and_scale(net: nn.Module, p: float, X: Tensor) -> Tensor:
     """Require that the share p is dropped and the rest scaled; tell which."""
+    hints = _DROPOUT
     inputs = X.clone().requires_grad_()
     Y = call(net, inputs)
-    equal(Y.shape, X.shape, "The shape of the input is kept.", what="shape")
-    holds(
-        Y.requires_grad,
-        "an output with a graph",
-        "none",
-        "A gradient must pass the layer: compute with X itself.",
-    )
+    equal(Y.shape, X.shape, hints["shape"], what="shape")
+    has_graph(Y, hints["cut"])
     Y.sum().backward()
     Y = Y.detach().cpu()
     dropped = Y == 0
-    equal(
-        round(dropped.float().mean().item(), 2),
-        p,
-        (
-            "p is the probability that an input becomes 0.",
-            "A number between 0 and 1, drawn for each input with "
-            "`torch.rand_like`, is below p with probability p.",
-        ),
-        known=[
-            (
-                1.0 - p,
-                "p is the probability to become 0, not to stay.",
-            ),
-            (
-                0.0,
-                (
-                    "Nothing has become 0 here.",
-                    "A new layer is in training. Is each input drawn by "
-                    "itself?",
-                ),
-            ),
-        ],
-        atol=0.03,
-        what="share of zeros",
-    )
+    share = round(dropped.float().mean().item(), 2)
+    known = {1.0 - p: hints["to stay"], 0.0: hints["nothing"]}
+    what = "share of zeros"
+    equal(share, p, hints["share"], known, atol=0.03, what=what)
     scale = Y[~dropped] / X[~dropped]
-    equal(
-        [scale.min().item(), scale.max().item()],
-        [1 / (1 - p)] * 2,
-        "What stays is to be divided by 1 - p.",
-        known=[
-            (
-                [1.0, 1.0],
-                "Those that stay are to be divided by 1 - p: else "
-                "the mean falls to 1 - p of what it was.",
-            ),
-            (
-                [1 / p] * 2,
-                "Divide by 1 - p, the probability to stay, not by p.",
-            ),
-            ([1 - p] * 2, "This is multiplied by 1 - p, not divided."),
-        ],
-        what="smallest and largest factor of what stays",
-    )
+    scale, right = [scale.min().item(), scale.max().item()], 1 / (1 - p)
+    known = {
+        (1.0, 1.0): "Those that stay are to be divided by 1 - p: else the "
+        "mean falls to 1 - p of what it was.",
+        (1 / p,) * 2: "Divide by 1 - p, the probability to stay, not by p.",
+        (1 - p,) * 2: "This is multiplied by 1 - p, not divided.",
+    }
+    what = "smallest and largest factor of what stays"
+    equal(scale, [right, right], hints["factor"], known, what=what)
     holds(
         torch.allclose(inputs.grad, Y / X, rtol=1e-4),
         "a slope of 1 / (1 - p) where an input stays, and of 0 elsewhere",
         "another slope",
-        "The output is right, and its gradient isn't. Compute with X, out of "
-        "place.",
+        hints["gradient"],
     )
     return dropped
 
@@ -1003,98 +745,55 @@ def _require_drawn_one_by_one(
     net: nn.Module, X: Tensor, dropped: Tensor
 ) -> None:
     """Require that each call, and each element, is drawn anew."""
+    hints = _DROPOUT
     draws = [dropped, *(call(net, X).detach().cpu() == 0 for _ in range(3))]
-    holds(
-        not torch.equal(*draws[:2]),
-        "another draw in the second call",
-        "the same zeros",
-        "Draw in `forward`: a mask that is drawn once drops the same "
-        "inputs for ever.",
-    )
+    anew = not torch.equal(*draws[:2])
+    expected = "another draw in the second call"
+    holds(anew, expected, "the same zeros", hints["one mask"])
     counts = dropped.sum(dim=0), dropped.sum(dim=1)
     alone = all(len(count.unique()) > 5 for count in counts)
-    holds(
-        alone and len(dropped.unique(dim=0)) == 100,
-        "each element drawn by itself",
-        "rows or columns that are drawn together",
-        "Each element is drawn by itself, not a row or a column at "
-        "once, and not an exact share of them.",
-    )
-    holds(
-        len({int(draw.sum()) for draw in draws}) > 1,
-        "a number of zeros that chance decides",
-        f"{int(dropped.sum())} zeros in each of four calls",
-        "Each element is drawn by itself: p is a probability, not an exact "
-        "share of all.",
-    )
+    alone &= len(dropped.unique(dim=0)) == 100
+    got = "rows or columns that are drawn together"
+    holds(alone, "each element drawn by itself", got, hints["rows"])
+    count = int(dropped.sum())
+    got = Phrase("{count} zeros in each of four calls", count=count)
+    by_chance = len({int(draw.sum()) for draw in draws}) > 1
+    expected = "a number of zeros that chance decides"
+    holds(by_chance, expected, got, hints["exact"])
 
 
-def _require_other_shapes(Dropout: type[nn.Module], X: Tensor) -> None:
-    """Require that any shape is dropped from."""
-    shape = (
-        "As many numbers are to be drawn as the input has elements. It may "
-        "have any shape."
-    )
-    with case(
-        "Dropout(0.5) in training, X of shape (2, 3, 50)",
-        known=[("size of tensor", shape)],
-    ):
-        Y = call(Dropout(0.5), X).detach().cpu()
-        zeros = Y == 0
-        holds(
-            zeros.any() and torch.allclose(Y, torch.where(zeros, 0, 2 * X)),
-            "zeros, and elsewhere twice the input",
-            "other numbers",
-            "A new layer is in training, whatever its input is.",
-        )
-        holds(
-            not torch.equal(zeros[0], zeros[1])
-            and not torch.equal(zeros[:, 0], zeros[:, 1]),
-            "each element drawn by itself",
-            "zeros in the same places of two samples",
-            shape,
-        )
+def _require_drawn_in_any_shape(net: nn.Module, X: Tensor) -> None:
+    hints = _DROPOUT
+    Y = call(net, X).detach().cpu()
+    zeros = Y == 0
+    twice = zeros.any() and torch.allclose(Y, torch.where(zeros, 0, 2 * X))
+    expected = "zeros, and elsewhere twice the input"
+    holds(twice, expected, "other numbers", hints["any input"])
+    pairs = zeros[:2], zeros[:, :2].transpose(0, 1)
+    alone = not any(torch.equal(*pair) for pair in pairs)
+    got = "zeros in the same places of two samples"
+    holds(alone, "each element drawn by itself", got, hints["any shape"])
 
 
-def _require_nothing_in_evaluation(
-    Dropout: type[nn.Module], X: Tensor
-) -> None:
+def _require_nothing_in_evaluation(net: nn.Module, X: Tensor) -> None:
     """Require that evaluation changes nothing, and that p is a setting."""
-    with case("Dropout(0.5) in evaluation, X of shape (2, 3, 50)"):
-        net = Dropout(0.5).eval()
-        inputs = X.clone().requires_grad_()
-        Y = call(net, inputs)
-        factors = (Y.detach().cpu() / X).unique()
-        holds(
-            torch.equal(Y.detach().cpu(), X),
-            "X as it is",
-            f"X, multiplied by {_told(factors)}",
-            "The division by 1 - p in training has kept the mean: nothing is "
-            "left to scale."
-            if factors.tolist() == [0.5]
-            else (
-                "In evaluation the input passes as it is.",
-                "`self.training` tells which mode it is.",
-            ),
-        )
-        holds(
-            Y.requires_grad,
-            "an output with a graph",
-            "none",
-            "In evaluation a gradient must pass, too.",
-        )
-        equal(
-            list(net.state_dict()),
-            [],
-            "p isn't learned, and no device needs it: a plain attribute.",
-            what="names in the state dict",
-        )
+    hints = _DROPOUT
+    Y = call(net, X.clone().requires_grad_())
+    as_it_is = torch.equal(Y.detach().cpu(), X)
+    factors = (Y.detach().cpu() / X).unique()
+    hint = "scaled" if factors.tolist() == [0.5] else "evaluation"
+    got = Phrase("X, multiplied by {factors}", factors=_told(factors))
+    holds(as_it_is, "X as it is", got, hints[hint])
+    has_graph(Y, hints["cut in evaluation"])
+    names, what = [*net.state_dict()], "names in the state dict"
+    equal(names, [], hints["setting"], what=what)
 
 
 def _told(factors: Tensor) -> str:
-    """A few factors in words."""
-    numbers = [f"{factor:.4g}" for factor in factors.tolist()]
-    return " or ".join(dict.fromkeys(numbers[:1] + numbers[-1:]))
+    """The least and the greatest."""
+    least, most = (f"{factors[i].item():.4g}" for i in (0, -1))
+    two = Phrase("{least} or {most}", least=least, most=most)
+    return least if least == most else two
 
 
 @exercise(
@@ -1115,13 +814,10 @@ def where_to_center(same_numbers: dict) -> None:
         )
         for layer in (CenteredLayer(), RowCenteredLayer())
     }
-    predicted(
-        same_numbers,
-        truth,
-        {
-            "CenteredLayer": "Its mean runs over all numbers of the batch, "
-            "and `Flatten` changes none of them, nor how many there are.",
-            "RowCenteredLayer": "Its mean runs over the last dimension: of "
-            "an image that is one row of pixels, of a flattened image all.",
-        },
-    )
+    hints = {
+        "CenteredLayer": "Its mean runs over all numbers of the batch, and "
+        "`Flatten` changes none of them, nor how many there are.",
+        "RowCenteredLayer": "Its mean runs over the last dimension: of an "
+        "image that is one row of pixels, of a flattened image all.",
+    }
+    predicted(same_numbers, truth, hints)
