@@ -1,45 +1,33 @@
 """Answers to the exercises of chapter 03."""
 
-import numpy as np
-import torch
 from torch import nn
-from torch.nn import functional as F
 
-from d2l_helpers import MyLinear
-from tests.answers import edited, right, wrong
+from tests.answers import also_right, edited, right
+
+_NO_GRAD = {"def forward": "@torch.no_grad()\n    def forward"}
 
 # 3.1 A quadratic layer
 
 
-@right("quadratic_layer")
-class QuadraticByMatrices(nn.Module):
-    def __init__(self, d, m):
-        super().__init__()
-        self.table = nn.Parameter(torch.zeros(d, d, m))
-
-    def forward(self, x):
-        pairs = x[..., :, None] * x[..., None, :]
-        return torch.tensordot(pairs, self.table, dims=2)
-
-
-@right("quadratic_layer")
-class QuadraticByLoop(QuadraticByMatrices):
-    def forward(self, x):
-        if x.dim() > 1:
-            return torch.stack([self(row) for row in x])
-        return x @ (self.table * x[:, None]).sum(1)
-
-
 _SUM = "...i,ijk,...j->...k"
 _ALL = f'torch.einsum("{_SUM}", X, self.weight, X)'
+also_right(
+    "quadratic_layer",
+    {
+        _ALL: "torch.tensordot(X[..., None] * X[..., None, :], self.weight)",
+        "self.weight": "self.table",
+    },
+    {
+        "return": "if X.dim() > 1: return torch.stack([*map(self, X)])\n"
+        "        return",
+        _ALL: "X @ (self.weight * X[:, None]).sum(1)",
+    },
+)
 edited(
     "quadratic_layer",
     ("squares", {_SUM: "...i,iik,...i->...k"}),
     ("twice", {_ALL: 'torch.einsum("ijk,...j->...ik", self.weight, X)'}),
-    (
-        "k is the only index",
-        {_SUM: "...i,ijk,...k->...j", "ht, X": "ht[..., :2], X"},
-    ),
+    ("k is the only index", {"->...k": "->...j"}),
     ("no letter for a sample", {_SUM: "ni,ijk,nj->nk"}),
     ("one sample is a batch too", {_ALL: f"{_ALL}.squeeze()"}),
     (
@@ -73,10 +61,7 @@ edited(
     ),
     ("one letter more for the sample", {_SUM: "i,ijk,j->k"}),
     ("cuts the graph", {"ht, X": "ht.data, X"}),
-    (
-        "cuts the graph",
-        {"    def forward": "    @torch.no_grad()\n    def forward"},
-    ),
+    ("cuts the graph", _NO_GRAD),
     ("one of the factors", {"ght, X": "ght, X.detach()"}),
     ("wrapped in", {"nn.Parameter": ""}),
     (
@@ -89,222 +74,96 @@ edited(
 # 3.2 Half of the spectrum
 
 
-@right("half_spectrum", {5, 6, 7})
-class HalfByRfft(nn.Module):
-    def forward(self, X):
-        return torch.fft.rfft(X)[:, :-1]
-
-
-@right("half_spectrum", [7, 6, 5])
-class HalfByMatrix(nn.Module):
-    def forward(self, X):
-        d = X.shape[-1]
-        k = torch.arange(d // 2)[:, None] * torch.arange(d)  # (d / 2, d)
-        return (
-            torch.complex(X, torch.zeros_like(X))
-            @ torch.polar(torch.ones(k.shape), -2 * torch.pi * k / d).T
-        )
-
-
-@wrong("half_spectrum", "`rfft` keeps", {5, 6, 7})
-class HalfWithNyquist(nn.Module):
-    def forward(self, X):
-        return torch.fft.rfft(X)
-
-
-@wrong("half_spectrum", "real part alone", {5, 6, 7})
-class HalfThatIsReal(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, : X.shape[1] // 2].real
-
-
-@wrong("half_spectrum", "absolute values", {5, 6, 7})
-class HalfOfAmplitudes(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, : X.shape[1] // 2].abs()
-
-
-@wrong("half_spectrum", "trailing half", {5, 6, 7})
-class HalfAtTheEnd(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, X.shape[1] // 2 :]
-
-
-@wrong("half_spectrum", "are scaled", {5, 6, 7})
-class HalfScaled(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X, norm="ortho")[:, : X.shape[1] // 2]
-
-
-@wrong("half_spectrum", "in each row", {5, 6, 7})
-class HalfOfTheBatch(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[: len(X) // 2]
-
-
-@wrong("half_spectrum", "all d coefficients", {5, 6, 7})
-class HalfThatIsWhole(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)
-
-
-@wrong("half_spectrum", "complex conjugates", {5, 6, 7})
-class HalfConjugated(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, : X.shape[1] // 2].conj()
-
-
-@wrong("half_spectrum", "first half of the numbers", {5, 6, 7})
-class HalfOfTheInput(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X, n=X.shape[1] // 2)
-
-
-@wrong("half_spectrum", "inverse transform", {5, 6, 7})
-class HalfOfTheInverse(nn.Module):
-    def forward(self, X):
-        return torch.fft.ifft(X)[:, : X.shape[1] // 2]
-
-
-@wrong("half_spectrum", "aren't the coefficients", {5, 6, 7})
-class HalfOfEachSecond(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, ::2]
-
-
-@wrong("half_spectrum", "mixes the samples", {5, 6, 7})
-class HalfOfFft2(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft2(X)[:, : X.shape[1] // 2]
-
-
-@wrong("half_spectrum", "first dimension is the samples", {5, 6, 7})
-class HalfOfTheFirstSample(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X[0])[None, : X.shape[1] // 2]
-
-
-@wrong("half_spectrum", "depends on the input", {5, 6, 7})
-class HalfOfEight(nn.Module):
-    def forward(self, X):
-        return torch.fft.fft(X)[:, :4]
-
-
-@wrong("half_spectrum", "cut the graph", {5, 6, 7})
-class HalfByNumpy(nn.Module):
-    def forward(self, X):
-        Y = np.fft.fft(X.detach().numpy())[:, : X.shape[1] // 2]
-        return torch.from_numpy(Y)
-
-
-wrong("half_spectrum", "which is itself", {4, 5, 6, 7})(HalfByRfft)
-wrong("half_spectrum", "have a partner", {4})(HalfByRfft)
-wrong("half_spectrum", "have a partner", set())(HalfByRfft)
-wrong("half_spectrum", "Which of those that are dropped", {1, 2, 3})(
-    HalfByRfft
+_HALF = "[..., : X.shape[-1] // 2]"
+_ALL = f"fft(X){_HALF}"
+_REPEATED = "{5, 6, 7}"
+also_right(
+    "half_spectrum",
+    {
+        "torch.fft.fft(X)": "(X + 0j) @ torch.fft.fft(torch.eye(len(X.T)))",
+        _REPEATED: "[7, 6, 5]",
+    },
+    {_ALL: "rfft(X)[:, :-1]"},
+    {_REPEATED: "range(5, 8)"},
 )
-wrong("half_spectrum", "without quotes", {"5", "6", "7"})(HalfByRfft)
-wrong("half_spectrum", "Give a set of indices", 7)(HalfByRfft)
-right("half_spectrum", range(5, 8))(HalfByRfft)
+edited(
+    "half_spectrum",
+    ("`rfft` keeps", {_ALL: "rfft(X)"}),
+    ("real part alone", {_HALF: f"{_HALF}.real"}),
+    ("absolute values", {_HALF: f"{_HALF}.abs()"}),
+    ("trailing half", {_HALF: "[:, X.shape[1] // 2 :]"}),
+    ("are scaled", {"(X)": '(X, norm="ortho")'}),
+    ("in each row", {_HALF: "[: len(X) // 2]"}),
+    ("all d coefficients", {_HALF: ""}),
+    ("complex conjugates", {_HALF: f"{_HALF}.conj()"}),
+    ("first half of the numbers", {_ALL: "fft(X, n=X.shape[1] // 2)"}),
+    ("inverse transform", {".fft(": ".ifft("}),
+    ("aren't the coefficients", {_HALF: "[:, ::2]"}),
+    ("mixes the samples", {".fft(": ".fft2("}),
+    ("first dimension is the samples", {"(X)": "(X[0])[None]"}),
+    ("depends on the input", {_HALF: "[:, :4]"}),
+    (
+        "cut the graph",
+        {
+            "return torch": "import numpy as np; return torch.from_numpy(np",
+            _ALL: f"fft(X.detach().numpy()){_HALF})",
+        },
+    ),
+    ("which is itself", {_REPEATED: "{4, 5, 6, 7}"}),
+    ("have a partner", {_REPEATED: "{4}"}),
+    ("have a partner", {_REPEATED: "set()"}),
+    ("Which of those that are dropped", {_REPEATED: "{1, 2, 3}"}),
+    ("without quotes", {_REPEATED: '{"5", "6", "7"}'}),
+    ("Give a set of indices", {_REPEATED: "7"}),
+)
 
 
 # 3.3 Repair
 
-right("repair", ["1.bias", "1.weight", "0.bias"], RuntimeError)(MyLinear)
 
-
-@right("repair", {"0.bias", "1.weight", "1.bias"}, "RuntimeError")
-class RepairedByAddmm(nn.Module):
-    def __init__(self, in_units, units):
-        super().__init__()
-        self.b = nn.Parameter(torch.zeros(units))
-        self.w = nn.Parameter(torch.zeros(in_units, units))
-
-    def forward(self, X):
-        return torch.addmm(self.b, X, self.w).clamp(min=0)
-
-
-MOVED = {"0.bias", "1.weight", "1.bias"}
-
-
-@wrong("repair", "isn't trained", MOVED, "RuntimeError")
-class StillDetached(MyLinear):
-    def forward(self, X):
-        return F.relu(X @ self.weight.detach() + self.bias)
-
-
-@wrong("repair", "what they are called on", MOVED, "RuntimeError")
-class DataInPlaceOfDetach(MyLinear):
-    def forward(self, X):
-        return F.relu(X @ self.weight.data + self.bias.data)
-
-
-@wrong("repair", "a layer in front", MOVED, "RuntimeError")
-class DetachedInput(MyLinear):
-    def forward(self, X):
-        return F.relu(X.detach() @ self.weight + self.bias)
-
-
-@wrong("repair", "makes new parameters", MOVED, "RuntimeError")
-class NewParameters(MyLinear):
-    def forward(self, X):
-        self.weight = nn.Parameter(self.weight.detach())
-        return F.relu(X @ self.weight + self.bias)
-
-
-@wrong("repair", "The ReLU is gone", MOVED, "RuntimeError")
-class RepairedWithoutRelu(MyLinear):
-    def forward(self, X):
-        return X @ self.weight + self.bias
-
-
-@wrong("repair", "(in_units, units)", MOVED, "RuntimeError")
-class RepairedAsLinear(nn.Linear):
-    def forward(self, X):
-        return F.relu(super().forward(X))
-
-
-@wrong("repair", "before the repair", MOVED, "RuntimeError")
-class RepairedWithoutBias(MyLinear):
-    def forward(self, X):
-        return F.relu(X @ self.weight)
-
-
-wrong("repair", "cuts off the weight alone", {"1.weight", "1.bias"}, "x")(
-    MyLinear
+_SUM = "X @ self.weight + self.bias"
+_MOVED = '{"0.bias", "1.weight", "1.bias"}'
+_ERROR = '"RuntimeError"'
+also_right(
+    "repair",
+    {
+        "self.weight = ": "W = ",
+        "(units))\n": "(units))\n        self.W = W\n",
+        f"F.relu({_SUM})": "torch.addmm(self.bias, X, self.W).clamp(min=0)",
+    },
+    {_MOVED: '["1.bias", "1.weight", "0.bias"]', _ERROR: "RuntimeError"},
+    {_ERROR: '"RuntimeError: one of the variables needed for ..."'},
 )
-wrong("repair", "Follow the path", {"0.weight", *MOVED}, "x")(MyLinear)
-wrong("repair", "count of its own", MOVED, "no error")(MyLinear)
-wrong("repair", "place in the `Sequential`", {"bias", "weight"}, "x")(MyLinear)
-wrong("repair", "Give a set of names", "0.bias", "x")(MyLinear)
-right("repair", MOVED, "RuntimeError: one of the variables needed for ...")(
-    MyLinear
+edited(
+    "repair",
+    ("isn't trained", {"@ self.weight": "@ self.weight.detach()"}),
+    (
+        "what they are called on",
+        {_SUM: "X @ self.weight.data + self.bias.data"},
+    ),
+    ("a layer in front", {"X @": "X.detach() @"}),
+    (
+        "makes new parameters",
+        {"return": "self.weight = nn.Parameter(self.weight.data); return"},
+    ),
+    ("The ReLU is gone", {"F.relu": ""}),
+    (
+        "(in_units, units)",
+        {
+            "(in_units, units))": "(units, in_units))",
+            "self.weight +": "self.weight.T +",
+        },
+    ),
+    ("before the repair", {" + self.bias": ""}),
+    ("cuts off the weight alone", {'"0.bias", ': ""}),
+    ("Follow the path", {'{"0': '{"0.weight", "0'}),
+    ("count of its own", {_ERROR: '"no error"'}),
+    ("place in the `Sequential`", {_MOVED: '{"bias", "weight"}'}),
+    ("Give a set of names", {_MOVED: '"0.bias"'}),
 )
 
 
 # 3.4 A layer with a memory
-
-
-class Running(nn.Module):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer("m", torch.zeros(num_features))
-        self.register_buffer("v", torch.ones(num_features))
-
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        with torch.no_grad():
-            self.m += self.momentum * (m - self.m)
-            self.v += self.momentum * (v - self.v)
-        return m, v
-
-    def forward(self, X):
-        m, v = self.update(X) if self.training else (self.m, self.v)
-        return (X - m) / v.sqrt()
-
-
-right("layer_with_a_memory")(Running)
 
 
 @right("layer_with_a_memory")
@@ -320,601 +179,251 @@ class RunningWithEps(nn.Module):
         return Y * ((n - 1) / n) ** 0.5 if self.training else Y
 
 
-@right("layer_with_a_memory")
-class RunningInRows(nn.Module):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer("v", torch.ones(1, num_features))
-        self.register_buffer("m", torch.zeros(1, num_features))
-
-    def forward(self, X):
-        if not self.training:
-            return (X - self.m) * self.v.rsqrt()
-        v, m = torch.var_mean(X, dim=0, keepdim=True)
-        a = self.momentum
-        self.m = (1 - a) * self.m + a * m.detach()
-        self.v = (1 - a) * self.v + a * v.detach()
-        return (X - m) * v.rsqrt()
-
-
-@wrong("layer_with_a_memory", "saved and moved")
-class RunningInAttributes(Running):
-    def __init__(self, num_features, momentum=0.1):
-        nn.Module.__init__(self)
-        self.momentum = momentum
-        self.m = torch.zeros(num_features)
-        self.v = torch.ones(num_features)
-
-
-@wrong("layer_with_a_memory", "`register_buffer`")
-class RunningInParameters(Running):
-    def __init__(self, num_features, momentum=0.1):
-        nn.Module.__init__(self)
-        self.momentum = momentum
-        self.m = nn.Parameter(torch.zeros(num_features))
-        self.v = nn.Parameter(torch.ones(num_features))
-
-
-@wrong("layer_with_a_memory", "The variance starts at 1")
-class RunningFromZero(Running):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__(num_features, momentum)
-        self.v.zero_()
-
-
-@wrong("layer_with_a_memory", "Nothing in this layer is trained")
-class RunningWithShift(Running):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__(num_features, momentum)
-        self.shift = nn.Parameter(torch.zeros(num_features))
-
-    def forward(self, X):
-        return super().forward(X) + self.shift
-
-
-@wrong("layer_with_a_memory", "must be saved")
-class RunningUnsaved(Running):
-    def __init__(self, num_features, momentum=0.1):
-        nn.Module.__init__(self)
-        self.momentum = momentum
-        for name, tensor in {"m": torch.zeros(2), "v": torch.ones(2)}.items():
-            self.register_buffer(name, tensor, persistent=False)
-
-
-@wrong("layer_with_a_memory", "two buffers of shape (2,)")
-class RunningMeanAlone(Running):
-    def __init__(self, num_features, momentum=0.1):
-        nn.Module.__init__(self)
-        self.momentum = momentum
-        self.v = 1
-        self.register_buffer("m", torch.zeros(num_features))
-
-
-@wrong("layer_with_a_memory", "not centered")
-class RunningUncentered(Running):
-    def forward(self, X):
-        _, v = self.update(X) if self.training else (self.m, self.v)
-        return X / v.sqrt()
-
-
-@wrong("layer_with_a_memory", "after it has moved")
-class RunningByMovedMemory(Running):
-    def forward(self, X):
-        if self.training:
-            self.update(X)
-        return (X - self.m) / self.v.sqrt()
-
-
-@wrong("layer_with_a_memory", "not by its root")
-class RunningByVariance(Running):
-    def forward(self, X):
-        m, v = self.update(X) if self.training else (self.m, self.v)
-        return (X - m) / v
-
-
-@wrong("layer_with_a_memory", "batch's own variance")
-class RunningByMemoryInTraining(Running):
-    def forward(self, X):
-        Y = (X - X.mean(0)) / self.v.sqrt()
-        self.update(X)
-        return Y
-
-
-@wrong("layer_with_a_memory", "as `nn.BatchNorm1d` does")
-class RunningAsBatchNorm(nn.Module):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(num_features, affine=False)
-
-    def forward(self, X):
-        return self.norm(X)
-
-
-@wrong("layer_with_a_memory", "give `dim=0`")
-class RunningOverAll(Running):
-    def forward(self, X):
-        return (X - X.mean()) / X.std()
-
-
-@wrong("layer_with_a_memory", "root of its variance")
-class RunningOverRows(Running):
-    def forward(self, X):
-        X = X.T
-        return ((X - X.mean(0)) / X.var(0).sqrt()).T
-
-
-@wrong("layer_with_a_memory", "has not moved")
-class RunningThatForgets(Running):
-    def update(self, X):
-        self.m.lerp(X.mean(0), self.momentum)
-        return X.mean(0), X.var(0)
-
-
-@wrong("layer_with_a_memory", "nine tenths")
-class RunningTooFast(Running):
-    def __init__(self, num_features, momentum=0.9):
-        super().__init__(num_features, momentum)
-
-
-@wrong("layer_with_a_memory", "has jumped to the batch")
-class RunningThatJumps(Running):
-    def __init__(self, num_features, momentum=1):
-        super().__init__(num_features, momentum)
-
-
-@wrong("layer_with_a_memory", "a tenth of the way")
-class RunningFromTheMemory(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        with torch.no_grad():
-            self.v.lerp_((X - self.m).square().sum(0) / 2, self.momentum)
-            self.m.lerp_(m, self.momentum)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "and the variance hasn't")
-class RunningMeanThatMoves(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        self.m.lerp_(m.detach(), self.momentum)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "Remember the variance itself")
-class RunningRoot(Running):
-    def forward(self, X):
-        m, s = self.m, self.v
-        if self.training:
-            m, s = X.mean(0), X.std(0)
-            self.m.lerp_(m.detach(), self.momentum)
-            self.v.lerp_(s.detach(), self.momentum)
-        return (X - m) / s
-
-
-@wrong("layer_with_a_memory", "is that with n.")
-class RunningWithAnotherVariance(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        with torch.no_grad():
-            self.m.lerp_(m, self.momentum)
-            self.v.lerp_(X.var(0, correction=0), self.momentum)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "Detach what you store")
-class RunningWithGraph(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        self.m = self.m + self.momentum * (m - self.m)
-        self.v = self.v + self.momentum * (v - self.v)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "A gradient must reach X")
-class RunningWithoutGraph(Running):
-    @torch.no_grad()
-    def forward(self, X):
-        return super().forward(X)
-
-
-@wrong("layer_with_a_memory", "Detach only what goes")
-class RunningByDetachedVariance(Running):
-    def update(self, X):
-        m, v = super().update(X)
-        return m, v.detach()
-
-
-@wrong("layer_with_a_memory", "counts for the rest")
-class RunningThatAdds(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        with torch.no_grad():
-            self.m += self.momentum * m
-            self.v += self.momentum * (v - self.v)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "counts for the rest")
-class RunningFromTheLastBatch(Running):
-    def update(self, X):
-        m, v = X.mean(0), X.var(0)
-        with torch.no_grad():
-            self.m.copy_(self.momentum * m)
-            self.v.copy_(1 - self.momentum + self.momentum * v)
-        return m, v
-
-
-@wrong("layer_with_a_memory", "says how far")
-class RunningByTenths(Running):
-    def __init__(self, num_features, momentum=0.1):
-        super().__init__(num_features)
-
-
-@wrong("layer_with_a_memory", "`self.training` tells")
-class RunningWithoutEval(Running):
-    def forward(self, X):
-        m, v = self.update(X) if self.training else (X.mean(0), X.var(0))
-        return (X - m) / v.sqrt()
-
-
-@wrong("layer_with_a_memory", "a layer in front may need it")
-class RunningDetachedInEvaluation(Running):
-    def forward(self, X):
-        Y = super().forward(X)
-        return Y if self.training else Y.detach()
-
-
-@wrong("layer_with_a_memory", "only read")
-class RunningThatLearnsInEval(Running):
-    def forward(self, X):
-        Y = super().forward(X)
-        if not self.training:
-            self.m.lerp_(X.mean(0), self.momentum)
-        return Y
+_MEAN, _VAR = 'register_buffer("mean", ', 'register_buffer("var", '
+_OWN = "X.mean(dim=0), X.var(dim=0)"
+_MEMORY = "self.mean, self.var"
+_MOVE_MEAN = "self.mean.lerp_(mean.detach(), self.momentum)"
+_MOVE_VAR = "self.var.lerp_(var.detach(), self.momentum)"
+_ASSIGNED = {
+    "self.mean.lerp_": "self.mean = self.mean.lerp",
+    "self.var.lerp_": "self.var = self.var.lerp",
+}
+_SCALED = "(X - mean) / var.sqrt()"
+also_right(
+    "layer_with_a_memory",
+    {
+        _MOVE_MEAN: "with torch.no_grad():\n"
+        "                self.mean += self.momentum * (mean - self.mean)\n"
+        "                self.var += self.momentum * (var - self.var)",
+        f"            {_MOVE_VAR}\n": "",
+    },
+    {
+        "(num_features))": "(1, num_features))",
+        "(dim=0)": "(dim=0, keepdim=True)",
+        **_ASSIGNED,
+        _SCALED: "(X - mean) * var.rsqrt()",
+    },
+)
+edited(
+    "layer_with_a_memory",
+    ("saved and moved", {_MEAN: "mean = (", _VAR: "var = ("}),
+    (
+        "`register_buffer`",
+        {_MEAN: "mean = nn.Parameter(", _VAR: "var = nn.Parameter("},
+    ),
+    ("The variance starts at 1", {"ones": "zeros"}),
+    (
+        "Nothing in this layer is trained",
+        {
+            _MEAN: f"shift = nn.Parameter(torch.zeros(2)); self.{_MEAN}",
+            _SCALED: f"{_SCALED} + self.shift",
+        },
+    ),
+    (
+        "must be saved",
+        {"(num_features))": "(num_features), persistent=False)"},
+    ),
+    ("two buffers of shape (2,)", {_VAR: "var = 1; ("}),
+    ("not centered", {"(X - mean)": "X"}),
+    ("after it has moved", {"return": f"mean, var = {_MEMORY}; return"}),
+    ("not by its root", {".sqrt()": ""}),
+    (
+        "batch's own variance",
+        {_OWN: "X.mean(dim=0), self.var + 0", "var.detach()": "X.var(dim=0)"},
+    ),
+    (
+        "as `nn.BatchNorm1d` does",
+        "class RunningNorm(nn.BatchNorm1d):\n"
+        "    def __init__(self, num_features, momentum=0.1):\n"
+        "        super().__init__(num_features, affine=False)",
+    ),
+    ("give `dim=0`", {_SCALED: "(X - X.mean()) / X.std()"}),
+    (
+        "root of its variance",
+        {_SCALED: "((X.T - X.mean(dim=1)) / X.std(dim=1)).T"},
+    ),
+    ("has not moved", {"lerp_": "lerp"}),
+    ("nine tenths", {"=0.1": "=0.9"}),
+    ("has jumped to the batch", {"=0.1": "=1"}),
+    (
+        "a tenth of the way",
+        {"var.detach()": "(X - self.mean).square().mean(0)"},
+    ),
+    ("and the variance hasn't", {_MOVE_VAR: ""}),
+    ("Remember the variance itself", {"X.var": "X.std", ".sqrt()": ""}),
+    ("is that with n.", {"var.detach()": "X.var(dim=0, correction=0)"}),
+    ("Detach what you store", {**_ASSIGNED, ".detach()": ""}),
+    ("A gradient must reach X", _NO_GRAD),
+    ("Detach only what goes", {"/ var": "/ var.detach()"}),
+    (
+        "counts for the rest",
+        {_MOVE_MEAN: "self.mean += self.momentum * mean.detach()"},
+    ),
+    (
+        "counts for the rest",
+        {
+            "self.mean.lerp_": "self.mean = torch.zeros_like(mean).lerp",
+            "self.var.lerp_": "self.var = torch.ones_like(var).lerp",
+        },
+    ),
+    ("says how far", {"self.momentum = momentum": "self.momentum = 0.1"}),
+    ("`self.training` tells", {f"= {_MEMORY}": f"= {_OWN}"}),
+    (
+        "a layer in front may need it",
+        {"return": "X = X if self.training else X.detach(); return"},
+    ),
+    (
+        "only read",
+        {
+            "        return": "        if not self.training:\n"
+            "            self.mean.lerp_(X.mean(dim=0), 0.5)\n"
+            "        return"
+        },
+    ),
+)
 
 
 # 3.5 A better start
 
-LEARN = {0: "half", 1: "all"}
-
-
-@right("better_start", MyLinear, LEARN)
-def init_by_hand(module):
-    if isinstance(module, MyLinear):
-        with torch.no_grad():
-            module.weight.copy_(0.01 * torch.randn_like(module.weight))
-            module.bias.fill_(1)
-
-
-@wrong("better_start", "half of the networks answer 0", MyLinear, LEARN)
-def init_with_zeros(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.zeros_(module.bias)
-
-
-@wrong("better_start", "root of 0.01", MyLinear, LEARN)
-def init_with_the_root(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, std=0.1)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "The weights come from", MyLinear, LEARN)
-def init_with_the_square(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, std=0.01**2)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "left as it was", MyLinear, LEARN)
-def init_the_first(module):
-    if isinstance(module, MyLinear) and module.bias.numel() == 8:
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "`nn.Linear` is another", MyLinear, LEARN)
-def init_linear(module):
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "An object of a subclass", MyLinear, LEARN)
-def init_by_type(module):
-    if type(module) is MyLinear:
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "starts on its open side", MyLinear, LEARN)
-def init_weights_alone(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, std=0.01)
-
-
-@wrong("better_start", "parameters that get a gradient", MyLinear, LEARN)
-def init_and_freeze(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, std=0.01).requires_grad_(False)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "ask first which it is", MyLinear, LEARN)
-def init_all(module):
-    nn.init.normal_(module.weight, std=0.01)
-    nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "ask with `isinstance`", MyLinear, LEARN)
-def init_everything(module):
-    if hasattr(module, "weight"):
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "whose mean is 0", MyLinear, LEARN)
-def init_around_one(module):
-    if isinstance(module, MyLinear):
-        nn.init.normal_(module.weight, 1, 0.01)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "68% of the weights", MyLinear, LEARN)
-def init_uniform(module):
-    if isinstance(module, MyLinear):
-        nn.init.uniform_(module.weight, -0.0173, 0.0173)
-        nn.init.ones_(module.bias)
-
-
-@wrong("better_start", "The weights come from", MyLinear, LEARN)
-def init_weights_of_the_first(module):
-    if isinstance(module, MyLinear):
-        nn.init.ones_(module.bias)
-        if len(module.weight) == 64:
-            nn.init.normal_(module.weight, std=0.01)
-
-
-class OfTheChapter(nn.Module):
+_WEIGHTS = "nn.init.normal_(module.weight, std=0.01)"
+_BIASES = "nn.init.ones_(module.bias)"
+_IF = "if isinstance(module, MyLinear):"
+also_right(
+    "better_start",
+    {
+        _WEIGHTS: "W = module.weight.data; W.copy_(torch.randn_like(W) / 100)",
+        _BIASES: "module.bias.data.fill_(1)",
+    },
+    # As the chapter has it.
+    """class MyLinear(nn.Module):
     def __init__(self, in_units, units):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(in_units, units))
         self.bias = nn.Parameter(torch.randn(units))
 
     def forward(self, X):
-        return F.relu(X @ self.weight + self.bias)
-
-
-@right("better_start", OfTheChapter, LEARN)
-def init_the_class_of_the_chapter(module):
-    if isinstance(module, OfTheChapter):
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.ones_(module.bias)
-
-
-wrong("better_start", "as often negative", MyLinear, {0: "none", 1: "all"})(
-    init_by_hand
+        return F.relu(X @ self.weight + self.bias)""",
 )
-wrong("better_start", "open side", MyLinear, {0: "half", 1: "half"})(
-    init_by_hand
+edited(
+    "better_start",
+    ("half of the networks answer 0", {"ones_": "zeros_"}),
+    ("root of 0.01", {"0.01": "0.1"}),
+    ("The weights come from", {"0.01": "0.01**2"}),
+    ("left as it was", {_IF: f"{_IF[:-1]} and module.bias.numel() == 8:"}),
+    ("`nn.Linear` is another", {", MyLinear)": ", nn.Linear)"}),
+    ("An object of a subclass", {_IF: "if type(module) is MyLinear:"}),
+    ("starts on its open side", {_BIASES: ""}),
+    (
+        "parameters that get a gradient",
+        {_WEIGHTS: f"{_WEIGHTS}.requires_grad_(False)"},
+    ),
+    ("ask first which it is", {_IF: "if True:"}),
+    ("ask with `isinstance`", {_IF: 'if hasattr(module, "weight"):'}),
+    ("whose mean is 0", {"std=0.01": "1, 0.01"}),
+    (
+        "68% of the weights",
+        {"normal_": "uniform_", "std=0.01": "-0.0173, 0.0173"},
+    ),
+    (
+        "The weights come from",
+        {_WEIGHTS: f"if len(module.weight) == 64: {_WEIGHTS}"},
+    ),
+    ("as often negative", {'"half"': '"none"'}),
+    ("open side", {'"all"': '"half"'}),
 )
 
 
 # 3.6 Dropout
 
-
-class Drop(nn.Module):
-    def __init__(self, p=0.5):
-        super().__init__()
-        self.p = p
-
-
-@right("dropout")
-class DropByFunction(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p, self.training)
-
-
-@right("dropout")
-class DropByWhere(Drop):
-    def forward(self, X):
-        if self.training:
-            stay = torch.bernoulli(torch.full_like(X, 1 - self.p)).bool()
-            X = torch.where(stay, X / (1 - self.p), 0)
-        return X
-
-
-@wrong("dropout", "not to stay")
-class DropTheOthers(Drop):
-    def forward(self, X):
-        if self.training:
-            X = X * (torch.rand_like(X) < self.p) / self.p
-        return X
-
-
-@wrong("dropout", "A new layer is in training")
-class DropInEvaluation(Drop):
-    def forward(self, X):
-        return X if self.training else F.dropout(X, self.p)
-
-
-@wrong("dropout", "the mean falls")
-class DropWithoutScale(Drop):
-    def forward(self, X):
-        return X * (torch.rand_like(X) >= self.p) if self.training else X
-
-
-@wrong("dropout", "not by p")
-class DropScaledByP(Drop):
-    def forward(self, X):
-        if self.training:
-            X = X * (torch.rand_like(X) >= self.p) / self.p
-        return X
-
-
-@wrong("dropout", "with `torch.rand_like`, is below p")
-class DropHalf(Drop):
-    def forward(self, X):
-        return F.dropout(X, 0.5, self.training)
-
-
-@wrong("dropout", "multiplied by 1 - p, not divided")
-class DropScaledDown(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        return X * (torch.rand_like(X) >= self.p) * (1 - self.p)
-
-
-@wrong("dropout", "not an exact share of all")
-class DropExactlyOfAll(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        order = torch.randperm(X.numel()).reshape(X.shape)
-        return X * (order >= self.p * X.numel()) / (1 - self.p)
-
-
-@wrong("dropout", "Is each input drawn by itself")
-class DropAllOrNothing(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        return X * (torch.rand(()) >= self.p / 9) / (1 - self.p)
-
-
-@wrong("dropout", "whatever its input is")
-class DropOfGradients(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p) if X.dim() == 2 else X
-
-
-@wrong("dropout", "In evaluation a gradient must pass")
-class DropDetachedInEvaluation(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p) if self.training else X.detach()
-
-
-@wrong("dropout", "What stays is to be divided by 1 - p.")
-class DropScaledTooMuch(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p, self.training) * (1 + self.training)
-
-
-@wrong("dropout", "same inputs for ever")
-class DropWithOneMask(Drop):
-    def __init__(self, p=0.5):
-        super().__init__(p)
-        self.mask = torch.rand(100, 100) >= p
-
-    def forward(self, X):
-        return X * self.mask / (1 - self.p) if self.training else X
-
-
-@wrong("dropout", "not a row or a column")
-class DropColumns(Drop):
-    def forward(self, X):
-        if self.training:
-            share = torch.randperm(X.shape[-1]) >= X.shape[-1] * self.p
-            X = X * share / (1 - self.p)
-        return X
-
-
-@wrong("dropout", "not an exact share")
-class DropExactly(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        order = torch.rand_like(X).argsort(dim=-1)
-        return X * (order >= self.p * X.shape[-1]) / (1 - self.p)
-
-
-@wrong("dropout", "compute with X itself")
-class DropOfOnes(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        return (torch.rand_like(X) >= self.p) / (1 - self.p)
-
-
-@wrong("dropout", "compute with X itself")
-class DropOnData(Drop):
-    def forward(self, X):
-        return F.dropout(X.data, self.p, self.training)
-
-
-@wrong("dropout", "As many numbers are to be drawn")
-class DropTheSameInEachSample(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        return X * (torch.rand(X.shape[-2:]) >= self.p) / (1 - self.p)
-
-
-@wrong("dropout", "It may have any shape")
-class DropOfHundreds(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        return X * (torch.rand(100, 100) >= self.p) / (1 - self.p)
-
-
-@wrong("dropout", "has been written to")
-class DropInPlace(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        X[torch.rand_like(X) < self.p] = 0
-        return X / (1 - self.p)
-
-
-@wrong("dropout", "its gradient isn't")
-class DropBehindTheGraph(Drop):
-    def forward(self, X):
-        if not self.training:
-            return X
-        mask = torch.rand_like(X) >= self.p
-        with torch.no_grad():
-            X.mul_(mask)
-        return X / (1 - self.p)
-
-
-@wrong("dropout", "The shape of the input")
-class DropAway(Drop):
-    def forward(self, X):
-        return X[torch.rand_like(X) >= self.p] / (1 - self.p)
-
-
-@wrong("dropout", "the input passes as it is")
-class DropAlways(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p)
-
-
-@wrong("dropout", "nothing is left to scale")
-class DropScaledTwice(Drop):
-    def forward(self, X):
-        return F.dropout(X, self.p) if self.training else X * (1 - self.p)
-
-
-@wrong("dropout", "a plain attribute")
-class DropWithBuffer(DropByFunction):
-    def __init__(self, p=0.5):
-        super().__init__(p)
-        self.register_buffer("kept", torch.tensor(1 - p))
+_DRAW = "torch.rand_like(X) >= self.p"
+_DROPPED = f"X * ({_DRAW})"
+_SCALE = "(1 - self.p)"
+also_right(
+    "dropout",
+    {f"{_DROPPED} / {_SCALE}": "F.dropout(X, self.p)"},
+    {
+        f"{_DROPPED} / {_SCALE}": "torch.where(torch.bernoulli("
+        f"torch.full_like(X, self.p)).bool(), 0, X / {_SCALE})"
+    },
+)
+edited(
+    "dropout",
+    ("not to stay", {">=": "<", _SCALE: "self.p"}),
+    ("A new layer is in training", {"not self": "self"}),
+    ("the mean falls", {f" / {_SCALE}": ""}),
+    ("not by p", {_SCALE: "self.p"}),
+    (
+        "with `torch.rand_like`, is below p",
+        {">= self.p": ">= 0.5", _SCALE: "0.5"},
+    ),
+    ("multiplied by 1 - p, not divided", {f"/ {_SCALE}": f"* {_SCALE}"}),
+    (
+        "not an exact share of all",
+        {"rand_like(X)": "randperm(X.numel()).view(X.shape) / X.numel()"},
+    ),
+    ("Is each input drawn by itself", {_DRAW: "torch.rand(()) >= self.p / 9"}),
+    (
+        "whatever its input is",
+        {"not self.training": "not (self.training and X.dim() == 2)"},
+    ),
+    (
+        "In evaluation a gradient must pass",
+        {"return X\n": "return X.detach()\n"},
+    ),
+    ("What stays is to be divided by 1 - p.", {_DROPPED: f"2 * {_DROPPED}"}),
+    (
+        "same inputs for ever",
+        {
+            "self.p = p": "self.p, self.mask = p, torch.rand(100, 100)",
+            "torch.rand_like(X)": "self.mask",
+        },
+    ),
+    (
+        "not a row or a column",
+        {_DRAW: "torch.randperm(X.shape[-1]) >= self.p * X.shape[-1]"},
+    ),
+    (
+        "not an exact share",
+        {_DRAW: "torch.rand_like(X).argsort(-1) >= self.p * X.shape[-1]"},
+    ),
+    ("compute with X itself", {"X * (": "("}),
+    ("compute with X itself", {"X * (": "X.data * ("}),
+    (
+        "As many numbers are to be drawn",
+        {"rand_like(X)": "rand(X.shape[-2:])"},
+    ),
+    ("It may have any shape", {"rand_like(X)": "rand(100, 100)"}),
+    ("has been written to", {"X * (": "X.mul_("}),
+    (
+        "its gradient isn't",
+        {
+            f"return {_DROPPED}": f"with torch.no_grad(): X.mul_({_DRAW})\n"
+            "        return X"
+        },
+    ),
+    ("The shape of the input", {_DROPPED: f"X[{_DRAW}]"}),
+    ("the input passes as it is", {"if not self.training:": "if False:"}),
+    ("nothing is left to scale", {"return X\n": f"return X * {_SCALE}\n"}),
+    (
+        "a plain attribute",
+        {"self.p = p": 'self.register_buffer("p", torch.tensor(p))'},
+    ),
+)
 
 
 # 3.7 Where to center
 
-
-def centered(everywhere, by_rows):
-    return {"CenteredLayer": everywhere, "RowCenteredLayer": by_rows}
-
-
-right("where_to_center")(centered(everywhere=True, by_rows=False))
-wrong("where_to_center", "changes none")(centered(False, False))
-wrong("where_to_center", "changes none")(centered(False, True))
-wrong("where_to_center", "one row of pixels")(centered(True, True))
-wrong("where_to_center", "Add")({"CenteredLayer": True})
+also_right(
+    "where_to_center",
+    "same_numbers = dict(CenteredLayer=True, RowCenteredLayer=False)",
+)
+edited(
+    "where_to_center",
+    ("changes none", {"True": "False"}),
+    (
+        "changes none",
+        'same_numbers = {"CenteredLayer": False, "RowCenteredLayer": True}',
+    ),
+    ("one row of pixels", {"False": "True"}),
+    ("Add", {', "RowCenteredLayer": False': ""}),
+)
