@@ -248,7 +248,9 @@ def one_of(answer: object, choices: Iterable[str], question: str) -> None:
             )
 
 
-def same(got: object, expected: object, rtol: float, atol: float) -> bool:
+def same(
+    got: object, expected: object, rtol: float = RTOL, atol: float = ATOL
+) -> bool:
     """Whether two values are the same, on any device, in any container."""
     if isinstance(expected, Tensor):
         return (
@@ -365,7 +367,7 @@ def _difference(expected: object, got: object) -> tuple | None:
     else:
         return None
     for key in keys:
-        if not same(got[key], expected[key], RTOL, ATOL):
+        if not same(got[key], expected[key]):
             return f"[{show(key)}]", expected[key], got[key]
     return None
 
