@@ -162,7 +162,7 @@ def texts(module):
     }
 
 
-@pytest.mark.parametrize(
+MODULES = pytest.mark.parametrize(
     "name",
     [
         module.name
@@ -170,6 +170,17 @@ def texts(module):
         if not module.name.startswith("_")
     ],
 )
+
+
+@MODULES
+def test_module_of_checks_holds_no_tensor(name):
+    """It would be on the device that is the default when it is imported."""
+    module = importlib.import_module(f"d2l_helpers.check.{name}")
+    values = vars(module).items()
+    assert [k for k, v in values if isinstance(v, torch.Tensor)] == []
+
+
+@MODULES
 def test_each_hint_is_for_some_wrong_answer(name):
     module = importlib.import_module(f"d2l_helpers.check.{name}")
     said = [
