@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -472,6 +473,17 @@ def test_what_ends_in_time_is_not_touched(package):
         assert package.work()
     assert left_behind() == before
     assert in_a_thread(left_behind)[2:] == before[2:]
+
+
+def test_what_an_answer_has_left_is_not_kept():
+    def answer():
+        mine = threading.Event()
+        time.sleep(3 * limits.TICK)  # the watcher looks at this frame
+        return weakref.ref(mine)
+
+    with limits.time_limit(MOST):
+        gone = [answer()() is None for _ in range(3)]
+    assert any(gone)  # it may look just then
 
 
 def test_other_threads_go_on(package):

@@ -165,20 +165,24 @@ class _Limit:
 
     def _watch(self) -> None:
         while not self.done.wait(TICK):
+            self._look()
+
+    def _look(self) -> None:
+        """Stop the answer if it is time to, and keep nothing of its frames."""
+        frame = sys._current_frames().get(self.thread)
+        up = self.clock_of_watcher.is_up(frame)
+        alive = self.alarms and monotonic() - self.clock.last < GRACE
+        if alive or not up:
+            return
+        if hasattr(sys, "monitoring"):
+            self._press(frame)
+        if self.tool is None:  # Python 3.11 can't trace another thread
+            self.sent = self.coming = True
+            _raise_in(self.thread, self.error)
+            # It may have left the answer meanwhile: `end` must come whole.
             frame = sys._current_frames().get(self.thread)
-            up = self.clock_of_watcher.is_up(frame)
-            alive = self.alarms and monotonic() - self.clock.last < GRACE
-            if alive or not up:
-                continue
-            if hasattr(sys, "monitoring"):
-                self._press(frame)
-            if self.tool is None:  # Python 3.11 can't trace another thread
-                self.sent = self.coming = True
-                _raise_in(self.thread, self.error)
-                # It may have left the answer meanwhile: `end` must come whole.
-                frame = sys._current_frames().get(self.thread)
-                if self.state(frame) == "end":
-                    _raise_in(self.thread, None)
+            if self.state(frame) == "end":
+                _raise_in(self.thread, None)
 
     def _press(self, frame: types.FrameType | None) -> None:
         """Let each line of the answer raise from now on."""
