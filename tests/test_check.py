@@ -1211,6 +1211,14 @@ def test_answer_that_is_none_of_those_listed_is_told_which_are(answer):
     assert raised.value.given == "your answer"
 
 
+def test_answer_that_is_listed_and_not_true_is_not_told_which_is():
+    one_of("n+m", ("n", "n + m"), "your answer", "n + m", "Count.")
+    with pytest.raises(Wrong, match="Count") as raised:
+        one_of("n", ("n", "n + m"), "your answer", "n + m", "Count.")
+    assert raised.value.expected == "another answer: run it and see"
+    assert raised.value.got == "'n'"
+
+
 def test_known_mistake_has_its_hint():
     with pytest.raises(Wrong, match="three"):
         equal(3, 1, "another", known=[(2, "two"), (3, "three")])

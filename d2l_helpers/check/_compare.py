@@ -223,20 +223,32 @@ def predicted(
             equal(got, value, hint)
 
 
-def one_of(answer: object, choices: Iterable[str], question: str) -> None:
+def one_of(
+    answer: object,
+    choices: Iterable[str],
+    question: str,
+    truth: str | None = None,
+    hint: Hint = "",
+) -> None:
     """Require one of the answers that a starter cell lists.
 
     Args:
-        answer: what the reader typed.
+        answer: what the reader typed; spaces don't matter.
         choices (iterable of str): what may be typed.
         question (str): what it was about.
+        truth (str): the one that is right, if just one is.
+        hint (str or tuple of str): what to say if another was chosen.
 
     Raises:
-        Wrong: if it is none of them, whichever is right.
+        Wrong: if it is none of them, or not the right one.
     """
     choices = [*choices]
-    typed = answer.replace(" ", "") if isinstance(answer, str) else answer
-    if not any(same(typed, c.replace(" ", ""), 0, 0) for c in choices):
+
+    def among(listed: Iterable[str]) -> bool:
+        typed = _without_spaces(answer)
+        return any(same(typed, _without_spaces(c), 0, 0) for c in listed)
+
+    if not among(choices):
         with case(question):
             raise Wrong(
                 Phrase(
@@ -246,6 +258,13 @@ def one_of(answer: object, choices: Iterable[str], question: str) -> None:
                 "Choose one of the answers in the starter cell's comment, "
                 "and leave its quotes.",
             )
+    if truth is not None:
+        with asked(question):
+            holds(among([truth]), truth, show(answer), hint)
+
+
+def _without_spaces(answer: object) -> object:
+    return answer.replace(" ", "") if isinstance(answer, str) else answer
 
 
 def same(
