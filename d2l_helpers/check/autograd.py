@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import math
+import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import accumulate, pairwise
 from numbers import Number
 from types import SimpleNamespace
@@ -14,12 +16,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 from torch.autograd import grad, gradcheck
+from torch.autograd.function import BackwardCFunction
 from torch.func import jacrev
 
 from ..graphs import graph_of
 from ._compare import (
     ATOL,
     RTOL,
+    Known,
     Wrong,
     asked,
     case,
@@ -31,6 +35,7 @@ from ._compare import (
 )
 from ._exercise import exercise
 from ._hints import Hint
+from ._phrase import Phrase
 from ._report import show
 
 
@@ -49,16 +54,20 @@ def larger_graph_by_hand(
     x = torch.tensor(2.0, requires_grad=True)
     values = {"x^2": x**2, "log": x.log(), "sin": x.sin(), "1/x": 1 / x}
     values |= {"product": x * x, "y": x + x}
-    question = "your answer for draw_graph"
-    one_of(two_operations, values, question)
-    with asked(question):
-        truth = [n for n, v in values.items() if len(graph_of(v)) > 2]
-        equal(
-            _without_spaces(two_operations),
-            ", ".join(truth),
-            "Draw each step from a leaf of its own, as in "
-            "`draw_graph(x.log())`, and count the blue boxes.",
-        )
+    one_of(
+        two_operations,
+        values,
+        "your answer for draw_graph",
+        ", ".join(n for n, v in values.items() if len(graph_of(v)) > 2),
+        "Draw each step from a leaf of its own, as in `draw_graph(x.log())`, "
+        "and count the blue boxes.",
+    )
+
+
+_EACH_WAY = (
+    "Find each way from x to y along the edges, and multiply the slopes on "
+    "it. At the product, the slope for one factor is the other factor."
+)
 
 
 def _path_terms(path_products: Callable, value: float) -> None:
@@ -69,63 +78,46 @@ def _path_terms(path_products: Callable, value: float) -> None:
     except TypeError:  # of a function that takes tensors, as `torch.sin`
         got = path_products(torch.tensor(value, dtype=torch.double))
     got = _numbers(got)
-    names = ("the logarithm", "the sine", "1/x")
     missing = [
         name
-        for name, term in zip(names, terms, strict=True)
+        for name, term in zip(
+            ("the logarithm", "the sine", "1/x"), terms, strict=True
+        )
         if not any(math.isclose(term, n, abs_tol=1e-3) for n in got)
     ]
-    hint = (
-        "These aren't the terms of the sum.",
-        "Find each way from x to y along the edges, and multiply the slopes "
-        "on it. At the product, the slope for one factor is the other factor.",
-    )
+    hint = ("These aren't the terms of the sum.", _EACH_WAY)
     if math.isclose(sum(got), sum(terms), rel_tol=1e-3):
         hint = (
             "The sum is right, but its terms aren't those of single paths: "
             "give one number for each way from x to y."
         )
     elif len(got) == 3 and len(missing) == 1:
-        hint = (
+        two_are_right = Phrase(
             "Two terms are right. The one that isn't belongs to the path "
-            f"through {missing[0]}.",
-            hint[1],
+            "through {place}.",
+            place=missing[0],
         )
-    wrong = [
-        (
-            [sum(terms)],
-            "This is the sum. Return its terms, one for each path.",
-        ),
-        (
-            [by_log / (2 * value), by_sin, by_fraction],
-            "The way through the logarithm has one edge more: its slope of "
-            "1/x² is with respect to x², and x² has a slope of its own.",
-        ),
-        (
-            [by_log, by_sin, -by_fraction],
-            "1/x falls while x grows: its slope is negative.",
-        ),
-        (
-            [2 / value * math.cos(value), by_fraction],
-            "The slopes of both factors are multiplied here. Two paths go "
-            "through the product, one for each factor, and the other factor "
-            "is the slope.",
-        ),
-        (
-            [by_log, by_sin],
-            "A path is missing: 1/x depends on x as well.",
-        ),
-        (
-            [by_log / 2, by_log / 2, by_sin, by_fraction],
-            "Two paths lead to x² here, as to a product x · x. Let it be one "
-            "node with one edge from x, of slope 2x.",
-        ),
-    ]
+        hint = (two_are_right, _EACH_WAY)
+    known = {
+        (sum(terms),): "This is the sum. Return its terms, one for each path.",
+        (by_log / (2 * value), by_sin, by_fraction): "The way through the "
+        "logarithm has one edge more: its slope of 1/x² is with respect to "
+        "x², and x² has a slope of its own.",
+        (by_log, by_sin, -by_fraction): "1/x falls while x grows: its slope "
+        "is negative.",
+        (2 / value * math.cos(value), by_fraction): "The slopes of both "
+        "factors are multiplied here. Two paths go through the product, one "
+        "for each factor, and the other factor is the slope.",
+        (by_log, by_sin): "A path is missing: 1/x depends on x as well.",
+        (by_log / 2, by_log / 2, by_sin, by_fraction): "Two paths lead to x² "
+        "here, as to a product x · x. Let it be one node with one edge from "
+        "x, of slope 2x.",
+    }
     equal(
         _rounded(got),
         _rounded(terms),
         hint,
-        known=[(_rounded(numbers), why) for numbers, why in wrong],
+        known={tuple(_rounded(wrong)): why for wrong, why in known.items()},
         rtol=1e-3,
         atol=1e-3,
         what="terms, in order of size",
@@ -140,9 +132,10 @@ def _terms_one_by_one(value: float) -> list[float]:
     return [grad(end, x, retain_graph=True)[0].item() for end in ends]
 
 
-def _numbers(values: object) -> list[float]:
+def _numbers(
+    values: object, hint: str = "Return a list of numbers."
+) -> list[float]:
     """The numbers in whatever holds them."""
-    hint = "Return a list of numbers."
     if isinstance(values, Mapping):
         values = values.values()
     if hasattr(values, "tolist"):
@@ -154,8 +147,7 @@ def _numbers(values: object) -> list[float]:
     try:
         return list(map(float, values))
     except (TypeError, ValueError):
-        kinds = ", ".join(map(_kind, values))
-        holds(False, "numbers", kinds, hint)
+        raise Wrong("numbers", show(values), hint) from None
 
 
 def _tensor(value: object) -> object:
@@ -167,16 +159,19 @@ def _tensor(value: object) -> object:
 
 
 def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, Tensor):
+        return Phrase("a tensor of shape {shape}", shape=tuple(value.shape))
+    name = type(value).__name__
+    return "None" if value is None else Phrase("a {kind}", kind=name)
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _rounded(numbers: Iterable[float]) -> list[float]:
     """In order, and short enough to read."""
     return [round(number, 4) for number in sorted(numbers)]
-
-
-def _without_spaces(answer: object) -> object:
-    return answer.replace(" ", "") if isinstance(answer, str) else answer
 
 
 @exercise(
@@ -194,14 +189,10 @@ def vector_through_control_flow(
     for numbers in ([10, -20, 70], [20, 40]):
         _slopes_by_weights(f_of_vector, weights_for, numbers)
     with asked("your answer about f(a)/a"):
-        same_slopes = True
-        for numbers in ([20.0, 40], [-24.0, -32], [40.0, -9]):
-            a = torch.tensor(numbers, requires_grad=True)
-            (slopes,) = grad(_f(a).sum(), a)
-            same_slopes &= torch.allclose(slopes, _f(a) / a)
+        vectors = map(torch.tensor, ([20.0, 40], [-24.0, -32], [40.0, -9]))
         equal(
             still_quotient,
-            same_slopes,
+            all(torch.allclose(_slopes_of_f(a), _f(a) / a) for a in vectors),
             "Whatever way it takes, f multiplies the vector by one number. "
             "What is the slope of each element, and what is f(a)/a?",
         )
@@ -210,48 +201,27 @@ def vector_through_control_flow(
 def _same_vectors(f_of_vector: Callable) -> None:
     """Require the vectors that f returns."""
     # The norm, the sum of absolute values and the largest one tell them apart.
-    cases = {
-        "[20, 40]": torch.tensor([20.0, 40]),
-        "[-24, -32]": torch.tensor([-24.0, -32]),
-        "[40, -9]": torch.tensor([40.0, -9]),
-        "[9, -40]": torch.tensor([9.0, -40]),
-        "[1, -1]": torch.tensor([1.0, -1]),
-        "[100, 10]": torch.tensor([100.0, 10]),
-        "[10, -20, 70]": torch.tensor([10.0, -20, 70]),
-        "[500/3]": torch.tensor([500 / 3]),  # 3a is 500, also as float32
-    }
-    known = [
-        (
-            "is ambiguous",
-            "A condition needs one number, for the whole vector: its norm in "
-            "the loop, its sum in the branch.",
-        ),
-        ("to unpack", "A vector may have any number of elements."),
-    ]
+    numbers = [[20, 40], [-24, -32], [40, -9], [9, -40], [1, -1], [100, 10]]
+    vectors = {str(n): n for n in (*numbers, [10, -20, 70])}
+    vectors["[500/3]"] = [500 / 3]  # 3a is 500, also as float32
     got = {}
-    for given, numbers in cases.items():
-        with case(f"a = {given}", known=known):
-            a = numbers.clone()
+    for given, numbers in vectors.items():
+        with case(f"a = {given}", known=_VECTOR_ERRORS):
+            vectors[given] = torch.tensor(numbers, dtype=torch.float)
+            a = vectors[given].clone()
             got[given] = f_of_vector(a)
-            equal(
-                a,
-                numbers,
-                "The vector that was given is changed in place. Compute a new "
-                "one.",
-                what="a, afterwards",
-            )
+            equal(a, vectors[given], _VECTOR["changed"], what="a, afterwards")
     hint = (
         "This isn't what f returns.",
         "Start from 3a, double all elements while the norm is below 500, and "
         "return them as they are if their sum is above 0, or else times 10.",
     )
-    for change, why in _OTHER_FS:
+    for other, why in _OTHER_FS.items():
         # A mistake is named only if it explains what comes in all cases.
-        others = {given: change(a) for given, a in cases.items()}
-        if all(same(got[g], others[g], RTOL, ATOL) for g in cases):
+        if all(same(got[g], other(a), RTOL, ATOL) for g, a in vectors.items()):
             hint = why
             break
-    for given, a in cases.items():
+    for given, a in vectors.items():
         with case(f"a = {given}"):
             equal(got[given], _f(a), hint, what="f_of_vector(a)")
 
@@ -273,172 +243,131 @@ def _f(
     return torch.where(branch(b), b, times * b)
 
 
+def _slopes_of_f(a: Tensor) -> Tensor:
+    a = a.clone().requires_grad_()
+    return grad(_f(a).sum(), a)[0]
+
+
 def _each_alone(a: Tensor) -> Tensor:
     doubled = [_f(e[None], branch=lambda b: b == b) for e in a]
     b = torch.cat(doubled)
     return b if b.sum() > 0 else 10 * b
 
 
-_LOOP = "decides how often the vector is doubled. The norm takes in all of"
 _SIGNS = (
     "The branch isn't taken by the sum here, but by the signs of the elements."
 )
-_OTHER_FS: list[tuple[Callable[[Tensor], Tensor], Hint]] = [
-    (
-        lambda a: _f(a, norm=lambda b: b.abs().sum()),
-        (
-            "The norm isn't the sum of the absolute values, as here.",
-            "It is the root of the sum of the squares, `b.norm()`.",
-        ),
+_OTHER_NORMS: dict[Callable[[Tensor], Tensor], Hint] = {
+    lambda b: b.abs().sum(): (
+        "The norm isn't the sum of the absolute values, as here.",
+        "It is the root of the sum of the squares, `b.norm()`.",
     ),
-    (
-        lambda a: _f(a, norm=lambda b: b.abs().max()),
-        f"Here the largest element {_LOOP} them.",
+    lambda b: b.abs().max(): "Here the largest element decides how often the "
+    "vector is doubled. The norm takes in all of them.",
+    lambda b: b.abs().min(): "Here the smallest element decides how often the "
+    "vector is doubled. The norm takes in all of them.",
+    lambda b: b.sum().abs(): "The sum decides how often the vector is doubled "
+    "here, in which elements of both signs cancel out.",
+    lambda b: b.square().sum(): "Here the square of the norm is compared with "
+    "500.",
+    lambda b: b.square().mean().sqrt(): "Here a mean of the squares is taken. "
+    "The norm has their sum in it.",
+    lambda b: b.norm() - 0.01: "A norm of 500 is at least 500: then there is "
+    "nothing more to double.",
+}
+_OTHER_BRANCHES: dict[Callable[[Tensor], Tensor], Hint] = {
+    lambda b: b > 0: "Each element takes a branch of its own here. The sum "
+    "decides for the whole vector.",
+    lambda b: b.sum() >= 0: "A sum of 0 isn't above 0: `else` is for it, too.",
+    lambda b: b.sum() < 0: "The branches are exchanged: what happens above 0 "
+    "is for below.",
+    lambda b: (b > 0).all(): _SIGNS,
+    lambda b: (b > 0).any(): _SIGNS,
+    lambda b: b[0] > 0: _SIGNS,
+}
+_OTHER_FS: dict[Callable[[Tensor], Tensor], Hint] = {
+    **{partial(_f, norm=norm): why for norm, why in _OTHER_NORMS.items()},
+    **{partial(_f, branch=b): why for b, why in _OTHER_BRANCHES.items()},
+    partial(_f, factor=1): "The vector isn't tripled before it is doubled.",
+    partial(_f, times=1): "No vector is taken times 10, also where its sum "
+    "isn't above 0.",
+    partial(_f, rounds=1): "The vector is doubled at most once. It is doubled "
+    "until its norm is large enough.",
+    _each_alone: "Each element is doubled as often as it needs alone. All are "
+    "doubled together.",
+    lambda a: torch.cat([_f(e[None]) for e in a]): "This calls the chapter's "
+    "f for each element alone. The vector goes through it as one.",
+}
+
+
+_VECTOR = {
+    "changed": "The vector that was given is changed in place. Compute a new "
+    "one.",
+    "cut": (
+        "The graph is cut on the way from a to the result.",
+        "Compute with tensors from start to end, and let autograd record it: "
+        "numbers, `detach`, `no_grad` and new tensors cut the graph.",
     ),
-    (
-        lambda a: _f(a, norm=lambda b: b.abs().min()),
-        f"Here the smallest element {_LOOP} them.",
-    ),
-    (
-        lambda a: _f(a, norm=lambda b: b.sum().abs()),
-        "The sum decides how often the vector is doubled here, in which "
-        "elements of both signs cancel out.",
-    ),
-    (
-        lambda a: _f(a, norm=lambda b: b.square().sum()),
-        "Here the square of the norm is compared with 500.",
-    ),
-    (
-        lambda a: _f(a, norm=lambda b: b.square().mean().sqrt()),
-        "Here a mean of the squares is taken. The norm has their sum in it.",
-    ),
-    (
-        lambda a: _f(a, norm=lambda b: b.norm() - 0.01),
-        "A norm of 500 is at least 500: then there is nothing more to double.",
-    ),
-    (
-        lambda a: _f(a, branch=lambda b: b > 0),
-        "Each element takes a branch of its own here. The sum decides for the "
-        "whole vector.",
-    ),
-    (
-        lambda a: _f(a, branch=lambda b: b.sum() >= 0),
-        "A sum of 0 isn't above 0: `else` is for it, too.",
-    ),
-    (
-        lambda a: _f(a, branch=lambda b: b.sum() < 0),
-        "The branches are exchanged: what happens above 0 is for below.",
-    ),
-    (lambda a: _f(a, branch=lambda b: (b > 0).all()), _SIGNS),
-    (lambda a: _f(a, branch=lambda b: (b > 0).any()), _SIGNS),
-    (lambda a: _f(a, branch=lambda b: b[0] > 0), _SIGNS),
-    (
-        lambda a: _f(a, factor=1),
-        "The vector isn't tripled before it is doubled.",
-    ),
-    (
-        lambda a: _f(a, times=1),
-        "No vector is taken times 10, also where its sum isn't above 0.",
-    ),
-    (
-        lambda a: _f(a, rounds=1),
-        "The vector is doubled at most once. It is doubled until its norm is "
-        "large enough.",
-    ),
-    (
-        _each_alone,
-        "Each element is doubled as often as it needs alone. All are doubled "
-        "together.",
-    ),
-    (
-        lambda a: torch.cat([_f(e[None]) for e in a]),
-        "This calls the chapter's f for each element alone. The vector goes "
-        "through it as one.",
-    ),
-]
+    "another leaf": "The graph of the result doesn't lead back to a: it "
+    "begins at a tensor that was made on the way.",
+    "not recorded": "The values are right, but autograd has recorded another "
+    "computation: an edit of `.data` and a detached part aren't in it.",
+    "weights": "With these weights it isn't the slopes that arrive. A weight "
+    "multiplies the gradient of its element: what leaves the slope as it is?",
+    "mean": "This is the gradient of the mean. That of the sum has each slope "
+    "in full.",
+}
+_VECTOR_ERRORS = {
+    "is ambiguous": "A condition needs one number, for the whole vector: its "
+    "norm in the loop, its sum in the branch.",
+    "to unpack": "A vector may have any number of elements.",
+}
+_WEIGHTS_ERRORS = {
+    "implicitly created": "`weights_for` returns the weights. Leave the call "
+    "of `backward` to others."
+}
 
 
 def _slopes_of_vector(f_of_vector: Callable, numbers: list[int]) -> None:
     """Require a graph from a to f(a), and its slopes."""
-    n = len(numbers)
+    n, hints = len(numbers), _VECTOR
     a = torch.tensor(numbers, dtype=torch.float, requires_grad=True)
-    slopes = (_f(a) / a).detach()
     with case(f"a = {numbers}, f_of_vector(a).backward(torch.ones({n}))"):
         result = f_of_vector(a)
-        holds(
-            result.requires_grad,
-            "a result with a graph",
-            "one without",
-            (
-                "The graph is cut on the way from a to the result.",
-                "Compute with tensors from start to end, and let autograd "
-                "record it: numbers, `detach`, `no_grad` and new tensors cut "
-                "the graph.",
-            ),
-        )
+        graph = result.requires_grad
+        holds(graph, "a result with a graph", "one without", hints["cut"])
         result.backward(torch.ones(n))
-        holds(
-            a.grad is not None,
-            "a gradient in a.grad",
-            "none",
-            "The graph of the result doesn't lead back to a: it begins at a "
-            "tensor that was made on the way.",
-        )
-        equal(
-            a.grad,
-            slopes,
-            "The values are right, but autograd has recorded another "
-            "computation: an edit of `.data` and a detached part aren't in "
-            "it.",
-            what="a.grad",
-        )
+        arrived = a.grad is not None
+        holds(arrived, "a gradient in a.grad", "none", hints["another leaf"])
+        slopes = _slopes_of_f(a)
+        equal(a.grad, slopes, hints["not recorded"], what="a.grad")
 
 
 def _slopes_by_weights(
     f_of_vector: Callable, weights_for: Callable, numbers: list[int]
 ) -> None:
     """Require weights that give the slopes."""
-    n = len(numbers)
+    n, hints = len(numbers), _VECTOR
     a = torch.tensor(numbers, dtype=torch.float, requires_grad=True)
-    slopes = (_f(a) / a).detach()
-    known = [
-        (
-            "implicitly created",
-            "`weights_for` returns the weights. Leave the call of `backward` "
-            "to others.",
-        )
-    ]
-    with case(
-        f"a = {numbers}, result.backward(weights_for(result))", "", known
-    ):
+    given = f"a = {numbers}, result.backward(weights_for(result))"
+    with case(given, known=_WEIGHTS_ERRORS):
         result = f_of_vector(a)
         weights = weights_for(result)
         holds(
             isinstance(weights, Tensor) and weights.shape == (n,),
-            f"weights of shape ({n},)",
-            f"a tensor of shape {tuple(weights.shape)}"
-            if isinstance(weights, Tensor)
-            else _kind(weights),
-            f"The result has {n} elements, and `backward` needs a weight for "
-            "each of them.",
+            Phrase("weights of shape ({n},)", n=n),
+            _kind(weights),
+            Phrase(
+                "The result has {n} elements, and `backward` needs a weight "
+                "for each of them.",
+                n=n,
+            ),
         )
         a.grad = None
         result.backward(weights)
-        equal(
-            a.grad,
-            slopes,
-            "With these weights it isn't the slopes that arrive. A weight "
-            "multiplies the gradient of its element: what leaves the slope "
-            "as it is?",
-            known=[
-                (
-                    slopes / n,
-                    "This is the gradient of the mean. That of the sum has "
-                    "each slope in full.",
-                )
-            ],
-            what="a.grad",
-        )
+        slopes = _slopes_of_f(a)
+        known = {slopes / n: hints["mean"]}
+        equal(a.grad, slopes, hints["weights"], known, what="a.grad")
 
 
 @exercise(
@@ -457,16 +386,15 @@ def slopes_without_a_formula(two_slopes: Callable) -> None:
         # Values close by tell nothing about its slopes.
         lambda x: x**2 * (1000 * x).sin().detach(),
         [1.0, 2],
-        differs=(
-            "Autograd takes c for a constant, since it is detached. These "
-            "slopes don't: they come from differences of values.",
-        ),
+        "Autograd takes c for a constant, since it is detached. These slopes "
+        "don't: they come from differences of values.",
     )
     with case("torch.sin, twice with the same x = [-1, 0, 2]"):
         x = torch.tensor([-1.0, 0, 2], dtype=torch.double, requires_grad=True)
-        before = [_tensor(s) for s in two_slopes(torch.sin, x)]
-        before = [s.detach().clone() for s in before]
-        after = [_tensor(s).detach() for s in two_slopes(torch.sin, x)]
+        before, after = (
+            [_tensor(s).detach().clone() for s in two_slopes(torch.sin, x)]
+            for _ in range(2)
+        )
         equal(
             after,
             before,
@@ -474,6 +402,20 @@ def slopes_without_a_formula(two_slopes: Callable) -> None:
             "second adds.",
             what="slopes of the second call",
         )
+
+
+_SLOPES_ERRORS = {
+    "does not require grad": (
+        "What is differentiated has no graph.",
+        "The second derivative comes from the graph of the first, which is "
+        "recorded only with `create_graph=True`.",
+    ),
+    "implicitly created only for scalar": (
+        "An output of many elements can't be differentiated as it is.",
+        "Each output depends on its own input alone. So the slopes of all are "
+        "the gradient of one number: their sum.",
+    ),
+}
 
 
 def _slopes(
@@ -484,25 +426,7 @@ def _slopes(
     differs: Hint = (),
 ) -> None:
     """Require both derivatives of a function at some points."""
-    known = [
-        (
-            "does not require grad",
-            (
-                "What is differentiated has no graph.",
-                "The second derivative comes from the graph of the first, "
-                "which is recorded only with `create_graph=True`.",
-            ),
-        ),
-        (
-            "implicitly created only for scalar",
-            (
-                "An output of many elements can't be differentiated as it is.",
-                "Each output depends on its own input alone. So the slopes of "
-                "all are the gradient of one number: their sum.",
-            ),
-        ),
-    ]
-    with case(given, known=known):
+    with case(given, known=_SLOPES_ERRORS):
         x = torch.tensor(points, dtype=torch.double, requires_grad=True)
         slopes = two_slopes(function, x)
         holds(
@@ -514,82 +438,48 @@ def _slopes(
         x = x.detach().requires_grad_()
         (first,) = grad(function(x).sum(), x, create_graph=True)
         (second,) = grad(first.sum(), x)
+        known = {
+            second: "This is the second derivative: the first comes first.",
+            first.sum(): "The slopes of all points are added up here. Each "
+            "point has its own.",
+            function(x): "This is the function itself.",
+            x.cos(): "This is the cosine, whatever the function: take the "
+            "derivative of the argument `function`.",
+            **_slips(first, second),
+        }
         _equal_up_to_rounding(
-            slopes[0],
-            first,
-            "first derivative",
-            [
-                (
-                    second,
-                    "This is the second derivative: the first comes first.",
-                ),
-                (
-                    first.sum(),
-                    "The slopes of all points are added up here. Each point "
-                    "has its own.",
-                ),
-                (function(x), "This is the function itself."),
-                (
-                    torch.cos(x),
-                    "This is the cosine, whatever the function: take the "
-                    "derivative of the argument `function`.",
-                ),
-                *_slips(first, second),
-            ],
-            differs,
+            slopes[0], first, "first derivative", known, differs
         )
+        known = {
+            first: "This is the first derivative again.",
+            -x.sin(): "This is -sin x, whatever the function: differentiate "
+            "the first derivative.",
+            -function(x): "This is minus the function, which is the second "
+            "derivative of the sine, and of few others.",
+            **_slips(second, first),
+        }
         _equal_up_to_rounding(
-            slopes[1],
-            second,
-            "second derivative",
-            [
-                (first, "This is the first derivative again."),
-                (
-                    -torch.sin(x),
-                    "This is -sin x, whatever the function: differentiate "
-                    "the first derivative.",
-                ),
-                (
-                    -function(x),
-                    "This is minus the function, which is the second "
-                    "derivative of the sine, and of few others.",
-                ),
-                *_slips(second, first),
-            ],
-            differs,
+            slopes[1], second, "second derivative", known, differs
         )
 
 
-def _slips(slope: Tensor, other: Tensor) -> list[tuple[Tensor, Hint]]:
+def _slips(slope: Tensor, other: Tensor) -> dict[Tensor, Hint]:
     """What may come in place of either derivative."""
-    return [
-        (
-            slope + other,
-            (
-                "This is the sum of both derivatives: `backward` adds to what "
-                "is in `x.grad`.",
-                "Empty it in between, or use `torch.autograd.grad`.",
-            ),
+    return {
+        slope + other: (
+            "This is the sum of both derivatives: `backward` adds to what is "
+            "in `x.grad`.",
+            "Empty it in between, or use `torch.autograd.grad`.",
         ),
-        (
-            slope / len(slope),
-            "This is divided by the number of points, as the gradient of a "
-            "mean is.",
-        ),
-        (
-            torch.zeros_like(slope),
-            "All slopes are 0. `zero_` empties a tensor in place, under each "
-            "of its names.",
-        ),
-    ]
+        slope / len(slope): "This is divided by the number of points, as the "
+        "gradient of a mean is.",
+        torch.zeros_like(slope): "All slopes are 0. `zero_` empties a tensor "
+        "in place, under each of its names.",
+    }
 
 
 def _equal_up_to_rounding(
-    got: object,
-    expected: Tensor,
-    what: str,
-    known: list[tuple[Tensor, Hint]],
-    differs: Hint,
+    got: object, expected: Tensor, what: str, known: Known, differs: Hint
 ) -> None:
     """Require a tensor that is as exact as its data type allows."""
     hint = (
@@ -611,15 +501,8 @@ def _equal_up_to_rounding(
             "These come close, but autograd is exact up to rounding. "
             "Differences of the values aren't."
         )
-    equal(
-        got,
-        expected,
-        differs or hint,
-        known=known,
-        rtol=tolerance,
-        atol=tolerance,
-        what=what,
-    )
+    hint = differs or hint
+    equal(got, expected, hint, known, tolerance, tolerance, what)
 
 
 @exercise(
@@ -631,64 +514,50 @@ def _equal_up_to_rounding(
 )
 def jacobian_by_products(jacobian: Callable, calls: object) -> None:
     cases = {
-        "[x_0 x_1, x_0²] at [2, 3]": (_two_to_two, [2.0, 3]),
+        "[x_0 x_1, x_0²] at [2, 3]": (
+            lambda x: torch.stack([x[0] * x[1], x[0] ** 2]),
+            [2.0, 3],
+        ),
         "[x_0 x_1, x_0², x_1] at [2, 3]": (_two_to_three, [2.0, 3]),
-        "[x_0 x_1 x_2] at [2, 3, 5]": (_three_to_one, [2.0, 3, 5]),
+        "[x_0 x_1 x_2] at [2, 3, 5]": (lambda x: x.prod()[None], [2.0, 3, 5]),
         "softmax at [0, 1, 0, 2]": (_softmax, [0.0, 1, 0, 2]),
     }
     for given, (function, numbers) in cases.items():
         with case(given, known=_JACOBIAN_ERRORS):
             _same_jacobian(jacobian, function, numbers)
     x = torch.tensor([2.0, 3], requires_grad=True)
-    value = _two_to_three(x)
-    rows = [
-        grad(value, x, weights, retain_graph=True)[0]
-        for weights in torch.eye(len(value))
-    ]
-    n, m = len(x), len(value)
+    y = _two_to_three(x)
+    eye = torch.eye(len(y))
+    rows = [grad(y, x, weights, retain_graph=True) for weights in eye]
+    n, m = len(x), len(y)
     numbers = {"n": n, "m": m, "n + m": n + m, "n * m": n * m}
-    (truth,) = (k for k, v in numbers.items() if v == len(rows))
+    (truth,) = (name for name, v in numbers.items() if v == len(rows))
     question = "your answer for a function from (n,) to (m,)"
-    one_of(calls, numbers, question)
-    with asked(question):
-        equal(
-            _without_spaces(calls),
-            _without_spaces(truth),
-            "A call takes one weight for each output, and gives one number "
-            "for each input: a whole row. How many rows are there?",
-        )
+    one_of(calls, numbers, question, truth, _ROWS)
 
 
-_JACOBIAN_ERRORS = [
-    (
-        "second time",
-        (
-            "The first call of `grad` frees what the graph kept.",
-            "Keep it, or compute the output anew for each row.",
-        ),
+_ROWS = (
+    "A call takes one weight for each output, and gives one number for each "
+    "input: a whole row. How many rows are there?"
+)
+_X_ALONE = (
+    "`function` takes x, and nothing else. What else softmax needs, such as "
+    "`dim`, stands in the function that is given."
+)
+_JACOBIAN_ERRORS = {
+    "second time": (
+        "The first call of `grad` frees what the graph kept.",
+        "Keep it, or compute the output anew for each row.",
     ),
-    (
-        "Mismatch in shape",
-        (
-            "The weights don't fit the output: they have its shape, (m,).",
-            "It takes as many calls as the output has elements.",
-        ),
+    "Mismatch in shape": (
+        "The weights don't fit the output: they have its shape, (m,).",
+        "It takes as many calls as the output has elements.",
     ),
-    (
-        "out of bounds",
-        "There are as many rows as the output has elements, here fewer.",
-    ),
-    (
-        "positional argument",
-        "`function` takes x, and nothing else. What else softmax needs, such "
-        "as `dim`, stands in the function that is given.",
-    ),
-    (
-        "keyword argument",
-        "`function` takes x, and nothing else. What else softmax needs, such "
-        "as `dim`, stands in the function that is given.",
-    ),
-]
+    "out of bounds": "There are as many rows as the output has elements, here "
+    "fewer.",
+    "positional argument": _X_ALONE,
+    "keyword argument": _X_ALONE,
+}
 
 
 def _same_jacobian(
@@ -699,11 +568,13 @@ def _same_jacobian(
     J = jacrev(function)(x)
     seen = SimpleNamespace(passes=0, whole=False)
     answer = jacobian(_noted(function, seen), x.clone().requires_grad_())
-    if isinstance(answer, (tuple, list)) and any(
-        isinstance(row, tuple) for row in answer
-    ):
-        hint = "`torch.autograd.grad` returns a tuple, here of one tensor."
-        holds(False, "a tensor", "a list of tuples", hint)
+    if isinstance(answer, (tuple, list)):
+        holds(
+            not any(isinstance(row, tuple) for row in answer),
+            "a tensor",
+            "a list of tuples",
+            "`torch.autograd.grad` returns a tuple, here of one tensor.",
+        )
     got = _tensor(answer)
     hint = (
         "Row i isn't the gradient of the output's element i.",
@@ -711,47 +582,23 @@ def _same_jacobian(
     )
     if isinstance(got, Tensor) and got.shape != J.shape:
         hint = "The shape is (m, n): a row for each output."
-    equal(
-        got,
-        J,
-        hint,
-        known=[
-            (
-                J.T,
-                "Rows and columns are exchanged. One call gives the gradient "
-                "of one output, which is a row.",
-            ),
-            (
-                J.flatten(),
-                "The numbers are right. Stack the rows, so that the shape is "
-                "(m, n).",
-            ),
-            (
-                J.sum(dim=0),
-                "With weights of 1 the rows are added up. Each row needs a "
-                "call with weights of its own.",
-            ),
-            (
-                J.sum(dim=0).expand_as(J),
-                "Each row is the sum of all: the weights are 1 in each call.",
-            ),
-            (
-                J.cumsum(dim=0),
-                "Each row has those above it in it: `backward` adds to "
-                "`grad`. `torch.autograd.grad` doesn't.",
-            ),
-            (
-                list(J),
-                "The rows are right. Stack them, so that they are one tensor "
-                "of shape (m, n).",
-            ),
-            (
-                jacrev(_softmax)(x),
-                "This is the Jacobian of softmax, whatever the function.",
-            ),
-        ],
-        what="Jacobian",
-    )
+    known = {
+        J.T: "Rows and columns are exchanged. One call gives the gradient of "
+        "one output, which is a row.",
+        J.flatten(): "The numbers are right. Stack the rows, so that the "
+        "shape is (m, n).",
+        J.sum(dim=0): "With weights of 1 the rows are added up. Each row "
+        "needs a call with weights of its own.",
+        J.sum(dim=0).expand_as(J): "Each row is the sum of all: the weights "
+        "are 1 in each call.",
+        J.cumsum(dim=0): "Each row has those above it in it: `backward` adds "
+        "to `grad`. `torch.autograd.grad` doesn't.",
+        tuple(J): "The rows are right. Stack them, so that they are one "
+        "tensor of shape (m, n).",
+        jacrev(_softmax)(x): "This is the Jacobian of softmax, whatever the "
+        "function.",
+    }
+    equal(got, J, hint, known, what="Jacobian")
     holds(
         not seen.whole,
         "rows from calls of `grad`",
@@ -793,16 +640,8 @@ def _noted(function: Callable, seen: SimpleNamespace) -> Callable:
     return noted
 
 
-def _two_to_two(x: Tensor) -> Tensor:
-    return torch.stack([x[0] * x[1], x[0] ** 2])
-
-
 def _two_to_three(x: Tensor) -> Tensor:
     return torch.stack([x[0] * x[1], x[0] ** 2, x[1]])
-
-
-def _three_to_one(x: Tensor) -> Tensor:
-    return (x[0] * x[1] * x[2])[None]
 
 
 def _softmax(x: Tensor) -> Tensor:
@@ -819,19 +658,8 @@ def what_second_derivatives_cost(count_nodes: Callable, added: object) -> None:
         "u.sin().exp() at u = 1": lambda u: u.sin().exp(),
         "u.sin() * u.exp() at u = 1": lambda u: u.sin() * u.exp(),
     }
-    unrecorded = (
-        "A derivative of these has no graph, so that it can't be counted or "
-        "differentiated.",
-        "`create_graph=True` records it. `graph_of` needs that of the last as "
-        "well.",
-    )
-    known = [
-        ("no grad_fn", unrecorded),
-        ("does not require grad", unrecorded),
-        ("must be a torch.Tensor, got (", "`grad` returns a tuple, of one."),
-    ]
     for given, function in functions.items():
-        with case(given, known=known):
+        with case(given, known=_COUNT_ERRORS):
             u = torch.tensor(1.0, requires_grad=True)
             got = [
                 int(n) if n.is_integer() else n
@@ -841,27 +669,42 @@ def what_second_derivatives_cost(count_nodes: Callable, added: object) -> None:
     u = torch.tensor(1.0, requires_grad=True)
     counts = [len(graph) for graph in _graphs(u.sin().exp(), u)]
     steps = [later - earlier for earlier, later in pairwise(counts)]
-    truth = "the same number"
-    if steps != [steps[0]] * 3:
-        grows = sorted(steps) == steps
-        truth = "more and more" if grows else "fewer and fewer"
-    choices = ("fewer and fewer", "the same number", "more and more")
-    question = "your answer about the growth"
-    one_of(added, choices, question)
-    with asked(question):
-        equal(
-            added,
-            truth,
-            "Count, and look at the differences. By the product rule, each "
-            "product in a derivative becomes two in the next.",
-        )
+    growth = {
+        "fewer and fewer": operator.gt,
+        "the same number": operator.eq,
+        "more and more": operator.lt,
+    }
+    (truth,) = (
+        w for w, op in growth.items() if all(map(op, steps, steps[1:]))
+    )
+    one_of(
+        added,
+        growth,
+        "your answer about the growth",
+        truth,
+        "Count, and look at the differences. By the product rule, each "
+        "product in a derivative becomes two in the next.",
+    )
+
+
+_UNRECORDED = (
+    "A derivative of these has no graph, so that it can't be counted or "
+    "differentiated.",
+    "`create_graph=True` records it. `graph_of` needs that of the last as "
+    "well.",
+)
+_COUNT_ERRORS = {
+    "no grad_fn": _UNRECORDED,
+    "does not require grad": _UNRECORDED,
+    "must be a torch.Tensor, got (": "`grad` returns a tuple, of one.",
+}
 
 
 def _same_counts(got: list[float], graphs: list) -> None:
     """Require the numbers of nodes, of four graphs."""
-    counts = [len(graph) for graph in graphs]
+    value, first, *_ = counts = [len(graph) for graph in graphs]
     # `backward` puts a copy into `u.grad`, which is a node more.
-    copies = [counts[0], *(n + 1 for n in counts[1:])]
+    copies = [value, *(n + 1 for n in counts[1:])]
     hint = (
         "These aren't the nodes of the value and its first three derivatives.",
         "Take the derivative of the derivative before it, and count the nodes "
@@ -869,43 +712,22 @@ def _same_counts(got: list[float], graphs: list) -> None:
     )
     if len(got) > 4 and got[:4] in (counts, copies):
         hint = "The third derivative is the last that is asked for."
-    equal(
-        got,
-        copies if got == copies else counts,
-        hint,
-        known=[
-            (counts[:3], "The third derivative is missing."),
-            (
-                counts[1:],
-                "The value itself comes first, then the three derivatives.",
-            ),
-            ([n - 1 for n in counts], "The leaf is a node, too."),
-            (
-                [graph.number_of_edges() for graph in graphs],
-                "These are the edges. `len` counts the nodes.",
-            ),
-            (
-                [counts[0]] * 4,
-                "This is the graph of the value, four times.",
-            ),
-            (
-                [counts[0], *[counts[1]] * 3],
-                "This is the first derivative, three times: each time the "
-                "value is differentiated.",
-            ),
-            (
-                list(accumulate(counts)),
-                "Each number has those before it in it. Count each graph "
-                "alone.",
-            ),
-            (
-                [counts[0], *(b - a for a, b in pairwise(counts))],
-                "These are the nodes that are added. Return the numbers "
-                "themselves.",
-            ),
-        ],
-        what="nodes",
-    )
+    edges = tuple(graph.number_of_edges() for graph in graphs)
+    known = {
+        tuple(counts[:3]): "The third derivative is missing.",
+        tuple(counts[1:]): "The value itself comes first, then the three "
+        "derivatives.",
+        tuple(n - 1 for n in counts): "The leaf is a node, too.",
+        edges: "These are the edges. `len` counts the nodes.",
+        (value,) * 4: "This is the graph of the value, four times.",
+        (value, first, first, first): "This is the first derivative, three "
+        "times: each time the value is differentiated.",
+        tuple(accumulate(counts)): "Each number has those before it in it. "
+        "Count each graph alone.",
+        (value, *(b - a for a, b in pairwise(counts))): "These are the nodes "
+        "that are added. Return the numbers themselves.",
+    }
+    equal(got, copies if got == copies else counts, hint, known, what="nodes")
 
 
 def _graphs(value: Tensor, u: Tensor) -> list:
@@ -939,14 +761,12 @@ def function_of_your_own(
         "X = [-1.7, 0.4, 2.6] in double precision": X.double(),
     }
     for given, inputs in others.items():
-        with case(f"{given}, StraightRound.apply(X), then weights of 5000"):
-            _rounds_and_passes_on(StraightRound, inputs)
+        _rounds_and_passes_on(StraightRound, given, inputs)
+    x = torch.tensor(0.4, requires_grad=True)
+    functions = {"true": torch.round, "claimed": _straight}
     predicted(
         round_slopes,
-        {
-            "true": _slope_at(torch.round),
-            "claimed": _slope_at(_StraightRound.apply),
-        },
+        {name: grad(f(x), x)[0].item() for name, f in functions.items()},
         {
             "true": "Plot `torch.round`: between two jumps it is flat.",
             "claimed": "`backward` multiplies the gradient that arrives by "
@@ -957,16 +777,14 @@ def function_of_your_own(
         numbers = X.double().requires_grad_()
         equal(
             gradcheck_passes,
-            gradcheck(_StraightRound.apply, numbers, raise_exception=False),
+            gradcheck(_straight, numbers, raise_exception=False),
             "`gradcheck` compares `backward` with the slopes from small "
             "changes of the input.",
         )
+    functions = {"torch.round": torch.round, "StraightRound.apply": _straight}
     predicted(
         moves,
-        {
-            "torch.round": _moves(torch.round),
-            "StraightRound.apply": _moves(_StraightRound.apply),
-        },
+        {name: _moves(rounding) for name, rounding in functions.items()},
         {
             "torch.round": "A step subtracts the gradient, times the "
             "learning rate. Which gradient comes through `torch.round`?",
@@ -976,156 +794,9 @@ def function_of_your_own(
     )
 
 
-def _rounds(function: type[torch.autograd.Function], X: Tensor) -> None:
-    """Require that forward rounds."""
-    known = [
-        (
-            "positional argument",
-            (
-                "`forward` doesn't take what `apply` gives it.",
-                "It is a static method, whose first argument is `ctx`.",
-            ),
-        )
-    ]
-    with case(f"StraightRound.apply(X), X = {show(X.tolist())}", "", known):
-        inputs = X.clone()
-        equal(
-            function.apply(inputs),
-            X.round(),
-            "These aren't the nearest whole numbers, as `torch.round` gives "
-            "them.",
-            known=[
-                (X.trunc(), "This cuts the fraction off: 2.6 is nearer to 3."),
-                (X.floor(), "This rounds down: 2.6 is nearer to 3."),
-                (X, "Nothing is rounded to a whole number."),
-            ],
-            what="output",
-        )
-        equal(
-            inputs,
-            X,
-            "The input is changed in place. A weight must keep its fraction: "
-            "many small steps add up in it.",
-            what="X, afterwards",
-        )
-
-
-def _passes_on(function: type[torch.autograd.Function], X: Tensor) -> None:
-    """Require that backward passes the gradient on."""
-    weights = torch.tensor([0.5, 2, -3])
-    number = (
-        "`backward` doesn't fit `forward`.",
-        "It takes `ctx` and the gradient that arrives, and returns one "
-        "gradient for each input of `forward`.",
-    )
-    known = [
-        ("positional argument", number),
-        ("incorrect number of gradients", number),
-        ("must implement", "`StraightRound` has no `backward` yet."),
-        ("invalid gradient", "The gradient that comes out has another shape."),
-    ]
-    given = "X = [-1.7, 0.4, 2.6], StraightRound.apply(X).backward(weights)"
-    with case(f"{given}, weights = [0.5, 2, -3]", "", known):
-        inputs, arrives = X.clone().requires_grad_(), weights.clone()
-        output = function.apply(inputs)
-        holds(
-            output.is_floating_point(),
-            "an output of floats",
-            f"one of {output.dtype}".replace("torch.", ""),
-            "Whole numbers can be floats, too. A data type for integers gets "
-            "no gradient.",
-        )
-        node = torch.autograd.function.BackwardCFunction
-        holds(
-            isinstance(output.grad_fn, node),
-            "a graph in which `backward` is a node",
-            "one without",
-            "`apply` is the one of `autograd.Function`: only it calls your "
-            "`backward`.",
-        )
-        output.backward(arrives)
-        holds(
-            inputs.grad is not None,
-            "a gradient of X",
-            "None",
-            "`backward` returns nothing for X, so that X gets no gradient.",
-        )
-        equal(
-            arrives,
-            weights,
-            "The gradient that arrives is changed in place, and others may "
-            "need it.",
-            what="weights, afterwards",
-        )
-        equal(
-            inputs.grad,
-            weights,
-            (
-                "The gradient that comes out isn't the one that went in.",
-                "`backward` has nothing to compute: what arrives is returned.",
-            ),
-            known=[
-                (
-                    torch.ones(3),
-                    "This is the slope that the function claims. `backward` "
-                    "returns the slope times the gradient that arrives.",
-                ),
-                (
-                    torch.zeros(3),
-                    "This is the true gradient of rounding, and nothing "
-                    "learns from it.",
-                ),
-                (weights.round(), "The gradient is rounded, too."),
-                (
-                    weights * X,
-                    "X is a factor of the gradient here. It has no part in "
-                    "it.",
-                ),
-            ],
-            what="X.grad",
-        )
-
-
-def _rounds_and_passes_on(
-    function: type[torch.autograd.Function], X: Tensor
-) -> None:
-    """Require the same for another shape, size or data type."""
-    hint = (
-        "It works for a short vector, but not for this.",
-        "A tensor of any shape and size keeps its shape: use functions for "
-        "tensors, without a loop over elements and without limits.",
-    )
-    inputs, weights = X.clone().requires_grad_(), torch.full_like(X, 5000)
-    try:
-        output = function.apply(inputs)
-        output.backward(weights)
-    except Exception as error:
-        raise Wrong("no error", "", hint) from error
-    equal(output, X.round(), hint, what="output")
-    holds(
-        output.dtype == X.dtype,
-        f"an output of {X.dtype}".replace("torch.", ""),
-        f"one of {output.dtype}".replace("torch.", ""),
-        "The data type changes on the way: what enters in double precision "
-        "comes out so.",
-    )
-    equal(inputs.grad, torch.full_like(X, 5000), hint, what="X.grad")
-
-
-class _StraightRound(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: object, X: Tensor) -> Tensor:
-        return X.round()
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return gradient
-
-
-def _slope_at(rounding: Callable) -> float:
-    """What autograd says at 0.4."""
-    x = torch.tensor(0.4, requires_grad=True)
-    return grad(rounding(x), x)[0].item()
+def _straight(X: Tensor) -> Tensor:
+    """What is asked for, in another way."""
+    return X + (X.round() - X).detach()
 
 
 def _moves(rounding: Callable) -> bool:
@@ -1134,6 +805,121 @@ def _moves(rounding: Callable) -> bool:
     (rounding(w) - 3).square().backward()
     torch.optim.SGD([w], lr=0.1).step()
     return w.item() != torch.tensor(0.3).item()
+
+
+_STRAIGHT = {
+    "round": "These aren't the nearest whole numbers, as `torch.round` gives "
+    "them.",
+    "input": "The input is changed in place. A weight must keep its fraction: "
+    "many small steps add up in it.",
+    "integers": "Whole numbers can be floats, too. A data type for integers "
+    "gets no gradient.",
+    "apply": "`apply` is the one of `autograd.Function`: only it calls your "
+    "`backward`.",
+    "nothing": "`backward` returns nothing for X, so that X gets no gradient.",
+    "arrives": "The gradient that arrives is changed in place, and others may "
+    "need it.",
+    "unchanged": (
+        "The gradient that comes out isn't the one that went in.",
+        "`backward` has nothing to compute: what arrives is returned.",
+    ),
+    "type": "The data type changes on the way: what enters in double "
+    "precision comes out so.",
+    "any tensor": (
+        "It works for a short vector, but not for this.",
+        "A tensor of any shape and size keeps its shape: use functions for "
+        "tensors, without a loop over elements and without limits.",
+    ),
+}
+_FORWARD_ERRORS = {
+    "positional argument": (
+        "`forward` doesn't take what `apply` gives it.",
+        "It is a static method, whose first argument is `ctx`.",
+    )
+}
+_ONE_FOR_EACH = (
+    "`backward` doesn't fit `forward`.",
+    "It takes `ctx` and the gradient that arrives, and returns one gradient "
+    "for each input of `forward`.",
+)
+_BACKWARD_ERRORS = {
+    "positional argument": _ONE_FOR_EACH,
+    "incorrect number of gradients": _ONE_FOR_EACH,
+    "must implement": "`StraightRound` has no `backward` yet.",
+    "invalid gradient": "The gradient that comes out has another shape.",
+}
+
+
+def _rounds(function: type[torch.autograd.Function], X: Tensor) -> None:
+    """Require that forward rounds."""
+    known = {
+        X.trunc(): "This cuts the fraction off: 2.6 is nearer to 3.",
+        X.floor(): "This rounds down: 2.6 is nearer to 3.",
+        X: "Nothing is rounded to a whole number.",
+    }
+    given = f"StraightRound.apply(X), X = {show(X.tolist())}"
+    with case(given, known=_FORWARD_ERRORS):
+        inputs, hints = X.clone(), _STRAIGHT
+        output = function.apply(inputs)
+        equal(output, X.round(), hints["round"], known, what="output")
+        equal(inputs, X, hints["input"], what="X, afterwards")
+
+
+def _passes_on(function: type[torch.autograd.Function], X: Tensor) -> None:
+    """Require that backward passes the gradient on."""
+    weights = torch.tensor([0.5, 2, -3])
+    known = {
+        torch.ones(3): "This is the slope that the function claims. "
+        "`backward` returns the slope times the gradient that arrives.",
+        torch.zeros(3): "This is the true gradient of rounding, and nothing "
+        "learns from it.",
+        weights.round(): "The gradient is rounded, too.",
+        weights * X: "X is a factor of the gradient here. It has no part in "
+        "it.",
+    }
+    given = "X = [-1.7, 0.4, 2.6], StraightRound.apply(X).backward(weights)"
+    with case(f"{given}, weights = [0.5, 2, -3]", known=_BACKWARD_ERRORS):
+        inputs, arrives = X.clone().requires_grad_(), weights.clone()
+        output, hints = function.apply(inputs), _STRAIGHT
+        holds(
+            output.is_floating_point(),
+            "an output of floats",
+            Phrase("one of {kind}", kind=_dtype(output)),
+            hints["integers"],
+        )
+        holds(
+            isinstance(output.grad_fn, BackwardCFunction),
+            "a graph in which `backward` is a node",
+            "one without",
+            hints["apply"],
+        )
+        output.backward(arrives)
+        arrived = inputs.grad is not None
+        holds(arrived, "a gradient of X", "None", hints["nothing"])
+        equal(arrives, weights, hints["arrives"], what="weights, afterwards")
+        equal(inputs.grad, weights, hints["unchanged"], known, what="X.grad")
+
+
+def _rounds_and_passes_on(
+    function: type[torch.autograd.Function], given: str, X: Tensor
+) -> None:
+    """Require the same for another shape, size or data type."""
+    hint, weights = _STRAIGHT["any tensor"], torch.full_like(X, 5000)
+    given = Phrase(
+        "{given}, StraightRound.apply(X), then weights of 5000", given=given
+    )
+    with case(given, hint):
+        inputs = X.clone().requires_grad_()
+        output = function.apply(inputs)
+        output.backward(weights.clone())
+        equal(output, X.round(), hint, what="output")
+        holds(
+            output.dtype == X.dtype,
+            Phrase("an output of {kind}", kind=_dtype(X)),
+            Phrase("one of {kind}", kind=_dtype(output)),
+            _STRAIGHT["type"],
+        )
+        equal(inputs.grad, weights, hint, what="X.grad")
 
 
 @exercise(
@@ -1147,56 +933,54 @@ def leaf_that_got_lost(
 ) -> None:
     with case("t = make_t()"):
         _is_double_leaf(make_t())
-    with case("t = make_t(), t.sum().backward()"):
-        t, other = make_t(), make_t()
-        holds(
-            t.grad is None,
-            "t.grad is None, before that",
-            f"t.grad is {show(t.grad)}",
-            "t has a gradient already, to which the next would be added."
-            if t is not other
-            else "Each call returns the same tensor, with what earlier calls "
-            "have left in it. Make a new one.",
-        )
-        holds(
-            t is not other,
-            "another tensor in each call of make_t",
-            "the same one",
-            "Each call returns the same tensor, with what earlier calls have "
-            "left in it. Make a new one.",
-        )
-        try:
-            t.sum().backward()
-        except RuntimeError as error:
-            hint = "t is made where nothing is recorded, so that it stays out "
-            hint += "of every graph."
-            raise Wrong("no error", "", hint) from error
+    with case("t = make_t(), t.sum().backward()", _LEAF["not recorded"]):
+        _gets_a_gradient(make_t(), make_t())
     ones = torch.ones(2, device="cpu", dtype=torch.float, requires_grad=True)
-    question = "your answer for t = ones.double() and t.sum().backward()"
-    one_of(gradient_in, ("t", "ones"), question)
-    with asked(question):
-        t = ones.double()
-        t.sum().backward()
-        found = {"t": t.grad, "ones": ones.grad}
-        (truth,) = (k for k, gradient in found.items() if gradient is not None)
-        equal(
-            gradient_in,
-            truth,
-            "`backward` goes on through the conversion, and adds to `grad` "
-            "only where the graph ends.",
-        )
+    t = ones.double()
+    t.sum().backward()
+    found = {"t": t.grad, "ones": ones.grad}
+    (truth,) = (k for k, gradient in found.items() if gradient is not None)
+    one_of(
+        gradient_in,
+        found,
+        "your answer for t = ones.double() and t.sum().backward()",
+        truth,
+        "`backward` goes on through the conversion, and adds to `grad` only "
+        "where the graph ends.",
+    )
     # For a GPU stands a device that is everywhere: none but the CPU.
     kinds = {"double": torch.double, "float": torch.float}
     kinds |= {"cpu": "cpu", "cuda": "meta"}
-    copied = "Other numbers, or another place, take a new tensor, which is "
-    copied += "computed from `ones` and recorded in the graph."
-    itself = "Nothing is left to convert, and no copy is made: what comes "
-    itself += "back is the tensor `ones` itself."
+    copied, itself = _LEAF["copied"], _LEAF["itself"]
     predicted(
         is_leaf,
         {name: ones.to(kind).is_leaf for name, kind in kinds.items()},
         {"double": copied, "float": itself, "cpu": itself, "cuda": copied},
     )
+
+
+_LEAF = {
+    "double": "`double` is double precision, 64 bits for each number.",
+    "no gradient": (
+        "A tensor that asks for no gradient gets none.",
+        "`requires_grad_()` tells autograd to follow it from then on.",
+    ),
+    "computed": (
+        "t is computed from a tensor that requires a gradient.",
+        "Convert first, and ask for the gradient last.",
+    ),
+    "retained": "t keeps a copy of its gradient, which goes on to the tensor "
+    "that t is computed from: `retain_grad` makes no leaf.",
+    "already": "t has a gradient already, to which the next would be added.",
+    "same": "Each call returns the same tensor, with what earlier calls have "
+    "left in it. Make a new one.",
+    "not recorded": "t is made where nothing is recorded, so that it stays "
+    "out of every graph.",
+    "copied": "Other numbers, or another place, take a new tensor, which is "
+    "computed from `ones` and recorded in the graph.",
+    "itself": "Nothing is left to convert, and no copy is made: what comes "
+    "back is the tensor `ones` itself.",
+}
 
 
 def _is_double_leaf(t: object) -> None:
@@ -1205,35 +989,28 @@ def _is_double_leaf(t: object) -> None:
     Whether it gets one isn't tried here.
     """
     equal(t, torch.ones(2), "Return a tensor of two ones.", what="t")
+    double, asks = t.dtype == torch.double, t.requires_grad
+    holds(double, "t.dtype is torch.float64", str(t.dtype), _LEAF["double"])
+    holds(asks, "t.requires_grad is True", "False", _LEAF["no gradient"])
+    hint = _LEAF["retained" if t.retains_grad else "computed"]
+    holds(t.is_leaf, "t.is_leaf is True", "False", hint)
+
+
+def _gets_a_gradient(t: Tensor, other: Tensor) -> None:
+    """Require two tensors, of which the first gets its first gradient."""
     holds(
-        t.dtype == torch.double,
-        "t.dtype is torch.float64",
-        str(t.dtype),
-        "`double` is double precision, 64 bits for each number.",
-    )
-    holds(
-        t.requires_grad,
-        "t.requires_grad is True",
-        "False",
-        (
-            "A tensor that asks for no gradient gets none.",
-            "`requires_grad_()` tells autograd to follow it from then on.",
-        ),
-    )
-    computed = (
-        "t is computed from a tensor that requires a gradient.",
-        "Convert first, and ask for the gradient last.",
-    )
-    retained = (
-        "t keeps a copy of its gradient, which goes on to the tensor that t "
-        "is computed from: `retain_grad` makes no leaf."
+        t.grad is None,
+        "t.grad is None, before that",
+        Phrase("t.grad is {value}", value=show(t.grad)),
+        _LEAF["same" if t is other else "already"],
     )
     holds(
-        t.is_leaf,
-        "t.is_leaf is True",
-        "False",
-        retained if t.retains_grad else computed,
+        t is not other,
+        "another tensor in each call of make_t",
+        "the same one",
+        _LEAF["same"],
     )
+    t.sum().backward()
 
 
 @exercise(
@@ -1244,18 +1021,17 @@ def _is_double_leaf(t: object) -> None:
     "you know how many nodes the graph of total has",
 )
 def log_that_grows(train: Callable, log_nodes: dict) -> None:
-    for goal, steps in ((3, 1), (3, 3), (-1, 3), (3, 20)):
-        given = f"(w - {goal}) ** 2" if goal > 0 else f"(w + {-goal}) ** 2"
-        with case(
-            f"train(lambda w: {given}, {steps})", known=_TRAINING_ERRORS
-        ):
-            _trained(train, [goal] * steps)
-    with case(
+    cases = {
+        "train(lambda w: (w - 3) ** 2, 1)": [3],
+        "train(lambda w: (w - 3) ** 2, 3)": [3] * 3,
+        "train(lambda w: (w + 1) ** 2, 3)": [-1] * 3,
+        "train(lambda w: (w - 3) ** 2, 20)": [3] * 20,
         "train(loss_of, 4), whose calls return w ** 2, (w - 3) ** 2, "
-        "(w - 1) ** 2, (w - 2) ** 2",
-        known=_TRAINING_ERRORS,
-    ):
-        _trained(train, [0, 3, 1, 2])
+        "(w - 1) ** 2, (w - 2) ** 2": [0, 3, 1, 2],
+    }
+    for given, goals in cases.items():
+        with case(given, known=_TRAINING_ERRORS):
+            _trained(train, goals)
     truth, total = {}, 0
     w = torch.tensor(0.0, requires_grad=True)
     for step in range(1, 101):
@@ -1280,42 +1056,28 @@ def _trained(train: Callable, goals: list[int]) -> None:
     """Require w, the mean of the losses, and a log that doesn't grow."""
     loss_of, steps = _Loss(goals), len(goals)
     answer = train(loss_of, steps)
-    hint = "Return two values: w and the mean of the losses."
-    holds(
-        isinstance(answer, (tuple, list)) and len(answer) == 2,
-        "two values",
-        _kind(answer),
-        hint,
-    )
-    w, mean = (_number(value, hint) for value in answer)
+    two = isinstance(answer, (tuple, list)) and len(answer) == 2
+    holds(two, "two values", _kind(answer), _TWO_VALUES)
+    w, mean = _numbers(answer, _TWO_VALUES)
+    hint = _ONCE if loss_of.calls else _OWN
+    equal(loss_of.calls, steps, hint, what="calls of loss_of")
     ws, losses = _descent(goals)
     threes, losses_of_three = _descent([3] * steps)
-    holds(
-        loss_of.calls == steps,
-        f"calls of loss_of: {steps}",
-        f"calls of loss_of: {loss_of.calls}",
-        _ONCE if loss_of.calls else _OWN,
-    )
+    forgotten, _ = _descent(goals, forget=True)
     equal(
         w,
         ws[-1],
         "A step subtracts 0.1 times the gradient of the loss, from w = 0 on.",
-        known=[
-            (
-                [0.0, *ws][-2],
-                "This is the w before the last step: it has not moved, or it "
-                "was noted too early.",
+        known={
+            [0.0, *ws][-2]: "This is the w before the last step: it has not "
+            "moved, or it was noted too early.",
+            forgotten[-1]: (
+                "The gradients of all steps so far add up in `w.grad`.",
+                "Empty it in each step.",
             ),
-            (
-                _descent(goals, forget=True)[0][-1],
-                (
-                    "The gradients of all steps so far add up in `w.grad`.",
-                    "Empty it in each step.",
-                ),
-            ),
-            (sum(losses) / steps, "This is the mean: w comes first."),
-            (threes[-1], _OWN),
-        ],
+            sum(losses) / steps: "This is the mean: w comes first.",
+            threes[-1]: _OWN,
+        },
         what="w",
     )
     equal(
@@ -1323,30 +1085,26 @@ def _trained(train: Callable, goals: list[int]) -> None:
         sum(losses) / steps,
         "The mean is the sum of the losses, each from before its step, "
         "divided by their number.",
-        known=[
-            (sum(losses), "This is the sum of the losses."),
-            (losses[-1], "This is the loss of the last step."),
-            (sum(losses_of_three) / steps, _OWN),
-            (sum((w - 3) ** 2 for w in [0, *ws[:-1]]) / steps, _OWN),
-        ],
+        known={
+            sum(losses): "This is the sum of the losses.",
+            losses[-1]: "This is the loss of the last step.",
+            sum(losses_of_three) / steps: _OWN,
+            sum((w - 3) ** 2 for w in [0, *ws[:-1]]) / steps: _OWN,
+        },
         what="mean of the losses",
     )
-    holds(
-        loss_of.gradients >= steps,
-        f"gradients through loss_of: {steps}",
-        f"gradients through loss_of: {loss_of.gradients}",
-        _OWN,
-    )
+    gradients = min(loss_of.gradients, steps)  # more do no harm
+    equal(gradients, steps, _OWN, what="gradients through loss_of")
     holds(
         loss_of.nodes < 20,
         "the w of a step without a history",
-        f"a w with {loss_of.nodes} nodes behind it",
+        Phrase("a w with {n} nodes behind it", n=loss_of.nodes),
         _HISTORY,
     )
     holds(
         loss_of.most <= 1,
         "the graph of one step at a time",
-        f"the graphs of {loss_of.most} steps, kept at once",
+        Phrase("the graphs of {n} steps, kept at once", n=loss_of.most),
         (
             "Something keeps a loss with its graph, a sum or a list.",
             "What a log needs is the number.",
@@ -1354,6 +1112,7 @@ def _trained(train: Callable, goals: list[int]) -> None:
     )
 
 
+_TWO_VALUES = "Return two values: w and the mean of the losses."
 _ONCE = (
     "A call of `loss_of` returns the loss of the next step. Call it once in "
     "each, as often as `steps` says."
@@ -1367,16 +1126,13 @@ _HISTORY = (
     "before it in its graph.",
     "Edit it in place, where nothing is recorded.",
 )
-_TRAINING_ERRORS = [
-    (
-        "in-place operation",
-        (
-            "Autograd refuses to record the edit of a leaf.",
-            "Edit w where nothing is recorded, as `descend` does.",
-        ),
+_TRAINING_ERRORS = {
+    "in-place operation": (
+        "Autograd refuses to record the edit of a leaf.",
+        "Edit w where nothing is recorded, as `descend` does.",
     ),
-    ("NoneType", _HISTORY),
-]
+    "NoneType": _HISTORY,
+}
 
 
 class _Loss:
@@ -1415,13 +1171,6 @@ class _Watched(torch.autograd.Function):
                 gc.collect(generation)  # torch.func leaves cycles behind
         ctx.loss.most = max(ctx.loss.most, len(ctx.loss.alive))
         return gradient, None
-
-
-def _number(value: object, hint: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        holds(False, "a number", _kind(value), hint)
 
 
 def _descent(goals: list[int], forget: bool = False) -> tuple[list, list]:
