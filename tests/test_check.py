@@ -3,6 +3,7 @@
 import ast
 import builtins
 import contextlib
+import gc
 import importlib
 import logging
 import math
@@ -44,6 +45,7 @@ from d2l_helpers.check._compare import (
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._report import Report, State, show
 from tests.answers import RIGHT, WRONG
+from tests.worked import worked
 from tools import book, exercises
 from tools.book import ROOT
 
@@ -701,6 +703,24 @@ def test_check_answers_in_another_thread():
     thread.start()
     thread.join()
     assert reports[0].state is State.SOLVED
+
+
+def test_garbage_of_others_costs_a_check_no_time(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(
+        gc, "collect", lambda *_: looked_at.append(len(gc.get_objects()))
+    )
+    train, nodes = worked("log_that_grows").values()
+    losses = []  # which keep their graphs
+    check.log_that_grows(
+        lambda loss_of, steps: train(
+            lambda w: losses.append(loss_of(w)) or losses[-1], steps
+        ),
+        nodes,
+    )
+    assert looked_at
+    assert max(looked_at) < 10_000
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize(

@@ -1029,9 +1029,13 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
         "train(loss_of, 4), whose calls return w ** 2, (w - 3) ** 2, "
         "(w - 1) ** 2, (w - 2) ** 2": [0, 3, 1, 2],
     }
-    for given, goals in cases.items():
-        with case(given, known=_TRAINING_ERRORS):
-            _trained(train, goals)
+    gc.freeze()  # to collect garbage looks at what comes from now on
+    try:
+        for given, goals in cases.items():
+            with case(given, known=_TRAINING_ERRORS):
+                _trained(train, goals)
+    finally:
+        gc.unfreeze()
     truth, total = {}, 0
     w = torch.tensor(0.0, requires_grad=True)
     for step in range(1, 101):
@@ -1166,9 +1170,8 @@ class _Watched(torch.autograd.Function):
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
         ctx.loss.gradients += 1
-        for generation in (1, 2):  # the young ones first, which is quick
-            if ctx.loss.most <= 1 < len(ctx.loss.alive):
-                gc.collect(generation)  # torch.func leaves cycles behind
+        if ctx.loss.most <= 1 < len(ctx.loss.alive):
+            gc.collect()  # torch.func leaves cycles behind
         ctx.loss.most = max(ctx.loss.most, len(ctx.loss.alive))
         return gradient, None
 
