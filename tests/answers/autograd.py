@@ -1,20 +1,20 @@
 """Answers to the exercises of chapter 05."""
 
 import math
-from math import inf
 
 import numpy as np
 import torch
+from torch.autograd import grad
 from torch.func import grad as slope_of
-from torch.func import jacfwd, jacrev, vjp, vmap
+from torch.func import grad_and_value, vmap
 
 from d2l_helpers import graph_of
-from tests.answers import right, wrong
+from tests.answers import also_right, edited, right, wrong
 
 # 5.1 A larger graph by hand
 
 
-@right("larger_graph_by_hand", "1/x")
+@right("larger_graph_by_hand")
 def paths_by_name(x):
     return {
         "through 1/x": -1 / x**2,
@@ -29,115 +29,35 @@ def paths_by_torch(x):
     return torch.stack([2 / x * x.sin(), x.cos() * (x * x).log(), -(x**-2)])
 
 
-@right("larger_graph_by_hand", "1/X")
-def paths_by_numpy(x):
-    x = float(x)
-    yield 2 * np.sin(x) / x
-    yield np.cos(x) * np.log(x**2)
-    yield -1 / x**2
-
-
-wrong("larger_graph_by_hand", "a leaf of its own", "log")(paths_by_torch)
-wrong("larger_graph_by_hand", "a leaf of its own", "product")(paths_by_name)
-wrong("larger_graph_by_hand", "starter cell", 2)(paths_by_name)
-wrong("larger_graph_by_hand", "starter cell", "x -> 1/x")(paths_by_name)
-
-
-@wrong("larger_graph_by_hand", "Return its terms", "1/x")
-def paths_added_up(x):
-    return sum(paths_by_name(x).values())
-
-
-@wrong("larger_graph_by_hand", "one edge more", "1/x")
-def paths_without_the_slope_of_the_square(x):
-    return [
-        math.sin(x) / x**2,
-        math.cos(x) * math.log(x * x),
-        -1 / x**2,
-    ]
-
-
-@wrong("larger_graph_by_hand", "slope is negative", "1/x")
-def paths_with_a_rising_fraction(x):
-    return [2 * math.sin(x) / x, math.cos(x) * math.log(x * x), 1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "slopes of both factors", "1/x")
-def paths_through_both_factors(x):
-    return [2 / x * math.cos(x), -1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "A path is missing", "1/x")
-def paths_of_the_product(x):
-    return [2 * math.sin(x) / x, math.cos(x) * math.log(x * x)]
-
-
-@wrong("larger_graph_by_hand", "path through the sine", "1/x")
-def paths_with_a_falling_sine(x):
-    return [2 * math.sin(x) / x, -math.cos(x) * math.log(x * x), -1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "path through the sine", "1/x")
-def paths_of_large_numbers(x):
-    log = abs(math.log(x * x))
-    return [2 * math.sin(x) / x, math.cos(x) * log, -1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "each way from x to y", "1/x")
-def paths_of_a_logarithm_of_x(x):
-    return [math.sin(x) / x, math.cos(x) * math.log(x), -1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "terms of the sum", "1/x")
-def paths_at_three_numbers(x):
-    known = {n: list(paths_by_numpy(n)) for n in (1, 2, 3)}
-    return known.get(x, [0, 0, 0])
-
-
-@right("larger_graph_by_hand", "1/x")
-def paths_of_a_number(x):
-    return [round(term, 6) for term in paths_by_name(x).values()]
-
-
-@wrong("larger_graph_by_hand", "of slope 2x", "1/x")
-def paths_with_the_square_as_a_product(x):
-    half = math.sin(x) / x
-    return [half, half, math.cos(x) * math.log(x * x), -1 / x**2]
-
-
-@wrong("larger_graph_by_hand", "those of single paths", "1/x")
-def paths_of_the_product_together(x):
-    return [
-        2 * math.sin(x) / x + math.cos(x) * math.log(x * x),
-        -1 / x**2,
-    ]
-
-
-@wrong("larger_graph_by_hand", "Return a list of numbers", "1/x")
-def paths_in_words(x):
-    return ["2 sin x / x", "cos x log x^2", "-1/x^2"]
-
-
-@wrong("larger_graph_by_hand", "Return a list of numbers", "1/x")
-def paths_printed(x):
-    print(paths_by_name(x))
+_LOG, _SINE = "2 * x * (1 / x**2) * math.sin(x)", "math.cos(x) * math.log"
+also_right(
+    "larger_graph_by_hand",
+    {"[": "[round(term, 6) for term in [", "]": "]]"},
+    {"return [": "yield from (", "]": ")", '"1/x"': '"1/X"'},
+)
+edited(
+    "larger_graph_by_hand",
+    ("a leaf of its own", {'"1/x"': '"log"'}),
+    ("a leaf of its own", {'"1/x"': '"product"'}),
+    ("starter cell", {'"1/x"': "2"}),
+    ("starter cell", {'"1/x"': '"x -> 1/x"'}),
+    ("Return its terms", {"[": "sum([", "]": "])"}),
+    ("one edge more", {_LOG: "math.sin(x) / x**2"}),
+    ("slope is negative", {"-1 / x": "1 / x"}),
+    ("slopes of both factors", {f"sin(x),\n        {_SINE}(x**2)": "cos(x)"}),
+    ("A path is missing", {"-1 / x**2,": ""}),
+    ("path through the sine", {_SINE: f"-{_SINE}"}),
+    ("path through the sine", {"math.log(x**2)": "abs(math.log(x**2))"}),
+    ("each way from x to y", {_LOG: "math.sin(x) / x", "x**2)": "x)"}),
+    ("terms of the sum", {"[": "[0, 0, 0] if x not in (1, 2, 3) else ["}),
+    ("of slope 2x", {_LOG: "math.sin(x) / x, math.sin(x) / x"}),
+    ("those of single paths", {"math.sin(x),": "math.sin(x) +"}),
+    ("Return a list of numbers", {_LOG: '"2 x / x^2 sin x"'}),
+    ("Return a list of numbers", {"return [": "print([", "]": "])"}),
+)
 
 
 # 5.2 A vector through control flow
-
-
-def ones_for(result):
-    return torch.ones_like(result)
-
-
-@right("vector_through_control_flow", ones_for, True)
-def vector_in_place(a):
-    b = a * 3
-    while (b * b).sum() < 500**2:
-        b *= 2
-    if b.sum() <= 0:
-        b *= 10
-    return b
 
 
 @right("vector_through_control_flow", lambda r: torch.ones(len(r)), True)
@@ -156,141 +76,61 @@ def vector_by_recursion(a, b=None):
     return torch.where(b.sum() > 0, b, 10 * b)
 
 
-def vector(measure, branch):
-    def answer(a):
-        b = 3 * a
-        while measure(b) < 500:
-            b = 2 * b
-        return torch.where(branch(b), b, 10 * b)
-
-    answer.__name__ = "vector_wrong"
-    return answer
-
-
-def positive(b):
-    return b.sum() > 0
-
-
 CONTROL = "vector_through_control_flow"
-
-for _hint, _measure in {
-    "root of the sum of the squares": lambda b: b.abs().sum(),
-    "the largest element": lambda b: b.abs().max(),
-    "the smallest element": lambda b: b.abs().min(),
-    "elements of both signs": lambda b: b.sum().abs(),
-    "the square of the norm": lambda b: b.square().sum(),
-    "a mean of the squares": lambda b: b.square().mean().sqrt(),
-    "Start from 3a": lambda b: 2 * b.norm(),
-    "what f returns": lambda b: b[:2].norm(),
-    "nothing more to double": lambda b: b.norm() if b.norm() != 500 else 499,
-}.items():
-    wrong(CONTROL, _hint, ones_for, True)(vector(_measure, positive))
-for _hint, _branch in (
-    ("a branch of its own", lambda b: b > 0),
-    ("isn't above 0", lambda b: b.sum() >= 0),
-    ("exchanged", lambda b: b.sum() < 0),
-    ("signs of the elements", lambda b: (b > 0).all()),
-    ("signs of the elements", lambda b: (b > 0).any()),
-    ("signs of the elements", lambda b: b[0] > 0),
-    ("is taken times 10", lambda b: b.norm() > 0),
-):
-    wrong(CONTROL, _hint, ones_for, True)(vector(torch.norm, _branch))
-for _hint, _weights in (
-    ("a weight for each", lambda r: torch.ones(2)),
-    ("has 2 elements", lambda r: torch.ones(3)),
-    ("a weight for each", lambda r: [1.0, 1.0]),
-    ("a weight for each", lambda r: torch.tensor(1.0)),
-    ("leaves the slope", lambda r: r.detach()),
-    ("Leave the call of `backward`", lambda r: r.backward()),
-    ("of the mean", lambda r: torch.full_like(r, 1 / 3)),
-):
-    wrong(CONTROL, _hint, _weights, True)(vector_in_place)
-wrong(CONTROL, "multiplies the vector", ones_for, False)(vector_in_place)
-
-
-@wrong(CONTROL, "isn't tripled", ones_for, True)
-def vector_as_it_is(a):
-    while a.norm() < 500:
-        a = 2 * a
-    return a if a.sum() > 0 else 10 * a
-
-
-@wrong(CONTROL, "at most once", ones_for, True)
-def vector_doubled_once(a):
-    b = 3 * a
-    if b.norm() < 500:
-        b = 2 * b
-    return b if b.sum() > 0 else 10 * b
-
-
-def f(a, branch=None):
-    """The chapter's, of one number."""
-    b = 3 * a
-    while b.abs() < 500:
-        b = 2 * b
-    return b if branch or b > 0 else 10 * b
-
-
-@wrong(CONTROL, "chapter's f for each", ones_for, True)
-def vector_of_numbers(a):
-    return torch.stack([f(e) for e in a])
-
-
-@wrong(CONTROL, "as it needs alone", ones_for, True)
-def vector_doubled_by_element(a):
-    b = torch.stack([f(e, branch=True) for e in a])
-    return b if b.sum() > 0 else 10 * b
-
-
-@wrong(CONTROL, "begins at a tensor", ones_for, True)
-def vector_from_a_new_leaf(a):
-    return vector_in_place(a.detach()).requires_grad_()
-
-
-@wrong(CONTROL, "another computation", ones_for, True)
-def vector_doubled_in_its_data(a):
-    b = 3 * a
-    while b.norm() < 500:
-        b.data *= 2
-    return b if b.sum() > 0 else 10 * b
-
-
-@wrong(CONTROL, "Compute a new one", ones_for, True)
-def vector_that_was_given(a):
-    a.data *= 3
-    return vector_as_it_is(a)
-
-
-@wrong(CONTROL, "any number of elements", ones_for, True)
-def vector_of_two_numbers(a):
-    x, y = 3 * a
-    while (x**2 + y**2).sqrt() < 500:
-        x, y = 2 * x, 2 * y
-    return torch.stack([x, y]) * (1 if x + y > 0 else 10)
-
-
-@wrong(CONTROL, "for the whole vector", ones_for, True)
-def vector_that_is_one_number(a):
-    b = 3 * a
-    while b < 500:
-        b = 2 * b
-    return b if b > 0 else 10 * b
-
-
-@wrong(CONTROL, "cut the graph", ones_for, True)
-def vector_by_numpy(a):
-    b = 3 * a.detach().numpy()
-    while np.linalg.norm(b) < 500:
-        b = 2 * b
-    return torch.tensor(b if b.sum() > 0 else 10 * b)
-
-
-@wrong(CONTROL, "in place", ones_for, True)
-def vector_in_place_of_the_leaf(a):
-    a *= 3
-    while a.norm() < 500:
-        a *= 2
-    return a if a.sum() > 0 else 10 * a
+_NORM, _SUM = "b.norm()", "b.sum() > 0"
+_BRANCH = f"b if {_SUM} else 10 * b"
+_ONES, _A_NUMBER = "torch.ones_like(result)", {"f_of_vector": "f"}
+_F = "def f_of_vector(a):\n    b = torch.stack([f(e) for e in a])\n"
+also_right(
+    CONTROL,
+    {
+        _NORM: "(b * b).sum() ** 0.5",
+        "b = 2 * b": "b *= 2",
+        "10 * b": "b.mul_(10)",
+    },
+)
+edited(
+    CONTROL,
+    ("root of the sum of the squares", {_NORM: "b.abs().sum()"}),
+    ("the largest element", {_NORM: "b.abs().max()"}),
+    ("the smallest element", {_NORM: "b.abs().min()"}),
+    ("elements of both signs", {_NORM: "b.sum().abs()"}),
+    ("the square of the norm", {_NORM: "b.square().sum()"}),
+    ("a mean of the squares", {_NORM: "b.square().mean().sqrt()"}),
+    ("Start from 3a", {_NORM: "2 * b.norm()"}),
+    ("what f returns", {_NORM: "b[:2].norm()"}),
+    ("nothing more to double", {"< 500": "<= 500"}),
+    ("a branch of its own", {_BRANCH: "torch.where(b > 0, b, 10 * b)"}),
+    ("isn't above 0", {_SUM: "b.sum() >= 0"}),
+    ("exchanged", {_SUM: "b.sum() < 0"}),
+    ("signs of the elements", {_SUM: "(b > 0).all()"}),
+    ("signs of the elements", {_SUM: "(b > 0).any()"}),
+    ("signs of the elements", {_SUM: "b[0] > 0"}),
+    ("is taken times 10", {_BRANCH: "b"}),
+    ("a weight for each", {_ONES: "torch.ones(2)"}),
+    ("has 2 elements", {_ONES: "torch.ones(3)"}),
+    ("a weight for each", {_ONES: "[1.0, 1.0]"}),
+    ("a weight for each", {_ONES: "torch.tensor(1.0)"}),
+    ("leaves the slope", {_ONES: "result.detach()"}),
+    ("Leave the call of `backward`", {_ONES: "result.backward()"}),
+    ("of the mean", {_ONES: "torch.full_like(result, 1 / 3)"}),
+    ("multiplies the vector", {"True": "False"}),
+    ("isn't tripled", {"3 * a": "a"}),
+    ("at most once", {"while": "if"}),
+    ("chapter's f for each", _A_NUMBER, f"{_F}    return b"),
+    ("needs alone", _A_NUMBER | {_BRANCH: "b"}, f"{_F}    return {_BRANCH}"),
+    ("begins at a tensor", {"3 * a": "(3 * a.detach()).requires_grad_()"}),
+    ("another computation", {"b = 2 * b": "b.data *= 2"}),
+    ("Compute a new one", {"b = 3 * a": "a.data *= 3; b = a"}),
+    ("any number", {"b = 3 * a": "x, y = a; b = 3 * torch.stack([x, y])"}),
+    ("for the whole vector", {".norm()": "", ".sum()": ""}),
+    (
+        "cut the graph",
+        {"3 * a": "3 * a.detach().numpy()", _NORM: "(b @ b) ** 0.5"},
+        {_BRANCH: f"torch.tensor({_BRANCH})"},
+    ),
+    ("in place", {"b = 3 * a": "a *= 3; b = a"}),
+)
 
 
 # 5.3 Slopes without a formula
@@ -313,30 +153,8 @@ def slopes_by_backward(function, x):
 @right("slopes_without_a_formula")
 def slopes_in_single_precision(function, x):
     x = x.detach().float().requires_grad_()
-    (first,) = torch.autograd.grad(
-        function(x), x, torch.ones_like(x), create_graph=True
-    )
-    return first, *torch.autograd.grad(first, x, torch.ones_like(x))
-
-
-@wrong("slopes_without_a_formula", "create_graph")
-def slopes_without_create_graph(function, x):
-    (first,) = torch.autograd.grad(function(x).sum(), x)
-    return first, *torch.autograd.grad(first.sum(), x)
-
-
-@wrong("slopes_without_a_formula", "of one number: their sum")
-def slopes_without_a_sum(function, x):
-    (first,) = torch.autograd.grad(function(x), x, create_graph=True)
-    return first, *torch.autograd.grad(first, x)
-
-
-@wrong("slopes_without_a_formula", "sum of both derivatives")
-def slopes_that_add_up(function, x):
-    function(x).sum().backward(create_graph=True)
-    first = x.grad
-    first.sum().backward()
-    return first, x.grad
+    (first,) = grad(function(x), x, torch.ones_like(x), create_graph=True)
+    return first, *grad(first, x, torch.ones_like(x))
 
 
 @wrong("slopes_without_a_formula", "exact up to rounding")
@@ -344,43 +162,6 @@ def slopes_by_differences(function, x, h=1e-4):
     x = x.detach()
     before, here, after = map(function, (x - h, x, x + h))
     return (after - before) / (2 * h), (after - 2 * here + before) / h**2
-
-
-@wrong("slopes_without_a_formula", "the first comes first")
-def slopes_exchanged(function, x):
-    return slopes_by_func(function, x)[::-1]
-
-
-@wrong("slopes_without_a_formula", "first derivative again")
-def slopes_that_are_equal(function, x):
-    first, _ = slopes_by_func(function, x)
-    return first, first
-
-
-@wrong("slopes_without_a_formula", "whatever the function")
-def slopes_of_the_sine(function, x):
-    return (x + torch.pi / 2).sin(), -x.sin()
-
-
-@wrong("slopes_without_a_formula", "differentiate the first")
-def slopes_with_a_typed_second(function, x):
-    (first,) = torch.autograd.grad(function(x).sum(), x)
-    return first, -x.sin()
-
-
-@wrong("slopes_without_a_formula", "has its own")
-def slopes_at_all_points_together(function, x):
-    return tuple(map(torch.sum, slopes_by_func(function, x)))
-
-
-@wrong("slopes_without_a_formula", "the function itself")
-def slopes_and_the_function(function, x):
-    return function(x), slopes_by_func(function, x)[0]
-
-
-@wrong("slopes_without_a_formula", "Return two tensors")
-def slopes_and_the_function_too(function, x):
-    return function(x), *slopes_by_func(function, x)
 
 
 @wrong("slopes_without_a_formula", "differences of values")
@@ -392,68 +173,49 @@ def slopes_by_rounded_differences(function, x):
 def slopes_by_differences_of_slopes(function, x, h=1e-5):
     def first(x):
         x = x.detach().requires_grad_()
-        return torch.autograd.grad(function(x).sum(), x)[0]
+        return grad(function(x).sum(), x)[0]
 
     second = (first(x + h) - first(x - h)) / (2 * h)
     return first(x), second.float()
 
 
-@wrong("slopes_without_a_formula", "minus the function")
-def slopes_by_the_rule_of_the_sine(function, x):
-    return slopes_by_func(function, x)[0], -function(x)
-
-
-@wrong("slopes_without_a_formula", "number of points")
-def slopes_of_the_mean(function, x):
-    (first,) = torch.autograd.grad(function(x).mean(), x, create_graph=True)
-    return first, *torch.autograd.grad(first.mean(), x)
-
-
-@wrong("slopes_without_a_formula", "under each of its names")
-def slopes_emptied_in_place(function, x):
-    function(x).sum().backward(create_graph=True)
-    first = x.grad
-    x.grad.zero_()
-    first.sum().backward()
-    return first, x.grad
-
-
-@wrong("slopes_without_a_formula", "left a gradient")
-def slopes_left_behind(function, x):
-    function(x).sum().backward(create_graph=True)
-    first, x.grad = x.grad, None
-    first.sum().backward()
-    return first, x.grad
-
-
-@wrong("slopes_without_a_formula", "returns one, also of one")
-def slopes_in_tuples(function, x):
-    first = torch.autograd.grad(function(x).sum(), x, create_graph=True)
-    return first, torch.autograd.grad(first[0].sum(), x)
-
-
-@wrong("slopes_without_a_formula", "holds the slope at each")
-def slopes_of_the_first_point(function, x):
-    (first,) = torch.autograd.grad(function(x)[0], x, create_graph=True)
-    return first, *torch.autograd.grad(first.sum(), x)
-
-
-@wrong("slopes_without_a_formula", "for each point")
-def slopes_with_one_dimension_more(function, x):
-    return tuple(slope[:, None] for slope in slopes_by_func(function, x))
+_BOTH = "first.detach(), second"
+_BACKWARD = {
+    "(first,) = grad(function(x).sum(), x, create_graph=True)": "function(x)."
+    "sum().backward(create_graph=True); first = x.grad",
+    "(second,) = grad(first.sum(), x)": "first.sum().backward()",
+    _BOTH: "first, x.grad",
+}
+edited(
+    "slopes_without_a_formula",
+    ("create_graph", {", create_graph=True": ""}),
+    ("of one number: their sum", {".sum()": ""}),
+    ("sum of both derivatives", _BACKWARD),
+    ("the first comes first", {_BOTH: "second, first.detach()"}),
+    ("first derivative again", {_BOTH: "first.detach(), first.detach()"}),
+    ("whatever the function", {_BOTH: "x.cos(), -x.sin()"}),
+    ("differentiate the first", {_BOTH: "first.detach(), -x.sin()"}),
+    ("has its own", {_BOTH: "first.sum(), second.sum()"}),
+    ("the function itself", {_BOTH: "function(x), first.detach()"}),
+    ("Return two tensors", {_BOTH: f"function(x), {_BOTH}"}),
+    ("minus the function", {_BOTH: "first.detach(), -function(x)"}),
+    ("number of points", {".sum()": ".mean()"}),
+    ("each of its names", _BACKWARD, {"= x.grad": "= x.grad; x.grad.zero_()"}),
+    ("left a gradient", _BACKWARD, {"t = x.grad": "t, x.grad = x.grad, None"}),
+    (
+        "returns one, also of one",
+        {"(first,)": "first", "first.sum()": "first[0].sum()"},
+        {"(second,)": "second", ".detach()": ""},
+    ),
+    ("holds the slope at each", {"function(x).sum()": "function(x)[0]"}),
+    ("for each point", {_BOTH: "first.detach()[:, None], second[:, None]"}),
+)
 
 
 # 5.4 A Jacobian by products
 
 
-@right("jacobian_by_products", "M")
-def jacobian_in_a_batch(function, x):
-    y = function(x)
-    eye = torch.eye(len(y), dtype=y.dtype)
-    return torch.autograd.grad(y, x, eye, is_grads_batched=True)[0]
-
-
-@right("jacobian_by_products", "m")
+@right("jacobian_by_products")
 def jacobian_by_backward(function, x):
     x = x.detach().requires_grad_()
     rows = []
@@ -464,134 +226,17 @@ def jacobian_by_backward(function, x):
     return rows
 
 
-@right("jacobian_by_products", "m")
+@right("jacobian_by_products")
 def jacobian_by_vmap(function, x):
     y = function(x)
 
     def row(weights):
-        return torch.autograd.grad(y, x, weights, retain_graph=True)[0]
+        return grad(y, x, weights, retain_graph=True)[0]
 
     return vmap(row)(torch.eye(len(y), dtype=y.dtype))
 
 
-@right("jacobian_by_products", "m")
-def jacobian_by_vjp(function, x):
-    y, product = vjp(function, x)
-    return torch.stack([product(e)[0] for e in torch.eye(len(y)).to(y)])
-
-
-@right("jacobian_by_products", " m")
-def jacobian_of_sums(function, x):
-    y = function(x)
-    weights = torch.ones(len(y), len(y)).tril()
-    rows = [
-        torch.autograd.grad(y, x, v, retain_graph=True)[0] for v in weights
-    ]
-    J = torch.stack(rows)
-    return torch.cat([J[:1], J.diff(dim=0)])
-
-
-wrong("jacobian_by_products", "How many rows", "n")(jacobian_in_a_batch)
-wrong("jacobian_by_products", "How many rows", "n * m")(jacobian_in_a_batch)
-wrong("jacobian_by_products", "starter cell", 4)(jacobian_in_a_batch)
-
-
-@wrong("jacobian_by_products", "torch has built", "m")
-def jacobian_by_jacrev(function, x):
-    return jacrev(function)(x)
-
-
-@wrong("jacobian_by_products", "torch has built", "m")
-def jacobian_by_functional(function, x):
-    return torch.autograd.functional.jacobian(function, x)
-
-
-@wrong("jacobian_by_products", "torch has built", "m")
-def jacobian_beside_the_products(function, x):
-    jacobian_in_a_batch(function, x)
-    return jacfwd(function)(x)
-
-
-@wrong("jacobian_by_products", "no products of `grad`", "m")
-def jacobian_by_differences(function, x, h=1e-6):
-    columns = [
-        (function(x + h * e) - function(x - h * e)) / (2 * h)
-        for e in torch.eye(len(x))
-    ]
-    return torch.stack(columns, dim=1).float()
-
-
-@wrong("jacobian_by_products", "whatever the function", "m")
-def jacobian_of_softmax(function, x):
-    return jacobian_in_a_batch(lambda x: torch.softmax(x, 0), x)
-
-
-@wrong("jacobian_by_products", "takes x, and nothing else", "m")
-def jacobian_with_a_dimension(function, x):
-    return jacobian_in_a_batch(lambda x: function(x, dim=0), x)
-
-
-@wrong("jacobian_by_products", "takes x, and nothing else", "m")
-def jacobian_with_a_number(function, x):
-    return jacobian_in_a_batch(lambda x: function(x, 0), x)
-
-
-@wrong("jacobian_by_products", "the weights are 1", "m")
-def jacobian_of_equal_rows(function, x):
-    return jacobian_by_one_call(function, x).expand(len(function(x)), -1)
-
-
-@wrong("jacobian_by_products", "a row for each output", "m")
-def jacobian_with_a_row_for_each_input(function, x):
-    J = jacobian_in_a_batch(function, x)
-    return J[: len(x)]
-
-
-@wrong("jacobian_by_products", "here of one tensor", "m")
-def jacobian_of_tuples(function, x):
-    y = function(x)
-    eye = torch.eye(len(y))
-    return [torch.autograd.grad(y, x, v, retain_graph=True) for v in eye]
-
-
-@wrong("jacobian_by_products", "here fewer", "m")
-def jacobian_of_four_elements(function, x):
-    y = function(x)
-    rows = [
-        torch.autograd.grad(y[i], x, retain_graph=True)[0] for i in range(4)
-    ]
-    return torch.stack(rows)
-
-
-@wrong("jacobian_by_products", "anew for each row", "m")
-def jacobian_of_a_freed_graph(function, x):
-    y = function(x)
-    eye = torch.eye(len(y))
-    return torch.stack([torch.autograd.grad(y, x, v)[0] for v in eye])
-
-
-@wrong("jacobian_by_products", "don't fit the output", "m")
-def jacobian_of_four_outputs(function, x):
-    y = function(x)
-    rows = [
-        torch.autograd.grad(y, x, v, retain_graph=True)[0]
-        for v in torch.eye(4)
-    ]
-    return torch.stack(rows)
-
-
-@wrong("jacobian_by_products", "exchanged", "m")
-def jacobian_by_columns(function, x):
-    return jacobian_in_a_batch(function, x).T
-
-
-@wrong("jacobian_by_products", "added up", "m")
-def jacobian_by_one_call(function, x):
-    y = function(x)
-    return torch.autograd.grad(y, x, torch.ones_like(y))[0]
-
-
-@wrong("jacobian_by_products", "adds to `grad`", "m")
+@wrong("jacobian_by_products", "adds to `grad`")
 def jacobian_that_adds_up(function, x):
     rows = []
     for i in range(len(function(x))):
@@ -600,45 +245,69 @@ def jacobian_that_adds_up(function, x):
     return torch.stack(rows)
 
 
-@wrong("jacobian_by_products", "Stack the rows", "m")
-def jacobian_in_a_line(function, x):
-    return torch.cat(list(jacobian_in_a_batch(function, x)))
-
-
-@wrong("jacobian_by_products", "one tensor", "m")
-def jacobian_in_a_list(function, x):
-    return list(jacobian_in_a_batch(function, x))
-
-
-@wrong("jacobian_by_products", "It takes as many calls", "m")
-def jacobian_that_is_square(function, x):
-    y = function(x)
-    rows = [
-        torch.autograd.grad(y, x, v, retain_graph=True)[0]
-        for v in torch.eye(len(x))
-    ]
-    return torch.stack(rows)
-
-
-@wrong("jacobian_by_products", "Stack the rows", "m")
-def jacobian_squeezed(function, x):
-    return jacobian_in_a_batch(function, x).squeeze()
-
-
-@wrong("jacobian_by_products", "a 1 in place i", "m")
-def jacobian_of_the_diagonal(function, x):
-    return torch.diag(jacobian_by_one_call(function, x))
+_Y, _ROWS = "y = function(x)", "torch.stack(rows)"
+_ROW = "grad(y, x, weights, retain_graph=True)[0]"
+_EYE = "weights in torch.eye(len(y)).to(y)"
+also_right(
+    "jacobian_by_products",
+    (
+        {_ROWS: "grad(y, x, eye, is_grads_batched=True)[0]", '"m"': '"M"'},
+        {_Y: f"{_Y}; eye = torch.eye(len(y)).to(y)"},
+    ),
+    {
+        _Y: "y, product = torch.func.vjp(function, x)",
+        _ROW: "product(weights)[0]",
+    },
+    (
+        {_EYE: "weights in torch.ones(len(y), len(y)).tril()", '"m"': '" m"'},
+        {_ROWS: "torch.stack([b - a for a, b in pairwise([0 * x, *rows])])"},
+    ),
+)
+edited(
+    "jacobian_by_products",
+    ("How many rows", {'"m"': '"n"'}),
+    ("How many rows", {'"m"': '"n * m"'}),
+    ("starter cell", {'"m"': "4"}),
+    ("torch has built", {_Y: "return jacrev(function)(x)"}),
+    (
+        "torch has built",
+        {_Y: "return torch.autograd.functional.jacobian(function, x)"},
+    ),
+    ("torch has built", {_ROWS: "torch.func.jacfwd(function)(x)"}),
+    (
+        "no products of `grad`",
+        {_ROW: "(function(x + h) - function(x - h)) / 2e-6"},
+        {_EYE: "h in 1e-6 * torch.eye(len(x)).to(x)"},
+        {_ROWS: "torch.stack(rows, dim=1).float()"},
+    ),
+    ("whatever the function", {_Y: "y = torch.softmax(x, 0)"}),
+    ("takes x, and nothing else", {_Y: "y = function(x, dim=0)"}),
+    ("takes x, and nothing else", {_Y: "y = function(x, 0)"}),
+    ("the weights are 1", {"x, weights": "x, torch.ones_like(y)"}),
+    ("a row for each output", {_ROWS: f"{_ROWS}[: len(x)]"}),
+    ("here of one tensor", {"[0]": "", _ROWS: "rows"}),
+    ("here fewer", {"y, x, weights": "y[i], x", _EYE: "i in range(4)"}),
+    ("anew for each row", {", retain_graph=True": ""}),
+    ("don't fit the output", {"len(y)": "4"}),
+    ("exchanged", {_ROWS: f"{_ROWS}.T"}),
+    ("added up", {_Y: f"{_Y}; return grad(y, x, torch.ones_like(y))[0]"}),
+    ("Stack the rows", {_ROWS: "torch.cat(rows)"}),
+    ("one tensor", {_ROWS: "rows"}),
+    ("It takes as many calls", {"len(y)": "len(x)"}),
+    ("Stack the rows", {_ROWS: f"{_ROWS}.squeeze()"}),
+    ("a 1 in place i", {_ROWS: "torch.diag(sum(rows))"}),
+)
 
 
 # 5.5 What second derivatives cost
 
 
-@right("what_second_derivatives_cost", "more and more")
+@right("what_second_derivatives_cost")
 def count_recursively(value, u, times=3):
     here = [len(graph_of(value).nodes)]
     if not times:
         return here
-    (slope,) = torch.autograd.grad(value, u, create_graph=True)
+    (slope,) = grad(value, u, create_graph=True)
     return here + count_recursively(slope, u, times - 1)
 
 
@@ -653,167 +322,70 @@ def count_without_graph_of(value, u):
                 seen.add(node)
                 waiting += [source for source, _ in node.next_functions]
         counts[order] = len(seen)
-        (value,) = torch.autograd.grad(value, u, create_graph=True)
+        (value,) = grad(value, u, create_graph=True)
     return counts
 
 
-@right("what_second_derivatives_cost", "more and more")
-def count_by_backward(value, u):
-    counts = [len(graph_of(value))]
-    for _ in range(3):
-        value.backward(create_graph=True)
-        value, u.grad = u.grad, None
-        counts.append(len(graph_of(value)))
-    return tuple(counts)
-
-
-@wrong("what_second_derivatives_cost", "derivative before it", "more and more")
-def count_one_function(value, u):
-    v = u.detach().requires_grad_()
-    return count_recursively(v.sin().exp(), v)
-
-
-wrong("what_second_derivatives_cost", "product rule", "the same number")(
-    count_recursively
+_GRAD = "(value,) = grad(value, u, create_graph=True)"
+_COUNT, _COUNTS = "len(graph_of(value))", "return counts"
+_APPEND, _MORE = f"append({_COUNT})", '"more and more"'
+_BY_BACKWARD = "value.backward(create_graph=True); value = u.grad"
+also_right(
+    "what_second_derivatives_cost",
+    {
+        _GRAD: f"{_BY_BACKWARD}; u.grad = None",
+        _COUNTS: "return tuple(counts)",
+    },
 )
-wrong("what_second_derivatives_cost", "product rule", "fewer and fewer")(
-    count_recursively
+edited(
+    "what_second_derivatives_cost",
+    (
+        "derivative before it",
+        {"counts =": "u = u.detach().requires_grad_(); counts ="},
+        {"counts =": "value = u.sin().exp(); counts ="},
+    ),
+    ("product rule", {_MORE: '"the same number"'}),
+    ("product rule", {_MORE: '"fewer and fewer"'}),
+    ("starter cell", {_MORE: '"more"'}),
+    ("create_graph", {"create_graph": "retain_graph"}),
+    ("create_graph", {"for _": "for i", "graph=True": "graph=i < 2"}),
+    (
+        "derivative before it",
+        {_GRAD: _BY_BACKWARD},
+        {_COUNTS: "u.grad = None; return counts"},
+    ),
+    ("third derivative is missing", {"range(3)": "range(2)"}),
+    ("The value itself", {_COUNTS: "return counts[1:]"}),
+    ("The leaf is a node", {_COUNT: f"{_COUNT} - 1"}),
+    ("These are the edges", {_COUNT: "graph_of(value).number_of_edges()"}),
+    ("a tuple, of one", {"(value,) =": "value ="}),
+    ("can't be counted", {_APPEND: "append(1)", ", create_graph=True": ""}),
+    ("the last that is asked", {"range(3)": "range(4)"}),
+    (
+        "three times",
+        {"(value,) =": "(first,) =", _APPEND: "append(len(graph_of(first)))"},
+    ),
+    ("those before it", {_COUNTS: "return torch.tensor(counts).cumsum(0)"}),
+    (
+        "nodes that are added",
+        {_COUNTS: "return torch.tensor([0, *counts]).diff()"},
+    ),
+    (
+        "These aren't the nodes",
+        {_COUNT: "ways(value.grad_fn)"},
+        "def ways(node):\n"
+        "    return 1 + sum(ways(n) for n, _ in node.next_functions if n)",
+    ),
+    ("four times", {"(value,) =": "(slope,) ="}),
 )
-wrong("what_second_derivatives_cost", "starter cell", "more")(
-    count_recursively
-)
-MORE = "more and more"
-
-
-@wrong("what_second_derivatives_cost", "create_graph", MORE)
-def count_without_create_graph(value, u):
-    counts = [len(graph_of(value))]
-    for _ in range(3):
-        (value,) = torch.autograd.grad(value, u, retain_graph=True)
-        counts.append(len(graph_of(value)))
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "create_graph", MORE)
-def count_with_a_last_one_unrecorded(value, u):
-    counts = [len(graph_of(value))]
-    for order in range(3):
-        (value,) = torch.autograd.grad(value, u, create_graph=order < 2)
-        counts.append(len(graph_of(value)))
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "derivative before it", MORE)
-def count_what_backward_adds_up(value, u):
-    counts = [len(graph_of(value))]
-    for _ in range(3):
-        value.backward(create_graph=True)
-        value = u.grad
-        counts.append(len(graph_of(value)))
-    u.grad = None
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "third derivative is missing", MORE)
-def count_to_the_second(value, u):
-    return count_recursively(value, u, 2)
-
-
-@wrong("what_second_derivatives_cost", "The value itself", MORE)
-def count_from_the_first(value, u):
-    return count_recursively(value, u)[1:]
-
-
-@wrong("what_second_derivatives_cost", "The leaf is a node", MORE)
-def count_operations(value, u):
-    return [count - 1 for count in count_recursively(value, u)]
-
-
-@wrong("what_second_derivatives_cost", "These are the edges", MORE)
-def count_edges(value, u):
-    counts = []
-    for _ in range(4):
-        counts.append(graph_of(value).number_of_edges())
-        (value,) = torch.autograd.grad(value, u, create_graph=True)
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "a tuple, of one", MORE)
-def count_tuples(value, u):
-    counts = [len(graph_of(value))]
-    for _ in range(3):
-        value = torch.autograd.grad(value, u, create_graph=True)
-        counts.append(len(graph_of(value)))
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "can't be counted", MORE)
-def count_without_a_graph_of_the_sum(value, u):
-    counts = [len(graph_of(value))]
-    for _ in range(3):
-        (value,) = torch.autograd.grad(value, u)
-        value.requires_grad_(value.grad_fn is not None)
-        counts.append(1)
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "the last that is asked", MORE)
-def count_to_the_fourth(value, u):
-    return count_recursively(value, u, 4)
-
-
-@wrong("what_second_derivatives_cost", "first derivative, three", MORE)
-def count_the_first_again(value, u):
-    value, first, *_ = count_recursively(value, u)
-    return [value, first, first, first]
-
-
-@wrong("what_second_derivatives_cost", "those before it", MORE)
-def count_all_so_far(value, u):
-    return np.cumsum(count_recursively(value, u))
-
-
-@wrong("what_second_derivatives_cost", "nodes that are added", MORE)
-def count_what_is_added(value, u):
-    return np.diff(count_recursively(value, u), prepend=0)
-
-
-@wrong("what_second_derivatives_cost", "These aren't the nodes", MORE)
-def count_each_way(value, u):
-    def ways(node):
-        return 1 + sum(ways(n) for n, _ in node.next_functions if n)
-
-    counts = [ways(value.grad_fn)]
-    for _ in range(3):
-        (value,) = torch.autograd.grad(value, u, create_graph=True)
-        counts.append(ways(value.grad_fn))
-    return counts
-
-
-@wrong("what_second_derivatives_cost", "four times", MORE)
-def count_the_value_again(value, u):
-    return [len(graph_of(value))] * 4
 
 
 # 5.6 A function of your own
 
-
-class Straight(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, X):
-        return torch.round(X)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad
+_MOVES = {"torch.round": False, "StraightRound.apply": True}
 
 
-SLOPES = {"true": 0, "claimed": 1}
-FACTS = (SLOPES, False, {"torch.round": False, "StraightRound.apply": True})
-right("function_of_your_own", *FACTS)(Straight)
-
-
-@right("function_of_your_own", {"true": 0.0, "claimed": 1.0}, *FACTS[1:])
+@right("function_of_your_own", {"true": 0.0, "claimed": 1.0}, False, _MOVES)
 class StraightBySetup(torch.autograd.Function):
     @staticmethod
     def forward(X):
@@ -828,333 +400,110 @@ class StraightBySetup(torch.autograd.Function):
         return gradient.clone().reshape(ctx.shape)
 
 
-@wrong("function_of_your_own", "cuts the fraction off", *FACTS)
-class StraightTrunc(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.int().float()
-
-
-@wrong("function_of_your_own", "rounds down", *FACTS)
-class StraightFloor(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.floor()
-
-
-@wrong("function_of_your_own", "Nothing is rounded", *FACTS)
-class StraightNothing(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        X.round()
-        return X.clone()
-
-
-@wrong("function_of_your_own", "keep its fraction", *FACTS)
-class StraightInPlace(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round_()
-
-
-@wrong("function_of_your_own", "nearest whole number", *FACTS)
-class StraightToTenths(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round(decimals=1) + 0.1
-
-
-@wrong("function_of_your_own", "It is a static method", *FACTS)
-class StraightWithSelf(torch.autograd.Function):
-    def forward(self, ctx, X):
-        return X.round()
-
-    def backward(self, ctx, grad):
-        return grad
-
-
-@wrong("function_of_your_own", "the function claims", *FACTS)
-class StraightOnes(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return torch.ones_like(grad)
-
-
-@wrong("function_of_your_own", "true gradient", *FACTS)
-class StraightZeros(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return 0 * grad
-
-
-@wrong("function_of_your_own", "is rounded, too", *FACTS)
-class StraightBothWays(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad.round()
-
-
-@wrong("function_of_your_own", "no part in it", *FACTS)
-class StraightTimesInput(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        ctx.save_for_backward(X)
-        return X.round()
-
-    @staticmethod
-    def backward(ctx, grad):
-        (X,) = ctx.saved_tensors
-        return grad * X
-
-
-@wrong("function_of_your_own", "X gets no gradient", *FACTS)
-class StraightWithoutReturn(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        grad.clone()
-
-
-@wrong("function_of_your_own", "isn't the one that went in", *FACTS)
-class StraightHalved(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad / 2
-
-
-@wrong("function_of_your_own", "one gradient for each", *FACTS)
-class StraightWithTwoGradients(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad, grad
-
-
-@wrong("function_of_your_own", "of any shape", *FACTS)
-class StraightOverNumbers(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return torch.tensor([round(x.item()) for x in X]).to(X)
-
-
-@wrong("function_of_your_own", "of any shape", *FACTS)
-class StraightOfLines(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round().flatten() if X.dim() else X.round()
-
-
-@wrong("function_of_your_own", "another shape", *FACTS)
-class StraightAddedUp(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad.sum()
-
-
-@wrong("function_of_your_own", "without limits", *FACTS)
-class StraightBetweenTens(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round().clamp(-10, 10)
-
-
-@wrong("function_of_your_own", "without limits", *FACTS)
-class StraightClipped(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad.clamp(-100, 100)
-
-
-@wrong("function_of_your_own", "without limits", *FACTS)
-class StraightNearZero(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        ctx.save_for_backward(X)
-        return X.round()
-
-    @staticmethod
-    def backward(ctx, grad):
-        (X,) = ctx.saved_tensors
-        return grad * (X.abs() < 10)
-
-
-@wrong("function_of_your_own", "data type changes", *FACTS)
-class StraightSingle(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round().float()
-
-
-@wrong("function_of_your_own", "for integers", *FACTS)
-class StraightIntegers(Straight):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round().long()
-
-
-@wrong("function_of_your_own", "others may need it", *FACTS)
-class StraightOnTheSpot(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        grad *= 2
-        return grad / 2
-
-
-@wrong("function_of_your_own", "no `backward` yet", *FACTS)
-class StraightOneWay(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, X):
-        return X.round()
-
-
-@wrong("function_of_your_own", "gradient for each input", *FACTS)
-class StraightWithoutContext(Straight):
-    @staticmethod
-    def backward(grad):
-        return grad
-
-
-@wrong("function_of_your_own", "only it calls", *FACTS)
-class StraightByAnotherWay(Straight):
-    @classmethod
-    def apply(cls, X):
-        return X + (X.round() - X).detach()
-
-
-@wrong("function_of_your_own", "of any shape", *FACTS)
-class StraightOfOneLineBack(Straight):
-    @staticmethod
-    def backward(ctx, grad):
-        return grad.flatten()
-
-
-wrong("function_of_your_own", "flat", {**SLOPES, "true": 1}, *FACTS[1:])(
-    Straight
-)
-wrong("function_of_your_own", "flat", {**SLOPES, "true": inf}, *FACTS[1:])(
-    Straight
-)
-wrong("function_of_your_own", "claims", {**SLOPES, "claimed": 0}, *FACTS[1:])(
-    Straight
-)
-wrong("function_of_your_own", "small changes", SLOPES, True, FACTS[2])(
-    Straight
-)
-wrong(
-    "function_of_your_own", "is a number", {**SLOPES, "true": None}, *FACTS[1:]
-)(Straight)
-wrong(
+_X, _BACK = "X.round()", "return grad"
+_SAVED = {"return X": "ctx.save_for_backward(X); return X"}
+also_right("function_of_your_own", {_X: "torch.round(X)"})
+edited(
     "function_of_your_own",
-    "without quotes",
-    {**SLOPES, "true": "0"},
-    *FACTS[1:],
-)(Straight)
-wrong(
-    "function_of_your_own",
-    "Which gradient comes",
-    SLOPES,
-    False,
-    {"torch.round": True, "StraightRound.apply": True},
-)(Straight)
-wrong(
-    "function_of_your_own",
-    "passed on to w",
-    SLOPES,
-    False,
-    {"torch.round": False, "StraightRound.apply": False},
-)(Straight)
+    ("cuts the fraction off", {_X: "X.int().float()"}),
+    ("rounds down", {_X: "X.floor()"}),
+    ("Nothing is rounded", {"return X": "X.round(); return X.clone() # X"}),
+    ("keep its fraction", {_X: "X.round_()"}),
+    ("nearest whole number", {_X: "X.round(decimals=1) + 0.1"}),
+    (
+        "It is a static method",
+        {"    @staticmethod\n": "", "(ctx": "(self, ctx"},
+    ),
+    ("the function claims", {_BACK: "return torch.ones_like(grad)"}),
+    ("true gradient", {_BACK: "return 0 * grad"}),
+    ("is rounded, too", {_BACK: "return grad.round()"}),
+    ("no part in it", _SAVED, {_BACK: f"{_BACK} * ctx.saved_tensors[0]"}),
+    ("X gets no gradient", {_BACK: "grad.clone()"}),
+    ("isn't the one that went in", {_BACK: "return grad / 2"}),
+    ("one gradient for each", {_BACK: "return grad, grad"}),
+    ("of any shape", {_X: "torch.tensor([round(x.item()) for x in X]).to(X)"}),
+    ("of any shape", {_X: "(X.round().flatten() if X.dim() else X.round())"}),
+    ("another shape", {_BACK: "return grad.sum()"}),
+    ("without limits", {_X: "X.round().clamp(-10, 10)"}),
+    ("without limits", {_BACK: "return grad.clamp(-100, 100)"}),
+    (
+        "without limits",
+        _SAVED,
+        {_BACK: f"{_BACK} * (ctx.saved_tensors[0].abs() < 10)"},
+    ),
+    ("data type changes", {_X: "X.round().float()"}),
+    ("for integers", {_X: "X.round().long()"}),
+    ("others may need it", {_BACK: "grad *= 2; return grad / 2"}),
+    (
+        "no `backward` yet",
+        {"@staticmethod\n    def backward(ctx, grad):\n    ": "# "},
+    ),
+    ("gradient for each input", {"(ctx, grad)": "(grad)"}),
+    (
+        "only it calls",
+        {"static": "class", "forward(ctx": "apply(cls"},
+        {_X: "X + (X.round() - X).detach()"},
+    ),
+    ("of any shape", {_BACK: "return grad.flatten()"}),
+    ("flat", {'"true": 0': '"true": 1'}),
+    ("flat", {'"true": 0': '"true": math.inf'}),
+    ("claims", {'"claimed": 1': '"claimed": 0'}),
+    ("small changes", {"passes = False": "passes = True"}),
+    ("is a number", {'"true": 0': '"true": None'}),
+    ("without quotes", {'"true": 0': '"true": "0"'}),
+    ("Which gradient comes", {'round": False': 'round": True'}),
+    ("passed on to w", {'apply": True': 'apply": False'}),
+)
 
 
 # 5.7 The leaf that got lost
 
-LEAVES = {"double": False, "float": True, "cpu": True, "cuda": False}
 
-
-@right("leaf_that_got_lost", "ones", LEAVES)
+@right("leaf_that_got_lost")
 def leaf_by_dtype():
     return torch.tensor([1.0, 1.0], dtype=torch.float64, requires_grad=True)
 
 
-@right("leaf_that_got_lost", "Ones", LEAVES)
-def leaf_of_the_lost_one():
-    t = torch.ones(2, requires_grad=True).double().detach()
-    return torch.nn.Parameter(t)
-
-
-def leaves(**changes):
-    return {**LEAVES, **changes}
-
-
-LOST = "leaf_that_got_lost"
-wrong(LOST, "where the graph ends", "t", LEAVES)(leaf_by_dtype)
-wrong(LOST, "starter cell", "t.grad", LEAVES)(leaf_by_dtype)
-wrong(LOST, "take a new tensor", "ones", leaves(double=True))(leaf_by_dtype)
-wrong(LOST, "Nothing is left", "ones", leaves(float=False))(leaf_by_dtype)
-wrong(LOST, "Nothing is left", "ones", leaves(cpu=False))(leaf_by_dtype)
-wrong(LOST, "take a new tensor", "ones", leaves(cuda=True))(leaf_by_dtype)
-
-
-@wrong(LOST, "ask for the gradient last", "ones", LEAVES)
-def leaf_that_is_lost():
-    return torch.ones(2, requires_grad=True).double()
-
-
-@wrong(LOST, "makes no leaf", "ones", LEAVES)
-def leaf_that_retains():
-    t = torch.ones(2, requires_grad=True).double()
-    t.retain_grad()
-    return t
-
-
-@wrong(LOST, "gets none", "ones", LEAVES)
-def leaf_that_asks_for_nothing():
-    return torch.ones(2).double()
-
-
-@wrong(LOST, "gets none", "ones", LEAVES)
-def leaf_that_is_detached():
-    return torch.ones(2, requires_grad=True).double().detach()
-
-
-@wrong(LOST, "what earlier calls", "ones", LEAVES)
-def leaf_that_is_the_same(kept=leaf_by_dtype()):  # noqa: B008
-    return kept
-
-
-@wrong(LOST, "what earlier calls", "ones", LEAVES)
-def leaf_that_is_used(kept=leaf_by_dtype()):  # noqa: B008
-    kept.sum().backward()
-    return kept
-
-
-@wrong(LOST, "a gradient already", "ones", LEAVES)
-def leaf_with_a_gradient():
-    t = leaf_by_dtype()
-    t.sum().backward()
-    return t
-
-
-@wrong(LOST, "stays out of every graph", "ones", LEAVES)
-def leaf_of_inference():
-    with torch.inference_mode():
-        return leaf_by_dtype()
-
-
-@wrong(LOST, "64 bits", "ones", LEAVES)
-def leaf_in_single_precision():
-    return torch.ones(2, requires_grad=True)
-
-
-@wrong(LOST, "two ones", "ones", LEAVES)
-def leaf_that_is_not_returned():
-    t = torch.ones(2).double()
-    t.requires_grad_()
+_CONVERTED = "torch.ones(2).double().requires_grad_()"
+_LOST = "torch.ones(2, requires_grad=True).double()"
+also_right(
+    "leaf_that_got_lost",
+    {_CONVERTED: f"torch.nn.Parameter({_LOST}.detach())", '"ones"': '"Ones"'},
+)
+edited(
+    "leaf_that_got_lost",
+    ("where the graph ends", {'"ones"': '"t"'}),
+    ("starter cell", {'"ones"': '"t.grad"'}),
+    ("take a new tensor", {'"double": False': '"double": True'}),
+    ("Nothing is left", {'"float": True': '"float": False'}),
+    ("Nothing is left", {'"cpu": True': '"cpu": False'}),
+    ("take a new tensor", {'"cuda": False': '"cuda": True'}),
+    ("ask for the gradient last", {_CONVERTED: _LOST}),
+    (
+        "makes no leaf",
+        {f"return {_CONVERTED}": f"t = {_LOST}; t.retain_grad(); return t"},
+    ),
+    ("gets none", {".requires_grad_()": ""}),
+    ("gets none", {_CONVERTED: f"{_LOST}.detach()"}),
+    ("what earlier calls", "make_t = lambda t=make_t(): t"),
+    (
+        "what earlier calls",
+        "def make_t(t=make_t()):\n    t.sum().backward()\n    return t",
+    ),
+    (
+        "a gradient already",
+        {"return": "t =", "grad_()": "grad_(); t.sum().backward(); return t"},
+    ),
+    ("out of every graph", {"return": "with torch.inference_mode(): return"}),
+    ("64 bits", {".double()": ""}),
+    ("two ones", {"return": "t ="}),
+)
 
 
 # 5.8 A log that grows
 
-NODES = {1: 4, 2: 7, 100: 301}
 
-
-@right("log_that_grows", NODES)
+@right("log_that_grows")
 def train_by_sgd(loss_of, steps):
     net = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(net.weight)
@@ -1169,77 +518,7 @@ def train_by_sgd(loss_of, steps):
     return net.weight, np.mean(log)
 
 
-@right("log_that_grows", NODES)
-def train_by_grad(loss_of, steps):
-    w, total = torch.zeros(()), torch.zeros((), dtype=torch.double)
-    for _ in range(steps):
-        w = w.detach().requires_grad_()
-        loss = loss_of(w)
-        total += loss.detach()
-        w = w - 0.1 * torch.autograd.grad(loss, w)[0]
-    return [w.item(), total / steps]
-
-
-def training(log, zero=True, lr=0.1, step=True, mean=True, loss_alone=False):
-    def answer(loss_of, steps):
-        w = torch.tensor(0.0, requires_grad=True)
-        total = 0
-        for _ in range(steps):
-            loss = loss_of(w)
-            if zero:
-                w.grad = None
-            loss.backward()
-            with torch.no_grad():
-                w -= lr * w.grad * step
-            total = log(loss) + (0 if loss_alone else total)
-        return w, total / steps if mean else total
-
-    answer.__name__ = "train_wrong"
-    return answer
-
-
-def item(loss):
-    return loss.item()
-
-
-def itself(loss):
-    return loss
-
-
-GROWS = "log_that_grows"
-right(GROWS, NODES)(training(torch.detach))
-wrong(GROWS, "keeps a loss with its graph", NODES)(training(itself))
-wrong(GROWS, "keeps a loss with its graph", NODES)(training(torch.clone))
-wrong(GROWS, "add up in", NODES)(training(item, zero=False))
-wrong(GROWS, "has not moved", NODES)(training(item, step=False))
-wrong(GROWS, "starter cell has it", [4, 7, 301])(train_by_sgd)
-wrong(GROWS, "subtracts 0.1", NODES)(training(item, lr=0.2))
-wrong(GROWS, "sum of the losses.", NODES)(training(item, mean=False))
-wrong(GROWS, "last step", NODES)(training(item, mean=False, loss_alone=True))
-wrong(GROWS, "each from before", NODES)(training(item, loss_alone=True))
-wrong(GROWS, "each operation is a node", {**NODES, 1: 3})(train_by_grad)
-wrong(GROWS, "The leaf is the same", {**NODES, 2: 8})(train_by_grad)
-wrong(GROWS, "Each step adds", {**NODES, 100: 300})(train_by_grad)
-
-
-@wrong(GROWS, "keeps a loss with its graph", NODES)
-def train_with_a_number_at_the_end(loss_of, steps):
-    w, total = training(itself)(loss_of, steps)
-    return w.item(), total.item()
-
-
-@wrong(GROWS, "keeps a loss with its graph", NODES)
-def train_with_a_list(loss_of, steps):
-    losses = []
-
-    def kept(loss):
-        losses.append(loss)
-        return loss.item()
-
-    return training(kept)(loss_of, steps)
-
-
-@right(GROWS, NODES)
+@right("log_that_grows")
 def train_a_network(loss_of, steps):
     net = torch.nn.Linear(1, 1, bias=False, dtype=torch.double)
     torch.nn.init.zeros_(net.weight)
@@ -1254,162 +533,84 @@ def train_a_network(loss_of, steps):
     return net.weight.detach(), total / steps
 
 
-@wrong(GROWS, "is no leaf", NODES)
-def train_with_a_lost_leaf(loss_of, steps):
-    w, total = torch.tensor(0.0, requires_grad=True), 0
-    for _ in range(steps):
-        loss = loss_of(w)
-        loss.backward()
-        w = w - 0.1 * w.grad
-        total += loss.item()
-    return w, total / steps
-
-
-@wrong(GROWS, "all steps before it", NODES)
-def train_with_a_history(loss_of, steps):
-    w, total = torch.tensor(0.0, requires_grad=True), 0
-    for _ in range(steps):
-        loss = loss_of(w)
-        w = w - 0.1 * torch.autograd.grad(loss, w, retain_graph=True)[0]
-        total += loss.item()
-    return w, total / steps
-
-
-@right(GROWS, NODES)
+@right("log_that_grows")
 def train_by_func(loss_of, steps):
     w, total = torch.zeros(()), 0.0
     for _ in range(steps):
-        slope, loss = torch.func.grad_and_value(loss_of)(w)
+        slope, loss = grad_and_value(loss_of)(w)
         w, total = w - 0.1 * slope, total + loss.item()
     return w, total / steps
 
 
-@wrong(GROWS, "Call it once in each", NODES)
-def train_with_a_call_for_the_log(loss_of, steps):
-    w, log = torch.zeros((), requires_grad=True), []
-    for _ in range(steps):
-        log.append(float(loss_of(w.detach())))
-        w.grad = None
-        loss_of(w).backward()
-        w.data -= 0.1 * w.grad
-    return w, sum(log) / len(log)
-
-
-@wrong(GROWS, "Call it once in each", NODES)
-def train_for_the_loss_after_the_step(loss_of, steps):
-    w, total = torch.zeros((), requires_grad=True), 0
-    for _ in range(steps):
-        w.grad = None
-        loss_of(w).backward()
-        w.data -= 0.1 * w.grad
-        total += loss_of(w.detach()).item()
-    return w, total / steps
-
-
-@wrong(GROWS, "as often as `steps` says", NODES)
-def train_for_a_hundred_steps(loss_of, steps):
-    return training(item)(loss_of, 100)
-
-
-@wrong(GROWS, "as often as `steps` says", NODES)
-def train_until_it_is_good(loss_of, steps):
-    w, total = torch.zeros((), requires_grad=True), 0
-    for _ in range(steps):
-        loss = loss_of(w)
-        w.grad = None
-        loss.backward()
-        w.data -= 0.1 * w.grad
-        total += loss.item()
-        if loss < 1e-6:
-            break
-    return w, total / steps
-
-
-@wrong(GROWS, "keeps a loss with its graph", NODES)
-def train_with_a_log_cut_now_and_then(loss_of, steps):
-    w, total = torch.zeros((), requires_grad=True), 0
-    for step in range(steps):
-        loss = loss_of(w)
-        w.grad = None
-        loss.backward()
-        w.data -= 0.1 * w.grad
-        total = total + loss
-        if step % 2:
-            total = total.detach()
-    return w, total.detach() / steps
-
-
-@wrong(GROWS, "the mean: w comes first", NODES)
-def train_turned_round(loss_of, steps):
-    return training(item)(loss_of, steps)[::-1]
-
-
-@wrong(GROWS, "noted too early", NODES)
-def train_with_an_old_weight(loss_of, steps):
-    w, total = torch.zeros((), requires_grad=True), 0
-    for _ in range(steps):
-        loss = loss_of(w)
-        w.grad = None
-        loss.backward()
-        before = w.item()
-        w.data -= 0.1 * w.grad
-        total += loss.item()
-    return before, total / steps
-
-
-@wrong(GROWS, "refuses to record", NODES)
-def train_in_the_open(loss_of, steps):
-    w, total = torch.zeros((), requires_grad=True), 0
-    for _ in range(steps):
-        loss = loss_of(w)
-        loss.backward()
-        w -= 0.1 * w.grad
-        total += loss.item()
-    return w, total / steps
-
-
-def square(w):
-    return (w - 3) ** 2
-
-
-@wrong(GROWS, "Another loss may be given", NODES)
-def train_by_a_loss_of_its_own(loss_of, steps):
-    return training(itself)(square, steps)
-
-
-@wrong(GROWS, "Another loss may be given", NODES)
-def train_beside_the_loss(loss_of, steps):
-    return training(lambda loss: (loss_of(torch.zeros(())), loss.item())[1])(
-        square, steps
-    )
-
-
-@wrong(GROWS, "Another loss may be given", NODES)
-def train_by_slopes_of_its_own(loss_of, steps):
-    w, total = 0.0, 0.0
-    for _ in range(steps):
-        total += loss_of(torch.tensor(w)).item()
-        w -= 0.1 * 2 * (w - 3)
-    return w, total / steps
-
-
-@wrong(GROWS, "Another loss may be given", NODES)
-def train_with_a_log_of_its_own(loss_of, steps):
-    w, total = torch.tensor(0.0, requires_grad=True), 0
-    for _ in range(steps):
-        w.grad = None
-        loss_of(w).backward()
-        total = total + (w.detach() - 3) ** 2
-        w.data -= 0.1 * w.grad
-    return w, total / steps
-
-
-@wrong(GROWS, "Return two values", NODES)
-def train_for_the_mean_alone(loss_of, steps):
-    return training(item)(loss_of, steps)[1]
-
-
-@wrong(GROWS, "Return two values", NODES)
-def train_and_answer_in_words(loss_of, steps):
-    w, mean = training(item)(loss_of, steps)
-    return w, f"the mean is {mean}"
+_CALL, _ITEM, _MEAN = "loss = loss_of(w)", "loss.item()", "total / steps"
+_ADD = f"total = total + {_ITEM}"
+_STEP = "with torch.no_grad():\n            w -= 0.1 * w.grad"
+_SLOPE = "(slope,) = grad(loss, w, retain_graph=True)"
+_W = "w = w - 0.1 * slope"
+also_right(
+    "log_that_grows",
+    {_ITEM: "loss.detach()", "w.item()": "w"},
+    (
+        {_CALL: f"w = w.detach().requires_grad_(); {_CALL}"},
+        {"loss.backward()": _SLOPE, _STEP: _W, _ITEM: "loss.detach()"},
+    ),
+)
+edited(
+    "log_that_grows",
+    ("keeps a loss", {".item()": ""}),
+    ("keeps a loss", {_ITEM: "loss.clone()"}),
+    ("add up in", {"w.grad = None": ""}),
+    ("has not moved", {"w -= 0.1": "w - 0.1"}),
+    ("starter cell has it", {"{1: 4, 2: 7, 100: 301}": "[4, 7, 301]"}),
+    ("subtracts 0.1", {"0.1": "0.2"}),
+    ("sum of the losses.", {_MEAN: "total"}),
+    ("last step", {"total + loss": "loss", _MEAN: "total"}),
+    ("each from before", {"total + loss": "loss"}),
+    ("each operation is a node", {"1: 4": "1: 3"}),
+    ("The leaf is the same", {"2: 7": "2: 8"}),
+    ("Each step adds", {"301": "300"}),
+    ("keeps a loss", {_ITEM: "loss", _MEAN: f"float({_MEAN})"}),
+    (
+        "keeps a loss",
+        {
+            "), 0": "), []",
+            _ADD: "total.append(loss)",
+            "total /": "sum(total) /",
+        },
+    ),
+    ("is no leaf", {_STEP: "w = w - 0.1 * w.grad"}),
+    ("all steps before it", {"loss.backward()": _SLOPE, _STEP: _W}),
+    (
+        "Call it once in each",
+        {_ADD: "", _CALL: f"total += loss_of(w.detach()).item(); {_CALL}"},
+    ),
+    ("Call it once in each", {_ITEM: "loss_of(w.detach()).item()"}),
+    ("as `steps` says", {"range(steps)": "range(100)"}),
+    ("as `steps` says", {_ADD: f"{_ADD}\n        if loss < 1e-6: break"}),
+    (
+        "keeps a loss",
+        {"for _": "for i", _MEAN: f"float({_MEAN})"},
+        {_ITEM: "loss\n        if i % 2: total = total.detach()"},
+    ),
+    ("the mean: w comes first", {f"w.item(), {_MEAN}": f"{_MEAN}, w.item()"}),
+    (
+        "noted too early",
+        {
+            "loss.back": "before = w.item(); loss.back",
+            "n w.item()": "n before",
+        },
+    ),
+    ("refuses to record", {_STEP: "w -= 0.1 * w.grad"}),
+    ("Another loss", {_CALL: "loss = (w - 3) ** 2"}),
+    ("Another loss", {_CALL: "loss = (w - 3) ** 2; loss_of(w)"}),
+    (
+        "Another loss",
+        {"loss.backward()": "", "0.1 * w.grad": "0.1 * 2 * (w - 3)"},
+    ),
+    (
+        "Another loss",
+        {_CALL: f"{_CALL}; total += (w.item() - 3) ** 2", _ADD: ""},
+    ),
+    ("Return two values", {"w.item(), ": ""}),
+    ("Return two values", {_MEAN: f'f"the mean is {{{_MEAN}}}"'}),
+)
