@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from numbers import Number
@@ -25,6 +25,7 @@ from ..layers import MyLinear
 from ._compare import Wrong, asked, case, equal, holds, predicted
 from ._exercise import exercise
 from ._hints import Hint
+from ._phrase import Phrase
 from ._report import show
 
 
@@ -41,15 +42,10 @@ def small_and_large(time_sum: Callable, operations: dict) -> None:
     gpus = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
     for device in (cpu, *gpus):
         _time_of_a_sum(time_sum, device)
-    where = "n = 100, the device meta, which stands for a GPU"
-    # No time is tested there, and to wait for meta may raise an error.
-    with (
-        case(where),
-        PretendedTime(time_sum) as record,
-        suppress(Exception),
-    ):
-        time_sum(100, torch.device("meta"))
-    with case(where):
+    with case("n = 100, the device meta, which stands for a GPU"):
+        # No time is tested there, and to wait for meta may raise an error.
+        with PretendedTime(time_sum) as record, suppress(Exception):
+            time_sum(100, torch.device("meta"))
         equal(
             sorted({place for _, places in record.sums for place in places}),
             ["meta"] if record.sums else [],
@@ -63,108 +59,101 @@ def small_and_large(time_sum: Callable, operations: dict) -> None:
             truth["sum"],
             "Count for one number of the result, not for all of them. It is "
             "made of one number of each vector.",
-            known=[
-                (3.0, "To read and to write a number are no operations here.")
-            ],
+            {3.0: "To read and to write a number are no operations here."},
         )
     with asked("your count for a product of two 1,000 x 1,000 matrices"):
         equal(
             operations.get("product"),
             truth["product"],
-            "One number of the result comes from a row and a column of "
-            "1,000 numbers each.",
-            known=[
-                (1000.0, "The 1,000 products are also added up."),
-                (2e9, "This is for the whole result, of 1,000,000 numbers."),
-            ],
+            "One number of the result comes from a row and a column of 1,000 "
+            "numbers each.",
+            {
+                1000.0: "The 1,000 products are also added up.",
+                2e9: "This is for the whole result, of 1,000,000 numbers.",
+            },
             rtol=1e-3,  # for 2,000, which is near enough
         )
 
 
 def _time_of_a_sum(time_sum: Callable, device: torch.device) -> None:
     """Require that a sum on a device is measured as the chapter does it."""
-    with case(
-        f"n = 100, {device}, and a pretended clock: a sum takes about 1 ms, "
+    given = Phrase(
+        "n = 100, {device}, and a pretended clock: a sum takes about 1 ms, "
         "but the first 100 ms and the fifth 20 ms; to make a vector takes "
-        "1,000 s"
-    ):
+        "1,000 s",
+        device=device,
+    )
+    with case(given):
         with PretendedTime(time_sum) as record:
             got = time_sum(100, device)
         _sums_of_vectors(record, device)
         seconds = _number(got)
-        holds(
-            seconds is not None,
-            "a number of seconds",
-            show(got),
-            "Return the median of the durations, one number."
-            if got is not None
-            else "Nothing is returned: the median of the durations is asked "
-            "for.",
-        )
-        holds(
-            seconds > 0,
-            "more than 0 s",
-            f"{seconds:.4g} s",
-            "The sum must run between two readings of the clock, and the "
-            "first is subtracted from the second.",
-        )
+        hint = _TIME["nothing" if got is None else "no number"]
+        holds(seconds is not None, "a number of seconds", show(got), hint)
+        shown = _seconds(seconds)
+        holds(seconds > 0, "more than 0 s", shown, _TIME["order"])
         if record.readings:
             _median_of_sums(seconds, record)
         elif device.type == "cpu":  # a GPU has events, with clocks of its own
-            holds(
-                _reads_a_clock(time_sum, device),
-                "readings of a clock",
-                f"none, and {seconds:.4g} s",
-                "No clock was read, so that this can't be a duration.",
-            )
-    if record.readings:
-        with case(
-            f"n = 100, {device}, and two pretended clocks, by which the first "
-            "sum takes 100 ms or nothing"
-        ):
-            with PretendedTime(time_sum, first=0):
-                again = _number(time_sum(100, device))
-            holds(
-                again is not None and _near(seconds, again),
-                "the same result",
-                f"{seconds:.4g} s, then {again:.4g} s"
-                if again is not None
-                else "no number",
-                _FIRST,
-            )
+            reads = _reads_a_clock(time_sum, device)
+            got = Phrase("none, and {seconds}", seconds=shown)
+            holds(reads, "readings of a clock", got, _TIME["no clock"])
+    if not record.readings:
+        return
+    given = Phrase(
+        "n = 100, {device}, and two pretended clocks, by which the first sum "
+        "takes 100 ms or nothing",
+        device=device,
+    )
+    with case(given):
+        with PretendedTime(time_sum, first=0):
+            again = _number(time_sum(100, device))
+        holds(again is not None, "the same result", "no number", _FIRST)
+        holds(
+            _near(seconds, again),
+            "the same result",
+            Phrase("{a}, then {b}", a=shown, b=_seconds(again)),
+            _FIRST,
+        )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.4g} s"
 
 
 def _sums_of_vectors(record: PretendedTime, device: torch.device) -> None:
     """Require enough sums, of the right vectors."""
-    holds(
-        record.sums,
-        "a sum of two vectors",
-        "none",
-        "Nothing adds two tensors: the sum of `a` and `b` is `a + b`, and "
-        "`a.sum()` is another.",
-    )
+    holds(record.sums, "a sum of two vectors", "none", _TIME["no sum"])
     shapes, places = record.sums[0]
-    equal(
-        shapes,
-        [(100,), (100,)],
-        "Each vector has n numbers, and so the shape `(n,)`.",
-        what="shapes of the two",
-    )
-    equal(
-        places,
-        [str(device)] * 2,
-        _WHERE,
-        what="devices",
-    )
-    holds(
-        record.number >= 6,
-        "6 sums or more",
-        f"{record.number}",
-        "Run the sum once or more to warm up, then at least five times by "
-        "the clock: one run alone may be disturbed.",
-    )
+    two = [(100,), (100,)]
+    equal(shapes, two, _TIME["shape"], what="shapes of the two")
+    equal(places, [str(device)] * 2, _WHERE, what="devices")
+    number = record.number
+    holds(number >= 6, "6 sums or more", str(number), _TIME["few"])
 
 
+_TIME = {
+    "nothing": "Nothing is returned: the median of the durations is asked "
+    "for.",
+    "no number": "Return the median of the durations, one number.",
+    "order": "The sum must run between two readings of the clock, and the "
+    "first is subtracted from the second.",
+    "no clock": "No clock was read, so that this can't be a duration.",
+    "no sum": "Nothing adds two tensors: the sum of `a` and `b` is `a + b`, "
+    "and `a.sum()` is another.",
+    "shape": "Each vector has n numbers, and so the shape `(n,)`.",
+    "few": "Run the sum once or more to warm up, then at least five times by "
+    "the clock: one run alone may be disturbed.",
+    "unit": "Return seconds, not milliseconds or smaller parts.",
+    "making": "The clock runs while the vectors are made. Make them before it "
+    "starts.",
+    "several": "This is the time of more than one sum.",
+    "total": "This is the sum of the durations. Their median is asked for.",
+    "shortest": "This is the shortest time. It tells how fast a sum can be; "
+    "the median tells how long it takes as a rule.",
+    "mean": "One disturbed run has an effect on the result, as on a mean. It "
+    "has hardly any on the median of five single runs or more.",
+}
 _WHERE = (
     "A vector isn't on the device that the function was given.",
     "What makes a tensor, such as `torch.rand`, has an argument `device`.",
@@ -188,8 +177,8 @@ def _median_of_sums(seconds: float, record: PretendedTime) -> None:
     expected = median(singles[1:]) if singles[1:] else 0.001
     holds(
         any(_near(seconds, m) for m in medians),
-        f"{expected:.4g} s",
-        f"{seconds:.4g} s",
+        _seconds(expected),
+        _seconds(seconds),
         _why_not_the_median(seconds, record, medians, singles),
     )
 
@@ -203,28 +192,19 @@ def _why_not_the_median(
     """What explains another measure of the pretended clock."""
     units = (1e3, 1e6, 1e9)
     if any(_near(seconds / unit, m) for unit in units for m in medians):
-        return "Return seconds, not milliseconds or smaller parts."
+        return _TIME["unit"]
     if seconds > 100:
-        return (
-            "The clock runs while the vectors are made. Make them before it "
-            "starts."
-        )
+        return _TIME["making"]
     if any(n > 1 and _near(seconds, t) for t, n in record.timed()):
-        return "This is the time of more than one sum."
+        return _TIME["several"]
     if 0.1 <= seconds < 0.101:
         return _FIRST
     sums = [sum(singles[i:]) for i in range(len(singles) - 1)]
     if any(_near(seconds, total) for total in sums):
-        return "This is the sum of the durations. Their median is asked for."
+        return _TIME["total"]
     if len(singles) > 1 and _near(seconds, min(singles)):
-        return (
-            "This is the shortest time. It tells how fast a sum can be; the "
-            "median tells how long it takes as a rule."
-        )
-    return (
-        "One disturbed run has an effect on the result, as on a mean. It has "
-        "hardly any on the median of five single runs or more."
-    )
+        return _TIME["shortest"]
+    return _TIME["mean"]
 
 
 def _near(a: float, b: float) -> bool:
@@ -389,14 +369,10 @@ def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
     for i in range(torch.cuda.device_count()):
         net = nn.Linear(2, 3).to(torch.device("cuda", i))
         _one_bias(set_bias, get_bias, net, "bias", values)
-    where = (
-        "The values come from the CPU, and the bias may be elsewhere.",
-        "`copy_` writes into it all the same; `.data = ...` does only if you "
-        "make the values there.",
-    )
     # Not seen without a GPU: an answer that begins with `net.cpu()`. On meta
     # this raises the same error as to read a number.
-    with case("nn.Linear(2, 3) on meta, which stands for a GPU", where):
+    where = "nn.Linear(2, 3) on meta, which stands for a GPU"
+    with case(where, _BIAS["elsewhere"]):
         net = nn.Linear(2, 3, device="meta")
         try:
             set_bias(net, "bias", values)
@@ -404,43 +380,61 @@ def parameters_across_devices(set_bias: Callable, get_bias: Callable) -> None:
             # Not the fault of the answer: it reads what it has written.
             if "meta tensor" not in str(error).lower():
                 raise
-    _require_error_for_a_slip(set_bias, get_bias)
+    net, slip = nn.Sequential(nn.Linear(2, 2)), "0.bais"
+    with case("set_bias, nn.Sequential(nn.Linear(2, 2)), '0.bais'"):
+        _names_what_is_missing(set_bias, net, slip, [1.0, 2.0])
+    with case("get_bias, nn.Sequential(nn.Linear(2, 2)), '0.bais'"):
+        _names_what_is_missing(get_bias, net, slip)
 
 
-def _require_error_for_a_slip(set_bias: Callable, get_bias: Callable) -> None:
-    """Require that both name what is missing."""
-    net = nn.Sequential(nn.Linear(2, 2))
-    for name, function, values in (
-        ("set_bias", set_bias, [[1.0, 2.0]]),
-        ("get_bias", get_bias, []),
-    ):
-        with case(f"{name}, nn.Sequential(nn.Linear(2, 2)), '0.bais'"):
-            try:
-                got = function(net, "0.bais", *values)
-            except Exception as error:
-                holds(
-                    "bais" in str(error),
-                    "an error that names 'bais'",
-                    show(error),
-                    "The message must say what is missing: the network may "
-                    "have a hundred names.",
-                )
-            else:
-                raise Wrong(
-                    "an error",
-                    f"no error, and {show(got)}",
-                    (
-                        "A name with a slip in it passes without a word.",
-                        "`net.get_parameter` raises an error, and so does a "
-                        "dictionary that lacks a key.",
-                    ),
-                )
+def _names_what_is_missing(function: Callable, *arguments: object) -> None:
+    """Require an error for a name with a slip in it."""
+    try:
+        got = show(function(*arguments))
+    except Exception as error:
+        named = "bais" in str(error)
+        wanted = "an error that names 'bais'"
+        holds(named, wanted, show(error), _BIAS["vague"])
+        return
+    got = Phrase("no error, and {value}", value=got)
+    raise Wrong("an error", got, _BIAS["no error"])
 
 
-_SAME = (
-    "Write into the tensor that is there, with `copy_`. An optimizer holds "
-    "the old object, and would train it for ever."
-)
+_BIAS = {
+    "elsewhere": (
+        "The values come from the CPU, and the bias may be elsewhere.",
+        "`copy_` writes into it all the same; `.data = ...` does only if you "
+        "make the values there.",
+    ),
+    "vague": "The message must say what is missing: the network may have a "
+    "hundred names.",
+    "no error": (
+        "A name with a slip in it passes without a word.",
+        "`net.get_parameter` raises an error, and so does a dictionary that "
+        "lacks a key.",
+    ),
+    "leaf": (
+        "Autograd refuses to edit a leaf that it watches.",
+        "Under `torch.no_grad()` it doesn't watch.",
+    ),
+    "dots": "A name may have no dot, as in 'bias', one, or several.",
+    "another": "Write into the tensor that is there, with `copy_`. An "
+    "optimizer holds the old object, and would train it for ever.",
+    "kind": (
+        "The bias has another data type now, or is on another device.",
+        "`.data = ...` puts another tensor into the bias. `copy_` writes into "
+        "the one that is there, and converts.",
+    ),
+    "values": "The bias should have the values that were given.",
+    "as before": "The bias is as it was. Was something else changed, such as "
+    "a copy, or the list that `tolist` gives?",
+    "others": "One bias is to be set, the others are to stay.",
+    "frozen": "The bias must go on to require a gradient: `torch.no_grad()` "
+    "ends with its block, and `requires_grad_(False)` doesn't.",
+    "nothing": "`get_bias` returns nothing.",
+    "no list": "Return a list of Python's numbers, which has no device: "
+    "`tolist` makes one.",
+}
 
 
 def _one_bias(
@@ -454,93 +448,57 @@ def _one_bias(
     bias = net.get_parameter(name)
     kind, place = bias.dtype, bias.device
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    shown = "MLP" if isinstance(net, MLP) else " ".join(repr(net).split())
-    given = f"{shown}, '{name}', {values}, {str(kind)[6:]} on {place.type}"
-    with case(
-        f"set_bias, {given}",
-        known=[
-            (
-                "leaf Variable",
-                (
-                    "Autograd refuses to edit a leaf that it watches.",
-                    "Under `torch.no_grad()` it doesn't watch.",
-                ),
-            ),
-            ("unpack", _DOTS),
-            (f"no attribute {name!r}", _DOTS),
-        ],
-    ):
+    given = Phrase(
+        "{net}, '{name}', {values}, {kind} on {device}",
+        net="MLP" if isinstance(net, MLP) else " ".join(repr(net).split()),
+        name=name,
+        values=values,
+        kind=str(kind).removeprefix("torch."),
+        device=place.type,
+    )
+    known = {
+        "leaf Variable": _BIAS["leaf"],
+        "unpack": _BIAS["dots"],
+        f"no attribute {name!r}": _BIAS["dots"],
+    }
+    with case(Phrase("set_bias, {given}", given=given), known=known):
         set_bias(net, name, list(values))
-        now = net.get_parameter(name)
-        holds(now is bias, "the same object as before", "another", _SAME)
-        equal(
-            (str(bias.dtype), bias.device.type),
-            (str(kind), place.type),
-            (
-                "The bias has another data type now, or is on another device.",
-                "`.data = ...` puts another tensor into the bias. `copy_` "
-                "writes into the one that is there, and converts.",
-            ),
-            what="type and device",
-        )
-        equal(
-            bias.detach().tolist(),
-            values,
-            "The bias should have the values that were given.",
-            known=[
-                (
-                    before[name].tolist(),
-                    "The bias is as it was. Was something else changed, such "
-                    "as a copy, or the list that `tolist` gives?",
-                )
-            ],
-            what="bias",
-        )
+        same = net.get_parameter(name) is bias
+        holds(same, "the same object as before", "another", _BIAS["another"])
+        now = (str(bias.dtype), bias.device.type)
+        was = (str(kind), place.type)
+        equal(now, was, _BIAS["kind"], what="type and device")
+        known = [(before[name].tolist(), _BIAS["as before"])]
+        got = bias.detach().tolist()
+        equal(got, values, _BIAS["values"], known, what="bias")
         others = [
             key
             for key, old in before.items()
             if key != name and not torch.equal(net.state_dict()[key], old)
         ]
-        equal(
-            others,
-            [],
-            "One bias is to be set, the others are to stay.",
-            what="other tensors that changed",
-        )
-    with case(f"backward after set_bias, {given}"):
+        equal(others, [], _BIAS["others"], what="other tensors that changed")
+    with case(Phrase("backward after set_bias, {given}", given=given)):
         net.zero_grad()
         X = torch.ones(4, next(net.parameters()).shape[1], dtype=kind)
         net(X.to(place)).square().sum().backward()
-        holds(
-            bias.grad is not None,
-            "a gradient of the bias",
-            "none",
-            "The bias must go on to require a gradient: `torch.no_grad()` "
-            "ends with its block, and `requires_grad_(False)` doesn't.",
-        )
-    with case(f"get_bias after set_bias, {given}"):
+        arrived = bias.grad is not None
+        holds(arrived, "a gradient of the bias", "none", _BIAS["frozen"])
+    with case(Phrase("get_bias after set_bias, {given}", given=given)):
         _got_bias(get_bias(net, name), values)
-    with case(f"get_bias when 1 was added to the bias, {given}"):
+    added = "get_bias when 1 was added to the bias, {given}"
+    with case(Phrase(added, given=given)):
         with torch.no_grad():
             bias += 1
         _got_bias(get_bias(net, name), bias.tolist())
 
 
-_DOTS = "A name may have no dot, as in 'bias', one, or several."
-
-
 def _got_bias(got: object, values: list[float]) -> None:
     """Require a list of what the bias holds."""
-    holds(
-        isinstance(got, (list, tuple))
-        and all(isinstance(v, Number) for v in got),
-        show(values),
-        show(got),
-        "Return a list of Python's numbers, which has no device: "
-        "`tolist` makes one."
-        if got is not None
-        else "`get_bias` returns nothing.",
+    numbers = isinstance(got, (list, tuple)) and all(
+        isinstance(v, Number) for v in got
     )
+    hint = _BIAS["nothing" if got is None else "no list"]
+    holds(numbers, show(values), show(got), hint)
     equal(got, values, "This isn't what the bias holds now.")
 
 
@@ -581,90 +539,96 @@ def thousand_norms(
 ) -> None:
     A = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     B = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
-    given = "A = [[1, 2], [3, 4]], B = [[1, 0], [0, 0.5]], 3 steps"
-    with case(f"norms_read, {given}"):
+    given = "{function}, A = [[1, 2], [3, 4]], B = [[1, 0], [0, 0.5]], 3 steps"
+    with case(Phrase(given, function="norms_read")):
         log, count = _log(norms_read, A, B)
-        holds(
-            not isinstance(log, Tensor)
-            and all(isinstance(norm, Number) for norm in log),
-            "a list of numbers",
-            show(log),
-            "`item` gives numbers: return a list of them.",
+        numbers = not isinstance(log, Tensor) and all(
+            isinstance(norm, Number) for norm in log
         )
-        equal(
-            count,
-            3,
-            "`norms_read` reads one number after each product, with `item`, "
-            "and `CountReads` counts them.",
-            what="number of reads",
-        )
-    with case(f"norms_kept, {given}"):
+        holds(numbers, "a list of numbers", show(log), _NORMS["list"])
+        equal(count, 3, _NORMS["reads"], what="number of reads")
+    with case(Phrase(given, function="norms_kept")):
         with CountTensorsOfTensors() as made:
             log, count = _log(norms_kept, A, B)
-        equal(
-            count,
-            0,
-            "`norms_kept` reads no number: `item`, `float` and `if` do. Keep "
-            "the norms as tensors.",
-            what="number of reads",
-        )
-        equal(
-            made.count,
-            0,
-            "`torch.tensor` reads each tensor of a list, though `CountReads` "
-            "can't see it. `torch.stack` reads none.",
-            what="number of tensors that `torch.tensor` reads",
-        )
-        tensor = "`norms_kept` returns one tensor. `torch.stack` makes one "
-        tensor += "of many."
-        holds(isinstance(log, Tensor), "a tensor", show(log), tensor)
-    where = (
+        equal(count, 0, _NORMS["no reads"], what="number of reads")
+        what = "number of tensors that `torch.tensor` reads"
+        equal(made.count, 0, _NORMS["tensor of tensors"], what=what)
+        tensor = isinstance(log, Tensor)
+        holds(tensor, "a tensor", show(log), _NORMS["one tensor"])
+    with case(
+        "norms_kept, A and B on meta, which stands for a GPU",
+        _NORMS["elsewhere"],
+    ):
+        log = norms_kept(A.to("meta"), B.to("meta"), 3)
+        equal(log.device.type, "meta", _NORMS["elsewhere"], what="device")
+    with case("your second matrix, and a random first one"):
+        _keeps_norms(second)
+
+
+_NORMS = {
+    "list": "`item` gives numbers: return a list of them.",
+    "reads": "`norms_read` reads one number after each product, with `item`, "
+    "and `CountReads` counts them.",
+    "no reads": "`norms_kept` reads no number: `item`, `float` and `if` do. "
+    "Keep the norms as tensors.",
+    "tensor of tensors": "`torch.tensor` reads each tensor of a list, though "
+    "`CountReads` can't see it. `torch.stack` reads none.",
+    "one tensor": "`norms_kept` returns one tensor. `torch.stack` makes one "
+    "of many.",
+    "elsewhere": (
         "The record must be on the device of A, and the norms must come there "
         "without a copy to the CPU.",
         "`torch.stack` leaves tensors where they are, and `torch.empty` has "
         "the argument `device`.",
+    ),
+    "identity": "A I is A again, so that nothing is computed. Other matrices "
+    "keep the length of each row, too.",
+    "infinite": "A product may make the norm larger by a factor, and 1,000 "
+    "factors of 1.1 give 10 to the power of 41. Which matrices keep the "
+    "length of each row?",
+    "zero": "The norm shrinks: 1,000 factors of 0.9 give 10 to the power of "
+    "-46, which float32 rounds to 0. Which matrices keep the length of each "
+    "row?",
+    "nothing": "Nothing is returned: the norms of all steps are asked for.",
+    "one": "Collect the norms in the loop, and return them after it.",
+    "number": "There is one norm for each product, and as many as `steps` "
+    "says.",
+    "shape": "A norm is one number, so that the record has one dimension.",
+    "Frobenius": (
+        "These aren't the Frobenius norms of A B, A B B and A B B B.",
+        "The Frobenius norm is the root of the sum of the squares of all "
+        "elements.",
+    ),
+    "in place": (
+        "The matrix of the caller was changed in place.",
+        "An assignment gives the name to a new tensor; `copy_`, `*=` and "
+        "methods whose names end in `_` write into the old one.",
+    ),
+}
+
+
+def _keeps_norms(second: Tensor) -> None:
+    """Require a matrix with which a thousand products stay in range."""
+    size = (100, 100)
+    equal(second.shape, size, "Both matrices are 100 x 100.", what="shape")
+    holds(
+        (second.detach().cpu() - torch.eye(100)).norm() > 0.01,
+        "another matrix than the identity",
+        "the identity",
+        _NORMS["identity"],
     )
-    with case("norms_kept, A and B on meta, which stands for a GPU", where):
-        log = norms_kept(A.to("meta"), B.to("meta"), 3)
-        equal(log.device.type, "meta", where, what="device")
-    with case("your second matrix, and a random first one"):
-        equal(
-            second.shape,
-            (100, 100),
-            "Both matrices are 100 x 100.",
-            what="shape",
-        )
-        holds(
-            (second.detach().cpu() - torch.eye(100)).norm() > 0.01,
-            "another matrix than the identity",
-            "the identity",
-            "A I is A again, so that nothing is computed. Other matrices keep "
-            "the length of each row, too.",
-        )
-        torch.set_num_threads(1)  # several would wait for each other
-        # Of a matrix, four rows, which are multiplied each by itself.
-        X, factor = torch.rand(4, 100), second.detach().cpu().float()
-        for step in range(1, 1001):
-            X = X @ factor
-            if step in (10, 100, 1000):
-                norm = X.norm().item()
-                got = f"{norm:.4g} after {step} products"
-                holds(
-                    norm < torch.inf,
-                    "a finite norm",
-                    got,
-                    "A product may make the norm larger by a factor, and "
-                    "1,000 factors of 1.1 give 10 to the power of 41. Which "
-                    "matrices keep the length of each row?",
-                )
-                holds(
-                    norm > 0,
-                    "a norm above 0",
-                    got,
-                    "The norm shrinks: 1,000 factors of 0.9 give 10 to the "
-                    "power of -46, which float32 rounds to 0. Which matrices "
-                    "keep the length of each row?",
-                )
+    torch.set_num_threads(1)  # several would wait for each other
+    # Of a matrix, four rows, which are multiplied each by itself.
+    X, factor = torch.rand(4, 100), second.detach().cpu().float()
+    for step in range(1, 1001):
+        X = X @ factor
+        if step in (10, 100, 1000):
+            norm = X.norm().item()
+            got = Phrase(
+                "{norm} after {n} products", norm=f"{norm:.4g}", n=step
+            )
+            holds(norm < torch.inf, "a finite norm", got, _NORMS["infinite"])
+            holds(norm > 0, "a norm above 0", got, _NORMS["zero"])
 
 
 def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
@@ -672,67 +636,38 @@ def _log(log_norms: Callable, A: Tensor, B: Tensor) -> tuple[object, int]:
     first, other = A.clone(), B.clone()
     with CountReads() as reads:
         log = log_norms(first, other, 3)
-    holds(
-        hasattr(log, "__len__"),
-        "3 norms",
-        show(log),
-        "Collect the norms in the loop, and return them after it."
-        if log is not None
-        else "Nothing is returned: the norms of all steps are asked for.",
-    )
-    equal(
-        len(log),
-        3,
-        "There is one norm for each product, and as many as `steps` says.",
-        known=[(4, "The norm before the first product doesn't count.")],
-        what="number of norms",
-    )
+    hint = _NORMS["nothing" if log is None else "one"]
+    holds(hasattr(log, "__len__"), "3 norms", show(log), hint)
+    known = {4: "The norm before the first product doesn't count."}
+    equal(len(log), 3, _NORMS["number"], known, what="number of norms")
     holds(
         not isinstance(log, Tensor) or log.dim() == 1,
         "shape (3,)",
-        f"shape {show(getattr(log, 'shape', None))}",
-        "A norm is one number, so that the record has one dimension.",
+        Phrase("shape {shape}", shape=show(getattr(log, "shape", None))),
+        _NORMS["shape"],
     )
     norms = _norms(A, B)
+    elementwise = [(A * B**k).norm().item() for k in (1, 2, 3)]
+    spectral = _norms(A, B, lambda X: torch.linalg.matrix_norm(X, 2))
+    known = {
+        tuple(elementwise): "`*` multiplies element by element. The product "
+        "of matrices is `@`.",
+        (A.norm().item(), *norms[:2]): "Multiply first, then record.",
+        tuple(_norms(A, B, left=True)): "This is B A. The order matters.",
+        tuple(x * x for x in norms): "The root of the sum is missing.",
+        (norms[0],) * 3: "Each product starts from the last result.",
+        tuple(spectral): "This is the spectral norm. `torch.linalg.norm(X)` "
+        "without an order is the Frobenius norm.",
+    }
     equal(
         [round(float(x), 4) for x in log],
         [round(norm, 4) for norm in norms],
-        (
-            "These aren't the Frobenius norms of A B, A B B and A B B B.",
-            "The Frobenius norm is the root of the sum of the squares of all "
-            "elements.",
-        ),
-        known=[
-            (
-                [(A * B**k).norm().item() for k in (1, 2, 3)],
-                "`*` multiplies element by element. The product of matrices "
-                "is `@`.",
-            ),
-            ([A.norm().item(), *norms[:2]], "Multiply first, then record."),
-            (_norms(A, B, left=True), "This is B A. The order matters."),
-            (
-                [round(x * x, 4) for x in norms],
-                "The root of the sum is missing.",
-            ),
-            ([norms[0]] * 3, "Each product starts from the last result."),
-            (
-                _norms(A, B, lambda X: torch.linalg.matrix_norm(X, 2)),
-                "This is the spectral norm. `torch.linalg.norm(X)` without "
-                "an order is the Frobenius norm.",
-            ),
-        ],
+        _NORMS["Frobenius"],
+        known,
         what="norms",
     )
-    holds(
-        torch.equal(first, A) and torch.equal(other, B),
-        "A and B as they were",
-        "changed",
-        (
-            "The matrix of the caller was changed in place.",
-            "An assignment gives the name to a new tensor; `copy_`, `*=` and "
-            "methods whose names end in `_` write into the old one.",
-        ),
-    )
+    unchanged = torch.equal(first, A) and torch.equal(other, B)
+    holds(unchanged, "A and B as they were", "changed", _NORMS["in place"])
     return log, reads.count
 
 
@@ -755,64 +690,15 @@ def _norms(
 )
 def two_at_once(at_once: Callable) -> None:
     S, T = torch.tensor([[1.0, 2], [3, 4]]), torch.tensor([[5.0]])
-    apart = (
-        "Give the pool the function and its argument apart: `f(S)` is called "
-        "before a thread has it."
-    )
-    order = (
-        "The result for S comes first, also if f(T) ends before: ask the "
-        "futures in the order of the arguments, not as they complete."
-    )
-    calls = []
-
-    def twice(X: Tensor) -> Tensor:
-        calls.append(X.numel())
-        return 2 * X
-
     with case(
         "f(S) = 2 S, S = [[1, 2], [3, 4]], T = [[5]]",
-        known=[
-            ("not callable", apart),
-            (
-                "local object",  # which can't be pickled
-                "A pool of processes must send f to another process, which "
-                "can't be done with each function. Take threads.",
-            ),
-        ],
+        known={
+            "not callable": _APART,
+            "local object": "A pool of processes must send f to another "
+            "process, which can't be done with each function. Take threads.",
+        },
     ):
-        results = at_once(twice, S.clone(), T.clone())
-        holds(
-            isinstance(results, (list, tuple)),
-            "a list of two results",
-            show(results),
-            "Wait for both threads, and return a list of what they gave.",
-        )
-        holds(
-            not any(
-                hasattr(result, "add_done_callback") for result in results
-            ),
-            "the results",
-            show(results),
-            "`submit` returns a future, which stands for a result to come. "
-            "Its method `result` waits, and returns it.",
-        )
-        equal(
-            results,
-            [2 * S, 2 * T],
-            "The first is to be f(S), the second f(T).",
-            known=[
-                ([2 * T, 2 * S], order),
-                ([2 * S, 2 * S], "Both are f(S)."),
-                ([S, T], "These are the matrices: f wasn't called."),
-            ],
-        )
-        equal(
-            sorted(calls),
-            [1, 4],
-            "f is called once for each matrix, and each of the two threads "
-            "calls it once.",
-            what="elements of what f was called with",
-        )
+        _gives_both(at_once, S, T)
     both, met = threading.Barrier(2), []
 
     def meet(X: Tensor) -> Tensor:
@@ -829,8 +715,11 @@ def two_at_once(at_once: Callable) -> None:
             "one after the other",
             (
                 "The second call begins after the first has ended.",
-                "Submit both before you wait for one, to a pool of two "
-                "threads. " + apart,
+                Phrase(
+                    "Submit both before you wait for one, to a pool of two "
+                    "threads. {apart}",
+                    apart=_APART,
+                ),
             ),
         )
     ended = threading.Event()
@@ -844,11 +733,56 @@ def two_at_once(at_once: Callable) -> None:
         return "of S"
 
     with case("an f that ends later for S than for T"):
-        equal(
-            at_once(slow_for_the_first, S.clone(), T.clone()),
-            ["of S", "of T"],
-            order,
-        )
+        got = at_once(slow_for_the_first, S.clone(), T.clone())
+        equal(got, ["of S", "of T"], _ORDER)
+
+
+_APART = (
+    "Give the pool the function and its argument apart: `f(S)` is called "
+    "before a thread has it."
+)
+_ORDER = (
+    "The result for S comes first, also if f(T) ends before: ask the futures "
+    "in the order of the arguments, not as they complete."
+)
+
+
+def _gives_both(at_once: Callable, S: Tensor, T: Tensor) -> None:
+    """Require the results of both calls, and no other calls."""
+    calls = []
+
+    def twice(X: Tensor) -> Tensor:
+        calls.append(X.numel())
+        return 2 * X
+
+    results = at_once(twice, S.clone(), T.clone())
+    holds(
+        isinstance(results, (list, tuple)),
+        "a list of two results",
+        show(results),
+        "Wait for both threads, and return a list of what they gave.",
+    )
+    holds(
+        not any(hasattr(result, "add_done_callback") for result in results),
+        "the results",
+        show(results),
+        "`submit` returns a future, which stands for a result to come. Its "
+        "method `result` waits, and returns it.",
+    )
+    known = [
+        ([2 * T, 2 * S], _ORDER),
+        ([2 * S, 2 * S], "Both are f(S)."),
+        ([S, T], "These are the matrices: f wasn't called."),
+    ]
+    hint = "The first is to be f(S), the second f(T)."
+    equal(results, [2 * S, 2 * T], hint, known)
+    equal(
+        sorted(calls),
+        [1, 4],
+        "f is called once for each matrix, and each of the two threads calls "
+        "it once.",
+        what="elements of what f was called with",
+    )
 
 
 class ScaledLinear(MyLinear):
@@ -867,7 +801,7 @@ class ScaledLinear(MyLinear):
 )
 def what_stays_behind(stays_behind: Callable) -> None:
     earlier: list[str] = []
-    for given, net, names, hint in _networks():
+    for given, (net, names, hint) in _networks().items():
         with case(given):
             before = _inside(net)
             got = stays_behind(net)
@@ -884,53 +818,30 @@ def what_stays_behind(stays_behind: Callable) -> None:
             earlier += names
 
 
+_MOVE = (
+    "Nothing stays behind here: these move with the module.",
+    "`vars(module)` has parameters, buffers and children in three "
+    "dictionaries of their own. Plain attributes are tensors beside them.",
+)
+_OUTERMOST = (
+    "`scale` is an attribute of the outermost module itself, which counts too."
+)
 _BELOW = (
     "A module may lie below another, at any depth.",
     "`named_modules` visits all of them, `named_children` one level.",
 )
+_CHILDREN = "A module that has children may have a plain attribute, too."
+_EACH = (
+    "Ask of each attribute whether it is a tensor, whatever its name, its "
+    "shape, its type and its settings are."
+)
 
 
-def _networks() -> Iterator[tuple[str, nn.Module, list[str], Hint]]:
+def _networks() -> dict[str, tuple[nn.Module, list[str], Hint]]:
     """Networks, the names of what they leave behind, and a hint."""
-    yield (
-        "FixedHiddenMLP()",
-        FixedHiddenMLP(),
-        [],
-        (
-            "Nothing stays behind here: these move with the module.",
-            "`vars(module)` has parameters, buffers and children in three "
-            "dictionaries of their own. Plain attributes are tensors beside "
-            "them.",
-        ),
-    )
-    yield (
-        "ScaledLinear(5, 3)",
-        ScaledLinear(5, 3),
-        ["scale"],
-        "`scale` is an attribute of the outermost module itself, which "
-        "counts too.",
-    )
-    yield (
-        "nn.Sequential(nn.ReLU(), ScaledLinear(5, 3))",
-        nn.Sequential(nn.ReLU(), ScaledLinear(5, 3)),
-        ["1.scale"],
-        _BELOW,
-    )
-    chain = nn.Sequential(ScaledLinear(5, 3))
-    yield (
-        "nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(3, 1))",
-        nn.Sequential(chain, ScaledLinear(3, 1)),
-        ["0.0.scale", "1.scale"],
-        _BELOW,
-    )
-    chain = nn.Sequential(nn.ReLU())
+    half, chain = ScaledLinear(5, 3), nn.Sequential(nn.ReLU())
+    deep = nn.Sequential(nn.Sequential(half), ScaledLinear(3, 1))
     chain.offset = torch.ones(2)
-    yield (
-        "nn.Sequential(nn.ReLU()) with a plain tensor `offset`",
-        chain,
-        ["offset"],
-        "A module that has children may have a plain attribute, too.",
-    )
     mixed = nn.Linear(2, 2)
     mixed.register_buffer("moves", torch.ones(2), persistent=False)
     mixed._hidden, mixed.one_number = torch.ones(2), torch.tensor(0.5)
@@ -938,16 +849,28 @@ def _networks() -> Iterator[tuple[str, nn.Module, list[str], Hint]]:
     mixed.places = torch.arange(2)
     mixed.number, mixed.words, mixed.nothing = 0.5, ["scale"], None
     mixed.array, mixed.generator = np.ones(2), torch.Generator()
-    yield (
+    of_mixed = ["_hidden", "learned_elsewhere", "one_number", "places"]
+    one = nn.Sequential(nn.ReLU(), half)
+    return {
+        "FixedHiddenMLP()": (FixedHiddenMLP(), [], _MOVE),
+        "ScaledLinear(5, 3)": (half, ["scale"], _OUTERMOST),
+        "nn.Sequential(nn.ReLU(), ScaledLinear(5, 3))": (
+            one,
+            ["1.scale"],
+            _BELOW,
+        ),
+        "nn.Sequential(nn.Sequential(ScaledLinear(5, 3)), "
+        "ScaledLinear(3, 1))": (deep, ["0.0.scale", "1.scale"], _BELOW),
+        "nn.Sequential(nn.ReLU()) with a plain tensor `offset`": (
+            chain,
+            ["offset"],
+            _CHILDREN,
+        ),
         "nn.Linear(2, 2) with a buffer outside the state dict, the plain "
         "tensors `_hidden`, `learned_elsewhere`, `one_number` and `places`, "
         "the last of integers, and attributes that are a number, a list of "
-        "words, None, a NumPy array and a generator",
-        mixed,
-        ["_hidden", "learned_elsewhere", "one_number", "places"],
-        "Ask of each attribute whether it is a tensor, whatever its name, its "
-        "shape, its type and its settings are.",
-    )
+        "words, None, a NumPy array and a generator": (mixed, of_mixed, _EACH),
+    }
 
 
 def _inside(net: nn.Module) -> dict[tuple[str, str, str], object]:
@@ -980,10 +903,10 @@ def _require_names(
         show(got),
         "The list has the names, as strings: no tensors, no pairs.",
     )
-    ends = [
+    ends, wanted = (
         sorted(n.rpartition(".")[2] for n in some) for some in (got, names)
-    ]
-    if ends[0] == ends[1]:
+    )
+    if ends == wanted:
         hint = (
             "The names are right but for their paths.",
             "The name begins with the path of the module, as `named_modules` "
@@ -993,29 +916,15 @@ def _require_names(
         hint = "Of these attributes some are no tensors."
     elif "moves" in got:
         hint = "A buffer moves, also one that isn't saved."
-    equal(
-        sorted(got),
-        sorted(names),
-        hint,
-        known=[
-            (
-                sorted(f".{name}" for name in names),
-                "The path of the outermost module is empty, and there is no "
-                "dot after it.",
-            ),
-            (
-                sorted(names * 2),
-                "Each name stands in the list twice.",
-            ),
-            (
-                sorted(names + earlier),
-                "Some names are from an earlier call: make a new list in "
-                "each call. A default value, as in `names=[]`, is made only "
-                "once.",
-            ),
-        ],
-        what="names",
-    )
+    known = {
+        tuple(sorted(f".{name}" for name in names)): "The path of the "
+        "outermost module is empty, and there is no dot after it.",
+        tuple(sorted(names * 2)): "Each name stands in the list twice.",
+        tuple(sorted(names + earlier)): "Some names are from an earlier call: "
+        "make a new list in each call. A default value, as in `names=[]`, is "
+        "made only once.",
+    }
+    equal(sorted(got), sorted(names), hint, known, what="names")
 
 
 @exercise(
@@ -1058,18 +967,23 @@ def readers_in_disguise(number_of_reads: dict) -> None:
 def fewer_places(
     rounding_error: Callable, binary_places: Callable, guess: object
 ) -> None:
-    small = torch.tensor([[3.003, 2.0], [1.0, -5.0]]), torch.eye(2)
-    random = torch.rand(4, 999), torch.rand(999, 3)
-    for given, (A, B) in {
-        "A = [[3.003, 2], [1, -5]], B = [[1, 0], [0, 1]]": small,
-        "random A (4, 999), B (999, 3)": random,
-        "random A (4, 999) of negative numbers, B (999, 3) of positive ones": (
-            -random[0],
-            random[1],
+    small = torch.tensor([[3.003, 2.0], [1.0, -5.0]])
+    A, B = torch.rand(4, 999), torch.rand(999, 3)
+    cases = {
+        "A = [[3.003, 2], [1, -5]], B = [[1, 0], [0, 1]]": (
+            small,
+            torch.eye(2),
         ),
-    }.items():
+        "random A (4, 999), B (999, 3)": (A, B),
+        "random A (4, 999) of negative numbers, B (999, 3) of positive ones": (
+            -A,
+            B,
+        ),
+    }
+    for given, (A, B) in cases.items():
         for dtype in (torch.float16, torch.bfloat16, torch.float32):
-            with case(f"{given}, {dtype}"):
+            given_too = Phrase("{given}, {dtype}", given=given, dtype=dtype)
+            with case(given_too):
                 inputs = A.clone(), B.clone()
                 _same_error(rounding_error(*inputs, dtype), A, B, dtype)
                 holds(
@@ -1079,46 +993,10 @@ def fewer_places(
                     "The matrices of the caller were written to. `to` makes "
                     "new ones.",
                 )
-    for dtype in (
-        torch.float16,
-        torch.float32,
-        torch.float64,
-        torch.bfloat16,
-    ):
+    for name in ("float16", "float32", "float64", "bfloat16"):
+        dtype = getattr(torch, name)
         with case(f"binary_places({dtype})"):
-            equal(
-                binary_places(dtype),
-                _places(dtype),
-                (
-                    "This isn't the largest k for which 1 + 2**-k, rounded "
-                    "to the data type, isn't 1.",
-                    "Round with `torch.tensor(number, dtype=dtype)`, and try "
-                    "one k after the other: there are up to 52.",
-                ),
-                known=[
-                    (
-                        _places(dtype) + 1,
-                        "This is one too many: with this k, 1 + 2**-k "
-                        "becomes 1. The 1 in front isn't counted.",
-                    ),
-                    (
-                        torch.finfo(dtype).bits,
-                        "This is the number of all bits. Some of them are "
-                        "for sign and exponent.",
-                    ),
-                    (
-                        23,
-                        "This is float32's. Does the sum happen in the data "
-                        "type that was given?",
-                    ),
-                    (
-                        52,
-                        "This is float64's, which Python's own numbers "
-                        "are. Round them to the data type.",
-                    ),
-                ],
-                what="number of places",
-            )
+            _same_places(binary_places(dtype), dtype)
     with asked("your guess for bfloat16"):
         equal(
             guess,
@@ -1129,25 +1007,16 @@ def fewer_places(
                 "The error of bfloat16 is about eight times that of float16, "
                 "which has 10 places.",
             ),
-            known=[
-                (
-                    8,
-                    "How many times do you double the error of float16 to "
-                    "get that of bfloat16? The 1 in front isn't counted.",
-                ),
-                (16, "This is the number of all bits."),
-            ],
+            {
+                8: "How many times do you double the error of float16 to get "
+                "that of bfloat16? The 1 in front isn't counted.",
+                16: "This is the number of all bits.",
+            },
         )
 
 
 def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
     """Require the largest relative error of a product of rounded factors."""
-    exact = A.double() @ B.double()
-    rounded = A.to(dtype).double() @ B.to(dtype).double()
-    relative = rounded / exact - 1
-    single = A.to(dtype).float() @ B.to(dtype).float()
-    low = (A.to(dtype) @ B.to(dtype)).double()
-    expected = relative.abs().max().item()
     error = _number(got)
     holds(
         error is not None,
@@ -1155,70 +1024,69 @@ def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
         show(got),
         "Return the largest error of all elements, one number.",
     )
-    holds(
-        abs(error - expected) <= 1e-3 * expected + 1e-12,
-        f"relative error: {expected:.4g}",
-        f"relative error: {error:.4g}",
-        _why_not_the_error(
-            error,
-            [
-                (
-                    relative.max(),
-                    "An error below 0 counts by its size: take the absolute "
-                    "value first.",
-                ),
-                (
-                    relative.abs().mean(),
-                    "This is the mean error. Here it is the largest.",
-                ),
-                (
-                    (rounded - exact).abs().max(),
-                    "This is the absolute error. Divide by the exact product.",
-                ),
-                (
-                    ((rounded - exact).abs() / exact).max(),
-                    "Where the product is negative, so is this quotient. "
-                    "Take the absolute value of the whole.",
-                ),
-                (
-                    (exact / rounded - 1).abs().max(),
-                    "This is divided by the product of the rounded matrices. "
-                    "The exact one comes below.",
-                ),
-                *(
-                    (
-                        (product / judge - 1).abs().max(),
-                        "Make both products in float64, that of the "
-                        "unrounded A and B too: float32 adds an error of its "
-                        "own.",
-                    )
-                    for product, judge in (
-                        (rounded, (A @ B).double()),
-                        (single, A @ B),
-                        (single, exact),
-                    )
-                ),
-                (
-                    (low / exact - 1).abs().max(),
-                    "The product itself was rounded. Round A and B "
-                    "alone, and go on in float64.",
-                ),
-            ],
-        ),
-    )
+    exact = A.double() @ B.double()
+    rounded = A.to(dtype).double() @ B.to(dtype).double()
+    relative = rounded / exact - 1
+    single = A.to(dtype).float() @ B.to(dtype).float()
+    low = (A.to(dtype) @ B.to(dtype)).double()
+    known = {
+        relative.max(): "An error below 0 counts by its size: take the "
+        "absolute value first.",
+        relative.abs().mean(): "This is the mean error. Here it is the "
+        "largest.",
+        (rounded - exact).abs().max(): "This is the absolute error. Divide by "
+        "the exact product.",
+        ((rounded - exact).abs() / exact).max(): "Where the product is "
+        "negative, so is this quotient. Take the absolute value of the whole.",
+        _largest(exact, rounded): "This is divided by the product of the "
+        "rounded matrices. The exact one comes below.",
+        _largest(rounded, (A @ B).double()): _OF_ITS_OWN,
+        _largest(single, A @ B): _OF_ITS_OWN,
+        _largest(single, exact): _OF_ITS_OWN,
+        _largest(low, exact): "The product itself was rounded. Round A and B "
+        "alone, and go on in float64.",
+    }
+    known = {value.item(): why for value, why in known.items()}
+    expected, what = _largest(rounded, exact).item(), "relative error"
+    equal(error, expected, _ERROR, known, atol=1e-12, what=what)
 
 
-def _why_not_the_error(error: float, known: list[tuple[Tensor, str]]) -> Hint:
-    """What explains a wrong error."""
-    for value, hint in known:
-        if abs(error - value) <= 1e-3 * abs(value) + 1e-12:
-            return hint
-    return (
-        "This isn't the largest relative error of an element.",
-        "Round A and B to the data type, multiply what is left in float64, "
-        "and compare with the product of the unrounded A and B in float64: "
-        "quotient minus 1.",
+def _largest(product: Tensor, judge: Tensor) -> Tensor:
+    return (product / judge - 1).abs().max()
+
+
+_ERROR = (
+    "This isn't the largest relative error of an element.",
+    "Round A and B to the data type, multiply what is left in float64, and "
+    "compare with the product of the unrounded A and B in float64: quotient "
+    "minus 1.",
+)
+_OF_ITS_OWN = (
+    "Make both products in float64, that of the unrounded A and B too: "
+    "float32 adds an error of its own."
+)
+
+
+def _same_places(got: object, dtype: torch.dtype) -> None:
+    """Require the number of binary places of a data type."""
+    places = _places(dtype)
+    hint = (
+        "This isn't the largest k for which 1 + 2**-k, rounded to the data "
+        "type, isn't 1.",
+        "Round with `torch.tensor(number, dtype=dtype)`, and try one k after "
+        "the other: there are up to 52.",
     )
+    known = {
+        places + 1: "This is one too many: with this k, 1 + 2**-k becomes 1. "
+        "The 1 in front isn't counted.",
+        torch.finfo(dtype).bits: "This is the number of all bits. Some of "
+        "them are for sign and exponent.",
+        23: "This is float32's. Does the sum happen in the data type that was "
+        "given?",
+        52: "This is float64's, which Python's own numbers are. Round them to "
+        "the data type.",
+    }
+    equal(got, places, hint, known, what="number of places")
 
 
 def _places(dtype: torch.dtype) -> int:
