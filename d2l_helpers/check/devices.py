@@ -197,7 +197,7 @@ def _why_not_the_median(
         return _TIME["making"]
     if any(n > 1 and _near(seconds, t) for t, n in record.timed()):
         return _TIME["several"]
-    if 0.1 <= seconds < 0.101:
+    if 0.0999 < seconds < 0.101:
         return _FIRST
     sums = [sum(singles[i:]) for i in range(len(singles) - 1)]
     if any(_near(seconds, total) for total in sums):
