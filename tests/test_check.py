@@ -43,6 +43,7 @@ from d2l_helpers.check._compare import (
     show_both,
 )
 from d2l_helpers.check._exercise import exercise, is_blank
+from d2l_helpers.check._phrase import Phrase
 from d2l_helpers.check._report import Report, State, show
 from tests.answers import RIGHT, WRONG
 from tests.worked import worked
@@ -193,6 +194,53 @@ def test_each_hint_is_for_some_wrong_answer(name):
         for text in report.details.values()
     ]
     assert {t for t in texts(module) if t not in "\n".join(said)} == set()
+
+
+@cache
+def literals():
+    """All strings in the checks."""
+    return {
+        node.value
+        for file in Path(check.__path__[0]).glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def unsayable(text):
+    """Parts of a text that no catalog of sentences can have."""
+    if isinstance(text, Phrase):
+        for value in text.values.values():
+            if isinstance(value, str):
+                yield from unsayable(value)
+        text = "" if text.template in literals() else text.template
+    words = re.sub(r"`[^`]*`|'[^']*'|\w+(Error|File|Interrupt): .*", "", text)
+    if text not in literals() and re.search("[a-z]+ [a-z]+ [a-z]+", words):
+        yield text
+
+
+@CHECKS
+def test_what_a_report_says_can_be_said_in_another_language(name):
+    found = {
+        part
+        for report in reports(name)
+        for detail, text in report.details.items()
+        if detail != "solution"
+        for part in unsayable(text)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the nets are 3",
+        Phrase("the nets are {number}", number=3),
+        Phrase("{first}, {second}", first="the nets are 3", second=""),
+    ],
+)
+def test_text_that_no_catalog_has_is_found(text):
+    assert [*unsayable(text)] != []
 
 
 @pytest.mark.parametrize(
@@ -1091,6 +1139,10 @@ def test_notebook_shows_markdown_and_a_terminal_text():
         (nn.ReLU, "ReLU"),
         (ValueError("no\nway"), "ValueError: no way"),
         ({"a": torch.zeros(1)}, "{'a': tensor([0.])}"),
+        (
+            {"{": [torch.zeros(3, 5)]},
+            "{'{': [a tensor of shape (3, 5), float32]}",
+        ),
         ([torch.zeros(1)], "[tensor([0.])]"),
         ((1,), "(1,)"),
         (((2, 3), "a"), "((2, 3), 'a')"),

@@ -147,20 +147,39 @@ def show(value: object, digits: int = DIGITS) -> str:
         return repr(complex(real, imag))
     if isinstance(value, float):
         return repr(_rounded(value, digits))
+    if isinstance(value, Phrase):
+        return value
     if isinstance(value, (str, int)):
         return repr(value) if len(repr(value)) < 200 else reprlib.repr(value)
     if isinstance(value, dict) and len(value) <= SHOWN:
-        items = (
-            f"{show(k, digits)}: {show(v, digits)}" for k, v in value.items()
-        )
-        return f"{{{', '.join(items)}}}"
+        items = [
+            _joined(f"{show(k, digits)}: ", [show(v, digits)])
+            for k, v in value.items()
+        ]
+        return _joined("{", items, "}")
     if type(value) in (list, tuple, set) and 0 < len(value) <= SHOWN:
         members = sorted(value, key=repr) if type(value) is set else value
-        text = ", ".join(show(member, digits) for member in members)
+        shown = [show(member, digits) for member in members]
         if type(value) is tuple:
-            return f"({text},)" if len(value) == 1 else f"({text})"
-        return f"[{text}]" if type(value) is list else f"{{{text}}}"
+            return _joined("(", shown, ",)" if len(value) == 1 else ")")
+        brackets = "[]" if type(value) is list else "{}"
+        return _joined(brackets[0], shown, brackets[1])
     return _line(value)
+
+
+def _joined(opening: str, members: list[str], closing: str = "") -> str:
+    """Members between brackets, of which some may be phrases."""
+    if not any(isinstance(member, Phrase) for member in members):
+        return f"{opening}{', '.join(members)}{closing}"
+    opening, closing = (
+        text.replace("{", "{{").replace("}", "}}")
+        for text in (opening, closing)
+    )
+    names = [f"member_{i}" for i in range(len(members))]
+    places = ", ".join(f"{{{name}}}" for name in names)
+    return Phrase(
+        f"{opening}{places}{closing}", **dict(zip(names, members, strict=True))
+    )
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -51,9 +51,9 @@ def _named(answer: object, net: nn.Module) -> object:
         if id(tensor) in names or not isinstance(tensor, Tensor):
             return names.get(id(tensor), show(tensor))
         if tensor.data_ptr() in places:
-            return "a second tensor on the same memory"
+            return Phrase("a second tensor on the same memory")
         is_copy = any(same(tensor, p, 0, 0) for p in net.parameters())
-        return "a copy" if is_copy else show(tensor)
+        return Phrase("a copy") if is_copy else show(tensor)
 
     if isinstance(answer, list):
         return [*map(name, answer)]
