@@ -109,8 +109,8 @@ test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	fi >/dev/null
 	$(PY) -m pytest -n 2 --dist worksteal tests/browser
 
-links: html ## ask each address that the site links to (needs a network)
-	$(PY) -m sphinx -b linkcheck -q -c site _build/html-work/source _build/links
+links: ## ask each address that the site links to (needs a network)
+	@$(PY) -m tools.site links
 
 publish: ## push the site to the branch gh-pages
 	@git remote get-url origin >/dev/null || { echo "First say where to push: \

@@ -26,7 +26,9 @@ from pathlib import Path
 import psutil
 
 from nbval_strict import flakes, warm_kernels
-from tools import book
+from tools import book, files
+from tools.environment import ROOT
+from tools.page import CHAPTERS, chapters
 
 MOST_MEMORY = 1.25  # of that of a bare import
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -117,14 +119,13 @@ def chapters_in(folder: Path, copies: int = 1) -> list[str]:
     """Copy the notebooks, and what tests them, into a folder."""
     flakes.copy_of_checkout(folder)
     (folder / "plain.ini").write_text("[pytest]\n")
-    files = []
+    copied = []
     for i in range(copies):
-        for source in book.sources():
-            stored = source.with_suffix(".ipynb")
-            file = f"chapters/{stored.stem}_{i}.ipynb"
-            shutil.copy(stored, folder / file)
-            files.append(file)
-    return files
+        for chapter in chapters():
+            file = f"{CHAPTERS.name}/{chapter.stem}_{i}.ipynb"
+            shutil.copy(chapter.notebook, folder / file)
+            copied.append(file)
+    return copied
 
 
 def times(rounds: int) -> int:
@@ -156,7 +157,7 @@ def draw(medians: dict[str, float]) -> None:
     """Write a chart of the medians."""
     import matplotlib.pyplot as plt
 
-    target = book.ROOT / "benchmarks" / "notebooks.svg"
+    target = ROOT / "benchmarks" / "notebooks.svg"
     target.parent.mkdir(parents=True, exist_ok=True)
     fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     colors = ["C1" if name == OURS else "C0" for name in medians]
@@ -166,7 +167,7 @@ def draw(medians: dict[str, float]) -> None:
     ax.set_xlabel("seconds for all chapters, median")
     ax.spines[["top", "right"]].set_visible(False)
     fig.savefig(target)
-    print(f"The chart is {target.relative_to(book.ROOT)}.")
+    print(f"The chart is {target.relative_to(ROOT)}.")
 
 
 def growth() -> int:
@@ -206,9 +207,9 @@ def memory() -> int:
     print("|---|---|---|---|---|")
     print(f"| bare import | {least['Rss']:.0f} | {least['Pss']:.0f} | 1 | |")
     largest = 0
-    for source in book.sources():
-        notebook = book.read_source(source)
-        client = book.client(notebook, source.parent)
+    for chapter in chapters():
+        notebook = files.read_source(chapter)
+        client = book.client(notebook, chapter.folder)
         with client.setup_kernel():
             for i, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, i)
@@ -218,7 +219,7 @@ def memory() -> int:
         ratio = used["Rss"] / least["Rss"]
         largest = max(largest, ratio)
         print(
-            f"| {source.stem} | {used['Rss']:.0f} | {used['Pss']:.0f} "
+            f"| {chapter.stem} | {used['Rss']:.0f} | {used['Pss']:.0f} "
             f"| {ratio:.2f} | {times.user + times.system:.1f} |"
         )
     return int(largest > MOST_MEMORY)

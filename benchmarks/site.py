@@ -24,9 +24,10 @@ from pathlib import Path
 import yaml
 
 from nbval_strict import flakes
-from tools import book
+from tools.folders import BUILD
+from tools.page import CHAPTERS, chapters, pages
 
-PLACE = book.ROOT / "_build" / "benchmarks"
+PLACE = BUILD / "benchmarks"
 MOST_CLEAN, MOST_AGAIN = 1.0, 0.4
 CONTENTS = re.compile(r"```{toctree}.*?```\n", re.DOTALL)
 CONFIG = {
@@ -73,7 +74,7 @@ def theirs_in(checkout: Path) -> Path:
     for page in folder.glob("*.md"):
         text = CONTENTS.sub("", page.read_text("utf-8"))
         page.write_text(text, encoding="utf-8")
-    names = [book.name(page) for page in book.pages()]
+    names = [page.name for page in pages()]
     contents = {"format": "jb-book", "root": "index"}
     contents["chapters"] = [{"file": name} for name in [*names, "teach"]]
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents))
@@ -100,14 +101,14 @@ def main(arguments: list[str]) -> int:
         flakes.copy_of_checkout(checkout)
         reference = checkout / "site/pages/reference.md"
         page = reference.read_bytes()
-        (chapter,) = book.sources("03", checkout / "chapters")
+        (chapter,) = chapters("03", root=checkout / CHAPTERS.name)
         for _ in range(rounds):
             shutil.rmtree(checkout / "_build", ignore_errors=True)
             reference.write_bytes(page)
             for name in ("ours, all pages, clean", "one chapter edited"):
                 times.setdefault(name, []).append(seconds(ours, checkout))
-                edit(chapter)
-                edit(chapter.with_suffix(".ipynb"))
+                edit(chapter.source)
+                edit(chapter.notebook)
             shutil.rmtree(checkout / "_build")
             reference.unlink()
             name = "ours, the same pages, clean"
@@ -115,7 +116,7 @@ def main(arguments: list[str]) -> int:
             folder = theirs_in(checkout)
             for name in ("Jupyter Book 1, clean", "the same, one edited"):
                 times.setdefault(name, []).append(seconds(theirs, checkout))
-                edit(folder / f"{chapter.stem}.ipynb")
+                edit(folder / f"{chapter.name}.ipynb")
         print_weights(checkout / "_build" / "html", "ours")
         print_weights(folder / "_build" / "html", "Jupyter Book 1")
     medians = {name: statistics.median(took) for name, took in times.items()}
@@ -133,13 +134,13 @@ def print_weights(folder: Path, name: str) -> None:
     """Say how large a site is, and its pages, compressed, without assets."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
-    pages = [
-        len(gzip.compress((folder / f"{source.stem}.html").read_bytes()))
-        for source in book.sources()
+    weights = [
+        len(gzip.compress((folder / f"{chapter.name}.html").read_bytes()))
+        for chapter in chapters()
     ]
     print(
         f"{name}: {len(files)} files, {total / 1e6:.1f} MB; a chapter's HTML "
-        f"{min(pages) / 1e3:.0f} to {max(pages) / 1e3:.0f} kB compressed"
+        f"{min(weights) / 1e3:.0f} to {max(weights) / 1e3:.0f} kB compressed"
     )
 
 

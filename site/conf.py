@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 SITE = Path(__file__).resolve().parent
 sys.path[:0] = [str(SITE.parent), str(SITE / "extensions")]
 
-from tools.site import read_course
+from tools.course import handed_over
 
-course = read_course()
+course = handed_over()
 project = html_title = course.title
 language = "en"
 html_baseurl = course.address

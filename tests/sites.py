@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bs4 import BeautifulSoup
 
-from tools import book
+from tools.environment import ROOT
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
 PUBLISHED = {
@@ -59,12 +59,11 @@ def built(folder, **course):
         "from tools import site\n"
         "_, course, out = sys.argv\n"
         "course = site.Course(**json.loads(course))\n"
-        "site.read_course = lambda *_: course\n"
         "sys.exit(site.build(course, pathlib.Path(out)))\n"
     )
     return subprocess.run(
         [sys.executable, "-c", code, json.dumps(course), folder / "html"],
-        cwd=book.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -87,7 +86,7 @@ def snippet(how, out):
         "import errno, pathlib, shutil, signal, sys, tempfile\n"
         # A shell ignores Ctrl-C for what it runs in the background.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from tools import book, site\n"
+        "from tools import files, site\n"
         "def fail(error):\n"
         "    def failing(*_, **__):\n"
         "        raise error\n"
@@ -102,7 +101,7 @@ def snippet(how, out):
 def start_build(how, out):
     return subprocess.Popen(
         [sys.executable, "-c", snippet(how, out)],
-        cwd=book.ROOT,
+        cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -9,11 +9,13 @@ import nbformat
 import pytest
 
 import d2l_helpers.check
-from tools import assignment, book, exercises
+from tools import assignment, book
+from tools.environment import ROOT
+from tools.exercise import exercises
+from tools.page import Page, chapters
+from tools.variants import assignment as variant
 
-CHAPTERS = pytest.mark.parametrize(
-    "chapter", book.sources(), ids=lambda path: path.stem
-)
+CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
 SOLUTION = re.compile("### BEGIN SOLUTION.*?### END SOLUTION", re.DOTALL)
 
 
@@ -37,10 +39,10 @@ def run(notebook, folder, monkeypatch):
 
 
 def test_teacher_gets_all_points(tmp_path, monkeypatch):
-    (chapter,) = book.sources("03")
-    states = run(assignment.assignment(chapter), tmp_path, monkeypatch)
+    (chapter,) = chapters("03")
+    states = run(assignment.notebook_of(chapter), tmp_path, monkeypatch)
     assert set(states) == {"solved"}
-    assert len(states) == len(exercises.exercises(chapter))
+    assert len(states) == len(exercises(chapter))
 
 
 # In a line or a few, ways to be judged right without an answer.
@@ -102,8 +104,8 @@ class Dropout(nn.Module):
 
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_cheat_is_not_graded_as_right(cheat, tmp_path):
-    (chapter,) = book.sources("03")
-    notebook = assignment.assignment(chapter)
+    (chapter,) = chapters("03")
+    notebook = assignment.notebook_of(chapter)
     notebook.cells = [
         cell
         for cell in notebook.cells
@@ -124,20 +126,20 @@ def test_cheat_is_not_graded_as_right(cheat, tmp_path):
 
 @CHAPTERS
 def test_student_begins_with_blanks_that_run(chapter, tmp_path, monkeypatch):
-    notebook = assignment.assignment(chapter)
+    notebook = assignment.notebook_of(chapter)
     for cell in notebook.cells:
         cell.source = SOLUTION.sub("", cell.source)
     states = run(notebook, tmp_path, monkeypatch)
-    assert set(states) == {"not solved yet"}
-    assert len(states) == len(exercises.exercises(chapter))
+    assert set(states) == {"blank"}
+    assert len(states) == len(exercises(chapter))
 
 
 @CHAPTERS
 def test_assignment_says_what_the_chapter_says(chapter):
-    notebook = assignment.assignment(chapter)
+    notebook = assignment.notebook_of(chapter)
     nbformat.validate(notebook)
     text = "\n".join(cell.source for cell in notebook.cells)
-    for task in exercises.exercises(chapter):
+    for task in exercises(chapter):
         assert f"## {task.number} {task.title}\n" in text
         assert task.answer in text
         assert f"report = {task.call}" in text
@@ -145,10 +147,10 @@ def test_assignment_says_what_the_chapter_says(chapter):
 
 
 def test_cells_are_marked_for_nbgrader():
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     answer, check = (
         cell.metadata.nbgrader
-        for cell in assignment.assignment(chapter).cells
+        for cell in assignment.notebook_of(chapter).cells
         if cell.id in ("dropout-answer", "dropout-check")
     )
     assert (answer.solution, answer.grade, answer.locked) == (1, 0, 0)
@@ -158,7 +160,7 @@ def test_cells_are_marked_for_nbgrader():
 
 
 def test_configuration_that_is_there_stays(tmp_path):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     (tmp_path / "nbgrader_config.py").write_text("# mine")
     target = assignment.make_assignment(chapter, tmp_path)
     assert target.is_file()
@@ -174,7 +176,7 @@ def edited(file, **changes):
 
 
 def test_what_a_teacher_changed_stays_and_is_told(tmp_path):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     target = assignment.make_assignment(chapter, tmp_path)
     edited(target, title="# Due on Friday")
     before = target.read_bytes()
@@ -195,7 +197,7 @@ def test_what_a_teacher_changed_stays_and_is_told(tmp_path):
     ],
 )
 def test_what_a_teacher_noted_in_a_cell_stays(tmp_path, change):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     target = assignment.make_assignment(chapter, tmp_path)
     notebook = nbformat.read(target, 4)
     change(notebook.cells[0])
@@ -207,8 +209,8 @@ def test_what_a_teacher_noted_in_a_cell_stays(tmp_path, change):
 
 
 def test_untouched_assignment_follows_its_chapter(tmp_path, monkeypatch):
-    (chapter,) = book.sources("03")
-    monkeypatch.setattr(assignment, "MINUTES", 10)
+    (chapter,) = chapters("03")
+    monkeypatch.setattr(variant, "MINUTES", 10)
     target = assignment.make_assignment(chapter, tmp_path)
     old = target.read_text("utf-8")
     notebook = nbformat.read(target, 4)
@@ -224,7 +226,7 @@ def test_untouched_assignment_follows_its_chapter(tmp_path, monkeypatch):
 
 
 def test_submissions_and_grades_stay(tmp_path):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     submitted = tmp_path / "submitted/ann/03_custom_layers/x.ipynb"
     submitted.parent.mkdir(parents=True)
     for file in (submitted, tmp_path / "gradebook.db"):
@@ -236,7 +238,7 @@ def test_submissions_and_grades_stay(tmp_path):
 
 
 def test_no_link_is_followed(tmp_path):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     foreign = tmp_path / "foreign.ipynb"
     foreign.write_text("precious")
     target = tmp_path / "source" / chapter.stem / f"{chapter.stem}.ipynb"
@@ -248,7 +250,7 @@ def test_no_link_is_followed(tmp_path):
 
 
 def test_configuration_is_written_through_no_link(tmp_path):
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     course = tmp_path / "course"
     course.mkdir()
     (course / "nbgrader_config.py").symlink_to(tmp_path / "elsewhere.py")
@@ -272,8 +274,8 @@ def test_what_is_in_the_way_is_named(monkeypatch, tmp_path, capsys, taken):
 
 
 def test_course_is_no_build(monkeypatch, tmp_path, capsys):
-    ignored = (book.ROOT / ".gitignore").read_text("utf-8").splitlines()
-    assert f"/{assignment.COURSE.relative_to(book.ROOT)}/" in ignored
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    assert f"/{assignment.COURSE.relative_to(ROOT)}/" in ignored
     # Where it was once, and `make clean` would find it.
     earlier = tmp_path / "_build" / "nbgrader"
     earlier.mkdir(parents=True)
@@ -298,5 +300,6 @@ def test_command_needs_a_chapter(arguments, complaint, capsys):
 
 
 def test_chapter_without_solutions_is_named(tmp_path):
+    new = Page("en", "chapter", "08_new", tmp_path)
     with pytest.raises(LookupError, match="08_new has no page of solutions"):
-        assignment.make_assignment(tmp_path / "08_new.py", tmp_path)
+        assignment.make_assignment(new, tmp_path)

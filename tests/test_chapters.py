@@ -3,69 +3,75 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 
 import nbformat
 import pytest
 
 from nbval_strict.comparison import FIGURES, outputs_difference
-from tools import bars, book, exercises, gate
+from tools import book, files, gate, standards
+from tools.exercise import exercises
+from tools.page import (
+    CHAPTERS,
+    LANGUAGES,
+    NOTEBOOK,
+    chapters,
+    front_page,
+    pages,
+    texts,
+)
 
-
-def name(page):
-    """What a page is called in the tests: 03_name, or solutions-03_name."""
-    return "-".join(page.relative_to(book.CHAPTERS).with_suffix("").parts)
-
-
-CHAPTERS = pytest.mark.parametrize("source", book.sources(), ids=name)
+EACH_CHAPTER = pytest.mark.parametrize("chapter", chapters(), ids=str)
 # And the solutions.
-PAGES = pytest.mark.parametrize("source", book.pages(), ids=name)
-TEXTS = [book.CHAPTERS / "index.md", *book.texts()]
+EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=str)
 
 
-def stored(source):
-    return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+def stored(page):
+    return nbformat.read(page.notebook, as_version=4)
 
 
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@PAGES
-def test_script_and_notebook_are_a_pair(source):
-    assert list(gate.problems(source)) == []
+@EACH_PAGE
+def test_script_and_notebook_are_a_pair(page):
+    assert list(gate.problems(page)) == []
 
 
-@PAGES
-def test_script_is_as_jupyterlab_would_save_it(source):
-    saved = book.script(book.read_source(source))
-    assert source.read_text("utf-8") == saved
+@EACH_PAGE
+def test_script_is_as_jupyterlab_would_save_it(page):
+    saved = files.script(files.read_source(page))
+    assert page.source.read_text("utf-8") == saved
 
 
 def test_every_notebook_has_its_script():
-    scripts = {path.with_suffix(".ipynb") for path in book.pages()}
-    assert {
-        *book.CHAPTERS.glob("*.ipynb"),
-        *book.CHAPTERS.glob(f"{book.SOLUTIONS}/*.ipynb"),
-    } == scripts
+    listed = [p for language in LANGUAGES for p in pages(language=language)]
+    found = {
+        file
+        for file in CHAPTERS.rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in file.parts
+    }
+    assert found == {page.notebook for page in listed}
 
 
-@PAGES
-def test_prose_stands_before_each_code_cell(source):
-    for cell, following in pairwise(stored(source).cells):
+@EACH_PAGE
+def test_prose_stands_before_each_code_cell(page):
+    for cell, following in pairwise(stored(page).cells):
         if {cell.cell_type, following.cell_type} == {"code"}:
             assert following.source.startswith("check."), following.source
 
 
-def test_chapters_meet_the_bars():
-    rows = {name(source): bars.measure(source) for source in book.pages()}
-    assert bars.missed(rows) == []
+def test_chapters_meet_the_standards():
+    rows = {page.path: standards.measure(page) for page in pages()}
+    assert standards.missed(rows) == []
 
 
-def test_missed_bars_are_named():
-    fine = bars.measure(book.sources("03")[0])
+def test_missed_standards_are_named():
+    fine = standards.measure(chapters("03")[0])
     poor = {"prose before (%)": 80, "median lines": 6, "not compared": 9}
-    lines = bars.missed({"03": {**fine, **poor}})
+    lines = standards.missed({"03": {**fine, **poor}})
     assert lines == [
         "03: prose before (%) is 80, at least 90 is needed",
         "03: median lines is 6, at most 5 is allowed",
@@ -73,9 +79,9 @@ def test_missed_bars_are_named():
     ]
 
 
-@PAGES
-def test_figures_have_alternative_text(source):
-    for cell in code_cells(stored(source)):
+@EACH_PAGE
+def test_figures_have_alternative_text(page):
+    for cell in code_cells(stored(page)):
         kinds = {k for output in cell.outputs for k in output.get("data", {})}
         if kinds & set(FIGURES):
             alt = cell.metadata.mystnb.image.alt
@@ -83,11 +89,11 @@ def test_figures_have_alternative_text(source):
             assert re.search(r"\.(svg|png)\b", alt) is None
 
 
-@CHAPTERS
-def test_chapter_has_the_parts_of_a_chapter(source):
+@EACH_CHAPTER
+def test_chapter_has_the_parts_of_a_chapter(chapter):
     text = "\n".join(
         cell.source
-        for cell in stored(source).cells
+        for cell in stored(chapter).cells
         if cell.cell_type == "markdown"
     )
     headings = re.findall(r"^##? .+", text, re.MULTILINE)
@@ -119,39 +125,41 @@ def assert_links_lead_somewhere(text, folder):
             assert names.count(fragment.removeprefix("cell-id=")) == 1, link
 
 
-@PAGES
-def test_links_to_chapters_lead_to_files(source):
-    for cell in stored(source).cells:
+@EACH_PAGE
+def test_links_to_chapters_lead_to_files(page):
+    for cell in stored(page).cells:
         if cell.cell_type == "markdown":
-            assert_links_lead_somewhere(cell.source, source.parent)
+            assert_links_lead_somewhere(cell.source, page.folder)
 
 
-@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
-def test_links_of_pages_of_text_lead_somewhere(page):
-    assert_links_lead_somewhere(page.read_text("utf-8"), page.parent)
+@pytest.mark.parametrize("file", texts(), ids=lambda file: file.stem)
+def test_links_of_pages_of_text_lead_somewhere(file):
+    assert_links_lead_somewhere(file.read_text("utf-8"), file.parent)
 
 
 def links(text):
     """The chapters that a text links to, by number."""
-    return {int(n) for n in re.findall(r"\]\((\d\d)_\w+\.ipynb", text)}
+    found = re.findall(rf"\]\(({NOTEBOOK})", text)
+    return {chapter.number for c in found for chapter in chapters(c)}
 
 
-@CHAPTERS
-def test_chapters_that_need_each_other_link_both_ways(source):
+@EACH_CHAPTER
+def test_chapters_that_need_each_other_link_both_ways(chapter):
     # In the opening cell, what comes after "You need" ends it.
-    opening = stored(source).cells[0].source
+    opening = stored(chapter).cells[0].source
     needed = links(opening.partition("**You need**")[2])
-    for other in book.sources():
-        if book.number(other) in needed:
-            assert book.number(source) in links(other.read_text("utf-8"))
-    assert needed or book.number(source) == 1
+    for other in chapters():
+        if other.number in needed:
+            text = other.source.read_text("utf-8")
+            assert chapter.number in links(text)
+    assert needed or chapter.number == 1
 
 
-@PAGES
-def test_section_has_at_most_one_figure(source):
+@EACH_PAGE
+def test_section_has_at_most_one_figure(page):
     figures = {}
     heading = None
-    for cell in stored(source).cells:
+    for cell in stored(page).cells:
         if cell.cell_type == "markdown":
             for heading in re.findall(r"^##+ .+", cell.source, re.MULTILINE):
                 figures[heading] = 0
@@ -163,51 +171,52 @@ def test_section_has_at_most_one_figure(source):
     assert [h for h, number in figures.items() if number > 1] == []
 
 
-@CHAPTERS
-def test_front_page_lists_the_chapter(source):
-    front = (book.CHAPTERS / "index.md").read_text("utf-8")
-    title = stored(source).cells[0].source.splitlines()[0].removeprefix("# ")
-    number = f"{book.number(source):02}"
-    assert f"| {number} | [{title}]({source.stem}.ipynb) |" in front
+@EACH_CHAPTER
+def test_front_page_lists_the_chapter(chapter):
+    title = files.title_of(stored(chapter))
+    begins = f"| {chapter.number:02} | [{title}]({chapter.notebook.name}) |"
+    assert begins in front_page().read_text("utf-8")
 
 
-def front_page():
+def said_in_front():
     """The text of the front page, on one line."""
-    return " ".join((book.CHAPTERS / "index.md").read_text("utf-8").split())
+    return " ".join(front_page().read_text("utf-8").split())
 
 
-@CHAPTERS
-def test_front_page_says_how_long_the_exercises_take(source):
-    tasks = exercises.exercises(source)
+@EACH_CHAPTER
+def test_front_page_says_how_long_the_exercises_take(chapter):
+    tasks = exercises(chapter)
     hours = round(sum(task.minutes for task in tasks) / 60)
-    assert "all of a chapter, two to four hours" in front_page()
+    assert "all of a chapter, two to four hours" in said_in_front()
     assert 2 <= hours <= 4
 
 
 def test_front_page_names_the_exercises_that_need_other_chapters():
     needed = {}
-    for source in book.sources():
-        opening = stored(source).cells[0].source
+    for chapter in chapters():
+        opening = stored(chapter).cells[0].source
         direct = links(opening.partition("**You need**")[2])
-        needed[book.number(source)] = direct.union(
-            {book.number(source)}, *(needed[n] for n in direct)
+        needed[chapter.number] = direct.union(
+            {chapter.number}, *(needed[n] for n in direct)
         )
     others = {
-        task.number: links(task.statement) - needed[book.number(source)]
-        for source in book.sources()
-        for task in exercises.exercises(source)
+        task.number: links(task.statement) - needed[chapter.number]
+        for chapter in chapters()
+        for task in exercises(chapter)
     }
-    _, _, said = front_page().partition("exercises point to another chapter: ")
+    _, _, said = said_in_front().partition(
+        "exercises point to another chapter: "
+    )
     named = re.findall(r"\b\d\.\d\b", said.partition("##")[0])
     # A handout may lack chapters.
     named = [number for number in named if number in others]
-    assert named == [number for number, chapters in others.items() if chapters]
+    assert named == [number for number, missed in others.items() if missed]
 
 
-@PAGES
-def test_no_cell_needs_a_gpu_that_may_be_missing(source):
+@EACH_PAGE
+def test_no_cell_needs_a_gpu_that_may_be_missing(page):
     needs = re.compile(r"""\.cuda\(|cuda:[1-9]\b|["']cuda["'], *[1-9]\b""")
-    for cell in code_cells(stored(source)):
+    for cell in code_cells(stored(page)):
         found = needs.search(cell.source)
         assert found is None, (
             f"{found[0]!r} fails without this GPU: move with .to(device), or "
@@ -246,27 +255,27 @@ def twice(request, tmp_path_factory):
     """A chapter's cells, each run twice in a row, and what is true after it.
 
     Returns:
-        The source; the second run of each cell; the type of the device; what
+        The page; the second run of each cell; the type of the device; what
         its modules leave behind; the files in the folder.
     """
-    notebook = book.read_source(request.param)
+    notebook = files.read_source(request.param)
     cells = [c for c in notebook.cells if c.cell_type == "code"]
     notebook.cells = [cell.copy() for cell in cells for _ in range(2)]
     notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
     folder = tmp_path_factory.mktemp(request.param.stem)
     book.client(notebook, folder).execute()
     device, stay = json.loads(notebook.cells.pop().outputs[0].text)
-    files = list(folder.iterdir())
-    return request.param, notebook.cells[1::2], device, stay, files
+    left = list(folder.iterdir())
+    return request.param, notebook.cells[1::2], device, stay, left
 
 
-TWICE = pytest.mark.parametrize("twice", book.pages(), ids=name, indirect=True)
+TWICE = pytest.mark.parametrize("twice", pages(), ids=str, indirect=True)
 
 
 @TWICE
 def test_each_cell_can_be_run_twice_in_a_row(twice):
-    source, cells, device, _, _ = twice
-    for cell, again in zip(code_cells(stored(source)), cells, strict=True):
+    page, cells, device, _, _ = twice
+    for cell, again in zip(code_cells(stored(page)), cells, strict=True):
         if "nbval-ignore-output" not in cell.metadata.get("tags", []):
             difference = outputs_difference(
                 cell.outputs, again.outputs, device
@@ -276,35 +285,38 @@ def test_each_cell_can_be_run_twice_in_a_row(twice):
 
 @TWICE
 def test_run_leaves_no_file(twice):
-    *_, files = twice
-    assert files == []
+    *_, left = twice
+    assert left == []
 
 
 @TWICE
 def test_modules_of_the_chapter_move_whole_but_for_the_pitfalls(twice):
-    source, _, _, stay, _ = twice
-    assert stay == LEFT_BEHIND.get(name(source), [])
+    page, _, _, stay, _ = twice
+    assert stay == LEFT_BEHIND.get(page.path, [])
 
 
 @pytest.fixture
-def pair(tmp_path):
+def pair(tmp_path, monkeypatch):
     """A copy of a chapter's pair, to be spoiled."""
-    source = book.sources("03")[0]
-    for suffix in (".py", ".ipynb"):
-        shutil.copy(source.with_suffix(suffix), tmp_path)
-    return tmp_path / source.name
+    (chapter,) = chapters("03")
+    copy = replace(chapter, root=tmp_path / CHAPTERS.name)
+    copy.folder.mkdir()
+    for file in (chapter.source, chapter.notebook):
+        shutil.copy(file, copy.folder)
+    monkeypatch.setattr("tools.page.CHAPTERS", copy.root)
+    return copy
 
 
 def edit(pair, old, new):
-    text = pair.read_text()
+    text = pair.source.read_text("utf-8")
     assert old in text
-    pair.write_text(text.replace(old, new, 1))
+    pair.source.write_text(text.replace(old, new, 1), "utf-8")
 
 
 def edit_notebook(pair, change):
     notebook = stored(pair)
     change(notebook)
-    nbformat.write(notebook, pair.with_suffix(".ipynb"))
+    nbformat.write(notebook, pair.notebook)
 
 
 def test_gate_passes_an_untouched_pair(pair):
@@ -328,7 +340,7 @@ def test_gate_names_the_first_difference(pair, old, new, named):
 
 
 def test_gate_refuses_a_script_without_a_notebook(pair):
-    pair.with_suffix(".ipynb").unlink()
+    pair.notebook.unlink()
     (problem,) = gate.problems(pair)
     assert problem == (
         "chapters/03_custom_layers.ipynb is missing: run `make run CH=03`"
@@ -384,7 +396,7 @@ def test_chapters_are_found_by_number_name_or_file():
         "03_custom_layers",
         "chapters/03_custom_layers.py",
     ):
-        assert [p.stem for p in book.sources(which)] == ["03_custom_layers"]
+        assert [p.stem for p in chapters(which)] == ["03_custom_layers"]
 
 
 @pytest.mark.parametrize("which", ["99", "01 03", "zh/03_custom_layers.py"])
@@ -396,7 +408,7 @@ def test_unknown_chapter_is_answered_with_those_there_are(which, capsys):
 
 @pytest.mark.parametrize("text", ["{", '{"cells": 1}', ""])
 def test_gate_refuses_what_is_no_notebook(pair, text):
-    pair.with_suffix(".ipynb").write_text(text)
+    pair.notebook.write_text(text)
     (problem,) = gate.problems(pair)
     assert "03_custom_layers.ipynb isn't a notebook" in problem
 
@@ -417,7 +429,6 @@ def test_gate_refuses_a_notebook_without_the_settings(pair):
 
 
 def test_cell_that_takes_too_long_fails_the_run(pair, capsys, monkeypatch):
-    monkeypatch.setattr(book, "pages", lambda which: [pair])
     monkeypatch.setattr(book, "TIMEOUT", 1)
     edit(pair, "import copy", "import copy, time; time.sleep(60)")
     assert book.main(["run"]) == 1
@@ -427,19 +438,17 @@ def test_cell_that_takes_too_long_fails_the_run(pair, capsys, monkeypatch):
     )
 
 
-def test_failing_run_leaves_the_stored_notebook(pair, capsys, monkeypatch):
-    monkeypatch.setattr(book, "CHAPTERS", pair.parent)
-    monkeypatch.setattr(book, "pages", lambda which: [pair])
-    before = pair.with_suffix(".ipynb").read_bytes()
+def test_failing_run_leaves_the_stored_notebook(pair, capsys):
+    before = pair.notebook.read_bytes()
     edit(pair, "import copy", "import copy_")
     assert book.main(["run"]) == 1
     assert "No module named 'copy_'" in capsys.readouterr().out
-    assert pair.with_suffix(".ipynb").read_bytes() == before
-    assert sorted(p.suffix for p in pair.parent.iterdir()) == [".ipynb", ".py"]
+    assert pair.notebook.read_bytes() == before
+    assert sorted(p.suffix for p in pair.folder.iterdir()) == [".ipynb", ".py"]
 
 
 def test_run_twice_gives_the_same_file(pair):
     book.run(pair)
-    first = pair.with_suffix(".ipynb").read_bytes()
+    first = pair.notebook.read_bytes()
     book.run(pair)
-    assert pair.with_suffix(".ipynb").read_bytes() == first
+    assert pair.notebook.read_bytes() == first

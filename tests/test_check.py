@@ -47,8 +47,9 @@ from d2l_helpers.check._phrase import Phrase
 from d2l_helpers.check._report import Report, State, show
 from tests.answers import RIGHT, WRONG
 from tests.worked import worked
-from tools import book, exercises
-from tools.book import ROOT
+from tools.environment import ROOT
+from tools.exercise import exercises
+from tools.page import CHAPTERS, chapters
 
 NAMES = [n for n in check.__all__ if n not in ("Report", "State")]
 CHECKS = pytest.mark.parametrize("name", NAMES)
@@ -357,21 +358,20 @@ def test_error_gets_the_steps_of_its_case():
 
 
 def test_link_is_a_path_in_a_terminal_and_leads_there(monkeypatch):
-    monkeypatch.chdir(book.CHAPTERS)
+    monkeypatch.chdir(CHAPTERS)
     for name in NAMES:
         title = getattr(check, name).title
         found = _hints.solution(title)
-        (chapter,) = book.sources(f"{title.split('.')[0]:0>2}")
-        page = book.solutions(chapter).with_suffix(".ipynb")
-        (task,) = (t for t in exercises.exercises(chapter) if t.check == name)
-        path = page.relative_to(book.CHAPTERS).as_posix()
+        (chapter,) = chapters(title.split(".")[0])
+        (task,) = (t for t in exercises(chapter) if t.check == name)
+        path = chapter.link_to(chapter.solutions)
         shown = f"{task.number} in {path}"
         assert found == f"[{shown}]({path}#{task.anchor})"
         details = {"hint": "Think.", "solution": found}
         report = Report(title, State.WRONG, (), details)
         assert repr(report).endswith(f"solution  {shown}")
         assert f"- **Solution:** {found}" in report._repr_markdown_()
-    monkeypatch.chdir(book.ROOT)
+    monkeypatch.chdir(ROOT)
     assert f"chapters/{path}#" in _hints.solution(title)
 
 
@@ -380,14 +380,10 @@ def told_at_first(name):
 
     A name isn't, nor is what the statement or the starter says.
     """
-    chapter = next(
-        c
-        for c in book.sources()
-        if c.stem[:2] == f"{getattr(check, name).title.split('.')[0]:0>2}"
-    )
+    (chapter,) = chapters(getattr(check, name).title.split(".")[0])
     task, solution = (
-        next(t for t in exercises.exercises(page) if t.check == name)
-        for page in (chapter, book.solutions(chapter))
+        next(t for t in exercises(page) if t.check == name)
+        for page in (chapter, chapter.solutions)
     )
 
     def plain(text):

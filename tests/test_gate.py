@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -15,8 +16,11 @@ from tests.test_pairs import (  # noqa: F401
     set_source,
     stored,
 )
-from tools import book, gate
+from tools import book, files, gate
+from tools.environment import ROOT
+from tools.page import front_page, texts
 
+FRONT_PAGE = front_page()
 # What Markdown of a chapter may look like.
 FINE = [
     "# A title\n\nWith *words*, **more**, `{code}` and `<script>`.",
@@ -101,15 +105,13 @@ def test_link_defined_in_another_cell_is_refused():
     assert list(gate.not_plain(["See [a].", "[a]: /etc/passwd"])) != []
 
 
-@pytest.mark.parametrize(
-    "file", sorted(book.CHAPTERS.glob("*.md")), ids=lambda file: file.stem
-)
+@pytest.mark.parametrize("file", texts(), ids=lambda file: file.stem)
 def test_page_of_text_is_plain(file):
     assert list(gate.not_plain([file.read_text("utf-8")])) == []
 
 
 def test_gate_reads_markdown_as_the_site_does():
-    text = (book.ROOT / "site/conf.py").read_text("utf-8")
+    text = (ROOT / "site/conf.py").read_text("utf-8")
     (listed,) = re.findall(r"^myst_enable_extensions = (.+)", text, re.M)
     assert tuple(ast.literal_eval(listed)) == gate.MYST_EXTENSIONS
 
@@ -125,10 +127,10 @@ def rerun(page):  # noqa: F811
 
 def test_directive_is_refused_on_a_page(page):  # noqa: F811
     script(page, "# # Add", "# ```{include} /etc/passwd\n# ```\n# # Add")
-    (page.parent / "index.md").write_text("# The book\n")
+    (page.folder / "index.md").write_text("# The book\n")
     rerun(page)
     assert "08_sums.py has a directive, '{include} /etc/passwd'" in lines(page)
-    (page.parent / "index.md").write_text("{include}`/etc/passwd`\n")
+    (page.folder / "index.md").write_text("{include}`/etc/passwd`\n")
     assert "chapters/index.md has what isn't" in gate.all_problems([page])[1]
 
 
@@ -151,7 +153,8 @@ def test_cell_that_the_site_reads_otherwise_is_refused(
     head,
     named,
 ):
-    page.write_text(page.read_text("utf-8") + f"\n{head}\n# a\n", "utf-8")
+    text = page.source.read_text("utf-8")
+    page.source.write_text(f"{text}\n{head}\n# a\n", "utf-8")
     rerun(page)
     assert named in lines(page)
 
@@ -176,7 +179,7 @@ def test_settings_in_the_head_are_refused(page, key):  # noqa: F811
 )
 def test_magic_is_refused(page, source, named):  # noqa: F811
     script(page, "1 + 1", source)
-    notebook(page, set_source(2, book.read_source(page).cells[2].source))
+    notebook(page, set_source(2, files.read_source(page).cells[2].source))
     told = lines(page)
     assert "cell 3 of 08_sums.py isn't Python" in told
     assert named in told
@@ -191,12 +194,12 @@ def test_help_that_found_nothing_is_refused(page):  # noqa: F811
 
 @pytest.mark.parametrize("head", ["# %%", "# %% [markdown]", "# %%\n\n  "])
 def test_empty_cell_is_named(page, head):  # noqa: F811
-    before = page.read_text("utf-8")
-    page.write_text(f"{before}\n{head}\n", "utf-8")
+    before = page.source.read_text("utf-8")
+    page.source.write_text(f"{before}\n{head}\n", "utf-8")
     rerun(page)
     (problem,) = gate.problems(page)
     assert "cell 4 of 08_sums.py is empty: delete it from the .py" in problem
-    page.write_text(before, "utf-8")
+    page.source.write_text(before, "utf-8")
     rerun(page)
     assert lines(page) == ""
 
@@ -236,7 +239,7 @@ def test_notes_of_an_editor_are_swept_by_a_run(page):  # noqa: F811
 
 @pytest.mark.parametrize("cell", [new_code_cell, new_markdown_cell])
 def test_page_that_others_wrote_is_one_line(page, cell):  # noqa: F811
-    file = page.with_suffix(".ipynb")
+    file = page.notebook
     for text in ("", "[1]", '{"nbformat": 3, "worksheets": []}', "null"):
         file.write_text(text)
         (problem,) = gate.problems(page)
@@ -255,8 +258,8 @@ def test_page_that_others_wrote_is_one_line(page, cell):  # noqa: F811
 @pytest.fixture
 def clone(page, monkeypatch):  # noqa: F811
     """The folder of chapters, committed."""
-    (page.parent / "index.md").write_text("# The book\n")
-    root = page.parent.parent
+    (page.folder / "index.md").write_text("# The book\n")
+    root = page.root.parent
     monkeypatch.chdir(root)
     for command in ("init -q", "add .", "commit -qm original"):
         git(*command.split())
@@ -278,17 +281,17 @@ def test_reader_can_build_from_the_originals_and_lose_nothing(
     assert gate.all_problems([page]) == []
     notebook(page, set_source(1, "x = 'my answer'"))
     script(page, "x = 1\nx", "x = 'my answer'")
-    mine = page.with_name("09_my_notes.py")
-    mine.write_text("# %%\n1\n")
+    mine = replace(page, stem="09_my_notes")
+    mine.source.write_text("# %%\n1\n")
     *_, advice = gate.all_problems([page, mine])
     before, after = re.findall("`git (.+?)`", advice)
     git(*before.split())
     assert gate.all_problems([page]) == []
-    assert not mine.exists()
+    assert not mine.is_there
     git(*after.split())
-    assert "my answer" in page.read_text("utf-8")
-    assert "my answer" in page.with_suffix(".ipynb").read_text("utf-8")
-    assert mine.exists()
+    assert "my answer" in page.source.read_text("utf-8")
+    assert "my answer" in page.notebook.read_text("utf-8")
+    assert mine.is_there
 
 
 def test_advice_is_given_where_it_helps(clone, page):  # noqa: F811
@@ -307,13 +310,12 @@ def test_advice_is_given_where_it_helps(clone, page):  # noqa: F811
 
 
 def test_front_page_tells_a_way_back_that_works(clone, page):  # noqa: F811
-    text = (book.ROOT / "chapters/index.md").read_text("utf-8")
+    text = FRONT_PAGE.read_text("utf-8")
     away, back = re.findall("`git (.+?)`", text)
-    original = page.read_text("utf-8")
+    original = page.source.read_text("utf-8")
     script(page, "x = 1\nx", "x = 'my answer'")
-    files = sorted(f"chapters/{p.name}" for p in page.parent.glob("08_sums.*"))
     assert away.endswith(" chapters/01_blocks.*")
-    git(*away.split()[:-1], *files)
-    assert page.read_text("utf-8") == original
+    git(*away.split()[:-1], page.shown(), page.shown(".ipynb"))
+    assert page.source.read_text("utf-8") == original
     git(*back.split())
-    assert "my answer" in page.read_text("utf-8")
+    assert "my answer" in page.source.read_text("utf-8")

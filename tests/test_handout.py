@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tools import book, gate, handout
-from tools.site import Course
+from tools import files, gate, handout
+from tools.course import Course
+from tools.page import CHAPTERS, chapters
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +45,11 @@ def test_no_solution_is_in_it(folder):
 
 
 def test_exercises_are_as_they_were(folder):
-    for chapter in book.sources():
-        copy = folder / "chapters" / chapter.name
+    for chapter in chapters():
+        copy = replace(chapter, root=folder / CHAPTERS.name)
         assert list(gate.problems(copy)) == []
-        ours = book.read_source(chapter).cells
-        theirs = book.read_source(copy).cells
+        ours = files.read_source(chapter).cells
+        theirs = files.read_source(copy).cells
         assert [c.source for c in theirs if c.cell_type == "code"] == [
             c.source for c in ours if c.cell_type == "code"
         ]
@@ -86,10 +88,11 @@ def test_remedies_are_those_that_it_has(tmp_path):
 
 
 def test_page_that_cannot_be_read_is_told(tmp_path, monkeypatch, capsys):
-    chapter = tmp_path / "03_custom_layers.py"
-    for suffix in (".py", ".ipynb"):
-        chapter.with_suffix(suffix).write_text("<<<<<<< HEAD\n")
-    monkeypatch.setattr(book, "sources", lambda which="": [chapter])
+    (chapter,) = chapters("03")
+    chapter = replace(chapter, root=tmp_path)
+    for file in (chapter.source, chapter.notebook):
+        file.write_text("<<<<<<< HEAD\n")
+    monkeypatch.setattr("tools.page.CHAPTERS", tmp_path)
     monkeypatch.setattr(handout, "BUILD", tmp_path)
     assert handout.main([]) == 2
     assert "the marks of a merge conflict" in capsys.readouterr().err
@@ -107,8 +110,8 @@ def test_zip_holds_the_same(folder):
 def test_its_tests_are_those_of_its_files(folder):
     done = run(folder, sys.executable, "-m", "pytest", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout
-    for chapter in book.sources():
-        assert f"chapters/{chapter.stem}.ipynb::" in done.stdout
+    for chapter in chapters():
+        assert f"{chapter.shown('.ipynb')}::" in done.stdout
     assert "tests/test_chapters.py::" in done.stdout
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import make
 from nbval_strict import warm_kernels
-from tools import book
+from tools.environment import ROOT
 
 
 @pytest.mark.parametrize(("variable", "warm"), [("", True), ("0", False)])
@@ -30,7 +30,7 @@ def test_make_lab_forks_kernels_unless_told_otherwise(
         )
         done = subprocess.run(
             [sys.executable, "-c", code.format(file)],
-            cwd=book.ROOT,
+            cwd=ROOT,
             capture_output=True,
             text=True,
         )

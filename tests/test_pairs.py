@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tools import book
+from tools import book, files
+from tools.environment import ROOT
+from tools.page import Page, chapters
 
-HEAD = (book.ROOT / "chapters/01_blocks.py").read_text("utf-8")
+HEAD = chapters("01")[0].source.read_text("utf-8")
 HEAD = HEAD.partition("# %%")[0]
 BODY = """\
 # %% [markdown]
@@ -37,37 +40,35 @@ x
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """A small chapter that has been run."""
-    source = tmp_path_factory.mktemp("stored") / "08_sums.py"
-    source.write_text(HEAD + BODY, "utf-8")
-    book.run(source)
-    return source
+    root = tmp_path_factory.mktemp("stored")
+    page = Page("en", "chapter", "08_sums", root)
+    page.source.write_text(HEAD + BODY, "utf-8")
+    book.run(page)
+    return page
 
 
 @pytest.fixture
 def page(stored, tmp_path, monkeypatch):
     """A copy of it, which is all that there is."""
-    folder = shutil.copytree(stored.parent, tmp_path / "chapters")
-    page = folder / stored.name
-    monkeypatch.setattr(book, "CHAPTERS", folder)
-    monkeypatch.setattr(book, "pages", lambda which="": [page])
-    return page
+    root = shutil.copytree(stored.root, tmp_path / "chapters")
+    monkeypatch.setattr("tools.page.CHAPTERS", root)
+    return replace(stored, root=root)
 
 
 def script(page, old, new):
-    text = page.read_text("utf-8")
+    text = page.source.read_text("utf-8")
     assert old in text
-    page.write_text(text.replace(old, new, 1), "utf-8")
+    page.source.write_text(text.replace(old, new, 1), "utf-8")
 
 
 def notebook(page, change):
-    file = page.with_suffix(".ipynb")
-    stored = nbformat.read(file, 4)
+    stored = nbformat.read(page.notebook, 4)
     change(stored)
-    nbformat.write(stored, file)
+    nbformat.write(stored, page.notebook)
 
 
 def cells(page):
-    return [cell.source for cell in book.read_stored(page).cells]
+    return [cell.source for cell in files.read_stored(page).cells]
 
 
 def set_source(index, source):
@@ -135,10 +136,10 @@ def test_run_keeps_what_only_the_notebook_has(page, edit, both, capsys):
     notebook(page, edit)
     if both:
         script(page, "1 + 1", "1 + 2")
-    before = page.with_suffix(".ipynb").read_bytes()
+    before = page.notebook.read_bytes()
     capsys.readouterr()
     assert book.main(["run", "08"]) == 1
-    assert page.with_suffix(".ipynb").read_bytes() == before
+    assert page.notebook.read_bytes() == before
     told = capsys.readouterr().out
     assert "make pull CH=chapters/08_sums.py" in told
     assert "make run CH=chapters/08_sums.py FORCE=1" in told
@@ -170,7 +171,8 @@ def test_run_with_force_overwrites(page):
 def test_edit_of_the_script_runs_without_fuss(page):
     script(page, "x = 1", "x = 2")
     script(page, "# Add numbers", "# Subtract numbers")
-    page.write_text(page.read_text("utf-8") + "\n# %%\nx + 3\n", "utf-8")
+    text = page.source.read_text("utf-8")
+    page.source.write_text(f"{text}\n# %%\nx + 3\n", "utf-8")
     assert book.main(["run", "08"]) == 0
     assert cells(page)[1] == "x = 2\nx"
     assert len(cells(page)) == 4
@@ -212,20 +214,20 @@ def test_notebook_of_unknown_origin_is_kept(page, noted):
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"cells": 1}'])
 def test_run_keeps_a_notebook_that_cannot_be_read(page, text, capsys):
-    page.with_suffix(".ipynb").write_text(text)
+    page.notebook.write_text(text)
     assert book.main(["run", "08"]) == 1
     assert "FORCE=1" in capsys.readouterr().out
-    assert page.with_suffix(".ipynb").read_text() == text
+    assert page.notebook.read_text() == text
     assert book.main(["run", "08", "--force"]) == 0
 
 
 def test_empty_notebook_is_nothing_to_keep(page):
-    page.with_suffix(".ipynb").write_text("")
+    page.notebook.write_text("")
     assert book.main(["run", "08"]) == 0
 
 
 def test_notebook_saved_during_a_run_is_kept(page, capsys):
-    file = page.with_suffix(".ipynb")
+    file = page.notebook
     script(page, "x = 1\n", f"x = 1; open({str(file)!r}, 'a').write(' ')\n")
     assert book.main(["run", "08"]) == 1
     assert "changed while" in capsys.readouterr().out
@@ -233,11 +235,11 @@ def test_notebook_saved_during_a_run_is_kept(page, capsys):
 
 
 def test_empty_script_makes_no_empty_notebook(page, capsys):
-    before = page.with_suffix(".ipynb").read_bytes()
-    page.write_text("")
+    before = page.notebook.read_bytes()
+    page.source.write_text("")
     assert book.main(["run", "08"]) == 1
     assert "08_sums.py has no cells" in capsys.readouterr().out
-    assert page.with_suffix(".ipynb").read_bytes() == before
+    assert page.notebook.read_bytes() == before
 
 
 # The way back
@@ -250,27 +252,27 @@ def test_pull_brings_the_edits_into_the_script(page, edit, capsys):
     notebook(page, edit)
     wanted = cells(page)
     assert book.main(["pull", "08"]) == 0
-    assert [c.source for c in book.read_source(page).cells] == wanted
-    assert page.read_text("utf-8").startswith(HEAD)
+    assert [c.source for c in files.read_source(page).cells] == wanted
+    assert page.source.read_text("utf-8").startswith(HEAD)
     assert book.main(["run", "08"]) == 0
     assert cells(page) == wanted
 
 
 def test_pull_keeps_what_only_the_script_has(page, capsys):
     script(page, "x = 1", "x = 2")
-    before = page.read_bytes()
+    before = page.source.read_bytes()
     assert book.main(["pull", "08"]) == 1
     told = capsys.readouterr().out
     assert "make pull CH=chapters/08_sums.py FORCE=1" in told
-    assert page.read_bytes() == before
+    assert page.source.read_bytes() == before
     assert book.main(["pull", "08", "--force"]) == 0
-    assert "x = 1\n" in page.read_text("utf-8")
+    assert "x = 1\n" in page.source.read_text("utf-8")
 
 
 def test_pull_of_what_agrees_writes_nothing(page):
-    before = page.stat().st_mtime_ns
+    before = page.source.stat().st_mtime_ns
     assert book.main(["pull", "08"]) == 0
-    assert page.stat().st_mtime_ns == before
+    assert page.source.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(
@@ -282,11 +284,11 @@ def test_pull_of_what_agrees_writes_nothing(page):
     ],
 )
 def test_pull_refuses_what_a_script_cannot_hold(page, capsys, change, named):
-    before = page.read_bytes()
+    before = page.source.read_bytes()
     notebook(page, change)
     assert book.main(["pull", "08", "--force"]) == 1
     assert named in capsys.readouterr().out
-    assert page.read_bytes() == before
+    assert page.source.read_bytes() == before
 
 
 def test_pull_takes_an_edit_beside_what_a_script_does_not_hold(page):
@@ -294,7 +296,7 @@ def test_pull_takes_an_edit_beside_what_a_script_does_not_hold(page):
     notebook(page, insert(1, new_code_cell("x = 41\r\nx\n\n")))
     assert book.main(["pull", "08"]) == 0
     wanted = HEAD + BODY.replace("# %%\nx", "# %%\nx = 41\nx\n\n# %%\nx")
-    assert page.read_text("utf-8") == wanted
+    assert page.source.read_text("utf-8") == wanted
     assert book.main(["run", "08"]) == 0
 
 
@@ -304,7 +306,7 @@ def test_pull_takes_an_edit_beside_what_a_script_does_not_hold(page):
 def test_folder_in_the_place_of_a_file_is_named(
     page, command, suffix, force, capsys
 ):
-    file = page.with_suffix(suffix)
+    file = page.folder / f"{page.stem}{suffix}"
     file.unlink()
     file.mkdir()
     (file / "mine").touch()
@@ -320,20 +322,22 @@ def test_file_that_cannot_be_written_is_one_line(
 ):
     notebook(page, tag) if command == "pull" else script(page, "x = 1", "x =2")
 
-    def replace(*_):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(book.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", refuse)
     assert book.main([command, "08"]) == 1
     assert "Permission denied" in capsys.readouterr().out
-    assert len(list(page.parent.iterdir())) == 2
+    assert len(list(page.folder.iterdir())) == 2
 
 
 def test_pull_takes_no_tool_traces(page):
     notebook(page, leave_traces)
     notebook(page, set_source(1, "x = 41"))
     assert book.main(["pull", "08"]) == 0
-    assert page.read_text("utf-8") == HEAD + BODY.replace("x = 1\nx", "x = 41")
+    assert page.source.read_text("utf-8") == HEAD + BODY.replace(
+        "x = 1\nx", "x = 41"
+    )
 
 
 # What a .py may be
@@ -341,7 +345,7 @@ def test_pull_takes_no_tool_traces(page):
 
 def test_comments_stay_comments(page):
     assert "# copy the weights\n# cat the two\n# Why?\n" in cells(page)[2]
-    outputs = book.read_stored(page).cells[2].outputs
+    outputs = files.read_stored(page).cells[2].outputs
     assert [o.output_type for o in outputs] == ["execute_result"]
 
 
@@ -355,16 +359,16 @@ def test_comments_stay_comments_in_jupyterlab(page, kind):
     )
 
     manager = build_sync_jupytext_contents_manager_class(LargeFileManager)()
-    manager.root_dir = str(page.parent)
-    settings = (book.ROOT / "jupytext.toml").read_text("utf-8")
-    (page.parent / "jupytext.toml").write_text(settings)
-    os.utime(page, (time.time() + 5,) * 2)
+    manager.root_dir = str(page.folder)
+    settings = (ROOT / "jupytext.toml").read_text("utf-8")
+    (page.folder / "jupytext.toml").write_text(settings)
+    os.utime(page.source, (time.time() + 5,) * 2)
     for _ in range(2):
         model = manager.get(f"08_sums.{kind}", type="notebook")
         comments = model["content"].cells[2].source
         assert comments.startswith("# copy the weights\n# cat the two\n# Why?")
         manager.save(model, model["path"])
-    assert page.read_text("utf-8") == HEAD + BODY
+    assert page.source.read_text("utf-8") == HEAD + BODY
     # And a magic that a reader types stays what it is.
     model["content"].cells[2].source = "%time x\n!ls\nx?"
     manager.save(model, model["path"])
@@ -382,10 +386,12 @@ def test_comments_stay_comments_in_jupyterlab(page, kind):
 )
 def test_script_of_another_editor_runs(page, spoil):
     before = cells(page)
-    for file in (page, page.with_suffix(".ipynb")):
+    for file in (page.source, page.notebook):
         file.write_bytes(spoil(file.read_bytes()))
     assert book.main(["check", "08"]) == 0
-    page.write_bytes(page.read_bytes().replace(b"1 + 1", b"1 + 2"))
+    page.source.write_bytes(
+        page.source.read_bytes().replace(b"1 + 1", b"1 + 2")
+    )
     assert book.main(["run", "08"]) == 0
     assert cells(page) == [c.replace("1 + 1", "1 + 2") for c in before]
 
@@ -398,11 +404,10 @@ def test_marks_of_a_conflict_are_named(page, capsys):
         assert "08_sums.py has the marks of a merge conflict" in told
 
 
-def test_a_page_that_fails_does_not_stop_the_next(page, monkeypatch, capsys):
-    broken = page.with_name("07_broken.py")
-    broken.write_bytes(b"\xff\xfe")
-    broken.with_suffix(".ipynb").write_bytes(b"\xff\xfe")
-    monkeypatch.setattr(book, "pages", lambda which="": [broken, page])
+def test_a_page_that_fails_does_not_stop_the_next(page, capsys):
+    broken = replace(page, stem="07_broken")
+    broken.source.write_bytes(b"\xff\xfe")
+    broken.notebook.write_bytes(b"\xff\xfe")
     for command in ("run", "check", "pull"):
         assert book.main([command]) == 1
         assert "07_broken." in "".join(capsys.readouterr())
@@ -428,24 +433,24 @@ def processes(mark):
 @pytest.mark.parametrize("warm", ["0", "1"])
 @pytest.mark.parametrize("moment", ["a cell runs", "the kernel starts"])
 def test_ctrl_c_ends_a_run_in_one_line(page, warm, moment):
-    before = page.with_suffix(".ipynb").read_bytes()
-    flag = page.with_name("flag")
+    before = page.notebook.read_bytes()
+    flag = page.folder / "flag"
     script(
         page,
         "x = 1\n",
         f"import time; open({str(flag)!r}, 'w').close(); time.sleep(60)\n",
     )
     code = (
-        "import sys; from pathlib import Path; from tools import book; "
-        f"book.pages = lambda which: [Path({str(page)!r})] * 2; "
+        "import sys; from pathlib import Path; from tools import book, page; "
+        f"page.CHAPTERS = Path({str(page.root)!r}); "
         "sys.exit(book.main(['run']))"
     )
-    log = page.parent.with_name("log")
+    log = page.root.with_name("log")
     with open(log, "w") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, "WARM": warm, "MARK": str(page)},
-            cwd=book.ROOT,
+            env={**os.environ, "WARM": warm, "MARK": str(page.root)},
+            cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -461,11 +466,13 @@ def test_ctrl_c_ends_a_run_in_one_line(page, warm, moment):
     assert log.read_text().splitlines()[1:] == [
         "08_sums ... stopped; the stored notebook is as it was"
     ]
-    assert page.with_suffix(".ipynb").read_bytes() == before
-    assert sorted(p.name for p in page.parent.iterdir()) == sorted(
+    assert page.notebook.read_bytes() == before
+    assert sorted(p.name for p in page.folder.iterdir()) == sorted(
         ["08_sums.py", "08_sums.ipynb", *["flag"] * flag.exists()]
     )
     deadline = time.monotonic() + 60  # the server ends when it has imported
-    while (left := processes(f"MARK={page}")) and time.monotonic() < deadline:
+    while (
+        left := processes(f"MARK={page.root}")
+    ) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == set()

@@ -21,7 +21,7 @@ import pytest
 
 import make
 from tests.sites import contents
-from tools import book, environment
+from tools import environment
 from tools.folders import remember
 
 COPIED = [
@@ -128,7 +128,7 @@ class Checkout:
         self.path.mkdir()
         for name in COPIED:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(book.ROOT / name, self.folder / name)
+            shutil.copy(environment.ROOT / name, self.folder / name)
         write(self.stand_ins, STAND_INS)
         self.venv = self.folder / ".venv"
 
@@ -604,7 +604,7 @@ def test_interrupted_setup_goes_on_later(checkout):
 
 @pytest.mark.parametrize("name", ["make.py", "tools/environment.py"])
 def test_old_python_can_read_it(name):
-    source = (book.ROOT / name).read_text("utf-8")
+    source = (environment.ROOT / name).read_text("utf-8")
     oldest = (3, 7) if sys.version_info >= (3, 13) else (3, 6)
     ast.parse(source, feature_version=oldest)
 
@@ -823,7 +823,7 @@ def test_clean_leaves_what_is_behind_a_link(checkout, tmp_path, name):
 def test_clean_knows_all_that_the_tools_write():
     found = set()
     for folder in ("tools", "tests", "benchmarks"):
-        for file in (book.ROOT / folder).rglob("*.py"):
+        for file in (environment.ROOT / folder).rglob("*.py"):
             text = file.read_text("utf-8")
             found.update(re.findall(r'BUILD / "([\w.-]+)', text))
     assert found

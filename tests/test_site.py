@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,9 +18,14 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.sites import PUBLISHED, Page, build_after, built
-from tools import book, exercises, site
+from tools import site
+from tools.course import Course
+from tools.environment import ROOT
+from tools.exercise import HEADING, exercises
+from tools.page import chapters
+from tools.page import pages as listed
 from tools.single import make_single
-from tools.site import Course
+from tools.variants.colab import COLAB_TAG
 
 
 def read(folder):
@@ -33,6 +37,12 @@ def read(folder):
         if not file.parts[0].startswith("_")
     ]
     return {name: Page(folder, name) for name in names}
+
+
+CHAPTERS, PAGES = chapters(), listed()
+EACH_CHAPTER = pytest.mark.parametrize("chapter", CHAPTERS, ids=str)
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=str)
+(CUSTOM_LAYERS,) = chapters("03")
 
 
 @pytest.fixture(scope="module")
@@ -58,32 +68,23 @@ def folder(pages):
     return pages["index"].folder
 
 
-def chapters():
-    return [source.stem for source in book.sources()]
-
-
-def documents():
-    """The chapters, and the pages of their solutions."""
-    return [book.name(page) for page in book.pages()]
-
-
-def notebook_of(name):
-    return nbformat.read(book.CHAPTERS / f"{name}.ipynb", as_version=4)
+def notebook_of(page):
+    return nbformat.read(page.notebook, as_version=4)
 
 
 def test_pages_are_those_of_the_book(pages):
     assert set(pages) == {
-        *documents(),
+        *(page.name for page in PAGES),
         *("index", "from_the_book", "reference", "teach", "search", "404"),
     }
 
 
 def test_front_page_has_a_card_with_a_picture_for_each_chapter(pages):
     cards = pages["index"].article.select("ul.chapters > li")
-    assert len(cards) == len(chapters())
-    for card, name in zip(cards, chapters(), strict=True):
-        assert card.select(f'a[href="{name}.html"]')
-        assert card.img["src"] == f"_images/{name}.svg"
+    assert len(cards) == len(CHAPTERS)
+    for card, chapter in zip(cards, CHAPTERS, strict=True):
+        assert card.select(f'a[href="{chapter.name}.html"]')
+        assert card.img["src"] == f"_images/{chapter.stem}.svg"
         assert len(card.img["alt"]) > 20
 
 
@@ -93,9 +94,10 @@ def test_every_page_leads_to_every_chapter(pages):
         found = [urlsplit(link["href"]).path for link in links]
         here = (page.folder / page.name).parent
         pointed = {(here / path.lstrip("/")).resolve() for path in found}
-        for name in documents():
-            if page.name != name:
-                assert (page.folder / f"{name}.html").resolve() in pointed
+        for other in PAGES:
+            if page.name != other.name:
+                file = page.folder / f"{other.name}.html"
+                assert file.resolve() in pointed
 
 
 def test_nothing_is_loaded_from_another_host(pages):
@@ -169,30 +171,30 @@ def test_each_page_has_a_title_and_a_description_of_its_own(pages):
     assert all(40 <= len(text) <= 161 for text in descriptions)
 
 
-@pytest.mark.parametrize("name", documents())
-def test_pictures_say_what_the_notebook_says_of_them(pages, name):
+@EACH_PAGE
+def test_pictures_say_what_the_notebook_says_of_them(pages, page):
     wanted = [
         cell.metadata.mystnb.image.alt
-        for cell in notebook_of(name).cells
+        for cell in notebook_of(page).cells
         for output in cell.get("outputs", [])
         if "image/svg+xml" in output.get("data", {})
     ]
-    images = pages[name].article.select("img")
+    images = pages[page.name].article.select("img")
     assert [image["alt"] for image in images] == wanted
-    assert wanted or name not in chapters()
+    assert wanted or page.is_solutions
 
 
-@pytest.mark.parametrize("name", documents())
-def test_formulas_are_mathml(pages, name):
+@EACH_PAGE
+def test_formulas_are_mathml(pages, page):
     prose = "\n".join(
         cell.source
-        for cell in notebook_of(name).cells
+        for cell in notebook_of(page).cells
         if cell.cell_type == "markdown"
     )
     prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
     formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, re.DOTALL)
-    assert len(pages[name].article.select("math")) == len(formulas)
-    assert "\\(" not in pages[name].article.get_text()
+    assert len(pages[page.name].article.select("math")) == len(formulas)
+    assert "\\(" not in pages[page.name].article.get_text()
 
 
 # Formulas that JupyterLab shows, how many rows they have, and what they show.
@@ -267,15 +269,15 @@ def odd(tmp_path_factory):
     (folder / "cells.json").write_text(json.dumps(cells))
     how = (
         "import json, nbformat\n"
-        "real = book.read_stored\n"
-        "def read_stored(source):\n"
-        "    notebook = real(source)\n"
-        "    if source.stem == '07_training':\n"
+        "real = files.read_stored\n"
+        "def read_stored(page):\n"
+        "    notebook = real(page)\n"
+        "    if page.name == '07_training':\n"
         f"        with open({str(folder / 'cells.json')!r}) as cells:\n"
         "            odd = nbformat.from_dict(json.load(cells))\n"
         "        notebook.cells.extend(odd)\n"
         "    return notebook\n"
-        "book.read_stored = read_stored\n"
+        "files.read_stored = read_stored\n"
         "site.add_files = lambda *_: None"
     )
     assert build_after(how, folder / "html") == (0, "")
@@ -324,15 +326,16 @@ def test_outputs_are_shown_as_in_jupyterlab_in_their_order(odd):
     assert not odd.soup.select("style, [style]")
 
 
-@pytest.mark.parametrize("name", documents())
-def test_code_and_outputs_are_those_stored(pages, name):
-    cells = [c for c in notebook_of(name).cells if c.cell_type == "code"]
-    shown = pages[name].article.select(".cell_input pre")
+@EACH_PAGE
+def test_code_and_outputs_are_those_stored(pages, page):
+    cells = [c for c in notebook_of(page).cells if c.cell_type == "code"]
+    shown = pages[page.name].article.select(".cell_input pre")
     assert [pre.get_text().rstrip("\n") for pre in shown] == [
         cell.source for cell in cells
     ]
     text = "".join(
-        tag.get_text() for tag in pages[name].article.select(".cell_output")
+        tag.get_text()
+        for tag in pages[page.name].article.select(".cell_output")
     )
     for cell in cells:
         for output in cell.outputs:
@@ -345,28 +348,29 @@ def test_code_and_outputs_are_those_stored(pages, name):
                 assert said.rstrip("\n") in text
 
 
-@pytest.mark.parametrize("name", documents())
-def test_pitfalls_stand_out(pages, name):
+@EACH_PAGE
+def test_pitfalls_stand_out(pages, page):
     quotes = sum(
         cell.source.count("> **Pitfall.**")
-        for cell in notebook_of(name).cells
+        for cell in notebook_of(page).cells
         if cell.cell_type == "markdown"
     )
-    assert len(pages[name].article.select("blockquote.pitfall")) == quotes
+    assert len(pages[page.name].article.select("blockquote.pitfall")) == quotes
 
 
-@pytest.mark.parametrize("name", chapters())
-def test_names_of_the_package_lead_to_the_reference(pages, name):
+@EACH_CHAPTER
+def test_names_of_the_package_lead_to_the_reference(pages, chapter):
     import d2l_helpers
 
     known = {*d2l_helpers.__all__}
     known |= {f"d2l_helpers.{k}" for k in known}
     found = 0
-    for code in pages[name].article.select("p code, li code, td code"):
+    article = pages[chapter.name].article
+    for code in article.select("p code, li code, td code"):
         if code.get_text().removesuffix("()") in known:
             found += 1
             short = code.get_text().removesuffix("()").rpartition(".")[2]
-            assert code.parent.name == "a", (name, code)
+            assert code.parent.name == "a", (chapter, code)
             assert code.parent["href"] == (
                 f"reference.html#d2l_helpers.{short}"
             )
@@ -396,26 +400,26 @@ def test_chinese_term_is_found_and_leads_to_a_chapter(pages, term):
     assert row.select('a[href*=".html#"]')
 
 
-@pytest.mark.parametrize("name", documents())
-def test_chapter_offers_its_own_files_and_no_unknown_place(pages, name):
-    links = pages[name].soup.select(".chapter-actions a")
-    stem = name.split("/")[-1]
-    assert [link["href"] for link in links] == [f"{stem}.ipynb", f"{stem}.py"]
-    for link in links:
-        offered = (pages[name].folder / name).with_name(link["href"])
-        stored = (book.CHAPTERS / name).with_name(link["href"])
-        assert offered.read_bytes() == stored.read_bytes()
+@EACH_PAGE
+def test_chapter_offers_its_own_files_and_no_unknown_place(pages, page):
+    links = pages[page.name].soup.select(".chapter-actions a")
+    stored = [page.notebook, page.source]
+    assert [link["href"] for link in links] == [file.name for file in stored]
+    for link, file in zip(links, stored, strict=True):
+        offered = pages[page.name].folder / page.name
+        offered = offered.with_name(link["href"])
+        assert offered.read_bytes() == file.read_bytes()
         assert link["download"] == link["href"]
 
 
-@pytest.mark.parametrize("name", chapters())
-def test_solutions_are_folded_below_their_statements(pages, name):
-    page = pages[f"solutions/{name}"]
-    tasks = exercises.exercises(book.CHAPTERS / f"{name}.py")
+@EACH_CHAPTER
+def test_solutions_are_folded_below_their_statements(pages, chapter):
+    page = pages[chapter.solutions.name]
+    tasks = exercises(chapter)
     sections = [
         section
         for section in page.article.select("section section")
-        if exercises.HEADING.match(f"## {section.h2.contents[0]}")
+        if HEADING.match(f"## {section.h2.contents[0]}")
     ]
     assert len(sections) == len(tasks)
     for section, task in zip(sections, tasks, strict=True):
@@ -431,19 +435,19 @@ def test_solutions_are_folded_below_their_statements(pages, name):
         assert words[:5] in re.sub(r"\W", "", section.get_text())
 
 
-@pytest.mark.parametrize("name", chapters())
-def test_exercise_and_solution_lead_to_each_other(pages, name):
+@EACH_CHAPTER
+def test_exercise_and_solution_lead_to_each_other(pages, chapter):
     def places(page):
         found = page.article.select("section:has(> h2, > h3)")
         return {s.select_one("h2, h3").contents[0]: s["id"] for s in found}
 
-    chapter, solutions = pages[name], pages[f"solutions/{name}"]
-    for task in exercises.exercises(book.CHAPTERS / f"{name}.py"):
+    here, there = pages[chapter.name], pages[chapter.solutions.name]
+    for task in exercises(chapter):
         heading = f"{task.number} {task.title}"
-        there = f"solutions/{name}.html#{places(solutions)[heading]}"
-        assert chapter.article.select(f'a[href="{there}"]'), there
-        back = f"../{name}.html#{places(chapter)[heading]}"
-        assert solutions.article.select(f'a[href="{back}"]'), back
+        to = f"{chapter.solutions.name}.html#{places(there)[heading]}"
+        assert here.article.select(f'a[href="{to}"]'), to
+        back = f"../{chapter.name}.html#{places(here)[heading]}"
+        assert there.article.select(f'a[href="{back}"]'), back
 
 
 def test_course_may_keep_its_solutions_to_itself(published):
@@ -458,7 +462,7 @@ def test_course_may_keep_its_solutions_to_itself(published):
 def test_files_to_download_lead_nowhere_that_the_course_lacks(published):
     folder = published["index"].folder
     files = [*folder.rglob("*.ipynb"), *folder.glob("*.py")]
-    assert len(files) == 3 * (len(chapters()) - 1)
+    assert len(files) == 3 * (len(CHAPTERS) - 1)
     for file in files:
         text = file.read_text("utf-8")
         assert "solutions/" not in text, file
@@ -480,9 +484,8 @@ def test_files_to_download_are_still_a_pair(published):
 
 def test_single_file_offers_a_notebook_without_solutions(published, tmp_path):
     target = tmp_path / "03.html"
-    (source,) = book.sources("03")
     folder = published["index"].folder
-    make_single(Course(**PUBLISHED), folder, source, target)
+    make_single(Course(**PUBLISHED), folder, CUSTOM_LAYERS, target)
     soup = BeautifulSoup(target.read_text("utf-8"), "html.parser")
     links = soup.select("a[download]")
     assert len(links) == 2
@@ -491,10 +494,10 @@ def test_single_file_offers_a_notebook_without_solutions(published, tmp_path):
         assert "solutions/" not in base64.b64decode(content).decode()
 
 
-@pytest.mark.parametrize("name", documents())
-def test_exercises_say_once_where_they_are_solved(pages, name):
-    text = pages[name].article.get_text()
-    assert text.count("Nothing runs on this page") == (name in chapters())
+@EACH_PAGE
+def test_exercises_say_once_where_they_are_solved(pages, page):
+    text = pages[page.name].article.get_text()
+    assert text.count("Nothing runs on this page") == (not page.is_solutions)
 
 
 def test_exercises_lead_to_where_they_are_solved(published):
@@ -561,7 +564,7 @@ def test_published_site_has_a_sitemap_and_previews(published):
         assert tags["og:url"] == f"{address}{page.name}.html"
         assert tags["og:title"] == page.article.h1.contents[0]
         assert tags["og:site_name"] == "A course"
-        if page.name in (*chapters(), "index"):
+        if page.name in (*(c.name for c in CHAPTERS), "index"):
             picture = tags["og:image"].removeprefix(address)
             assert (folder / picture).is_file()
         canonical = page.soup.select_one("link[rel=canonical]")["href"]
@@ -596,9 +599,8 @@ def test_title_is_text_everywhere(tmp_path):
 
 def test_single_file_leads_to_the_published_site(published, tmp_path):
     course = Course(**PUBLISHED)
-    (source,) = book.sources("03")
     target = tmp_path / "03.html"
-    make_single(course, published["index"].folder, source, target)
+    make_single(course, published["index"].folder, CUSTOM_LAYERS, target)
     soup = BeautifulSoup(target.read_text("utf-8"), "html.parser")
     assert soup.select(f'a[href="{PUBLISHED["address"]}04_file_io.html"]')
     assert not soup.select("link[rel=stylesheet]")
@@ -607,25 +609,15 @@ def test_single_file_leads_to_the_published_site(published, tmp_path):
     assert all(url.startswith("data:") for url in loaded)
 
 
-def test_chapter_without_a_row_is_named(monkeypatch, tmp_path):
-    for source in book.sources("01"):
-        for file in (source, source.with_suffix(".ipynb")):
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "index.md").write_text("# Title\n\n| a | b |\n\n")
-    monkeypatch.setattr(book, "CHAPTERS", tmp_path)
-    monkeypatch.setattr(Course, "chapters", sorted(tmp_path.glob("*.py")))
-    with pytest.raises(LookupError, match="one row of four cells for 01_bl"):
-        site.front_page(Course("A"), [])
-
-
 def test_colab_gets_a_cell_that_installs_and_the_chapter(published):
     folder = published["index"].folder
     copy = nbformat.read(folder / "colab/03_custom_layers.ipynb", 4)
     nbformat.validate(copy)
     first, *rest = copy.cells
-    assert first.metadata.tags == [book.COLAB_TAG]
-    assert f"git+https://github.com/owner/name@{site.commit()}" in first.source
-    wanted = notebook_of("03_custom_layers").cells
+    assert first.metadata.tags == [COLAB_TAG]
+    revision = site.revision(Course("A"))
+    assert f"git+https://github.com/owner/name@{revision}\n" in first.source
+    wanted = notebook_of(CUSTOM_LAYERS).cells
     assert [c.id for c in rest] == [c.id for c in wanted]
     assert [c for c in rest if c.cell_type == "code"] == [
         c for c in wanted if c.cell_type == "code"
@@ -636,23 +628,15 @@ def test_colab_gets_a_cell_that_installs_and_the_chapter(published):
 def test_colab_installs_the_commit_that_the_site_was_built_from(monkeypatch):
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"],
-        cwd=book.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    course = Course("A", repository="https://github.com/owner/name")
-    chapter = notebook_of("03_custom_layers")
-    first = site.for_colab(chapter, course).cells[0].source
-    assert f"git+https://github.com/owner/name@{head}\n" in first
+    assert site.revision(Course("A")) == head
     # Unpacked from an archive, it isn't known.
-    site.commit.cache_clear()
-    monkeypatch.setattr(book, "ROOT", Path("/"))
-    try:
-        first = site.for_colab(chapter, course).cells[0].source
-    finally:
-        site.commit.cache_clear()
-    assert "git+https://github.com/owner/name@main\n" in first
+    monkeypatch.setattr(site, "ROOT", Path("/"))
+    assert site.revision(Course("A", branch="spring-1")) == "spring-1"
 
 
 def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
@@ -661,132 +645,10 @@ def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
     command += ["-c", "pyproject.toml"]
     done = subprocess.run(
         [*command, "-q", colab / "03_custom_layers.ipynb"],
-        cwd=book.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    cells = notebook_of("03_custom_layers").cells
+    cells = notebook_of(CUSTOM_LAYERS).cells
     count = sum(cell.cell_type == "code" for cell in cells)
     assert f"{count} passed, 1 skipped" in done.stdout, done.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ('title = ""', "title is '', not some text"),
-        ("title = 3", "title is 3, not some text"),
-        ("", "title"),
-        ('title = "A"\nadress = ""', "nothing is called adress"),
-        ('title = "A"\naddress = "https://a.edu/dl"', "not https://host/fol"),
-        ('title = "A"\naddress = "a.edu/dl/"', "not https://host/folder/"),
-        ('title = "A"\nrepository = "owner/name"', "https://github.com/owner"),
-        (
-            'title = "A"\nrepository = "https://github.com/owner/name.git"',
-            "not https://github.com/owner/name, or empty",
-        ),
-        ('title = "A"\nhub = "https://hub.edu/"', "no slash after, or empty"),
-        ('title = "A"\nbranch = ""', "branch is '', not the name of a"),
-        ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
-        ('title = "A"\nlogo = 3', "logo is 3, not the name of a file"),
-        ('title = "A"\nlogo = "a/b.svg"', "'a/b.svg', not the name of a"),
-        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository"),
-        ('title = "A"\nleave_out = [""]', "there is no chapter"),
-        (
-            'title = "A"\nleave_out = [1, 2, 3, 4, 5, 6, 7]',
-            "leaves no chapter",
-        ),
-        ('title = "A"\nleave_out = "05"', "leave_out is '05', not a list"),
-        ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
-        ('title = "A"\nsolutions = "no"', "solutions is 'no', not a boole"),
-        ('title = "A', "course.toml: "),
-        ('title = "A\\u0000"', "title is 'A\\x00', not some text"),
-        ('title = "A\\nB"', "title is 'A\\nB', not some text"),
-        ('title = "A"\nbranch = "a b"', "' ' can't stand there"),
-        ('title = "A"\nbranch = "a..b"', "branch is 'a..b', not the name"),
-        ('title = "A"\nbranch = "-b"', "branch is '-b', not the name of a"),
-        ('title = "A"\nbranch = "main/"', "branch is 'main/', not the"),
-        ('title = "A"\nlogo = ".."', "logo is '..', not the name of a file"),
-        ('title = "A"\naddress = "https://u:p@a.edu/"', "not https://host/f"),
-        (
-            'title = "A"\nrepository = "https://github.com/a/.."',
-            "not https://g",
-        ),
-    ],
-)
-def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
-    file = tmp_path / "course.toml"
-    file.write_text(text)
-    with pytest.raises(ValueError, match=re.escape(complaint)):
-        site.read_course(file)
-
-
-ODD = "\"'`()[]{}<>;\\|^ \t\n\0\x7f\u2028\u3000"
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("address", "https://a.edu/d{}l/"),
-        ("address", "https://a{}b.edu/dl/"),
-        ("repository", "https://github.com/own{}er/name"),
-        ("repository", "https://github.com/owner/na{}me"),
-        ("branch", "ma{}in"),
-        ("hub", "https://hub.edu/d{}l"),
-        ("logo", "ic{}on.svg"),
-    ],
-)
-def test_address_holds_nothing_that_could_end_it(key, value):
-    for character in ODD:
-        with pytest.raises(ValueError, match=f"{key} is ") as refused:
-            Course(**{"title": "A", key: value.format(character)})
-        assert f"{character!r} can't stand there" in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("address", "http://localhost:8000/"),
-        ("address", "https://owner.github.io/my-course/~a/2026%20b/"),
-        ("address", "https://大学.edu/深度/"),
-        ("repository", "https://github.com/own-er/.na_me.js"),
-        ("branch", "feature/2026.1_a-b+c"),
-        ("hub", "https://hub.edu:8000/user-hub"),
-        ("logo", "icon.svg"),
-    ],
-)
-def test_address_of_every_day_is_taken(key, value):
-    course = Course("A", repository="https://github.com/owner/name")
-    assert getattr(replace(course, **{key: value}), key) == value
-
-
-def test_branch_with_a_slash_is_one_part_of_an_address():
-    course = Course("A", repository="https://github.com/o/n", branch="a/b")
-    assert "/o/n/a%2Fb?" in course.places("01_blocks")["Binder"]
-
-
-@pytest.mark.parametrize(
-    ("printed", "shown"),
-    [
-        ("10%\r50%\r100%\ndone\n", "100%\ndone\n"),
-        ("abc\rX\n", "Xbc\n"),
-        ("abc\r", "abc"),
-        ("a\r\nb\r\n", "a\nb\n"),
-        ("", ""),
-    ],
-)
-def test_text_that_is_overwritten_is_shown_as_on_a_screen(printed, shown):
-    assert site.overwritten(printed) == shown
-
-
-def test_course_of_the_repository_is_read():
-    assert set(site.read_course().chapters) <= set(book.sources())
-
-
-def test_link_to_a_chapter_that_is_left_out_becomes_text():
-    text = "See [the graph](05_autograd.ipynb#a-b) and [x](01_blocks.ipynb)."
-    assert site.unlinked(text, ["05_autograd"]) == (
-        "See the graph and [x](01_blocks.ipynb)."
-    )
-    assert site.unlinked(text, []) == text
-    text = "[`x[0]`](./05_autograd.ipynb) [y](05_autograd.ipynb)"
-    assert site.unlinked(text, ["05_autograd"]) == "`x[0]` y"

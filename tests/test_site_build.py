@@ -11,9 +11,11 @@ import nbformat
 import pytest
 
 from tests.sites import PUBLISHED, build_after, built, contents, start_build
-from tools import book, site
+from tools import site
 from tools.course import Course
+from tools.environment import ROOT
 from tools.folders import remember
+from tools.page import CHAPTERS
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,12 @@ def copy(kept):
         ("site.stage = fail(RuntimeError('no'))", "RuntimeError"),
         ("site.add_files = fail(LookupError('no file'))", "no file"),
         ("site.add_files = fail(KeyboardInterrupt)", "Stopped"),
-        ("site.UNUSED.append('/')", "Extension error"),
+        (
+            "sys.path.append('site/extensions')\n"
+            "import pages\n"
+            "pages.UNUSED.append('/')",
+            "Extension error",
+        ),
         (
             "shutil.copytree = fail(OSError(errno.ENOSPC, 'disk is full'))",
             "disk is full",
@@ -204,13 +211,13 @@ def test_edited_page_alone_is_written_anew(copy):
     work = copy.with_name("html-work") / "html"
     before = {page: page.stat().st_mtime_ns for page in work.glob("0*.html")}
     how = (
-        "real = book.read_stored\n"
-        "def read_stored(source):\n"
-        "    notebook = real(source)\n"
-        "    if source.stem == '03_custom_layers':\n"
+        "real = files.read_stored\n"
+        "def read_stored(page):\n"
+        "    notebook = real(page)\n"
+        "    if page.name == '03_custom_layers':\n"
         "        notebook.cells[1].source += ' Abracadabra.'\n"
         "    return notebook\n"
-        "book.read_stored = read_stored"
+        "files.read_stored = read_stored"
     )
     assert build_after(how, copy) == (0, "")
     after = {page: page.stat().st_mtime_ns for page in work.glob("0*.html")}
@@ -256,7 +263,7 @@ def test_build_that_fails_fails_again(tmp_path, wrong, complaint):
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-c", code, tmp_path / "html", wrong],
-            cwd=book.ROOT,
+            cwd=ROOT,
             capture_output=True,
             text=True,
         )
@@ -312,15 +319,12 @@ def test_single_file_is_written_through_no_link(copy, linked):
 def test_chapter_that_was_not_run_is_not_published(
     tmp_path, monkeypatch, capsys, change, complaint
 ):
-    for source in book.sources():
-        for file in (source, source.with_suffix(".ipynb")):
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    target = tmp_path / "03_custom_layers.ipynb"
+    root = shutil.copytree(CHAPTERS, tmp_path / CHAPTERS.name)
+    monkeypatch.setattr("tools.page.CHAPTERS", root)
+    target = root / "03_custom_layers.ipynb"
     notebook = nbformat.read(target, 4)
     change(next(c for c in notebook.cells if c.cell_type == "code"))
     nbformat.write(notebook, target)
-    sources = sorted(tmp_path.glob("*.py"))
-    monkeypatch.setattr(Course, "chapters", sources)
     old = tmp_path / "html"
     old.mkdir()
     (old / "index.html").write_text("old")
@@ -331,12 +335,17 @@ def test_chapter_that_was_not_run_is_not_published(
 
 
 def test_links_can_be_asked_without_building_pages(tmp_path):
-    site.stage(Course("A course"), tmp_path / "source")
-    command = [sys.executable, "-m", "sphinx", "-b", "linkcheck", "-q"]
-    command += ["-c", str(site.SITE), "-D", "linkcheck_ignore=.*"]
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tools import site\n"
+        "site.LINKCHECK += ['-D', 'linkcheck_ignore=.*']\n"
+        "out, work = map(Path, sys.argv[1:])\n"
+        "sys.exit(site.ask_links(site.Course('A course'), out, work))\n"
+    )
     done = subprocess.run(
-        [*command, tmp_path / "source", tmp_path / "links"],
-        cwd=book.ROOT,
+        [sys.executable, "-c", code, tmp_path / "links", tmp_path / "work"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )

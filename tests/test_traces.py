@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tools import book
+from tools.environment import ROOT
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix", reason="there is no process group here"
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(
 TESTS = ["-m", "pytest", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
 RUN = """
 import pathlib
-from tools import book
-book.pages = lambda which: [pathlib.Path("{page}.py")]
+from tools import book, page
+page.CHAPTERS = pathlib.Path("{folder}", "page")
 raise SystemExit(book.main(["run"]))
 """
 COMMANDS = {
@@ -57,7 +57,7 @@ def started(command, folder, code):
             sys.executable,
             *(part.format(folder=folder, page=page) for part in command),
         ],
-        cwd=book.ROOT,
+        cwd=ROOT,
         env={
             **environment,
             "TMPDIR": str(folder / "tmp"),

@@ -4,16 +4,19 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tools import book, gate
+from tools import gate
+from tools.environment import ROOT
+from tools.page import CHAPTERS, pages
 
 MODULES = [
-    ".".join(file.relative_to(book.ROOT).with_suffix("").parts)
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for folder in ("d2l_helpers", "tools")
-    for file in sorted((book.ROOT / folder).rglob("*.py"))
+    for file in sorted((ROOT / folder).rglob("*.py"))
     if file.name != "__init__.py"
 ]
 
@@ -26,7 +29,7 @@ def test_no_module_needs_what_only_unix_has():
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *MODULES],
-        cwd=book.ROOT,
+        cwd=ROOT,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
@@ -35,25 +38,23 @@ def test_no_module_needs_what_only_unix_has():
 
 def test_checkout_with_ends_of_lines_of_windows_holds_pairs(tmp_path):
     """As some editors and tools for zip files leave it."""
-    for source in book.pages("03"):
-        folder = tmp_path / source.relative_to(book.ROOT).parent
-        folder.mkdir(parents=True)
-        for file in (source, source.with_suffix(".ipynb")):
+    for page in pages("03"):
+        copy = replace(page, root=tmp_path / CHAPTERS.name)
+        copy.folder.mkdir(parents=True)
+        for file in (page.source, page.notebook):
             lines = file.read_bytes().replace(b"\n", b"\r\n")
-            (folder / file.name).write_bytes(lines)
-        assert list(gate.problems(folder / source.name)) == []
+            (copy.folder / file.name).write_bytes(lines)
+        assert list(gate.problems(copy)) == []
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git")
 @pytest.mark.parametrize("setting", ["autocrlf=true", "eol=crlf"])
 def test_git_never_writes_ends_of_lines_of_windows(tmp_path, setting):
-    if not (book.ROOT / ".git").exists():
+    if not (ROOT / ".git").exists():
         pytest.skip("not a checkout")
     command = ["git", "-c", f"core.{setting}", "clone", "--quiet"]
     command += ["--config", f"core.{setting}", "--depth", "1"]
-    subprocess.run(
-        [*command, book.ROOT.as_uri(), tmp_path / "clone"], check=True
-    )
+    subprocess.run([*command, ROOT.as_uri(), tmp_path / "clone"], check=True)
     for name in ("make.py", "chapters/03_custom_layers.py", "postBuild"):
         text = (tmp_path / "clone" / name).read_bytes()
         assert b"\n" in text
@@ -63,10 +64,10 @@ def test_git_never_writes_ends_of_lines_of_windows(tmp_path, setting):
 def test_commands_need_no_shell():
     """None of them is a script of a shell, or names one."""
     for name in ("make.py", "tools/environment.py", "noxfile.py"):
-        text = (book.ROOT / name).read_text("utf-8")
+        text = (ROOT / name).read_text("utf-8")
         assert not re.search(r"\bshell=|[\"']/dev/|[\"'](ba)?sh[\"']", text)
     assert not [
         file
-        for file in Path(book.ROOT, "tools").iterdir()
+        for file in Path(ROOT, "tools").iterdir()
         if file.is_file() and file.suffix not in (".py", ".md", ".pyc")
     ]

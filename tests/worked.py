@@ -12,30 +12,27 @@ from collections.abc import Mapping
 
 import torch
 
-from tools import book, exercises
+from tools import files
+from tools.exercise import Exercise, exercises, opening
+from tools.page import Page, chapters
 
 _numbers = itertools.count()
 
 
 @functools.cache
-def solutions() -> dict[str, tuple[str, exercises.Exercise]]:
+def solutions() -> dict[str, tuple[Page, Exercise]]:
     """By check: the page of its worked solution, and the solution."""
     return {
-        task.check: (page.stem, task)
-        for page in map(book.solutions, book.sources())
-        for task in exercises.exercises(page)
+        task.check: (chapter.solutions, task)
+        for chapter in chapters()
+        for task in exercises(chapter.solutions)
     }
 
 
 @functools.cache
-def _opening(stem: str) -> dict[str, object]:
+def _opening(page: Page) -> dict[str, object]:
     """What a page of solutions has imported and defined at its beginning."""
-    (chapter,) = book.sources(stem)
-    lines = []
-    for cell in book.read_source(book.solutions(chapter)).cells:
-        if exercises.HEADING.match(cell.source):
-            break
-        lines += [cell.source] * (cell.cell_type == "code")
+    lines = opening(files.read_source(page))
     return vars(_run("\n\n".join(lines), {}))
 
 
@@ -51,7 +48,7 @@ def worked(check: str, *edits: Mapping[str, str] | str) -> dict[str, object]:
     Raises:
         LookupError: if there is nothing to replace.
     """
-    stem, task = solutions()[check]
+    page, task = solutions()[check]
     code = task.answer
     for edit in edits:
         if isinstance(edit, str):
@@ -63,7 +60,7 @@ def worked(check: str, *edits: Mapping[str, str] | str) -> dict[str, object]:
                     f"{task.number}: the worked solution has no {old!r}"
                 )
             code = code.replace(old, new)
-    names = vars(_run(code, _opening(stem)))
+    names = vars(_run(code, _opening(page)))
     call = ast.parse(task.call.strip(), mode="eval").body
     values = [
         eval(compile(ast.Expression(a), "<call>", "eval"), names)

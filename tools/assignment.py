@@ -23,16 +23,16 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tools import book, exercises
-from tools.exercises import Exercise
-from tools.folders import require_own
-from tools.site import BUILD, unlinked
+from tools import files
+from tools.environment import ROOT
+from tools.exercise import exercises
+from tools.folders import BUILD, require_own, shown
+from tools.page import Page, chapters
+from tools.variants import assignment, made
 
-COURSE = book.ROOT / "course"
+COURSE = ROOT / "course"
 EARLIER = BUILD / "nbgrader"  # where it was: a folder that may be deleted
-MINUTES = 5  # for a point
 MADE = "d2l_companion"  # the key for what a notebook was made as
 # In the metadata of a cell, what running and looking at it leaves.
 TRACES = {"collapsed", "execution", "jupyter", "scrolled"}
@@ -45,26 +45,12 @@ c.ClearSolutions.code_stub = {"python": ""}
 c.ExecutePreprocessor.timeout = 120
 """
 
-# What an answer has done to the package isn't there any more.
-CHECK = """\
-import sys
 
-for module in list(sys.modules):
-    if module.startswith("d2l_helpers.check") and module[-7:] != "._hints":
-        del sys.modules[module]
-import d2l_helpers.check as check  # anew, as it is installed
-
-report = {call}
-solved = report.__class__ is check.Report and report.state == "solved"
-display(report)
-assert solved"""
-
-
-def make_assignment(chapter: Path, folder: Path) -> Path:
+def make_assignment(chapter: Page, folder: Path) -> Path:
     """Write an assignment into a course folder; all else in it stays.
 
     Args:
-        chapter (Path): the ``.py`` file of the chapter.
+        chapter (Page): whose exercises they are.
         folder (Path): the course folder.
 
     Returns:
@@ -75,10 +61,10 @@ def make_assignment(chapter: Path, folder: Path) -> Path:
             teacher's version is made; if a teacher has changed the notebook,
             which then stays as it is; or if it is a link.
     """
-    if not book.solutions(chapter).is_file():
+    if not chapter.solutions.is_there:
         raise LookupError(f"{chapter.stem} has no page of solutions")
     target = folder / "source" / chapter.stem / f"{chapter.stem}.ipynb"
-    notebook = assignment(chapter)
+    notebook = notebook_of(chapter)
     notebook.metadata[MADE] = {"digest": digest(notebook)}
     config = folder / "nbgrader_config.py"
     require_own(target)
@@ -130,84 +116,14 @@ def _require_untouched(file: Path, new: NotebookNode) -> None:
     )
 
 
-def assignment(chapter: Path) -> NotebookNode:
+def notebook_of(chapter: Page) -> NotebookNode:
     """The teacher's version of the assignment, not run."""
-    stored, solutions = map(
-        book.read_stored, (chapter, book.solutions(chapter))
+    variant = assignment.variant(
+        exercises(chapter),
+        exercises(chapter.solutions),
+        files.read_stored(chapter.solutions),
     )
-    notebook = nbformat.v4.new_notebook(metadata=stored.metadata)
-    title = stored.cells[0].source.splitlines()[0]
-    notebook.cells = [
-        new_markdown_cell(
-            f"{title}: exercises\n\nWrite your answer in the place of each "
-            "`...`, run the cell, and run the check below it. The assignment "
-            "is graded by the same checks.",
-            id="title",
-        ),
-        *[
-            new_code_cell(cell.source, id=f"imports-{i}")
-            for i, cell in enumerate(opening(solutions))
-        ],
-    ]
-    solved = exercises.exercises(book.solutions(chapter))
-    for task, solution in zip(
-        exercises.exercises(chapter), solved, strict=True
-    ):
-        notebook.cells += cells_of(task, solution)
-    return notebook
-
-
-def opening(solutions: NotebookNode) -> list[NotebookNode]:
-    """The code cells before the first solution: what the answers need."""
-    cells = []
-    for cell in solutions.cells:
-        if cell.cell_type == "code":
-            cells.append(cell)
-        elif exercises.HEADING.match(cell.source):
-            break
-    return cells
-
-
-def cells_of(task: Exercise, solution: Exercise) -> list[NotebookNode]:
-    """Statement, answer and check of one exercise."""
-    points = max(1, round(task.minutes / MINUTES))
-    names = [source.stem for source in book.sources()]
-    statement = unlinked(task.statement, names)
-    name = task.check.replace("_", "-")
-    return [
-        new_markdown_cell(
-            f"## {task.number} {task.title}\n\n"
-            f"*{task.kind}, {task.minutes} minutes, {points} points.*\n\n"
-            f"{statement}",
-            id=f"{name}-statement",
-        ),
-        new_code_cell(
-            f"{task.answer}\n### BEGIN SOLUTION\n{solution.answer}\n"
-            "### END SOLUTION",
-            id=f"{name}-answer",
-            metadata=graded(f"{name}-answer", solution=True),
-        ),
-        new_code_cell(
-            CHECK.format(call=task.call),
-            id=f"{name}-check",
-            metadata=graded(f"{name}-check", points=points),
-        ),
-    ]
-
-
-def graded(
-    name: str, *, points: int | None = None, solution: bool = False
-) -> dict:
-    """The metadata by which nbgrader knows a cell."""
-    data = {
-        "schema_version": 3,
-        "grade_id": name,
-        "grade": points is not None,
-        "locked": points is not None,
-        "solution": solution,
-        "task": False,
-    }
-    return {"nbgrader": data | ({"points": points} if points else {})}
+    return made(chapter, files.read_stored(chapter), variant)
 
 
 def main(arguments: list[str]) -> int:
@@ -221,9 +137,9 @@ def main(arguments: list[str]) -> int:
                 f"{EARLIER} holds a course, where a build may delete it: "
                 f"move it first, as `mv {EARLIER} {COURSE}` does"
             )
-        for chapter in book.sources(arguments[0]):
+        for chapter in chapters(arguments[0]):
             target = make_assignment(chapter, COURSE)
-            print(f"The assignment is {target.relative_to(book.ROOT)}")
+            print(f"The assignment is {shown(target)}")
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from urllib.parse import quote
 
-from tools import book
+from tools.environment import ROOT
+from tools.page import Page, chapters
 
-SITE = book.ROOT / "site"
+SITE = ROOT / "site"
+HANDED_OVER = "D2L_COURSE"  # the variable of the environment
 # What addresses are made of: nothing that ends one, in HTML or in a shell.
 PART = r"[\w.~%+@=,-]"
 HOST = r"https?://[\w-]+(\.[\w-]+)*(:\d+)?"
@@ -68,7 +72,7 @@ class Course:
             raise ValueError(f"leave_out is {self.leave_out!r}, not a list")
         for which in self.leave_out:
             try:
-                book.sources(str(which) or "''")
+                chapters(str(which) or "''")
             except LookupError as error:
                 raise ValueError(f"leave_out: {error.args[0]}") from None
         if not isinstance(self.solutions, bool):
@@ -79,28 +83,34 @@ class Course:
             raise ValueError("hub needs repository: it is what a hub fetches")
 
     @property
-    def chapters(self) -> list[Path]:
-        """The ``.py`` files of the chapters that it has."""
-        out = [p for which in self.leave_out for p in book.sources(str(which))]
-        return [source for source in book.sources() if source not in out]
+    def chapters(self) -> list[Page]:
+        """The chapters that it has."""
+        left_out = self.left_out
+        return [c for c in chapters() if c.stem not in left_out]
 
     @property
-    def pages(self) -> list[Path]:
-        """The ``.py`` files of its chapters, then of their solutions."""
-        found = map(book.solutions, self.chapters if self.solutions else [])
-        return [*self.chapters, *(page for page in found if page.is_file())]
+    def left_out(self) -> list[str]:
+        """The stems of the chapters that it doesn't have."""
+        out = [c for which in self.leave_out for c in chapters(str(which))]
+        return [chapter.stem for chapter in chapters() if chapter in out]
 
-    def places(self, page: str) -> dict[str, str]:
+    @property
+    def pages(self) -> list[Page]:
+        """Its chapters, then their solutions."""
+        found = [c.solutions for c in self.chapters if self.solutions]
+        return [*self.chapters, *(page for page in found if page.is_there)]
+
+    def places(self, page: Page) -> dict[str, str]:
         """Where else a page opens, and runs: names, and addresses there."""
         if not self.repository:
             return {}
-        path = f"chapters/{page}.ipynb"
+        path = page.shown(".ipynb")
         in_lab = quote(f"lab/tree/{path}", "")
         branch = quote(self.branch, "")
         _, owner, name = self.repository.rsplit("/", 2)
         found = {
             "Colab": "https://colab.research.google.com/github/"
-            f"{owner}/{name}/blob/{self.published}/colab/{page}.ipynb",
+            f"{owner}/{name}/blob/{self.published}/colab/{page.path}.ipynb",
             "Binder": f"https://mybinder.org/v2/gh/{owner}/{name}/"
             f"{branch}?urlpath={in_lab}",
         }
@@ -112,6 +122,25 @@ class Course:
                 f"&urlpath={quote(f'lab/tree/{name}/{path}', '')}"
             )
         return found
+
+
+def hand_over(course: Course) -> None:
+    """Give a course to what this process starts: Sphinx, in ``conf.py``."""
+    os.environ[HANDED_OVER] = json.dumps(asdict(course))
+
+
+def handed_over() -> Course:
+    """The course that whoever builds the site has handed over.
+
+    Raises:
+        LookupError: if nobody has.
+    """
+    if HANDED_OVER not in os.environ:
+        raise LookupError(
+            "no course was handed over: build the site with `make html`, not "
+            "with Sphinx alone"
+        )
+    return Course(**json.loads(os.environ[HANDED_OVER]))
 
 
 def read_course(file: Path = SITE / "course.toml") -> Course:

@@ -1,4 +1,4 @@
-"""Folders that are made anew: built beside the old one, then swapped in."""
+"""Folders and files that are made anew: beside the old ones, then swapped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.environment import ROOT
+
+BUILD = ROOT / "_build"
 # What looking at things, and running them, leaves behind; nobody misses it.
 TRACES = {
     ".DS_Store",
@@ -107,8 +110,13 @@ def write_whole(target: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as beside:
         new = Path(beside, target.name)
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", newline="\n")
         os.replace(new, target)
+
+
+def shown(path: Path) -> str:
+    """A path as a reader finds it, from the root of the repository."""
+    return Path(os.path.relpath(path, ROOT)).as_posix()
 
 
 def _recorded(record: Path) -> list[str]:

@@ -12,11 +12,12 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools import book, pairs
+from tools import files, pairs
+from tools.page import CHAPTERS, NOTEBOOK, WAY, Page, front_page, texts
+from tools.variants.stored import own_frames
 
 # The site's Sphinx gets the same (site/conf.py).
 MYST_EXTENSIONS = ("amsmath", "attrs_block", "dollarmath")
@@ -31,29 +32,28 @@ PLAIN = {
     "amsmath",
 }
 # Where a link may lead: the web, a place on the page, a page of the book.
-LINK = re.compile(
-    r"https?://.+|#.+|(\.\./)?(solutions/)?(\d\d_\w+\.ipynb|\w+\.md)(#.+)?"
-)
+LINK = re.compile(rf"https?://.+|#.+|{WAY}(?:{NOTEBOOK}|\w+\.md)(?:#.+)?")
 CELL_METADATA = {*pairs.KEPT, *pairs.SPACING}
 NOTEBOOK_METADATA = {"jupytext", "kernelspec", "language_info", "d2l"}
 # What IPython prints, as an ordinary output, for `x?` with no such x.
 NOT_FOUND = re.compile(r"^Object `.*` not found", re.MULTILINE)
 
 
-def all_problems(pages: Iterable[Path]) -> list[str]:
+def all_problems(pages: Iterable[Page]) -> list[str]:
     """What keeps some pages, and those without code, from being published.
 
     Args:
-        pages (iterable of Path): their ``.py`` files.
+        pages (iterable of Page): which ones.
 
     Returns:
         A line or more for each problem, and what a reader can do whose own
         work is in these files.
     """
     found = [line for page in pages for line in problems(page)]
-    for file in sorted(book.CHAPTERS.glob("*.md")):
-        text = file.read_text("utf-8")
-        found += [f"chapters/{file.name} has {w}" for w in not_plain([text])]
+    for file in texts():
+        name = f"{CHAPTERS.name}/{file.name}"
+        wrong = not_plain([file.read_text("utf-8")])
+        found += [f"{name} has {what}" for what in wrong]
     if found and _stash_helps():
         found.append(
             "Some of these files have changes that aren't committed. To build "
@@ -66,10 +66,11 @@ def all_problems(pages: Iterable[Path]) -> list[str]:
 
 def _stash_helps() -> bool:
     """Whether there are changes, and none in the middle of a merge."""
-    command = ["git", "status", "--porcelain", "--", book.CHAPTERS.name]
+    folder = front_page().parent
+    command = ["git", "status", "--porcelain", "--", "."]
     try:
         done = subprocess.run(
-            command, cwd=book.CHAPTERS.parent, capture_output=True, text=True
+            command, cwd=folder, capture_output=True, text=True
         )
     except OSError:  # there is no git
         return False
@@ -78,51 +79,51 @@ def _stash_helps() -> bool:
     return done.returncode == 0 and bool(states) and not merging
 
 
-def problems(source: Path) -> Iterator[str]:
+def problems(page: Page) -> Iterator[str]:
     """What keeps a page from being published, a line or more each.
 
     Args:
-        source (Path): its ``.py`` file.
+        page (Page): which one.
     """
     try:
-        ours, stored = book.read_source(source), book.read_stored(source)
-    except book.UnreadableError as error:
+        ours, stored = files.read_source(page), files.read_stored(page)
+    except files.UnreadableError as error:
         yield str(error)
         return
     shifted = False
-    for problem in _differences(source, ours, stored):
+    for problem in _differences(page, ours, stored):
         shifted = True
         yield problem
     if shifted:
         return  # what follows may be about another cell than it says
-    yield from _not_as_made(source, ours, stored)
-    yield from _outputs(source, stored)
-    yield from _not_python(source, ours)
+    yield from _not_as_made(page, ours, stored)
+    yield from _outputs(page, stored)
+    yield from _not_python(page, ours)
     texts = [c.source for c in ours.cells if c.cell_type == "markdown"]
     for what in not_plain(texts):
         yield (
-            f"{book.file_of(source)} has {what}: say it in plain Markdown, "
-            f"then {book.rerun(source)}"
+            f"{page.shown()} has {what}: say it in plain Markdown, "
+            f"then {files.rerun(page)}"
         )
 
 
 def _differences(
-    source: Path, ours: NotebookNode, stored: NotebookNode
+    page: Page, ours: NotebookNode, stored: NotebookNode
 ) -> Iterator[str]:
     """Where the files of a pair differ; the first such cell is enough."""
-    target = f"{book.name(source)}.ipynb"
+    target = f"{page.path}.ipynb"
     mine, yours = pairs.digests(stored), pairs.digests(ours)
-    remedy = book.rerun(source)
-    if not book.in_handout() and pairs.has_own_edits(
+    remedy = files.rerun(page)
+    if not files.in_handout() and pairs.has_own_edits(
         mine, yours, pairs.origin(stored)
     ):
         remedy = (
-            f"{book.bring(source)} to bring the notebook's cells into the "
-            f".py, or {book.rerun(source, force=True)} to discard them"
+            f"{files.bring(page)} to bring the notebook's cells into the "
+            f".py, or {files.rerun(page, force=True)} to discard them"
         )
     if len(ours.cells) != len(stored.cells):
         yield (
-            f"{book.name(source)}.py has {len(ours.cells)} cells, {target} "
+            f"{page.path}.py has {len(ours.cells)} cells, {target} "
             f"has {len(stored.cells)}: {remedy}"
         )
     for i, (cell, other) in enumerate(
@@ -130,7 +131,7 @@ def _differences(
     ):
         if _content(cell) != _content(other):
             yield (
-                f"cell {i} of {book.name(source)}.py and of {target} differ: "
+                f"cell {i} of {page.path}.py and of {target} differ: "
                 f"{remedy}\n"
                 f"  .py:    {_first_difference(cell, other)}\n"
                 f"  .ipynb: {_first_difference(other, cell)}"
@@ -160,11 +161,11 @@ def _first_difference(cell: NotebookNode, other: NotebookNode) -> str:
 
 
 def _not_as_made(
-    source: Path, ours: NotebookNode, stored: NotebookNode
+    page: Page, ours: NotebookNode, stored: NotebookNode
 ) -> Iterator[str]:
     """What a run of the page would have made otherwise."""
-    target, remedy = f"{book.name(source)}.ipynb", book.rerun(source)
-    if stored.metadata.get("jupytext") != book.settings():
+    target, remedy = f"{page.path}.ipynb", files.rerun(page)
+    if stored.metadata.get("jupytext") != files.settings():
         yield f"{target} lacks the settings of jupytext.toml: {remedy}"
     if pairs.origin(stored) != pairs.digests(stored):
         yield f"{target} was edited since it was made: {remedy}"
@@ -172,7 +173,7 @@ def _not_as_made(
         first = f"take {key} out of the .py, then " * (key in ours.metadata)
         yield f"{target} has the metadata {key!r}: {first}{remedy}"
     for i, cell in enumerate(ours.cells, 1):
-        where = f"cell {i} of {book.name(source)}.py"
+        where = f"cell {i} of {page.path}.py"
         if cell.cell_type == "raw":
             yield (
                 f"{where} is raw, and the site would read it as HTML or "
@@ -198,9 +199,9 @@ def _unknown_metadata(cell: NotebookNode) -> Iterator[str]:
         yield "mystnb, which may hold the alt text of an image and no more"
 
 
-def _outputs(source: Path, stored: NotebookNode) -> Iterator[str]:
+def _outputs(page: Page, stored: NotebookNode) -> Iterator[str]:
     """What is wrong with the stored outputs, as can be seen by themselves."""
-    target, remedy = f"{book.name(source)}.ipynb", book.rerun(source)
+    target, remedy = f"{page.path}.ipynb", files.rerun(page)
     code = [
         cell
         for cell in stored.cells
@@ -216,7 +217,7 @@ def _outputs(source: Path, stored: NotebookNode) -> Iterator[str]:
         where = f"In [{cell.execution_count}] of {target}"
         for output in cell.outputs:
             frames = output.get("traceback", [])
-            if book.own_frames(frames) != frames:
+            if own_frames(frames) != frames:
                 yield (
                     f"{where} shows paths of this machine in its traceback: "
                     f"{remedy}"
@@ -238,7 +239,7 @@ def _outputs(source: Path, stored: NotebookNode) -> Iterator[str]:
             )
 
 
-def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
+def _not_python(page: Page, ours: NotebookNode) -> Iterator[str]:
     """The code cells that hold a magic, or whose syntax is wrong."""
     for i, cell in enumerate(ours.cells, 1):
         if cell.cell_type != "code" or "raises-exception" in (
@@ -250,10 +251,10 @@ def _not_python(source: Path, ours: NotebookNode) -> Iterator[str]:
         except SyntaxError as error:
             line = (error.text or "").strip()
             yield (
-                f"cell {i} of {book.name(source)}.py isn't Python "
+                f"cell {i} of {page.path}.py isn't Python "
                 f"({error.msg}: {line!r}): a chapter has no magics and no "
                 "commands of a shell; write it in Python, then "
-                f"{book.rerun(source)}"
+                f"{files.rerun(page)}"
             )
 
 

@@ -12,13 +12,26 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
-from tools import book, exercises, pairs
-from tools.folders import remember, replacing, require_known
-from tools.site import BUILD, Course, read_course, unlinked
+from tools import files
+from tools.course import Course, read_course
+from tools.environment import ROOT
+from tools.folders import (
+    BUILD,
+    remember,
+    replacing,
+    require_known,
+    shown,
+    write_whole,
+)
+from tools.page import CHAPTERS, Page, front_page, texts
+from tools.variants import front_page as front
+from tools.variants import handout, made, reads
+from tools.variants.stored import remembering
 
 NAME = "deep-learning-computation"
 README = Path(__file__).with_suffix(".md")
@@ -40,19 +53,29 @@ TAKEN = [
     "pyproject.toml",
     "tests/__init__.py",
     "tests/nbval_strict",
+    "tests/passed.py",
     "tests/test_chapters.py",
     "tests/test_d2l_door.py",
     "tests/test_drawing.py",
     "tests/test_graphs.py",
     "tests/test_reference_modules.py",
     "tools/__init__.py",
-    "tools/bars.py",
+    "tools/anchors.py",
     "tools/book.py",
     "tools/environment.py",
+    "tools/exercise.py",
     "tools/exercises.py",
+    "tools/files.py",
+    "tools/folders.py",
     "tools/gate.py",
     "tools/lab",
+    "tools/page.py",
     "tools/pairs.py",
+    "tools/standards.py",
+    "tools/variants/__init__.py",
+    "tools/variants/links.py",
+    "tools/variants/solutions.py",
+    "tools/variants/stored.py",
 ]
 # Targets of the Makefile that make sense there.
 TARGETS = [
@@ -113,45 +136,34 @@ def _write(course: Course, folder: Path) -> None:
     for name in TAKEN:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (book.ROOT / name).is_dir():
+        if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", ".*")
-            shutil.copytree(book.ROOT / name, target, ignore=ignored)
+            shutil.copytree(ROOT / name, target, ignore=ignored)
         else:
-            shutil.copy2(book.ROOT / name, target)
-    gone = [s.stem for s in book.sources() if s not in course.chapters]
-    (folder / "chapters").mkdir()
+            shutil.copy2(ROOT / name, target)
     for chapter in course.chapters:
-        _copy_chapter(chapter, gone, folder / "chapters")
-    front = (book.CHAPTERS / "index.md").read_text("utf-8")
-    (folder / "chapters/index.md").write_text(_front(front, gone), "utf-8")
-    for page in book.texts():
-        text = exercises.without_solutions(page.read_text("utf-8"))
-        target = folder / "chapters" / page.name
-        target.write_text(unlinked(text, gone), "utf-8")
-    makefile = (book.ROOT / "Makefile").read_text("utf-8")
+        _copy_chapter(course, chapter, folder / CHAPTERS.name)
+    for file in texts():
+        words = handout.words(course)
+        if file == front_page():
+            words = front.in_handout(course)
+        text = reads(file.read_text("utf-8"), words)
+        (folder / CHAPTERS.name / file.name).write_text(text, "utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
     readme = README.read_text("utf-8").replace("TITLE", course.title, 1)
     (folder / "README.md").write_text(readme, "utf-8")
 
 
-def _copy_chapter(chapter: Path, gone: list[str], folder: Path) -> None:
+def _copy_chapter(course: Course, chapter: Page, root: Path) -> None:
     """Write both files of a chapter, without links to what isn't there."""
-    source, stored = book.read_source(chapter), book.read_stored(chapter)
-    for notebook in (source, stored):
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                text = exercises.without_solutions(cell.source)
-                cell.source = unlinked(text, gone)
-    pairs.remember(stored)
-    book.write(folder / chapter.name, book.script(source))
-    nbformat.write(stored, folder / f"{chapter.stem}.ipynb")
-
-
-def _front(text: str, gone: list[str]) -> str:
-    """The front page, without the rows of chapters that aren't there."""
-    for name in gone:
-        text = re.sub(rf"^\|.*\({name}\.ipynb\).*\n", "", text, flags=re.M)
-    return unlinked(exercises.without_solutions(text), gone)
+    copy = replace(chapter, root=root)
+    variant = handout.variant(course)
+    source = made(chapter, files.read_source(chapter), variant)
+    write_whole(copy.source, files.script(source))
+    variant.append(remembering)
+    stored = made(chapter, files.read_stored(chapter), variant)
+    nbformat.write(stored, copy.notebook)
 
 
 def _with_targets(makefile: str) -> str:
@@ -170,11 +182,6 @@ def _with_targets(makefile: str) -> str:
     return "\n\n".join(kept)
 
 
-def shown(path: Path) -> str:
-    """A path as a reader finds it, from the root of the repository."""
-    return path.relative_to(book.ROOT).as_posix()
-
-
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
     if arguments:
@@ -187,7 +194,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         archive = make_handout(course, BUILD / "handout" / NAME)
-    except (LookupError, book.UnreadableError) as error:
+    except (LookupError, files.UnreadableError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"The folder is {shown(archive.with_suffix(''))}")

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tools.book import ROOT
+from tools.environment import ROOT
 
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
 # Tests that call functions in fresh processes, where mutmut can't see it.

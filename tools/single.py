@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup, Tag
 
 from tools.course import Course
 from tools.folders import write_whole
+from tools.page import Page
 
 # What leads to other pages.
 NAVIGATION = [
@@ -31,7 +32,7 @@ NAVIGATION = [
 
 
 def make_single(
-    course: Course, folder: Path, chapter: Path, target: Path
+    course: Course, folder: Path, chapter: Page, target: Path
 ) -> None:
     """Write a chapter as one file that needs no other.
 
@@ -39,10 +40,10 @@ def make_single(
         course (Course): gives links to other pages their address; without
             one, they become plain text.
         folder (Path): the built site.
-        chapter (Path): its ``.py`` file.
+        chapter (Page): which one.
         target (Path): where it goes.
     """
-    page = folder / f"{chapter.stem}.html"
+    page = folder / f"{chapter.name}.html"
     soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     for tag in soup.select(", ".join(NAVIGATION)):
         tag.decompose()

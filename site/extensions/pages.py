@@ -7,9 +7,11 @@ from html import escape
 
 from docutils import nodes
 
-from tools import book
-from tools.site import UNUSED, first_picture, preview_of
+from tools.page import Page
+from tools.pictures import first_picture, preview_of
 
+# What the theme and the extensions bring, and no page loads.
+UNUSED = ["_static/scripts/fontawesome.js*", "_static/**/*.map"]
 LENGTH = 160  # characters of a description that search engines show
 
 
@@ -29,8 +31,9 @@ def meta(name: str, content: str) -> str:
 
 
 def add_actions(app, pagename, _template, context, _doctree):
-    if pagename in map(book.name, book.pages()):
-        context["actions"] = actions(app.config.course, pagename)
+    for page in app.config.course.pages:
+        if page.name == pagename:
+            context["actions"] = actions(app.config.course, page)
 
 
 def add_to_page(app, pagename, _template, context, doctree):
@@ -60,29 +63,25 @@ def add_to_page(app, pagename, _template, context, doctree):
 
 def preview(course, pagename) -> tuple[str, str] | None:
     """The picture that stands for a page elsewhere, and its text."""
-    for source in course.chapters:
-        if pagename in (source.stem, "index"):
-            return preview_of(source), first_picture(source).alt
+    for chapter in course.chapters:
+        if pagename in (chapter.name, "index"):
+            return preview_of(chapter), first_picture(chapter).alt
     return None
 
 
-def actions(course, pagename) -> list[dict]:
+def actions(course, page: Page) -> list[dict]:
     """The links above a chapter: what to do with it elsewhere."""
-    file = pagename.split("/")[-1]
     found = [
         {
-            "text": text,
-            "href": f"{file}{suffix}",
-            "file": f"{file}{suffix}",
+            "text": f"Download {file.suffix}",
+            "href": file.name,
+            "file": file.name,
         }
-        for text, suffix in (
-            ("Download .ipynb", ".ipynb"),
-            ("Download .py", ".py"),
-        )
+        for file in (page.notebook, page.source)
     ]
     found += [
         {"text": f"Open in {name}", "href": address}
-        for name, address in course.places(pagename).items()
+        for name, address in course.places(page).items()
     ]
     return found
 

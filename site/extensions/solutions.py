@@ -3,7 +3,7 @@
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from tools import book, exercises
+from tools.exercise import HEADING
 
 
 class solution(nodes.General, nodes.Element):  # noqa: N801  as docutils
@@ -16,10 +16,11 @@ class FoldSolutions(SphinxPostTransform):
     default_priority = 203
 
     def run(self, **_):
-        if not self.env.docname.startswith(f"{book.SOLUTIONS}/"):
+        folded = [p for p in self.config.course.pages if p.is_solutions]
+        if self.env.docname not in [page.name for page in folded]:
             return
         for section in list(self.document.findall(nodes.section)):
-            found = exercises.HEADING.match(f"## {section[0].astext()}")
+            found = HEADING.match(f"## {section[0].astext()}")
             starts = [
                 i
                 for i, child in enumerate(section)

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tools.site import BUILD, CSP, read_course
+from tools.course import read_course
+from tools.folders import BUILD
+from tools.site import CSP
 
 # Of the system; without one, playwright's own.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -14,8 +14,8 @@ import nbformat
 import pytest
 
 from nbval_strict import flakes
-from tools import book
-from tools.site import BUILD
+from tools.folders import BUILD
+from tools.page import chapters, pages
 
 TOKEN = "reader"
 OPEN = """async ({path, factory}) => {
@@ -109,12 +109,12 @@ def lab(browser, address):
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", ["ipynb", "py"])
-@pytest.mark.parametrize("source", book.sources(), ids=lambda s: s.stem)
-def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, source, kind):
-    stored = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+@pytest.mark.parametrize("chapter", chapters(), ids=str)
+def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, chapter, kind):
+    stored = nbformat.read(chapter.notebook, as_version=4)
     stored = [cell for cell in stored.cells if cell.cell_type == "code"]
     factory = "Notebook" if kind == "ipynb" else "Jupytext Notebook"
-    path = f"chapters/{source.stem}.{kind}"
+    path = chapter.shown(f".{kind}")
     lab.evaluate(OPEN, {"path": path, "factory": factory})
     lab.locator(".jp-Dialog button", has_text="Restart").click()
     lab.wait_for_function(DONE)
@@ -166,8 +166,8 @@ RIGHT = WRONG.replace(
 
 @pytest.mark.timeout(180)
 def test_exercise_answers_back(lab):
-    (source,) = book.sources("03")
-    path = f"chapters/{source.stem}.ipynb"
+    (chapter,) = chapters("03")
+    path = chapter.shown(".ipynb")
     lab.evaluate(OPEN, {"path": path, "factory": "Notebook"})
     lab.locator(".jp-Dialog button", has_text="Restart").click()
     lab.wait_for_function(DONE)
@@ -207,9 +207,7 @@ OPENED = """(path) =>
 
 @pytest.mark.timeout(180)
 def test_exercise_leads_to_its_solution_and_back(lab):
-    chapter, solutions = (
-        f"chapters/{book.name(page)}.ipynb" for page in book.pages("03")
-    )
+    chapter, solutions = (page.shown(".ipynb") for page in pages("03"))
     title = "3.7 Where to center"  # the last, out of sight from the top
     lab.evaluate(SCROLL, {"path": chapter, "start": f"### {title}"})
     cell = lab.locator(".jp-MarkdownOutput:visible", has_text=title)

@@ -17,9 +17,10 @@ import pypdfium2 as pdfium
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tools import book
+from tools.course import read_course
+from tools.folders import BUILD
+from tools.page import front_page, texts
 from tools.single import make_single
-from tools.site import BUILD, read_course
 
 SCREENS = {
     "phone": {"width": 375, "height": 812},
@@ -27,9 +28,9 @@ SCREENS = {
 }
 COURSE = read_course()
 REACH = "Reach, initialize and share parameters"
-CHAPTERS = [source.stem for source in COURSE.chapters]
-SOLUTIONS = [book.name(page) for page in COURSE.pages[len(CHAPTERS) :]]
-TEXTS = [page.stem for page in book.texts()]
+CHAPTERS = [chapter.name for chapter in COURSE.chapters]
+SOLUTIONS = [page.name for page in COURSE.pages[len(CHAPTERS) :]]
+TEXTS = [file.stem for file in texts() if file != front_page()]
 PAGES = ["index", *TEXTS, *CHAPTERS, "reference", "teach", "search", "404"]
 FORMS = [("phone", "dark"), ("desktop", "light")]
 KB = 1000
@@ -97,15 +98,15 @@ def test_page_works_from_the_file_system(visit, site, name):
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_page_is_complete_without_javascript(visit, name, screen):
+@pytest.mark.parametrize("chapter", COURSE.chapters, ids=str)
+def test_page_is_complete_without_javascript(visit, chapter, screen):
     page = visit(
-        f"{name}.html",
+        f"{chapter.name}.html",
         viewport=SCREENS[screen],
         color_scheme="dark",
         java_script_enabled=False,
     )
-    notebook = nbformat.read(book.CHAPTERS / f"{name}.ipynb", 4)
+    notebook = nbformat.read(chapter.notebook, 4)
     code = [c.source for c in notebook.cells if c.cell_type == "code"]
     shown = page.locator(".cell_input pre").all_text_contents()
     assert [s.rstrip("\n") for s in shown] == code
@@ -201,13 +202,12 @@ def test_theme_is_remembered(visit):
     assert page.evaluate(theme) == "dark"
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_downloads_are_the_files_of_the_repository(visit, name):
-    page = visit(f"{name}.html")
-    for suffix in (".ipynb", ".py"):
+@pytest.mark.parametrize("chapter", COURSE.chapters, ids=str)
+def test_downloads_are_the_files_of_the_repository(visit, chapter):
+    page = visit(f"{chapter.name}.html")
+    for file in (chapter.notebook, chapter.source):
         with page.expect_download() as download:
-            page.locator(".chapter-actions a", has_text=suffix).click()
-        file = book.CHAPTERS / f"{name}{suffix}"
+            page.locator(".chapter-actions a", has_text=file.suffix).click()
         assert download.value.suggested_filename == file.name
         with open(download.value.path(), "rb") as got:
             assert got.read() == file.read_bytes()
@@ -384,9 +384,9 @@ def test_html_is_valid(site):
 
 
 def test_chapter_in_one_file_needs_no_other(visit, site, tmp_path):
-    source = COURSE.chapters[0]
+    chapter = COURSE.chapters[0]
     target = tmp_path / "chapter.html"
-    make_single(COURSE, site.folder, source, target)
+    make_single(COURSE, site.folder, chapter, target)
     page = visit(target.as_uri(), viewport=SCREENS["desktop"])
     asked = []
     page.on("request", lambda r: asked.append(r.url))

@@ -10,7 +10,9 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from tools import assignment, book
+from tools import assignment
+from tools.environment import ROOT
+from tools.page import chapters
 
 NAME = "03_custom_layers"
 # Two of the seven exercises: one right, and one wrong.
@@ -43,7 +45,7 @@ def nbgrader(course, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
         cwd=course,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(book.ROOT)},
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -54,7 +56,7 @@ def nbgrader(course, *arguments):
 def course(tmp_path_factory):
     """A course: its assignment is released, and three have handed it in."""
     course = tmp_path_factory.mktemp("course")
-    (chapter,) = book.sources("03")
+    (chapter,) = chapters("03")
     assignment.make_assignment(chapter, course)
     nbgrader(course, "generate_assignment", NAME)
     released = course / "release" / NAME / f"{NAME}.ipynb"

@@ -1,6 +1,6 @@
-"""Measure the chapters against the bars that the project sets itself.
+"""Measure the chapters against the standards that the project sets itself.
 
-python -m tools.bars     a table, a line each; exit status 1 if one misses
+python -m tools.standards   a table, a line each; exit status 1 if one misses
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import ast
 import re
 import statistics
 import sys
-from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools import book
+from tools import files
+from tools.page import Page, chapters, pages
 
 # By column, the least or the most that a chapter may have.
 LEAST = {"prose before (%)": 90}
@@ -26,9 +26,9 @@ MOST = {
 MOST_IGNORED = 0.05  # of all code cells, those whose output isn't compared
 
 
-def measure(source: Path) -> dict[str, float]:
+def measure(page: Page) -> dict[str, float]:
     """The figures of a chapter, by column."""
-    notebook = book.read_stored(source)
+    notebook = files.read_stored(page)
     cells = without_exercises(notebook.cells)
     code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
     lines = [cells[i].source.splitlines() for i in code]
@@ -78,7 +78,7 @@ def _is_bare_print(cells: list[NotebookNode], i: int) -> bool:
 
 def modules() -> list[str]:
     """The names of the reference modules."""
-    import d2l_helpers  # and so torch, which no other bar needs
+    import d2l_helpers  # and so torch, which no other standard needs
 
     names = d2l_helpers.__all__
     return [n for n in names if isinstance(getattr(d2l_helpers, n), type)]
@@ -92,14 +92,14 @@ def used_in(module: str) -> list[str]:
         rf"|from d2l_helpers import \([^)]*\b{module}\b"
     )
     return [
-        source.stem
-        for source in book.sources()
-        if uses.search(source.read_text("utf-8"))
+        chapter.stem
+        for chapter in chapters()
+        if uses.search(chapter.source.read_text("utf-8"))
     ]
 
 
 def missed(rows: dict[str, dict[str, float]]) -> list[str]:
-    """The bars that are missed, a line each.
+    """The standards that are missed, a line each.
 
     Args:
         rows (dict): the figures of each chapter, by its name.
@@ -129,10 +129,10 @@ def missed(rows: dict[str, dict[str, float]]) -> list[str]:
 
 
 def main() -> int:
-    """Print the table; return 1 if a bar is missed."""
+    """Print the table; return 1 if a standard is missed."""
     try:
-        rows = {book.name(source): measure(source) for source in book.pages()}
-    except book.UnreadableError as error:
+        rows = {page.path: measure(page) for page in pages()}
+    except files.UnreadableError as error:
         print(error, file=sys.stderr)
         return 1
     columns = list(next(iter(rows.values())))

@@ -1,0 +1,132 @@
+"""What a teacher says in site/course.toml, and what it must be."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tools import course as settings
+from tools.course import Course, hand_over, handed_over, read_course
+from tools.page import chapters
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('title = ""', "title is '', not some text"),
+        ("title = 3", "title is 3, not some text"),
+        ("", "title"),
+        ('title = "A"\nadress = ""', "nothing is called adress"),
+        ('title = "A"\naddress = "https://a.edu/dl"', "not https://host/fol"),
+        ('title = "A"\naddress = "a.edu/dl/"', "not https://host/folder/"),
+        ('title = "A"\nrepository = "owner/name"', "https://github.com/owner"),
+        (
+            'title = "A"\nrepository = "https://github.com/owner/name.git"',
+            "not https://github.com/owner/name, or empty",
+        ),
+        ('title = "A"\nhub = "https://hub.edu/"', "no slash after, or empty"),
+        ('title = "A"\nbranch = ""', "branch is '', not the name of a"),
+        ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
+        ('title = "A"\nlogo = 3', "logo is 3, not the name of a file"),
+        ('title = "A"\nlogo = "a/b.svg"', "'a/b.svg', not the name of a"),
+        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository"),
+        ('title = "A"\nleave_out = [""]', "there is no chapter"),
+        (
+            'title = "A"\nleave_out = [1, 2, 3, 4, 5, 6, 7]',
+            "leaves no chapter",
+        ),
+        ('title = "A"\nleave_out = "05"', "leave_out is '05', not a list"),
+        ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
+        ('title = "A"\nsolutions = "no"', "solutions is 'no', not a boole"),
+        ('title = "A', "course.toml: "),
+        ('title = "A\\u0000"', "title is 'A\\x00', not some text"),
+        ('title = "A\\nB"', "title is 'A\\nB', not some text"),
+        ('title = "A"\nbranch = "a b"', "' ' can't stand there"),
+        ('title = "A"\nbranch = "a..b"', "branch is 'a..b', not the name"),
+        ('title = "A"\nbranch = "-b"', "branch is '-b', not the name of a"),
+        ('title = "A"\nbranch = "main/"', "branch is 'main/', not the"),
+        ('title = "A"\nlogo = ".."', "logo is '..', not the name of a file"),
+        ('title = "A"\naddress = "https://u:p@a.edu/"', "not https://host/f"),
+        (
+            'title = "A"\nrepository = "https://github.com/a/.."',
+            "not https://g",
+        ),
+    ],
+)
+def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
+    file = tmp_path / "course.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        read_course(file)
+
+
+ODD = "\"'`()[]{}<>;\\|^ \t\n\0\x7f\u2028\u3000"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("address", "https://a.edu/d{}l/"),
+        ("address", "https://a{}b.edu/dl/"),
+        ("repository", "https://github.com/own{}er/name"),
+        ("repository", "https://github.com/owner/na{}me"),
+        ("branch", "ma{}in"),
+        ("hub", "https://hub.edu/d{}l"),
+        ("logo", "ic{}on.svg"),
+    ],
+)
+def test_address_holds_nothing_that_could_end_it(key, value):
+    for character in ODD:
+        with pytest.raises(ValueError, match=f"{key} is ") as refused:
+            Course(**{"title": "A", key: value.format(character)})
+        assert f"{character!r} can't stand there" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("address", "http://localhost:8000/"),
+        ("address", "https://owner.github.io/my-course/~a/2026%20b/"),
+        ("address", "https://大学.edu/深度/"),
+        ("repository", "https://github.com/own-er/.na_me.js"),
+        ("branch", "feature/2026.1_a-b+c"),
+        ("hub", "https://hub.edu:8000/user-hub"),
+        ("logo", "icon.svg"),
+    ],
+)
+def test_address_of_every_day_is_taken(key, value):
+    course = Course("A", repository="https://github.com/owner/name")
+    assert getattr(replace(course, **{key: value}), key) == value
+
+
+def test_branch_with_a_slash_is_one_part_of_an_address():
+    first, *_ = chapters()
+    course = Course("A", repository="https://github.com/o/n", branch="a/b")
+    assert "/o/n/a%2Fb?" in course.places(first)["Binder"]
+
+
+def test_course_of_the_repository_is_read():
+    assert set(read_course().chapters) <= set(chapters())
+
+
+def test_course_that_is_handed_over_is_the_same(monkeypatch):
+    monkeypatch.setenv(settings.HANDED_OVER, "")  # and undone afterwards
+    course = Course("深度 *d*", leave_out=["05", 7], solutions=False)
+    hand_over(course)
+    assert handed_over() == course
+
+
+def test_site_that_nobody_has_handed_a_course_is_told_how(monkeypatch):
+    monkeypatch.delenv(settings.HANDED_OVER, raising=False)
+    with pytest.raises(LookupError, match="`make html`"):
+        handed_over()
+
+
+def test_course_knows_what_it_leaves_out():
+    course = Course("A", leave_out=["05", "03_custom_layers"])
+    assert course.left_out == ["03_custom_layers", "05_autograd"]
+    assert not {*course.left_out} & {page.stem for page in course.pages}
+    kinds = [page.is_solutions for page in course.pages]
+    assert kinds == sorted(kinds)
+    alone = replace(course, solutions=False)
+    assert alone.pages == course.chapters

@@ -1,0 +1,43 @@
+"""A page of solutions, with the statements of its chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nbformat import NotebookNode
+
+from tools.exercise import Exercise, number_of
+from tools.page import Page
+from tools.variants import Transform, links
+
+
+def with_statements(tasks: Iterable[Exercise]) -> Transform:
+    """Each solution begins with the statement of its exercise.
+
+    Args:
+        tasks (iterable of Exercise): those of the chapter.
+    """
+    by_number = {task.number: task for task in tasks}
+
+    def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
+        for cell in notebook.cells:
+            if task := by_number.get(number_of(cell)):
+                cell.source = statement(task, page)
+        return notebook
+
+    return transform
+
+
+def statement(task: Exercise, page: Page) -> str:
+    """The first cell of a solution: heading, mark and statement.
+
+    Args:
+        task (Exercise): as the chapter has it.
+        page (Page): the solutions of the chapter.
+    """
+    return (
+        f"## {task.number} {task.title}\n\n"
+        f"*{task.kind}, {task.minutes} minutes.*\n"
+        f"[Exercise]({page.link_to(page.chapter)}#{task.anchor})\n\n"
+        f"{links.a_level_down(task.statement)}"
+    )
