@@ -24,7 +24,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The book's package costs most of a second: only a reader of `d2l` pays.
     if name == "d2l":
-        from .d2l_door import load_d2l
+        from .d2l_package import load_d2l
 
         return load_d2l()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

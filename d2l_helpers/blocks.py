@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._checks import check_sizes
+from ._sizes import check_sizes
 
 
 class MLP(nn.Module):

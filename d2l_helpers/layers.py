@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._checks import check_sizes
+from ._sizes import check_sizes
 
 
 class CenteredLayer(nn.Module):

@@ -91,7 +91,7 @@ STAND_INS = {
         (kernel / "kernel.json").write_text(json.dumps(spec))
     """,
     "d2l_helpers/__init__.py": "",
-    "d2l_helpers/d2l_door.py": "",
+    "d2l_helpers/d2l_package.py": "",
     "shown.py": "import sys; print('shown', *sys.argv[1:])",
 }
 # uv does what pip does, and writes down what it was told.

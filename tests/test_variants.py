@@ -211,7 +211,7 @@ def test_colab_installs_first():
     assert cells[0].source == (
         "# Colab lacks what these chapters call: this cell installs it.\n"
         "%pip install --quiet git+https://a.b/c@d\n"
-        "!python -m d2l_helpers.d2l_door"
+        "!python -m d2l_helpers.d2l_package"
     )
     assert cells[0].metadata.tags == [colab.COLAB_TAG]
     assert sources(cells[1:]) == ["x"]

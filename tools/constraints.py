@@ -46,7 +46,7 @@ def main(chosen: list[str]) -> None:
         if chosen:
             subprocess.run(pip("install", *chosen), check=True)
         subprocess.run(pip("install", "--editable", project), check=True)
-        subprocess.run([python, "-m", "d2l_helpers.d2l_door"], check=True)
+        subprocess.run([python, "-m", "d2l_helpers.d2l_package"], check=True)
         frozen = subprocess.run(
             pip("freeze", "--exclude-editable"),
             check=True,

@@ -362,7 +362,7 @@ def install(log, python: Path, extras: list, constraints: str, torch: str):
         pip = [python, "-m", "pip", "install", *options]
         for want in wanted:
             run(log, *pip, *want, **variables)
-    run(log, python, "-m", "d2l_helpers.d2l_door", **variables)
+    run(log, python, "-m", "d2l_helpers.d2l_package", **variables)
     # The kernel of ipykernel's wheel names no Python, and its debugger warns;
     # one with another Python is of an environment that was moved here.
     spec = folder / "share/jupyter/kernels/python3/kernel.json"

@@ -55,7 +55,7 @@ TAKEN = [
     "tests/nbval_strict",
     "tests/passed.py",
     "tests/test_chapters.py",
-    "tests/test_d2l_door.py",
+    "tests/test_d2l_package.py",
     "tests/test_drawing.py",
     "tests/test_graphs.py",
     "tests/test_reference_modules.py",

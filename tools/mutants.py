@@ -27,7 +27,10 @@ from tools.environment import ROOT
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
 # Tests that call functions in fresh processes, where mutmut can't see it.
 IN_FRESH_PROCESSES = {
-    "tests/test_d2l_door.py::": ("d2l_helpers.x_", "d2l_helpers.d2l_door."),
+    "tests/test_d2l_package.py::": (
+        "d2l_helpers.x_",
+        "d2l_helpers.d2l_package.",
+    ),
     "tests/test_drawing.py::test_notebook": ("d2l_helpers.drawing.x_use_",),
 }
 

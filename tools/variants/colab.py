@@ -35,7 +35,7 @@ def installing(requirement: str) -> Transform:
         cell = new_code_cell(
             "# Colab lacks what these chapters call: this cell installs it.\n"
             f"%pip install --quiet {requirement}\n"
-            "!python -m d2l_helpers.d2l_door",
+            "!python -m d2l_helpers.d2l_package",
             metadata={"tags": [COLAB_TAG]},
             id=COLAB_TAG,
         )

@@ -1,4 +1,4 @@
-"""The door to the book's package, each state of it in a fresh process."""
+"""The book's package, each state of it in a fresh process."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import d2l_helpers
-from d2l_helpers import d2l_door
+from d2l_helpers import d2l_package
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -251,15 +251,15 @@ assert sys.modules["torchvision"] is None
 
 INSTALL = """
 import sys
-from d2l_helpers import d2l_door
+from d2l_helpers import d2l_package
 
-sys.exit(d2l_door.install())
+sys.exit(d2l_package.install())
 """
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("-m", "d2l_helpers.d2l_door"), ("-c", INSTALL)],
+    [("-m", "d2l_helpers.d2l_package"), ("-c", INSTALL)],
     ids=["command", "function"],
 )
 def test_door_installs_d2l_without_its_pins(python, tmp_path, arguments):
@@ -274,7 +274,7 @@ def test_door_installs_d2l_without_its_pins(python, tmp_path, arguments):
     assert done.stdout.split() == [
         "install",
         "--no-deps",
-        d2l_door.REQUIREMENT,
+        d2l_package.REQUIREMENT,
     ]
     assert done.returncode == 3
 
@@ -288,14 +288,14 @@ import d2l_helpers
 
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
 assert loaded - sys.stdlib_module_names == {"d2l_helpers"}, loaded
-assert "d2l_helpers.d2l_door" not in sys.modules
+assert "d2l_helpers.d2l_package" not in sys.modules
 """)
 
 
 def test_requirement_is_the_one_that_was_tested():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line for line in lines if line.partition("==")[0] == "d2l"]
-    assert pins == [d2l_door.REQUIREMENT]
+    assert pins == [d2l_package.REQUIREMENT]
 
 
 def test_figures_of_d2l_have_the_style_of_the_chapters():
@@ -310,7 +310,7 @@ def test_unknown_name_is_no_attribute():
 
 def test_stand_in_has_no_special_names():
     # doctest, copy and inspect ask any object for some.
-    stand_in = d2l_door._MissingTorchvision(ImportError("reason"))
+    stand_in = d2l_package._MissingTorchvision(ImportError("reason"))
     assert stand_in.__name__ == "torchvision"
     with pytest.raises(AttributeError, match=r"^__wrapped__$"):
         _ = stand_in.__wrapped__

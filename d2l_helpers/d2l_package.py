@@ -1,12 +1,12 @@
-"""The one door to the book's own package, ``d2l``.
+"""The book's own package, ``d2l``: installed, and imported on demand.
 
 d2l 1.0.3 pins versions of NumPy and others that don't install on current
 Python, and imports torchvision, which it needs only for image data sets.
 Here it's installed without its pins, and imported with or without
 torchvision::
 
-    python -m d2l_helpers.d2l_door    # install it
-    from d2l_helpers import d2l       # what the book calls d2l
+    python -m d2l_helpers.d2l_package    # install it
+    from d2l_helpers import d2l          # what the book calls d2l
 """
 
 from __future__ import annotations
