@@ -12,8 +12,7 @@ import yaml
 from jupyter_client.kernelspec import KernelSpecManager
 from packaging.requirements import Requirement
 
-from tools.book import ROOT
-from tools.environment import python_range
+from tools.environment import ROOT, python_range
 
 CONDA_NAMES = {"igraph": "python-igraph", "torch": "pytorch"}
 # What conda must bring that pip, or the system, has anyway.
