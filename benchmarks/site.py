@@ -25,6 +25,7 @@ import yaml
 
 from nbval_strict import flakes
 from tools.folders import BUILD
+from tools.gate import MYST_EXTENSIONS
 from tools.page import CHAPTERS, chapters, pages
 
 PLACE = BUILD / "benchmarks"
@@ -33,9 +34,7 @@ CONTENTS = re.compile(r"```{toctree}.*?```\n", re.DOTALL)
 CONFIG = {
     "title": "The same pages",
     "execute": {"execute_notebooks": "off"},
-    "parse": {
-        "myst_enable_extensions": ["amsmath", "attrs_block", "dollarmath"]
-    },
+    "parse": {"myst_enable_extensions": [*MYST_EXTENSIONS]},
     "sphinx": {"config": {"html_copy_source": False}},
 }
 

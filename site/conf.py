@@ -9,6 +9,7 @@ SITE = Path(__file__).resolve().parent
 sys.path[:0] = [str(SITE.parent), str(SITE / "extensions")]
 
 from tools.course import handed_over
+from tools.gate import MYST_EXTENSIONS
 
 course = handed_over()
 project = html_title = course.title
@@ -29,7 +30,7 @@ extensions = [
 ]
 nb_execution_mode = "off"
 # Sphinx and JupyterLab show both as they are stored; nothing is converted.
-myst_enable_extensions = ["amsmath", "attrs_block", "dollarmath"]
+myst_enable_extensions = [*MYST_EXTENSIONS]
 # Headings that other pages may link to.
 myst_heading_anchors = 3
 html_math_renderer = "mathml"

@@ -40,7 +40,7 @@ def test_there_are_enough_exercises_of_each_kind():
 @CHAPTERS
 def test_exercise_waits_for_an_answer(chapter):
     for task in exercise.exercises(chapter):
-        assert task.state == "not solved yet", task.number
+        assert task.state == "blank", task.number
 
 
 @CHAPTERS

@@ -1,6 +1,5 @@
 """The gate before publication, with pages that try to pass it."""
 
-import ast
 import re
 import subprocess
 from dataclasses import replace
@@ -17,7 +16,6 @@ from tests.test_pairs import (  # noqa: F401
     stored,
 )
 from tools import book, files, gate
-from tools.environment import ROOT
 from tools.page import front_page, texts
 
 FRONT_PAGE = front_page()
@@ -108,12 +106,6 @@ def test_link_defined_in_another_cell_is_refused():
 @pytest.mark.parametrize("file", texts(), ids=lambda file: file.stem)
 def test_page_of_text_is_plain(file):
     assert list(gate.not_plain([file.read_text("utf-8")])) == []
-
-
-def test_gate_reads_markdown_as_the_site_does():
-    text = (ROOT / "site/conf.py").read_text("utf-8")
-    (listed,) = re.findall(r"^myst_enable_extensions = (.+)", text, re.M)
-    assert tuple(ast.literal_eval(listed)) == gate.MYST_EXTENSIONS
 
 
 def lines(page):  # noqa: F811

@@ -377,7 +377,8 @@ def make_old(venv):
     python.unlink()
     python.write_text("#!/bin/sh\necho '{\"version\": [3, 9]}'\n")
     python.chmod(0o755)
-    return "This is Python 3.9, and 3.11 to 3.14 is needed"
+    oldest, newest = (f"3.{v[1]}" for v in environment.python_range())
+    return f"This is Python 3.9, and {oldest} to {newest} is needed"
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools import files
+from tools.course import NAME
 from tools.environment import ROOT
 from tools.exercise import exercises
 from tools.folders import BUILD, require_own, shown
-from tools.page import Page, chapters
+from tools.page import TIMEOUT, Page, chapters
 from tools.variants import assignment, made
 
 COURSE = ROOT / "course"
@@ -36,13 +37,13 @@ EARLIER = BUILD / "nbgrader"  # where it was: a folder that may be deleted
 MADE = "d2l_companion"  # the key for what a notebook was made as
 # In the metadata of a cell, what running and looking at it leaves.
 TRACES = {"collapsed", "execution", "jupyter", "scrolled"}
-CONFIG = """\
+CONFIG = f"""\
 c = get_config()
-c.CourseDirectory.course_id = "deep-learning-computation"
+c.CourseDirectory.course_id = "{NAME}"
 # The starter stands above the solution, and is all that students need.
-c.ClearSolutions.code_stub = {"python": ""}
+c.ClearSolutions.code_stub = {{"python": ""}}
 # A check stops an answer by itself; this is for the cells around it.
-c.ExecutePreprocessor.timeout = 120
+c.ExecutePreprocessor.timeout = {TIMEOUT}
 """
 
 

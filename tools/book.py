@@ -27,10 +27,8 @@ from nbval_strict import warm_kernels
 from nbval_strict.client import Client, client_of
 from tools import files, gate, pairs
 from tools.folders import write_whole
-from tools.page import Page, pages
+from tools.page import TIMEOUT, Page, pages
 from tools.variants import made, stored
-
-TIMEOUT = 120  # seconds for one cell
 
 
 def client(notebook: NotebookNode, folder: Path) -> Client:

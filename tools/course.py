@@ -14,6 +14,7 @@ from tools.environment import ROOT
 from tools.page import Page, chapters
 
 SITE = ROOT / "site"
+NAME = "deep-learning-computation"  # of what students and graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
 # What addresses are made of: nothing that ends one, in HTML or in a shell.
 PART = r"[\w.~%+@=,-]"

@@ -18,7 +18,8 @@ HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
 MARK = re.compile(
     rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*(\n\[.*\]\(.*\))?"
 )
-STATES = {"✓": "solved", "✗": "not right yet", "○": "not solved yet"}
+# By the mark with which a check's answer begins.
+STATES = {"✓": "solved", "○": "blank", "✗": "wrong"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Exercise:
 
     @property
     def state(self) -> str:
-        """What the stored check says, in a word or three."""
+        """What the stored check says: one of ``STATES``, or "not run"."""
         return STATES.get(self.output[:1], "not run")
 
 

@@ -19,7 +19,7 @@ from tools import files, pairs
 from tools.page import CHAPTERS, NOTEBOOK, WAY, Page, front_page, texts
 from tools.variants.stored import own_frames
 
-# The site's Sphinx gets the same (site/conf.py).
+# Of the site's Sphinx, too.
 MYST_EXTENSIONS = ("amsmath", "attrs_block", "dollarmath")
 # What a Markdown cell may consist of, by the names of markdown-it; opening and
 # closing tokens without their endings.

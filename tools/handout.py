@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 
 from tools import files
-from tools.course import Course, read_course
+from tools.course import NAME, Course, read_course
 from tools.environment import ROOT
 from tools.folders import (
     BUILD,
@@ -33,7 +33,6 @@ from tools.variants import front_page as front
 from tools.variants import handout, made, reads
 from tools.variants.stored import remembering
 
-NAME = "deep-learning-computation"
 README = Path(__file__).with_suffix(".md")
 # Files, and folders with all that is in them.
 TAKEN = [

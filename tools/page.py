@@ -16,6 +16,7 @@ from tools.environment import ROOT
 
 CHAPTERS = ROOT / "chapters"
 LANGUAGES = ("en",)  # the first is the one that is translated
+TIMEOUT = 120  # seconds for a cell
 CHAPTER, SOLUTIONS = KINDS = ("chapter", "solutions")
 STEM = re.compile(r"\d\d_[^/\\]+")
 # In a link on a page: the notebook of another one, and the way there.
@@ -64,6 +65,15 @@ class Page:
     def number(self) -> int:
         """The number of the chapter."""
         return int(self.stem[:2])
+
+    @property
+    def topic(self) -> str:
+        """What the chapter is about.
+
+        The module with the checks of its exercises is called so, and that
+        with answers to them.
+        """
+        return self.stem[3:]
 
     @property
     def name(self) -> str:
