@@ -1,5 +1,6 @@
 """Each transform alone: what it does to a page, and what it leaves alone."""
 
+import ast
 import re
 
 import nbformat
@@ -14,6 +15,7 @@ from nbformat.v4 import (
 
 from tools import files, pairs
 from tools.course import Course
+from tools.environment import ROOT
 from tools.exercise import Exercise, exercises
 from tools.page import chapters, front_page, pages
 from tools.staging import anchors
@@ -369,3 +371,24 @@ def test_rows_of_chapters_that_are_left_out_go():
     assert set(front_text().splitlines()) - set(text.splitlines()) == {
         line for line in front_text().splitlines() if line.startswith("| 03 |")
     }
+
+
+# Their room
+
+
+EDITED = {"attachments", "cells", "execution_count", "outputs", "source"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted((ROOT / "tools").glob("*.py")),
+    ids=lambda file: file.name,
+)
+def test_no_other_module_edits_cells(file):
+    written = {
+        node.attr
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and not isinstance(node.ctx, ast.Load)
+    }
+    assert not written & EDITED
