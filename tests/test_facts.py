@@ -17,8 +17,6 @@ from tools.exercise import exercises
 from tools.page import TIMEOUT, chapters, front_page
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-# Chapters whose checks stand in a module that isn't called as they are.
-OTHERWISE = {"custom_layers": "layers", "file_io": "files"}
 
 
 def text(name):
@@ -62,5 +60,5 @@ def test_checks_of_a_chapter_stand_in_the_module_of_its_topic(chapter):
         getattr(check, task.check).__module__.rpartition(".")[2]
         for task in exercises(chapter)
     }
-    assert found == {OTHERWISE.get(chapter.topic, chapter.topic)}
+    assert found == {chapter.topic}
     assert (ROOT / f"tests/answers/{found.pop()}.py").is_file()
