@@ -100,7 +100,7 @@ def test_alterations_of_stored_outputs_are_of_each_kind_and_none_is_idle(
 
 
 BLIND = """
-from nbval_strict.plugin import StrictCell
+from nbval_strict.page import StrictCell
 
 compare = StrictCell._compare
 StrictCell._compare = lambda cell, outputs: (
