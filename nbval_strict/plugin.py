@@ -10,6 +10,7 @@ of a page, and comparison.py says what counts as the same output.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbFile
@@ -17,6 +18,7 @@ from nbval.plugin import IPyNbFile
 from nbval_strict import hooks, warm_kernels
 from nbval_strict.kernel import WatchedKernel
 from nbval_strict.page import SETTINGS, StrictFile, remove_folders
+from nbval_strict.server import SERVER
 from nbval_strict.settings import add_settings, read_settings
 
 
@@ -45,15 +47,27 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let each kernel be forked, also those of other tests."""
     config.stash[SETTINGS] = read_settings(config)
     warm_kernels.use()
+    if address := getattr(config, "workerinput", {}).get("nbval_strict"):
+        SERVER.join(address)
+        return
     workers = len(getattr(config.option, "tx", None) or ())
     if workers:
         # Workers that compute on all cores would wait for each other.
         threads = max(1, (os.cpu_count() or 1) // workers)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # Under `pytest -n`, not this process but its workers start kernels.
-    alone = not getattr(config.option, "numprocesses", None)
-    if alone and any(".ipynb" in argument for argument in config.args):
+    if any(map(_may_hold_notebooks, config.args)):
         warm_kernels.preload()
+
+
+def _may_hold_notebooks(argument: str) -> bool:
+    return ".ipynb" in argument or Path(argument).is_dir()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Let all workers of `pytest -n` fork from one server."""
+    if SERVER.environment:
+        node.workerinput["nbval_strict"] = SERVER.address()
 
 
 def pytest_report_header() -> str:
