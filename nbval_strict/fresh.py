@@ -42,21 +42,10 @@ def fresh_python(
         )
     SERVER.start()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        fork = Fork(command, env, cwd, [out, err], _path(env, cwd))
+        fork = Fork(command, env, cwd, [out, err], SERVER.path(env, cwd))
         fork.start()
         status = fork.wait()
         for file in (out, err):
             file.seek(0)
         said = (file.read().decode() for file in (out, err))
         return subprocess.CompletedProcess(command, status, *said)
-
-
-def _path(env: Mapping[str, str], cwd: str) -> list[str]:
-    """``sys.path`` where ``PYTHONPATH`` isn't the server's."""
-    old, new = (
-        [os.path.join(cwd, entry) for entry in value.split(os.pathsep)]
-        if (value := variables.get("PYTHONPATH"))
-        else []
-        for variables in (SERVER.environment, env)
-    )
-    return [*new, *(entry for entry in SERVER.path if entry not in old)]

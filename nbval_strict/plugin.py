@@ -10,6 +10,7 @@ of a page, and comparison.py says what counts as the same output.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,27 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let each kernel be forked, also those of other tests."""
     config.stash[SETTINGS] = read_settings(config)
     warm_kernels.use()
-    if address := getattr(config, "workerinput", {}).get("nbval_strict"):
-        SERVER.join(address)
-        return
     workers = len(getattr(config.option, "tx", None) or ())
     if workers:
         # Workers that compute on all cores would wait for each other.
         threads = max(1, (os.cpu_count() or 1) // workers)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    if any(map(_may_hold_notebooks, config.args)):
-        warm_kernels.preload()
+    if warm_kernels.in_use() and any(map(_may_hold_notebooks, config.args)):
+        SERVER.start()
+        SERVER.share()  # with the workers, and with what tests start
 
 
 def _may_hold_notebooks(argument: str) -> bool:
     return ".ipynb" in argument or Path(argument).is_dir()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node) -> None:
-    """Let all workers of `pytest -n` fork from one server."""
-    if SERVER.environment:
-        node.workerinput["nbval_strict"] = SERVER.address()
 
 
 def pytest_report_header() -> str:
@@ -82,9 +74,10 @@ def pytest_sessionfinish() -> None:
     remove_folders()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True)  # so as to come before xdist, which decides
+def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
     """Keep the cells of a notebook together under `pytest -n`."""
     option = config.option
     if getattr(option, "numprocesses", None) and option.dist == "no":
         option.dist = "loadfile"
+    return (yield)

@@ -2,9 +2,10 @@
 
 The forkserver of ``multiprocessing`` imports the libraries of ``PRELOAD``
 once; a :class:`Fork` becomes what ``python -m module`` or ``python -c code``
-would have started, within a few milliseconds. The processes of one run of
-tests can share a server: one starts it and hands its ``address()`` to the
-others, which ``join()`` it. It ends with the process that started it.
+would have started, within a few milliseconds. A process that has started a
+server can share it with all that it starts, such as the workers of a run of
+tests, and the runs in its tests. The server ends with the process that started
+it.
 
 Forks are right only on Linux, and only where they have the server's
 environment: most variables act when Python starts or a library is imported.
@@ -17,6 +18,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import hashlib
+import json
 import multiprocessing
 import os
 import runpy
@@ -48,6 +51,8 @@ PRELOAD = [
     "torch.distributed.tensor",
     "torch._dynamo",
 ]
+# In the environment: the address of a server that this process may use.
+SHARED = "NBVAL_STRICT_SERVER"
 # Variables that act when a fork runs, so that it may have its own.
 LATE = (
     "COLUMNS",
@@ -56,12 +61,12 @@ LATE = (
     "LINES",
     "MPLBACKEND",
     "PYTEST_",
+    "PYTHONPATH",  # which a fork follows by itself
+    SHARED,
 )
 # A socket's path has 107 bytes: /pymp-xxxxxxxx/listener-xxxxxxxx is the rest.
 LONGEST_FOLDER = 107 - 32
 FROZEN_OFF = "-Xfrozen_modules=off"
-# What another process needs to know of the server, by its attribute there.
-ADDRESS = {"_forkserver_address": "address", "_forkserver_authkey": "key"}
 
 # Windows has none. The default stands in for it there, and starts nothing.
 _method = {"forkserver"}.intersection(multiprocessing.get_all_start_methods())
@@ -87,13 +92,13 @@ def why_not() -> str | None:
 class Server:
     """The process that others are forked from, as its client knows it."""
 
-    environment: Mapping[str, str] | None = None
+    environment: str | None = None  # a digest of the one it was started in
 
     def start(self) -> None:
         """Let it run, if it doesn't; it imports in the background."""
-        if self.environment is None:
+        if self.environment is None and not self._join():
             _context.set_forkserver_preload(PRELOAD)
-            self.environment = dict(os.environ)
+            self.environment = _digest(os.environ)
             # As the kernelspec has it, since its debugger warns otherwise.
             spec = KernelSpecManager().get_kernel_spec("python3")
             if FROZEN_OFF in spec.argv:
@@ -101,46 +106,57 @@ class Server:
         with _ignoring_interrupts():
             _client().ensure_running()
 
-    def address(self) -> dict[str, Any]:
-        """What another process needs to join it: text, bytes, a dict."""
-        known = {
-            name: value
-            for attribute, name in ADDRESS.items()
-            if (value := getattr(_client(), attribute, None))
-        }
-        return {**known, "environment": dict(self.environment)}
-
-    def join(self, address: Mapping[str, Any]) -> None:
-        """Fork from the server that another process has started.
-
-        Args:
-            address (mapping): its ``address()`` there.
-        """
+    def share(self) -> None:
+        """Let what this process starts from now on use the same server."""
         client = _client()
-        for attribute, name in ADDRESS.items():
-            if name in address:
-                setattr(client, attribute, address[name])
+        key = getattr(client, "_forkserver_authkey", None)  # from Python 3.14
+        os.environ[SHARED] = json.dumps(
+            [client._forkserver_address, key and key.hex(), self.environment]
+        )
+
+    def _join(self) -> bool:
+        """Use a server that is shared with this process, if it fits."""
+        if not (shared := os.environ.get(SHARED)):
+            return False
+        address, key, environment = json.loads(shared)
+        if environment != _digest(os.environ) or not os.path.exists(address):
+            return False
+        client = _client()
+        client._forkserver_address = address
+        client._forkserver_authkey = key and bytes.fromhex(key)
         # Forks get it in place of the pipe that keeps the server alive.
         client._forkserver_alive_fd = os.open(os.devnull, os.O_WRONLY)
         client.ensure_running = lambda: None
-        self.environment = address["environment"]
+        self.environment = environment
+        return True
+
+    def fits(self, environment: Mapping[str, str]) -> bool:
+        """Whether a process may have an environment, and be a fork."""
+        return _digest(environment) == self.environment
+
+    def path(self, environment: Mapping[str, str], cwd: str) -> list[str]:
+        """What Python puts on ``sys.path``, but for its first entry.
+
+        Args:
+            environment (mapping): its environment.
+            cwd (str): the folder that it runs in.
+        """
+        entries = environment.get("PYTHONPATH", "").split(os.pathsep)
+        added = [os.path.join(cwd, entry) for entry in filter(None, entries)]
+        return [*added, *(e for e in self._path if e not in added)]
 
     @cached_property
-    def path(self) -> list[str]:
-        """``sys.path`` as Python makes it, without the client's additions."""
+    def _path(self) -> list[str]:
+        """``sys.path`` as Python makes it without ``PYTHONPATH``."""
         code = "import sys; print(*sys.path, sep='\\0', end='')"
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env=self.environment,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
             capture_output=True,
             text=True,
             check=True,
         )
         return list(filter(None, done.stdout.split("\0")))
-
-    def fits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a process may have an environment, and be a fork."""
-        return _early(environment) == _early(self.environment)
 
 
 def _client():
@@ -148,6 +164,13 @@ def _client():
     from multiprocessing import forkserver  # never on Windows
 
     return forkserver._forkserver
+
+
+def _digest(environment: Mapping[str, str]) -> str:
+    """What tells environments apart in which a library may act otherwise."""
+    early = {k: v for k, v in environment.items() if not k.startswith(LATE)}
+    text = json.dumps(sorted(early.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -166,10 +189,6 @@ def _ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _early(environment: Mapping[str, str]) -> dict[str, str]:
-    return {k: v for k, v in environment.items() if not k.startswith(LATE)}
 
 
 SERVER = Server()

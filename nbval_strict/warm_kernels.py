@@ -103,13 +103,10 @@ def _process(
         or others
     ):
         return None
-    return KernelProcess(
-        cmd,
-        {**env, "JPY_PARENT_PID": str(os.getpid())},
-        os.fspath(cwd or os.getcwd()),
-        [stdout or 1, stderr or 2],
-        SERVER.path,
-    )
+    env = {**env, "JPY_PARENT_PID": str(os.getpid())}
+    cwd = os.fspath(cwd or os.getcwd())
+    streams = [stdout or 1, stderr or 2]
+    return KernelProcess(cmd, env, cwd, streams, SERVER.path(env, cwd))
 
 
 class KernelProcess(Fork):
