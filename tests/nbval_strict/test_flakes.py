@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +42,8 @@ def test_flakes_leave_nothing_after_ctrl_c(short, monkeypatch):
     def interrupt(process):
         raise KeyboardInterrupt
 
+    ended = SimpleNamespace(wait=lambda: 0)
+    monkeypatch.setattr(flakes, "start", lambda *_: ended)
     monkeypatch.setattr(flakes, "ends_well", interrupt)
     assert flakes.main(["1", PAGE]) == 130
     assert list(short.iterdir()) == []
