@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests import after_cells
-from tools import book
+from tools.page import chapters
 
 READS = ["chapters/*"]
 
@@ -62,21 +62,20 @@ def test_solution_that_its_check_refuses_fails():
 
 
 def test_chapter_is_tested_with_each_of_its_solutions():
-    (chapter,) = book.sources("03")
-    page = chapter.with_suffix(".ipynb")
-    names = list(after_cells.pytest_nbval_strict_checks(page))
+    (chapter,) = chapters("03")
+    names = list(after_cells.pytest_nbval_strict_checks(chapter.notebook))
     assert names[0] == "modules move"
     assert names[1:] == [f"solution 3.{i}" for i in range(1, len(names))]
     assert len(names) > 4
-    solutions = book.solutions(chapter).with_suffix(".ipynb")
-    assert list(after_cells.pytest_nbval_strict_checks(solutions)) == [
+    notebook = chapter.solutions.notebook
+    assert list(after_cells.pytest_nbval_strict_checks(notebook)) == [
         "modules move"
     ]
 
 
 def test_names_that_a_chapter_has_are_left_as_they_are():
-    (chapter,) = book.sources("03")
-    opening = after_cells.opening(book.solutions(chapter))
+    (chapter,) = chapters("03")
+    opening = after_cells.opening_of(chapter.solutions)
     names = {}
     exec(opening, names)
     assert "MyLinear" in names
