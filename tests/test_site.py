@@ -642,7 +642,7 @@ def test_colab_installs_the_commit_that_the_site_was_built_from(monkeypatch):
 def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
     colab = published["index"].folder / "colab"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    command += ["-c", "pyproject.toml"]
+    command += ["-c", "pyproject.toml", "-o", "nbval_strict_twice=false"]
     done = subprocess.run(
         [*command, "-q", colab / "03_custom_layers.ipynb"],
         cwd=ROOT,
@@ -651,4 +651,5 @@ def test_cell_for_colab_is_left_out_by_the_notebook_tests(published):
     )
     cells = notebook_of(CUSTOM_LAYERS).cells
     count = sum(cell.cell_type == "code" for cell in cells)
-    assert f"{count} passed, 1 skipped" in done.stdout, done.stdout
+    # One test more sees what the page leaves.
+    assert f"{count + 1} passed, 1 skipped" in done.stdout, done.stdout
