@@ -14,7 +14,9 @@ SETUP :=
 DEVICE :=
 # To run also what has passed before, and is as it was: make test FRESH=1
 FRESH ?= $(if $(CI),1,0)
-export VENV TORCH SETUP DEVICE FRESH
+# To run a part of the tests: make test ROOM=tests/nbval_strict
+ROOM :=
+export VENV TORCH SETUP DEVICE FRESH ROOM
 
 # One chapter, by number or file: make test CH=03
 CH :=
