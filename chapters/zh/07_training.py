@@ -29,7 +29,7 @@
 #
 # **书中：** 第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)和第3.6节[softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)；4.4，[Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)）。
 #
-# **需要先读**第01章[用块搭建网络](01_blocks.ipynb)和第04章[保存和加载张量与模型](04_file_io.ipynb)。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第04章[保存和加载张量与模型](04_file_io.ipynb)。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
 
 # %% [markdown]
 # 第一个单元格导入本章要用的东西；`d2l`是书自带的包。最后一行选好设备，整章都用它。
@@ -115,7 +115,7 @@ f"{X.numel() * X.element_size():,} bytes"
 # %% [markdown]
 # ### 分成三部分
 #
-# *训练集*（training set）里的数字决定权重。*验证集*（validation set）里的数字决定何时停止、保留哪些权重。权重是用哪些数字选出来的，在那些数字上往往就显得比实际好一点。所以最后下结论时，要用没有参与过任何选择的数字，也就是*测试集*（test set）。有了随机种子（seed），每次的划分都相同。
+# *训练集*（training set）里的数字决定权重（weight）。*验证集*（validation set）里的数字决定何时停止、保留哪些权重。权重是用哪些数字选出来的，在那些数字上往往就显得比实际好一点。所以最后下结论时，要用没有参与过任何选择的数字，也就是*测试集*（test set）。有了随机种子（seed），每次的划分都相同。
 
 # %%
 torch.manual_seed(0)
@@ -202,7 +202,7 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown]
-# 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）负责计算；*清零*（zero）丢掉上一步的梯度；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
+# 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）负责计算；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
 
 # %%
 one = new_run(seed=0)
@@ -411,7 +411,7 @@ while len(again.history) < 10:
 assert_same_end(whole, again)
 
 # %% [markdown]
-# 在这里，有种子就够了。换一个PyTorch版本、换一台机器，或者换一个线程数，就别指望了。
+# 在这里，有种子就够了。换一个PyTorch版本、换一台机器，或者换一个线程数，就不能指望结果相同了。
 #
 # *前向预钩子*（forward pre-hook）是PyTorch在`forward`之前运行的函数。下面这个钩子数第8轮的训练批量，数到第16个时抛出错误。（代码可以跳过。）
 
@@ -561,7 +561,7 @@ plt.show()
 # %% [markdown]
 # ## 测量时间
 #
-# 在这里，一轮要多久？第一轮用来预热，取后面五轮的中位数。`train_epoch`最后要读一个数，会等GPU做完。
+# 在这里，一轮要多久？第一轮用来预热（warm up），取后面五轮的中位数。`train_epoch`最后要读一个数，会等GPU做完。
 
 
 # %%
