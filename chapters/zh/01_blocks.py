@@ -27,9 +27,9 @@
 # - 用列表和字典保存模块，让PyTorch找得到它们的参数；
 # - 嵌套块，并在一个图像分类器里逐层跟踪形状。
 #
-# **书中：** 第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
+# **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
 #
-# **需要先会**用PyTorch张量，并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先读**用PyTorch张量，并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown]
 # 第一个单元格导入本章要用的东西，并选好设备。随机数先在CPU上生成，再移到设备上：即使随机种子相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
@@ -222,7 +222,7 @@ list(named[1:].state_dict())
 # %% [markdown]
 # ### 重复使用一个块
 #
-# > **陷阱。** 要遍历各个块，`children()`看起来是最自然的办法，书的英文版在6.1.2就是这样做的。可是同一个模块，即使注册了几次，它也只给出一次。
+# > **陷阱**。要遍历各个块，`children()`看起来是最自然的办法，书的英文版在6.1.2就是这样做的。可是同一个模块，即使注册了几次，它也只给出一次。
 #
 # 下面的顺序块把同一个线性层用三次，中间隔着ReLU。如果`forward`遍历的是`children()`，五个块里会运行几个？
 
@@ -290,7 +290,7 @@ print("parameters:", [name for name, _ in fixed.named_parameters()])
 print("state dict:", list(fixed.state_dict()))
 
 # %% [markdown]
-# > **陷阱。** 把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（5.1.3，英文版6.1.3）。
+# > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（5.1.3，英文版6.1.3）。
 #
 # 下一个类照书中的写法，`forward`直接用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
 
@@ -391,7 +391,7 @@ name = "tanh"
 activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 
 # %% [markdown]
-# > **陷阱。** 普通的Python列表和字典也能存放模块，但不会注册它们。
+# > **陷阱**。普通的Python列表和字典也能存放模块，但不会注册它们。
 #
 # 下面的类把隐藏层（hidden layer）放在普通列表里，最后一层放在属性里。（`*hidden, last = ...`把最后一对数给`last`，前面的几对作为列表给`hidden`。）输出的形状是对的。六个参数张量里，模块知道几个？
 
@@ -753,4 +753,4 @@ check.count_the_rounds(CountingMLP, added)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [访问、初始化和共享参数](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再往下一级，讲自己带有参数的层。如果想先看网络怎样学习，就读[保存和加载张量与模型](04_file_io.ipynb)，再读[随处训练，中断后恢复](07_training.ipynb)。所有章都以这一章为基础；[首页](index.md)上有一张路线图。
+# [参数管理：访问、初始化和共享](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再往下一级，讲自己带有参数的层。如果想先看网络怎样学习，就读[读写文件：保存和加载张量与模型](04_file_io.ipynb)，再读[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。所有章都以这一章为基础；[首页](index.md)上有一张路线图。

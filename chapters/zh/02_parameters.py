@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 参数管理：访问、初始化与共享
+# # 参数管理：访问、初始化和共享
 #
 # 网络学到的东西就在参数（parameter）里。想查看参数、选定初始值、把一个参数用在两处，或者让它固定不变，都要先能访问到它，写入时还不能误导自动微分（autograd）。
 #
@@ -29,7 +29,7 @@
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)，第5.3节[延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；6.4，[Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)）。
 #
-# **需要先读**第01章[用块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown]
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
@@ -834,4 +834,4 @@ check.inputs_of_any_width(AnyWidth, output_changes)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[沿计算图追踪梯度](05_autograd.ipynb)说明冻结会让什么停下，以及自动微分为什么拒绝某些修改。
+# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结会让什么停下，以及自动微分为什么拒绝某些修改。

@@ -27,7 +27,7 @@
 # - 在参数、缓冲区和普通属性之间选择；
 # - 检查一个层，既和数值梯度比较，也和已知正确的层比较。
 #
-# **书中：** 第5.4节[自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)（英文版6.5，[Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)）。
+# **书中**：第5.4节[自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)（英文版6.5，[Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)）。
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
@@ -152,7 +152,7 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # %% [markdown]
 # ### 让参数留在计算图里
 #
-# > **陷阱。** `.data`用另一个张量给出参数的值，而自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（5.4.2，英文版6.5.2）：如果你照抄了它，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
+# > **陷阱**。`.data`用另一个张量给出参数的值，而自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（5.4.2，英文版6.5.2）：如果你照抄了它，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
 
 
 # %%
@@ -635,4 +635,4 @@ check.where_to_center(same_numbers)
 # %% [markdown]
 # ## 接下来读什么
 #
-# 网络学到的东西怎样留下来，见[保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[沿计算图追踪梯度](05_autograd.ipynb)。
+# 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 保存和加载张量与模型
+# # 读写文件：保存和加载张量与模型
 #
 # 训练好的模型如果不保存，进程一结束就没了。保存只要一行代码。但文件可能残缺，可能属于别的模型，加载时甚至可能运行陌生人写的代码。下面逐个来看这些情况，以及该怎么办。
 #
@@ -27,7 +27,7 @@
 # - 让文件小一些，并且不用Python的pickle；
 # - 中断训练，哪怕是意外中断，再恢复训练。
 #
-# **书中：** 第5.5节[读写文件](https://zh.d2l.ai/chapter_deep-learning-computation/read-write.html)（英文版6.6，[File I/O](https://d2l.ai/chapter_builders-guide/read-write.html)）。
+# **书中**：第5.5节[读写文件](https://zh.d2l.ai/chapter_deep-learning-computation/read-write.html)（英文版6.6，[File I/O](https://d2l.ai/chapter_builders-guide/read-write.html)）。
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
@@ -112,7 +112,7 @@ assert_close(clone(X), mlp(X), rtol=0, atol=0)
 # %% [markdown]
 # ### 状态字典随模型变化
 #
-# > **陷阱。** `state_dict()`看起来像一份副本，好像可以用来留住最好的权重。其实，它的张量与模型的张量共享内存。
+# > **陷阱**。`state_dict()`看起来像一份副本，好像可以用来留住最好的权重。其实，它的张量与模型的张量共享内存。
 #
 # 下面用三种方式留住一个值为0的偏置（bias），然后把偏置改成1。三种方式里，哪些还留着0？
 
@@ -180,7 +180,7 @@ f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 # %% [markdown]
 # 如果显示`repaired: False`，先更新PyTorch，再加载别人的文件。
 #
-# > **陷阱。** `torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle；加载时，要按这些名字去找类。
+# > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle；加载时，要按这些名字去找类。
 #
 # 除了允许使用的，一个文件还会要求什么？PyTorch可以列出来，而且一个都不会调用。
 
@@ -250,7 +250,7 @@ skipped
 # %% [markdown]
 # 最后一层还要另外训练。
 #
-# > **陷阱。** 哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
+# > **陷阱**。哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
 #
 # 下一个单元格就加载这样一个字典。模型会改变多少？
 
@@ -604,7 +604,7 @@ on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 {value.device.type for value in on_cpu.values()}
 
 # %% [markdown]
-# > **陷阱。** `map_location`会移动检查点里的所有张量，随机状态也不例外。但`set_rng_state`只接受CPU上的张量。
+# > **陷阱**。`map_location`会移动检查点里的所有张量，随机状态也不例外。但`set_rng_state`只接受CPU上的张量。
 #
 # 每台机器还有设备`meta`，它的张量有形状，没有数据。下面用它代替GPU。
 
@@ -801,4 +801,4 @@ check.keep_the_last_three(save_in_turn, load_latest)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [随处训练，中断后恢复](07_training.ipynb)把检查点用在真实数据上。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)讲`backward`做了什么。
+# [训练：在任何设备上训练，中断后恢复](07_training.ipynb)把检查点用在真实数据上。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)讲`backward`做了什么。

@@ -29,7 +29,7 @@
 # - 区分动态图和静态图；
 # - 自己写反向传播（backpropagation），并检查它。
 #
-# **书中：** 第2.5节[自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)（英文版2.5，[Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)）。
+# **书中**：第2.5节[自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)（英文版2.5，[Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)）。
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
@@ -248,7 +248,7 @@ assert_close(bias.grad, 3 * delta)
 # %% [markdown]
 # ### 更新一步
 #
-# > **陷阱。** 训练的一步要原地（in-place）修改参数（parameter）。autograd拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
+# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。autograd拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -273,7 +273,7 @@ def descend(zero):
 
 
 # %% [markdown]
-# > **陷阱。** 循环里如果忘记把梯度清零，每一步就沿着到此为止所有梯度之和走。不会报错。
+# > **陷阱**。循环里如果忘记把梯度清零，每一步就沿着到此为止所有梯度之和走。不会报错。
 #
 # 哪个循环会停在最小值点0？
 
@@ -809,4 +809,4 @@ check.log_that_grows(train, log_nodes)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[同一份代码，CPU和CUDA都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。
+# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 同一份代码，CPU和CUDA都能跑
+# # 计算设备：同一份代码，CPU和GPU都能跑
 #
 # 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲为此要养成的习惯，还有常犯的错误；没有GPU，也能看到这些错误。
 #
@@ -27,7 +27,7 @@
 # - 给代码计时，哪怕调用返回时结果还没算好；
 # - 避免看不见的复制，把这里保存的东西加载到别处。
 #
-# **书中：** 第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)）。
+# **书中**：第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)）。
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第03章[编写自定义层](03_custom_layers.ipynb)。全部单元格在CPU上运行约五秒。不需要GPU；有GPU时最多用两个。
 
@@ -72,7 +72,7 @@ if not gpus:
 # %% [markdown]
 # `torch.device`是一个位置的名称，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
 #
-# > **陷阱。** `cuda`和`cuda:0`可以指同一个位置。它们相等吗？
+# > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。它们相等吗？
 
 # %%
 current, zero = torch.device("cuda"), torch.device("cuda", 0)
@@ -90,7 +90,7 @@ d2l.try_gpu(99)
 # %% [markdown]
 # 返回的是CPU，而且没有任何提示：训练很久，你可能也没发现GPU没有用上。
 #
-# > **陷阱。** `try_all_gpus`的文档承诺：没有GPU时返回`[cpu]`。
+# > **陷阱**。`try_all_gpus`的文档承诺：没有GPU时返回`[cpu]`。
 #
 # 在`with`块里，GPU的个数是0。（`mock.patch`怎样做到这一点，可以跳过。）
 
@@ -175,7 +175,7 @@ print("to its own place:", Z.to(device) is Z)
 # %% [markdown]
 # 它没有复制，返回的就是同一个对象。
 #
-# > **陷阱。** 修改结果，可能也就修改了原来的张量。
+# > **陷阱**。修改结果，可能也就修改了原来的张量。
 
 # %%
 original = torch.ones(2, 3)
@@ -195,7 +195,7 @@ untouched[0, 0].item()
 # %% [markdown]
 # ### 新张量要和输入在同一个设备上
 #
-# > **陷阱。** 在`forward`里创建张量，不写`device=`，它就不跟着输入：它在CPU上。
+# > **陷阱**。在`forward`里创建张量，不写`device=`，它就不跟着输入：它在CPU上。
 #
 # 在CPU上，这个模块给三个特征分别加上0、1、2。在`meta`上呢？
 
@@ -237,7 +237,7 @@ print("place:", next(fixed.parameters()).device)
 # %% [markdown]
 # 返回的是同一个对象，已经原地（in-place）修改：不需要赋值。模块没有`device`属性；单元格里问的是一个参数。
 #
-# > **陷阱。** 普通属性里的张量会留在原处，[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表格就是这么说的。
+# > **陷阱**。普通属性里的张量会留在原处，[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表格就是这么说的。
 #
 # 下面这一层把输出乘以几个常数。
 
@@ -403,7 +403,7 @@ f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 #
 # 使用GPU的调用，大多数是*异步*（asynchronous）的：把任务放进GPU的一个队列，即*流*（stream），还没做完就返回。
 #
-# > **陷阱。** 调用一返回就看时钟，量到的是提出请求要多久。`d2l.Timer`不会等CUDA。
+# > **陷阱**。调用一返回就看时钟，量到的是提出请求要多久。`d2l.Timer`不会等CUDA。
 #
 # 为了不用GPU也能看到这一点，这里由一个线程来做任务。`submit`把半秒的睡眠放进队列；`result`等它结束。（线程池怎样工作，可以跳过。）计时器一创建就开始计时。它停下时，任务做完了吗？
 
@@ -557,7 +557,7 @@ for code in (
 # %% [markdown]
 # `if`会读；单是比较不会。
 #
-# > **陷阱。** 最后四个数出来是0，但在GPU上，它们照样要等数算好：`str(x)`（`print(x)`也就一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
+# > **陷阱**。最后四个数出来是0，但在GPU上，它们照样要等数算好：`str(x)`（`print(x)`也就一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
 #
 # 在GPU上，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
 #
@@ -620,7 +620,7 @@ assert recorded == {str(trained.out.weight.device)}
 # %% [markdown]
 # `torch.load`把张量放回原来的位置。
 #
-# > **陷阱。** 在某个GPU上保存的文件，没有这个GPU就加载不了。
+# > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
 #
 # `mock.patch`让这个文件声称来自99号GPU。（怎样做到的，可以跳过。）错误信息的其余部分建议用`map_location`。
 
@@ -829,4 +829,4 @@ check.fewer_places(rounding_error, binary_places, guess)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [随处训练，中断后恢复](07_training.ipynb)训练一个真正的模型，有什么设备就用什么设备，中断之后再恢复。
+# [训练：在任何设备上训练，中断后恢复](07_training.ipynb)训练一个真正的模型，有什么设备就用什么设备，中断之后再恢复。

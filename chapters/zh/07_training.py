@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 随处训练，中断后恢复
+# # 训练：在任何设备上训练，中断后恢复
 #
 # 一次训练可能要跑好几天，而机器随时可能停下。这一章在CPU或GPU上，用真实数据训练一个小模型。训练到一半停下，再恢复，结果就像从没停过一样：在CPU上，每一位都相同。
 #
@@ -27,9 +27,9 @@
 # - 保留最好的权重，提前停止，再加载使用；
 # - 判断换成GPU会不会更快。
 #
-# **书中：** 第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)和第3.6节[softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)；4.4，[Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)）。
+# **书中**：第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)和第3.6节[softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)；4.4，[Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)）。
 #
-# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第04章[保存和加载张量与模型](04_file_io.ipynb)。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第04章[读写文件：保存和加载张量与模型](04_file_io.ipynb)。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
 
 # %% [markdown]
 # 第一个单元格导入本章要用的东西；`d2l`是书自带的包。最后一行选好设备，整章都用它。
@@ -466,7 +466,7 @@ assert_same_end(whole, resumed)
 # %% [markdown]
 # ### 漏掉一部分
 #
-# > **陷阱。** 脚本漏掉了一部分状态，恢复时不会报错，但接下来的训练就不一样了。
+# > **陷阱**。脚本漏掉了一部分状态，恢复时不会报错，但接下来的训练就不一样了。
 #
 # 下面的训练，有三次各缺检查点的一部分，最后一次什么都不缺。哪些的结果会和没停下的那次相同？哪些的准确率能到90%？
 

@@ -17,7 +17,7 @@
 # %% [markdown]
 # # 第04章 解答
 #
-# 这里是[保存和加载张量与模型](../04_file_io.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
+# 这里是[读写文件：保存和加载张量与模型](../04_file_io.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
 import copy
@@ -52,7 +52,7 @@ folder = Path(scratch.name)
 # 保存`MySequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`的状态字典。写一个函数`reuse(path)`：它构建一个网络，前两个线性层从文件加载；第二个ReLU之后，接上你自己的两个线性层，(64, 16)和(16, 3)，中间有一个ReLU。函数返回这个网络和缺失的键的列表，也就是文件没有填上的参数的名字。验证两个网络在第二个ReLU之后的输出完全相等。
 
 # %% [markdown]
-# **思路。** 顺序块按位置给块命名，ReLU也算一个位置：两个线性层是`0`和`2`，文件里和新网络里都是。文件里的`4`不能加载：网络里也有`4`，但形状不同，而`strict=False`不容许形状不对。缺失的是新层`4`和`6`的键。
+# **思路**。顺序块按位置给块命名，ReLU也算一个位置：两个线性层是`0`和`2`，文件里和新网络里都是。文件里的`4`不能加载：网络里也有`4`，但形状不同，而`strict=False`不容许形状不对。缺失的是新层`4`和`6`的键。
 
 
 # %%
@@ -94,7 +94,7 @@ assert_close(net[:4](X), chain[:4](X), rtol=0, atol=0)
 missing_keys
 
 # %% [markdown]
-# **另一种做法。** 把整个文件严格加载到它所属的网络，再接在这个网络的切片后面；切片带着自己的值。这样，哪个键缺了都会发现。
+# **另一种做法**。把整个文件严格加载到它所属的网络，再接在这个网络的切片后面；切片带着自己的值。这样，哪个键缺了都会发现。
 
 # %%
 chain.load_state_dict(torch.load(folder / "chain.pt"))
@@ -104,7 +104,7 @@ assert longer[0][2] is chain[2]
 longer(X).shape
 
 # %% [markdown]
-# **陷阱。** 两个网络共享这些层：训练其中一个，另一个也会变。如果两个都要用，就做深拷贝。
+# **陷阱**。两个网络共享这些层：训练其中一个，另一个也会变。如果两个都要用，就做深拷贝。
 
 # %% [markdown]
 # ## 4.2 把架构也存下来
@@ -122,7 +122,7 @@ longer(X).shape
 # - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的子类的层，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
 
 # %% [markdown]
-# **思路。** 用调用类时的实参来描述每一层：线性层是三个值，ReLU是空列表。`MLP`有两个线性层，只是名字不同，所以同一种从名字到尺寸的字典，对两种网络都适用。`load_net`先建一个该种类的网络，再设置各层。不管文件里写什么，它只调用自己的代码里写明的东西。
+# **思路**。用调用类时的实参来描述每一层：线性层是三个值，ReLU是空列表。`MLP`有两个线性层，只是名字不同，所以同一种从名字到尺寸的字典，对两种网络都适用。`load_net`先建一个该种类的网络，再设置各层。不管文件里写什么，它只调用自己的代码里写明的东西。
 
 
 # %%
@@ -174,7 +174,7 @@ twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
 [name for name, _ in twice.named_children()], list(twice._modules)
 
 # %% [markdown]
-# **边界情况。** 一个线性层如果在顺序块里占两个位置，加载回来就成了两个层，值相同。输出不变，但训练时原来是一个层，现在会是两个。
+# **边界情况**。一个线性层如果在顺序块里占两个位置，加载回来就成了两个层，值相同。输出不变，但训练时原来是一个层，现在会是两个。
 
 # %%
 f = nn.Linear(20, 20)
@@ -185,7 +185,7 @@ one_layer = back[0] is back[2]
 one_layer
 
 # %% [markdown]
-# **陷阱。** `getattr(nn, name)(*sizes)`可以构建任何层，没有一份限定种类的清单；对描述调用`eval`，可以构建任何对象。这样，调用什么就由文件决定了，而`weights_only=True`要防的正是这个。
+# **陷阱**。`getattr(nn, name)(*sizes)`可以构建任何层，没有一份限定种类的清单；对描述调用`eval`，可以构建任何对象。这样，调用什么就由文件决定了，而`weights_only=True`要防的正是这个。
 
 # %% [markdown]
 # ## 4.3 状态更多时的恢复
@@ -195,7 +195,7 @@ one_layer
 # 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由单独的`torch.Generator`抽取，它叫`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
 # %% [markdown]
-# **思路。** 看看训练的一步要读取什么：参数，Adam的平均值，样本的次序，暂退法（dropout）置零的位置。次序来自`order`，置零的位置来自PyTorch的全局随机数生成器（generator）：这是两个状态。轮数说明还剩多少步。梯度还没有用到，就由`zero_grad`清掉了。
+# **思路**。看看训练的一步要读取什么：参数，Adam的平均值，样本的次序，暂退法（dropout）置零的位置。次序来自`order`，置零的位置来自PyTorch的全局随机数生成器（generator）：这是两个状态。轮数说明还剩多少步。梯度还没有用到，就由`zero_grad`清掉了。
 
 
 # %%
@@ -296,7 +296,7 @@ for part in state:
     print(f"without {part}: {'the same' if same else 'another'} end")
 
 # %% [markdown]
-# **陷阱。** 随机种子不是状态。它只说明生成器从哪里开始，不管抽取了什么，它都不变。
+# **陷阱**。随机种子不是状态。它只说明生成器从哪里开始，不管抽取了什么，它都不变。
 
 # %%
 order = torch.Generator().manual_seed(5)
@@ -305,7 +305,7 @@ torch.randperm(256, generator=order)
 order.initial_seed(), torch.equal(order.get_state(), before)
 
 # %% [markdown]
-# **陷阱。** 不要把生成器本身放进文件：它是对象，`weights_only=True`会拒绝。
+# **陷阱**。不要把生成器本身放进文件：它是对象，`weights_only=True`会拒绝。
 
 # %%
 torch.save({"order": order}, folder / "object.pt")
@@ -322,7 +322,7 @@ except pickle.UnpicklingError as error:
 # 把`epoch15.pt`复制五份。一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，从文件名对应到十六进制的SHA-256摘要（digest）；`changed(paths, digests)`返回一些文件的名字，这些文件的摘要与`digests`里的不同。`digests`必须保存在哪里？
 
 # %% [markdown]
-# **思路。** 截断的文件缺少zip压缩包末尾的目录，所以`torch.load`和`ZipFile`都会报错。翻转一个比特，只是换了一个数，别的都没变；`torch.load`不会重新计算校验和。`testzip`会，并返回第一个损坏的条目的名字。
+# **思路**。截断的文件缺少zip压缩包末尾的目录，所以`torch.load`和`ZipFile`都会报错。翻转一个比特，只是换了一个数，别的都没变；`torch.load`不会重新计算校验和。`testzip`会，并返回第一个损坏的条目的名字。
 
 
 # %%
@@ -379,7 +379,7 @@ torch.load(paths[3])
 corrupt(paths)
 
 # %% [markdown]
-# **故意改动。** 校验和谁都会算。有人用`torch.save`写入别的权重，得到的压缩包完好，`corrupt`什么也查不出来。摘要查得出来。摘要不要和文件放在一起，要放在那个人改不了的地方；或者给它签名。
+# **故意改动**。校验和谁都会算。有人用`torch.save`写入别的权重，得到的压缩包完好，`corrupt`什么也查不出来。摘要查得出来。摘要不要和文件放在一起，要放在那个人改不了的地方；或者给它签名。
 
 # %%
 other = torch.load(folder / "model.pt")
@@ -388,7 +388,7 @@ torch.save(other, paths[2])
 corrupt([paths[2]]), changed([paths[2]], digests)
 
 # %% [markdown]
-# **边界情况。** 在每个张量前面，`torch.save`用字母Z填充。这一段没有校验和：在这里翻转比特，读到的内容不变，只有摘要看得出来。
+# **边界情况**。在每个张量前面，`torch.save`用字母Z填充。这一段没有校验和：在这里翻转比特，读到的内容不变，只有摘要看得出来。
 
 # %%
 data = bytearray((folder / "model.pt").read_bytes())
@@ -397,7 +397,7 @@ paths[4].write_bytes(data)
 corrupt([paths[4]]), changed([paths[4]], digests)
 
 # %% [markdown]
-# **陷阱。** 只捕获`BadZipFile`不够。压缩包目录的最后一个条目里，每个字节轮流翻转一个比特，就会出现别的错误。
+# **陷阱**。只捕获`BadZipFile`不够。压缩包目录的最后一个条目里，每个字节轮流翻转一个比特，就会出现别的错误。
 
 # %%
 kinds, data = set(), (folder / "model.pt").read_bytes()
@@ -418,7 +418,7 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 # 重新构建`three`，把`mlp.pt`加载进去，并捕获形状不符的错误。这时，它的哪些参数已经是文件里的值？先预测，写True或False，再比较。如果程序捕获这个错误后继续运行，会怎么样？为这种程序写一个函数`load_or_leave(net, state)`：它严格加载状态字典，并返回True；加载失败时，返回False，网络的每个参数和缓冲区都保持原样。两种情况下，网络都保留自己的`nn.Parameter`对象，因为优化器可能正引用这些对象：改变的只是值。
 
 # %% [markdown]
-# **思路。** `load_state_dict`逐个处理名字：对得上的就复制，对不上的先记下，最后才报错。这时第一层已经是文件里的值，最后一层还是原样。要让网络不变，就先给它的状态留一份副本。必须是深拷贝：状态字典会随网络变化。
+# **思路**。`load_state_dict`逐个处理名字：对得上的就复制，对不上的先记下，最后才报错。这时第一层已经是文件里的值，最后一层还是原样。要让网络不变，就先给它的状态留一份副本。必须是深拷贝：状态字典会随网络变化。
 
 # %%
 from_file = {
@@ -459,9 +459,9 @@ except RuntimeError:
     print(torch.equal(three.hidden.weight, state["hidden.weight"]))
 
 # %% [markdown]
-# **后果。** 程序捕获错误后继续运行，手里的网络既不是原来的，也不是保存的：第一层是保存的，最后一层是原来的。从输出里看不出来。
+# **后果**。程序捕获错误后继续运行，手里的网络既不是原来的，也不是保存的：第一层是保存的，最后一层是原来的。从输出里看不出来。
 #
-# **另一种做法。** 先比较名字和形状，全部对得上才加载。这样，内存里不需要网络的第二份副本。
+# **另一种做法**。先比较名字和形状，全部对得上才加载。这样，内存里不需要网络的第二份副本。
 
 
 # %%
@@ -483,7 +483,7 @@ check.after_a_failed_load(from_file, look_and_load)
 # 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，在文件夹里所有的检查点中，保留轮数最大的三个；训练可以在任意的轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次都必须得到它前面的那一个。（文件是什么时候写的不算数：复制可能会改变这个时间。）
 
 # %% [markdown]
-# **思路。** 把轮数写进文件名，前面补零，这样名字的顺序就是数的顺序。写法与`save_checkpoint`相同；新文件写完整了才删除，在那之前，旧的三个都还在。`load_latest`从最新的开始，逐个尝试。写了一半的文件后缀是`.part`，两个函数都不会把它算进去。
+# **思路**。把轮数写进文件名，前面补零，这样名字的顺序就是数的顺序。写法与`save_checkpoint`相同；新文件写完整了才删除，在那之前，旧的三个都还在。`load_latest`从最新的开始，逐个尝试。写了一半的文件后缀是`.part`，两个函数都不会把它算进去。
 
 
 # %%
@@ -532,13 +532,13 @@ for share in (0.1, 0.5, 0.9):
     print(f"cut after {share:.0%}: epoch {load_latest(run)['epoch']}")
 
 # %% [markdown]
-# **陷阱。** 不补零，名字就按文本排序。这样，第10轮会当成比第9轮更旧，从而删掉。
+# **陷阱**。不补零，名字就按文本排序。这样，第10轮会当成比第9轮更旧，从而删掉。
 
 # %%
 sorted(["8.pt", "9.pt", "10.pt"])
 
 # %% [markdown]
-# **边界情况。** 截断的文件报什么错，要看截在哪里：大多是RuntimeError，有些长度是OSError。一个字节都不剩时是EOFError；剩1、2或3个字节时是UnpicklingError，因为字节太少，认不出是zip压缩包。如果只捕获第一种，遇到其他情况，这次训练就丢了。
+# **边界情况**。截断的文件报什么错，要看截在哪里：大多是RuntimeError，有些长度是OSError。一个字节都不剩时是EOFError；剩1、2或3个字节时是UnpicklingError，因为字节太少，认不出是zip压缩包。如果只捕获第一种，遇到其他情况，这次训练就丢了。
 
 # %%
 for size in (0, 1, 4):

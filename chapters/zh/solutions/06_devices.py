@@ -17,7 +17,7 @@
 # %% [markdown]
 # # 第06章 解答
 #
-# 这里是[同一份代码，CPU和CUDA都能跑](../06_devices.ipynb)一章练习的解答。每个解答先列出题目。先在正文里自己做，卡住了再来这里。
+# 这里是[计算设备：同一份代码，CPU和GPU都能跑](../06_devices.ipynb)一章练习的解答。每个解答先列出题目。先在正文里自己做，卡住了再来这里。
 
 # %%
 import time
@@ -72,7 +72,7 @@ class CountReads(TorchDispatchMode):
 # 写`time_sum(n, device)`，返回在一个设备上把两个含$n$个数的向量相加要多少秒，测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的加法和这样的乘法里，结果的一个数各要多少次运算（加法和乘法合在一起算）？
 
 # %% [markdown]
-# **思路。** `seconds`会预热（warm up）、等待、取中位数；剩下的只是先把向量建好。加法结果的一个数，要一次加法。矩阵乘法结果的一个数，要1000次乘法和999次加法：这个工作量随$n$增长，更早超过调用的开销。
+# **思路**。`seconds`会预热（warm up）、等待、取中位数；剩下的只是先把向量建好。加法结果的一个数，要一次加法。矩阵乘法结果的一个数，要1000次乘法和999次加法：这个工作量随$n$增长，更早超过调用的开销。
 
 
 # %%
@@ -106,7 +106,7 @@ plt.show()
 # %% [markdown]
 # 在存下的图里，一千个数以内，大部分时间花在调用上；从大约一万起，时间随大小增长。矩阵乘法的时间，从大约$n = 32$起就增长：那是1024个数，但每个要63次运算。在GPU上，两者应该都来得更晚：一次调用的开销更大，同时做的计算也更多。
 #
-# **边界情形。** 最后一个点远高于虚线。这样的向量，比许多CPU的缓存还大，每个结果要40 MB内存。`torch.add(a, b, out=c)`每次写进同一块内存。
+# **边界情况**。最后一个点远高于虚线。这样的向量，比许多CPU的缓存还大，每个结果要40 MB内存。`torch.add(a, b, out=c)`每次写进同一块内存。
 
 # %% [markdown]
 # ## 6.2 不同设备上的参数
@@ -117,7 +117,7 @@ plt.show()
 # 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，返回一个数值列表。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。换成别的名称，两个函数都抛出错误，错误信息里写明缺了什么。
 
 # %% [markdown]
-# **思路。** `get_parameter`沿着用点连接的名称找下去，路径走不通时抛出错误。`copy_`写进原有的张量，来源在另一个设备上、是另一种类型都行；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
+# **思路**。`get_parameter`沿着用点连接的名称找下去，路径走不通时抛出错误。`copy_`写进原有的张量，来源在另一个设备上、是另一种类型都行；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
 
 
 # %%
@@ -134,7 +134,7 @@ def get_bias(net, name):
 check.parameters_across_devices(set_bias, get_bias)
 
 # %% [markdown]
-# **陷阱。** 用这些值新建一个`nn.Parameter`，看起来效果一样。但优化器（optimizer）拿着的是旧参数，它走一步，新参数不变。
+# **陷阱**。用这些值新建一个`nn.Parameter`，看起来效果一样。但优化器（optimizer）拿着的是旧参数，它走一步，新参数不变。
 
 # %%
 net = nn.Linear(2, 3).to(device)
@@ -145,7 +145,7 @@ optimizer.step()
 get_bias(net, "bias")
 
 # %% [markdown]
-# **边界情形。** 列表里只有一个数时，`copy_`会把它填满整个偏置，并不报错。如果你希望报错，就比较长度。另外，不要从`net.cpu()`开始：它会移动调用者的网络，没有GPU时看不出来。
+# **边界情况**。列表里只有一个数时，`copy_`会把它填满整个偏置，并不报错。如果你希望报错，就比较长度。另外，不要从`net.cpu()`开始：它会移动调用者的网络，没有GPU时看不出来。
 
 # %%
 set_bias(net, "bias", [7.0])
@@ -160,7 +160,7 @@ get_bias(net, "bias")
 # 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变它们。第二个矩阵由你来选，不能是单位矩阵：第一个矩阵随机时，它要使范数保持有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
 
 # %% [markdown]
-# **思路。** 两个函数的差别，在于把什么放进列表。由张量组成的列表不需要读取，`torch.stack`就在它们所在的设备上合成一个张量。如果$B$是正交矩阵，$A$的每一行长度不变，$A$的范数也就不变；`torch.linalg.qr`可以产生这样的$B$。
+# **思路**。两个函数的差别，在于把什么放进列表。由张量组成的列表不需要读取，`torch.stack`就在它们所在的设备上合成一个张量。如果$B$是正交矩阵，$A$的每一行长度不变，$A$的范数也就不变；`torch.linalg.qr`可以产生这样的$B$。
 
 
 # %%
@@ -208,7 +208,7 @@ for norms in (norms_read, norms_kept):
     print(f"{norms.__name__}: {1e3 * t:.0f} ms")
 
 # %% [markdown]
-# **陷阱。** 如果第二个矩阵是随机的，范数每一步约增长到十倍。float32最大约为$10^{38}$。相乘多少次之后，范数会超过它？
+# **陷阱**。如果第二个矩阵是随机的，范数每一步约增长到十倍。float32最大约为$10^{38}$。相乘多少次之后，范数会超过它？
 
 # %%
 torch.manual_seed(0)
@@ -240,7 +240,7 @@ for seed in (5, 4, 0, 10):
 # 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。与先后算两个相比，时间是一半吗？
 
 # %% [markdown]
-# **思路。** 线程池的`map`先启动两次调用，再等待其中一次，并按实参的次序给出结果。两个都`submit`，再两个都取`result`，效果相同。
+# **思路**。线程池的`map`先启动两次调用，再等待其中一次，并按实参的次序给出结果。两个都`submit`，再两个都取`result`，效果相同。
 
 
 # %%
@@ -283,7 +283,7 @@ print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 # %% [markdown]
 # 有两个空闲的核心，可以接近0.5，因为torch计算时会释放Python的锁。如果另一个核心已经有任务，就一直接近1。一次乘法要只用一个线程，否则第一次乘法就会占住好几个核心。矩阵还要大：启动一个线程，比一次小矩阵乘法更费时间。只有一个GPU时，两个线程好处不大，因为填的是同一个队列。
 #
-# **陷阱。** `pool.submit(f(S))`会在提交任务的线程里立刻调用`f`，交给线程池的是结果，而不是函数。要等到有人来取结果，错误才出现。
+# **陷阱**。`pool.submit(f(S))`会在提交任务的线程里立刻调用`f`，交给线程池的是结果，而不是函数。要等到有人来取结果，错误才出现。
 
 # %%
 with ThreadPoolExecutor(max_workers=2) as pool:
@@ -299,7 +299,7 @@ work.exception()
 # 写`stays_behind(net)`，返回一个由名称组成的列表，名称用点连接：一个模块，以及它下面的任何模块，放在普通属性里的所有张量都要列出；从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。网络保持不变。
 
 # %% [markdown]
-# **思路。** 参数（parameter）和缓冲区（buffer）各在自己的字典里，即`_parameters`和`_buffers`。直接在`vars(module)`里的张量，`to`并不知道。`named_modules`访问任意深度的所有模块，也包括最外层的模块，它的路径是空的。
+# **思路**。参数（parameter）和缓冲区（buffer）各在自己的字典里，即`_parameters`和`_buffers`。直接在`vars(module)`里的张量，`to`并不知道。`named_modules`访问任意深度的所有模块，也包括最外层的模块，它的路径是空的。
 
 
 # %%
@@ -334,7 +334,7 @@ examples = nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(5, 3)
 [stays_behind(net) for net in (*examples, FixedHiddenMLP())]
 
 # %% [markdown]
-# **边界情形。** 列表里的张量也会留在原处，属于类的张量也一样。两者都不直接在`vars(module)`里：这个函数会漏掉它们。
+# **边界情况**。列表里的张量也会留在原处，属于类的张量也一样。两者都不直接在`vars(module)`里：这个函数会漏掉它们。
 
 
 # %%
@@ -359,7 +359,7 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # 先猜`CountReads`会数到几次读取，再数一数：设`v`的形状为`(5,)`，用Python的函数写的`max(v)`，以及`v.max()`；`v[int(x)]`；设`total`是张量，`total += x`和`total += x.item()`。在GPU上，`v[v > 0]`也要等待：为什么？它会数进去吗？
 
 # %% [markdown]
-# **思路。** 如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`从五个张量的第二个开始，逐个和到目前为止最大的比较，每次都要问哪个更大：4次读取。张量的方法则是设备上的一个操作。
+# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`从五个张量的第二个开始，逐个和到目前为止最大的比较，每次都要问哪个更大：4次读取。张量的方法则是设备上的一个操作。
 
 # %%
 number_of_reads = {
@@ -412,7 +412,7 @@ torch.where(w > 0, w, 0).shape
 # 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，用float64把剩下的值相乘，返回各元素中最大的相对误差，以未舍入的矩阵用float64算出的乘积为准。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再用`binary_places(dtype)`检验，它是使$1 + 2^{-k}$不变成1的最大的$k$。
 
 # %% [markdown]
-# **思路。** `.to(dtype)`做舍入，`.double()`之后就以全部位数继续计算。bfloat16的误差约为float16的八倍。每少一位，误差就变成两倍，而$8 = 2^3$：bfloat16有$10 - 3 = 7$位。
+# **思路**。`.to(dtype)`做舍入，`.double()`之后就以全部位数继续计算。bfloat16的误差约为float16的八倍。每少一位，误差就变成两倍，而$8 = 2^3$：bfloat16有$10 - 3 = 7$位。
 
 
 # %%
@@ -445,7 +445,7 @@ print(f"half {errors[0]:.0e}, bfloat16 {errors[1]:.0e}")
 print(f"ratio {errors[1] / errors[0]:.0f}")
 
 # %% [markdown]
-# **另一种做法。** `torch.finfo`里就有：`eps`是1到下一个数的距离，即$2^{-k}$。bfloat16的位数比float16少，范围更大。
+# **另一种做法**。`torch.finfo`里就有：`eps`是1到下一个数的距离，即$2^{-k}$。bfloat16的位数比float16少，范围更大。
 
 # %%
 for dtype in (torch.half, torch.bfloat16, torch.float, torch.double):
