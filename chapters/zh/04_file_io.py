@@ -25,7 +25,7 @@
 # - 知道加载文件时可能运行什么代码，并降低这种风险；
 # - 文件与模型对不上时，读懂错误信息，并重用对得上的部分；
 # - 让文件小一些，并且不用Python的pickle；
-# - 中断训练，哪怕是意外中断，再恢复训练。
+# - 中断训练后再恢复，哪怕是意外中断。
 #
 # **书中**：第5.5节[读写文件](https://zh.d2l.ai/chapter_deep-learning-computation/read-write.html)（英文版6.6，[File I/O](https://d2l.ai/chapter_builders-guide/read-write.html)）。
 #
@@ -77,7 +77,7 @@ assert_close(x_back, x, rtol=0, atol=0)
 x_back
 
 # %% [markdown]
-# 由张量（tensor）、数和字符串组成的列表和字典，保存方法也一样。
+# 由张量（tensor）、数和字符串组成的列表和字典，也这样保存。
 
 # %%
 things = {"pair": [x, torch.zeros(2, 3)], "name": "first try", "epoch": 3}
@@ -89,7 +89,7 @@ loaded
 # %% [markdown]
 # ## 加载和保存模型参数
 #
-# 保存模型，就是保存它的*状态字典*（state dict）：这个字典从名字对应到张量，里面是模型的参数（parameter）和缓冲区（buffer）。`MLP`由一个线性层、一个ReLU和另一个线性层组成。这三个里，哪些会出现在文件中？
+# 保存模型，就是保存它的*状态字典*（state dict）：这个字典里，每个名字对应一个张量，这些张量是模型的参数（parameter）和缓冲区（buffer）。`MLP`依次由线性层、ReLU和另一个线性层组成。文件里会出现这三个中的哪些？
 
 # %%
 torch.manual_seed(0)
@@ -100,7 +100,7 @@ state = torch.load(folder / "mlp.pt")
 {name: tuple(value.shape) for name, value in state.items()}
 
 # %% [markdown]
-# 出现的是两个线性层。文件里只有值，没有代码：看不出模型里有一个ReLU。所以要先构建一个模型，再把值加载进去。新模型的权重（weight）一开始与原模型不同；加载之后，输出与原模型完全相同。`eval`切换到评估模式，有些层在这种模式下计算方式不同（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。处于哪种模式，文件里也没有。
+# 出现的是两个线性层。文件里只有值，没有代码：从文件里看不出有ReLU。所以要先构建一个模型，再把值加载进去。新模型的权重（weight）一开始与原模型不同；加载之后，输出与原模型完全相同。`eval`切换到评估模式，在这种模式下，有些层的计算方式不一样（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。模型处于哪种模式，文件里也没有记下。
 
 # %%
 clone = MLP().to(device)
@@ -112,7 +112,7 @@ assert_close(clone(X), mlp(X), rtol=0, atol=0)
 # %% [markdown]
 # ### 状态字典随模型变化
 #
-# > **陷阱**。`state_dict()`看起来像一份副本，好像可以用来留住最好的权重。其实，它的张量与模型的张量共享内存。
+# > **陷阱**。`state_dict()`看起来像一份副本，好像可以先留住最好的权重，以后再用。其实，它的张量与模型的张量共享内存。
 #
 # 下面用三种方式留住一个值为0的偏置（bias），然后把偏置改成1。三种方式里，哪些还留着0？
 
@@ -133,7 +133,7 @@ print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 # %% [markdown]
 # ## 加载文件时可能运行什么
 #
-# `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种指令说：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面的函数会创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
+# `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种是：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面指定的函数会创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
 
 # %%
 marker = folder / "was_here"
@@ -149,7 +149,7 @@ torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
 # %% [markdown]
-# 保存时没有创建目录。现在用`weights_only=False`加载这个文件，这是PyTorch 2.6之前的默认值。（单元格最后会删掉标记。）
+# 保存时没有创建目录。现在用`weights_only=False`加载这个文件，这是PyTorch 2.6之前的默认值。（单元格最后又删掉了标记。）
 
 # %%
 torch.load(folder / "hostile.pt", weights_only=False)
@@ -158,21 +158,21 @@ marker.rmdir()
 call_ran
 
 # %% [markdown]
-# 读文件时，函数就调用了。如果不写这个实参，又会怎样？
+# 读文件的过程中，函数就已经调用了。如果不写这个实参，又会怎样？
 
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
 
 # %% [markdown]
-# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，此外就很少了。这个文件要求使用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数调用了吗？
+# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数调用了吗？
 
 # %%
 assert not marker.exists()
 
 # %% [markdown]
-# 没有调用。错误信息建议把这个实参设为`False`，这只适用于你自己写的文件。
+# 没有调用。错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
 #
-# 这样能降低风险，但不能消除风险。在PyTorch 2.9.1及更早的版本里，即使有`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档在2.13里也仍然写着：绝不要加载来源不可信的数据。你的PyTorch修复了吗？
+# `weights_only=True`能降低风险，但不能消除风险。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。到了2.13，`torch.load`的文档仍然写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -182,7 +182,7 @@ f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 #
 # > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle；加载时，要按这些名字去找类。
 #
-# 除了允许使用的，一个文件还会要求什么？PyTorch可以列出来，而且一个都不会调用。
+# 一个文件要用的东西里，哪些超出了允许的范围，PyTorch可以列出来，而且一个都不会调用。
 
 # %%
 torch.save(mlp, folder / "whole.pt")
@@ -193,7 +193,7 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     print(name, sorted(asks_for))
 
 # %% [markdown]
-# 状态字典没有额外的要求。整个模型是无害的，它能加载吗？
+# 状态字典里没有超出范围的东西。整个模型是无害的，能加载吗？
 
 # %%
 try:
@@ -202,12 +202,12 @@ except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# 整个模型也加载不了。另外，上面的列表里写着类的位置`d2l_helpers.blocks.MLP`：只有类还叫这个名字、还在这个位置，这样的文件才能加载。所以要保存状态字典。
+# PyTorch同样拒绝加载整个模型。另外，上面的列表里写着类的位置`d2l_helpers.blocks.MLP`：只有类还叫这个名字、还在这个位置，这样的文件才能加载。所以要保存状态字典。
 
 # %% [markdown]
 # ## 文件与模型对不上时
 #
-# 下面的顺序块有`MLP`的那些层，只是名字不同。文件里会缺什么？会多出什么？
+# 下面的顺序块与`MLP`有同样的层，只是名字不同。对这个顺序块来说，文件里会缺什么？会多出什么？
 
 # %% tags=["raises-exception"]
 chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
@@ -233,7 +233,7 @@ three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
 # %% [markdown]
-# 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没有第一层：它对得上。
+# 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
 
 # %% [markdown]
 # ### 重用第一层
@@ -248,7 +248,7 @@ assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
 skipped
 
 # %% [markdown]
-# 最后一层还要另外训练。
+# 最后一层还有待训练。
 #
 # > **陷阱**。哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
 #
@@ -273,7 +273,7 @@ assert_close(victim(X), mlp(X), rtol=0, atol=0)
 # %% [markdown]
 # ## 让文件小一些
 #
-# 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是存放这些数的内存。下面有一百万个数，每个占四字节；还有一个只含十个数的视图。第二个文件会有多大？
+# 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是存放这些数的内存。下面有一百万个数，每个占四字节；还有它们的一个视图，只含十个数。第二个文件会有多大？
 
 # %%
 million = torch.zeros(1_000_000)
@@ -308,7 +308,7 @@ print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 # %% [markdown]
 # ## 不用pickle
 #
-# *safetensors*是一种文件格式，用来存放带名字的张量，而状态字典正是带名字的张量。除了张量，它还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以别人给的文件，优先选这种格式。
+# *safetensors*是一种文件格式，用来存放带名字的张量，而状态字典里正是这样的张量。除了张量，它还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以要用别人的文件时，优先选这种格式。
 
 # %%
 save_file(mlp.state_dict(), folder / "mlp.safetensors")
@@ -335,7 +335,7 @@ except RuntimeError as error:
     print(str(error).split(",")[0].strip())
 
 # %% [markdown]
-# `save_model`把共享的张量只写一次；`load_model`把值填进以同样方式共享的模型。四个键里，有几个会在文件中？
+# `save_model`把共享的张量只写一次；`load_model`把值填进另一个模型，这个模型要以同样的方式共享。四个键里，有几个会在文件中？
 
 # %%
 save_model(tied, folder / "tied.safetensors")
@@ -351,7 +351,7 @@ list(load_file(folder / "tied.safetensors"))
 # %% [markdown]
 # ## 中断与恢复训练
 #
-# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的顺序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重调整步长。
+# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的顺序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重分别调整步长。
 
 # %%
 torch.set_num_threads(1)
@@ -449,7 +449,7 @@ for part in ("model", "optimizer", "random_state"):
     print(f"without {part}: {'the same' if same else 'another'} model")
 
 # %% [markdown]
-# 要想结果相同，哪个都不能略去。如果某处梯度的符号一直在变，Adam在那里就走小步；新的Adam不知道是哪里，一开始处处都按满步长走。如果恢复训练时不加载优化器，损失会怎样？
+# 要想结果相同，哪个都不能略去。哪些权重的梯度一直在变号，Adam就让哪些权重走小步；新的Adam不知道是哪些，一开始让每个权重都走满步。如果恢复训练时不加载优化器，损失会怎样？
 
 # %% mystnb={"image": {"alt": "\u6bcf\u8f6e\u7684\u5e73\u5747\u635f\u5931\uff0c\u7eb5\u8f74\u662f\u5bf9\u6570\u5750\u6807\u3002\u4ece\u672a\u4e2d\u65ad\u7684\u8bad\u7ec3\uff0c\u7b2c1\u8f6e\u662f1.5\uff0c\u7b2c10\u8f6e\u964d\u52300.2\uff0c\u7b2c15\u8f6e\u964d\u52300.1\u3002\u6062\u590d\u7684\u8bad\u7ec3\u753b\u6210\u70b9\uff0c\u662f\u7b2c11\u81f315\u8f6e\uff0c\u90fd\u843d\u5728\u8fd9\u6761\u7ebf\u4e0a\u3002\u4e0d\u52a0\u8f7d\u4f18\u5316\u5668\u65f6\uff0c\u635f\u5931\u5728\u7b2c11\u8f6e\u8df3\u52301.4\uff0c\u5dee\u4e0d\u591a\u56de\u5230\u8d77\u70b9\uff0c\u5230\u7b2c15\u8f6e\u53c8\u964d\u52300.25\u3002"}}
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -490,7 +490,7 @@ for name, saved in states.items():
         print(name, "is refused")
 
 # %% [markdown]
-# 前两个由数和字符串组成。最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用你自己的NumPy生成器，也可以把数组存成列表：
+# 前两个由数和字符串组成。最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用自己创建的NumPy生成器，也可以把数组存成列表：
 
 # %%
 kind, words, *rest = np.random.get_state()  # rest：三个数
@@ -546,7 +546,7 @@ except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
 # %% [markdown]
-# 不在了：两个都丢了。这个文件是zip压缩包。zip文件的末尾是内容目录，叫“central directory”，截断的文件里没有它。如果截断在别处，`torch.load`也能发现吗？下面试39处：截在文件的1/40、2/40，依此类推。
+# 不在了：两个都丢了。这个文件是zip压缩包。zip文件的末尾是内容目录，叫“central directory”，文件截断后就没有它了。如果截断在别处，`torch.load`也能发现吗？下面试39处：截在文件的1/40、2/40，依此类推。
 
 # %%
 whole = (folder / "epoch15.pt").read_bytes()
@@ -572,7 +572,7 @@ print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# 旧的检查点可以读取，写了一半的文件在它旁边。下面这个函数可以用在你自己的训练里。它写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
+# 旧的检查点可以读取，写了一半的文件在它旁边。下面这个函数可以用在你自己的训练里。它把临时文件写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
 
 
 # %%
@@ -590,7 +590,7 @@ assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# 写了一半的文件已经重写，并改了名。
+# 写了一半的文件已经覆盖重写，并改了名。
 
 # %% [markdown]
 # ## 加载到另一个设备
@@ -613,7 +613,7 @@ elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
 # %% [markdown]
-# RNG是随机数生成器（random number generator）。`torch.ByteTensor`装的是字节（`torch.uint8`），这个状态也是；但`torch.ByteTensor`还要求在CPU上。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，就是Adam的步数：没有选项`fused`和`capturable`的Adam，要求它在CPU上。
+# RNG是随机数生成器（random number generator）。`torch.ByteTensor`装的是字节（`torch.uint8`），这个状态也是；但`torch.ByteTensor`还要求在CPU上。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，就是Adam的步数：如果不用选项`fused`和`capturable`，Adam就要求这个数在CPU上。
 
 # %%
 state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
@@ -635,16 +635,16 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # - 状态字典随模型变化。深拷贝和文件不变。
 # - pickle可以调用任何函数。`weights_only=True`从PyTorch 2.6起是默认值，文件要调用函数，它就拒绝加载。它能降低风险，但在2.9.1及更早的版本里可以绕过。不要加载你不信任的文件。
 # - `strict=False`容许键缺失或多余，不容许形状不对；要看它返回什么。
-# - 保存视图，会连整个存储一起保存；先克隆。
+# - 视图会连同整个存储一起保存；要先克隆。
 # - safetensors接受张量，不接受Python对象；有共享的张量时用`save_model`。
 # - 有了模型、优化器、轮数，以及训练用到的每个随机数生成器的状态，恢复的训练就与没停过完全相同。
-# - 先写到临时文件，再用`os.replace`。
+# - 先写临时文件，再用`os.replace`改名。
 # - 加载检查点时用`map_location="cpu"`。
 
 # %% [markdown]
 # ## 练习
 #
-# 把答案写在每个`...`的位置，运行这个单元格，再运行它下面的检查。检查会告诉你还差什么，并给出一个没通过的例子；你的东西它都不会改动。检查要用到前面的单元格：隔了一段时间再回来，就先选中检查，再点*Run*、*Run All Above Selected Cell*。详细的解答在[单独一页](solutions/04_file_io.ipynb)。
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/04_file_io.ipynb)上。
 
 # %%
 from d2l_helpers import check
@@ -678,9 +678,9 @@ check.reuse_two_layers(reuse)
 # - `load_net(path)`用`weights_only=True`读这样的文件，并构建网络：可以是任何`MLP`，也可以是由`nn.Linear`（有偏置或没有偏置）和`nn.ReLU`组成的任何`MySequential`。
 # - 顺序块里的块可以用任何名字，同一个块可以占几个位置。
 # - 加载得到的网络，输出与保存的网络完全相同。
-# - 文件里的文本不能当作代码运行，也不能由它选择构建什么：不用`eval`，也不用`getattr`去取文件里写的名字。
+# - 文件里的文本不能当作代码运行，也不能决定构建什么：不用`eval`，也不用`getattr`去取文件里写的名字。
 # - 遇到不认识的种类，`load_net`要报错，并在错误信息里写出它认识的种类。
-# - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的子类的层，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
+# - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的某个子类，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
 
 
 # %%
@@ -702,7 +702,7 @@ check.save_the_architecture_too(save_net, load_net)
 #
 # *探索，25分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-3)
 #
-# 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由单独的`torch.Generator`抽取，它叫`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
+# 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由一个单独的`torch.Generator`抽取，取名`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
 
 # %%
@@ -733,7 +733,7 @@ check.resume_with_more_state(checkpoint_of, restore, needed)
 #
 # *编程，25分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-4)
 #
-# 把`epoch15.pt`复制五份。一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，从文件名对应到十六进制的SHA-256摘要（digest）；`changed(paths, digests)`返回一些文件的名字，这些文件的摘要与`digests`里的不同。`digests`必须保存在哪里？
+# 把`epoch15.pt`复制五份。其中一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`。可以利用这一点：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，键是文件名，值是十六进制的SHA-256摘要（digest）；再写一个函数`changed(paths, digests)`，哪些文件的摘要与`digests`里的不同，就返回哪些文件的名字。`digests`必须保存在哪里？
 
 # %%
 noticed = {"cut": ..., "flipped": ...}
@@ -745,7 +745,7 @@ def corrupt(paths):
 
 
 def changed(paths, digests):
-    """文件的名字，这些文件的摘要与`digests`里的不同。"""
+    """摘要与`digests`里不同的文件的名字。"""
     ...
 
 
@@ -781,7 +781,7 @@ check.after_a_failed_load(from_file, load_or_leave)
 #
 # *编程，30分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-6)
 #
-# 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，在文件夹里所有的检查点中，保留轮数最大的三个；训练可以在任意的轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次都必须得到它前面的那一个。（文件是什么时候写的不算数：复制可能会改变这个时间。）
+# 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，文件夹里的所有检查点中，只留下轮数最大的三个；训练可能在任意一轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次得到的都必须是它前面的那一个。（不要看文件的写入时间：复制可能会改变它。）
 
 
 # %%

@@ -94,7 +94,7 @@ assert_close(net[:4](X), chain[:4](X), rtol=0, atol=0)
 missing_keys
 
 # %% [markdown]
-# **另一种做法**。把整个文件严格加载到它所属的网络，再接在这个网络的切片后面；切片带着自己的值。这样，哪个键缺了都会发现。
+# **另一种做法**。把整个文件严格加载到它所属的网络，再取这个网络的切片，在后面接上新的层；切片带着自己的值。这样，哪个键缺了都会发现。
 
 # %%
 chain.load_state_dict(torch.load(folder / "chain.pt"))
@@ -117,12 +117,12 @@ longer(X).shape
 # - `load_net(path)`用`weights_only=True`读这样的文件，并构建网络：可以是任何`MLP`，也可以是由`nn.Linear`（有偏置或没有偏置）和`nn.ReLU`组成的任何`MySequential`。
 # - 顺序块里的块可以用任何名字，同一个块可以占几个位置。
 # - 加载得到的网络，输出与保存的网络完全相同。
-# - 文件里的文本不能当作代码运行，也不能由它选择构建什么：不用`eval`，也不用`getattr`去取文件里写的名字。
+# - 文件里的文本不能当作代码运行，也不能决定构建什么：不用`eval`，也不用`getattr`去取文件里写的名字。
 # - 遇到不认识的种类，`load_net`要报错，并在错误信息里写出它认识的种类。
-# - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的子类的层，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
+# - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的某个子类，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
 
 # %% [markdown]
-# **思路**。用调用类时的实参来描述每一层：线性层是三个值，ReLU是空列表。`MLP`有两个线性层，只是名字不同，所以同一种从名字到尺寸的字典，对两种网络都适用。`load_net`先建一个该种类的网络，再设置各层。不管文件里写什么，它只调用自己的代码里写明的东西。
+# **思路**。构建一层时给它的类哪些实参，就用这些实参描述这一层：线性层是三个值，ReLU是空列表。`MLP`有两个线性层，只是名字不同，所以用字典记下每个名字对应的尺寸，两种网络都适用。`load_net`先构建任意一个同种类的网络，再设置它的各层。不管文件里写什么，它只调用自己的代码里写明的东西。
 
 
 # %%
@@ -159,14 +159,14 @@ save_net(longer[1], folder / "end.pt")
 torch.load(folder / "end.pt")["layers"]
 
 # %% [markdown]
-# 程序以后的版本才有的种类，这里不接受，错误信息能帮你找到原因。
+# 如果文件里的种类要到程序以后的版本才有，加载就会遭到拒绝，错误信息能帮你找到原因。
 
 # %% tags=["raises-exception"]
 torch.save({"kind": "Transformer"}, folder / "later.pt")
 load_net(folder / "later.pt")
 
 # %% [markdown]
-# 为什么用`type`，不用`isinstance`？`nn.Linear`的子类的对象，计算的可能是别的东西，而文件里没有描述。为什么用`_modules`？一个层在顺序块里可以占两个位置，而`named_children`对每个对象只给出一次。
+# 为什么用`type`，不用`isinstance`？`nn.Linear`的子类的对象，算的可能是别的东西，文件里却没有描述。为什么用`_modules`？一个层在顺序块里可以占两个位置，而`named_children`里，每个对象只出现一次。
 
 # %%
 relu = nn.ReLU()
@@ -174,7 +174,7 @@ twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
 [name for name, _ in twice.named_children()], list(twice._modules)
 
 # %% [markdown]
-# **边界情况**。一个线性层如果在顺序块里占两个位置，加载回来就成了两个层，值相同。输出不变，但训练时原来是一个层，现在会是两个。
+# **边界情况**。一个线性层如果在顺序块里占两个位置，加载回来就成了两个层，值相同。输出不变，但原来是当作一个层来训练，现在会当作两个层。
 
 # %%
 f = nn.Linear(20, 20)
@@ -185,17 +185,17 @@ one_layer = back[0] is back[2]
 one_layer
 
 # %% [markdown]
-# **陷阱**。`getattr(nn, name)(*sizes)`可以构建任何层，没有一份限定种类的清单；对描述调用`eval`，可以构建任何对象。这样，调用什么就由文件决定了，而`weights_only=True`要防的正是这个。
+# **陷阱**。`getattr(nn, name)(*sizes)`可以构建任何层，不受已知种类的限制；对描述调用`eval`，可以构建任何对象。这样，调用什么就由文件决定了，而`weights_only=True`要防的正是这个。
 
 # %% [markdown]
 # ## 4.3 状态更多时的恢复
 #
 # *探索，25分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-3)
 #
-# 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由单独的`torch.Generator`抽取，它叫`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
+# 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由一个单独的`torch.Generator`抽取，取名`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
 # %% [markdown]
-# **思路**。看看训练的一步要读取什么：参数，Adam的平均值，样本的次序，暂退法（dropout）置零的位置。次序来自`order`，置零的位置来自PyTorch的全局随机数生成器（generator）：这是两个状态。轮数说明还剩多少步。梯度还没有用到，就由`zero_grad`清掉了。
+# **思路**。看看训练的一步要读取什么：参数，Adam的平均值，样本的次序，暂退法（dropout）置零的位置。次序来自`order`，置零的位置来自PyTorch的全局随机数生成器（generator）：这是两个状态。轮数说明还剩多少步。梯度还没有用到，`zero_grad`就把它清掉了。
 
 
 # %%
@@ -224,7 +224,7 @@ needed |= {"own generator": True, "global generator": True, "gradients": False}
 check.resume_with_more_state(checkpoint_of, restore, needed)
 
 # %% [markdown]
-# 下面用一次训练，对每个部分看清这一点。`start`构建它的所有对象。
+# 下面用一次训练，逐个部分验证。`start`构建这次训练的所有对象。
 
 
 # %%
@@ -271,7 +271,7 @@ state = checkpoint_of(stopped, its_optimizer, 4, its_order)
 torch.save(state, folder / "epoch4.pt")
 
 # %% [markdown]
-# 略去一个部分，就是让它保持新训练自己的样子。所以，从新训练的检查点（checkpoint）里取出这个部分，替换保存的那份。
+# 略去一个部分，就是让它保持新训练里原有的样子。所以，从新训练的检查点（checkpoint）里取出这个部分，替换保存的那份。
 
 
 # %%
@@ -287,7 +287,7 @@ def end_without(part=None):
 assert_close(end_without(), net.state_dict(), rtol=0, atol=0)
 
 # %% [markdown]
-# 五个部分齐全时，结果每一位都相同，虽然没有保存梯度。缺了其中任何一个，就不同了。
+# 五个部分齐全时，虽然没有保存梯度，结果每一位都相同。缺了其中任何一个，结果就不同。
 
 # %%
 for part in state:
@@ -296,7 +296,7 @@ for part in state:
     print(f"without {part}: {'the same' if same else 'another'} end")
 
 # %% [markdown]
-# **陷阱**。随机种子不是状态。它只说明生成器从哪里开始，不管抽取了什么，它都不变。
+# **陷阱**。随机种子不是状态。它只说明生成器从哪里开始，不管抽取了什么，种子都不变。
 
 # %%
 order = torch.Generator().manual_seed(5)
@@ -319,10 +319,10 @@ except pickle.UnpicklingError as error:
 #
 # *编程，25分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-4)
 #
-# 把`epoch15.pt`复制五份。一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，从文件名对应到十六进制的SHA-256摘要（digest）；`changed(paths, digests)`返回一些文件的名字，这些文件的摘要与`digests`里的不同。`digests`必须保存在哪里？
+# 把`epoch15.pt`复制五份。其中一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`。可以利用这一点：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，键是文件名，值是十六进制的SHA-256摘要（digest）；再写一个函数`changed(paths, digests)`，哪些文件的摘要与`digests`里的不同，就返回哪些文件的名字。`digests`必须保存在哪里？
 
 # %% [markdown]
-# **思路**。截断的文件缺少zip压缩包末尾的目录，所以`torch.load`和`ZipFile`都会报错。翻转一个比特，只是换了一个数，别的都没变；`torch.load`不会重新计算校验和。`testzip`会，并返回第一个损坏的条目的名字。
+# **思路**。截断的文件缺少zip压缩包末尾的目录，所以`torch.load`和`ZipFile`都会报错。翻转一个比特，只是换了一个数，别的都没变；`torch.load`不会重新计算校验和。`testzip`会重新计算，并返回第一个损坏条目的名字。
 
 
 # %%
@@ -397,7 +397,7 @@ paths[4].write_bytes(data)
 corrupt([paths[4]]), changed([paths[4]], digests)
 
 # %% [markdown]
-# **陷阱**。只捕获`BadZipFile`不够。压缩包目录的最后一个条目里，每个字节轮流翻转一个比特，就会出现别的错误。
+# **陷阱**。只捕获`BadZipFile`不够。在压缩包目录的最后一个条目里，轮流给每个字节翻转一个比特，就会出现别的错误。
 
 # %%
 kinds, data = set(), (folder / "model.pt").read_bytes()
@@ -480,10 +480,10 @@ check.after_a_failed_load(from_file, look_and_load)
 #
 # *编程，30分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-6)
 #
-# 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，在文件夹里所有的检查点中，保留轮数最大的三个；训练可以在任意的轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次都必须得到它前面的那一个。（文件是什么时候写的不算数：复制可能会改变这个时间。）
+# 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，文件夹里的所有检查点中，只留下轮数最大的三个；训练可能在任意一轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次得到的都必须是它前面的那一个。（不要看文件的写入时间：复制可能会改变它。）
 
 # %% [markdown]
-# **思路**。把轮数写进文件名，前面补零，这样名字的顺序就是数的顺序。写法与`save_checkpoint`相同；新文件写完整了才删除，在那之前，旧的三个都还在。`load_latest`从最新的开始，逐个尝试。写了一半的文件后缀是`.part`，两个函数都不会把它算进去。
+# **思路**。把轮数写进文件名，前面补零，这样名字的顺序就是数的顺序。写法与`save_checkpoint`相同；新文件写完整了，才删除多余的；在那之前，旧的三个都还在。`load_latest`从最新的开始，逐个尝试。写了一半的文件后缀是`.part`，两个函数都不会把它算进去。
 
 
 # %%
@@ -532,7 +532,7 @@ for share in (0.1, 0.5, 0.9):
     print(f"cut after {share:.0%}: epoch {load_latest(run)['epoch']}")
 
 # %% [markdown]
-# **陷阱**。不补零，名字就按文本排序。这样，第10轮会当成比第9轮更旧，从而删掉。
+# **陷阱**。不补零，名字就按文本排序。这样，程序会以为第10轮比第9轮旧，把它删掉。
 
 # %%
 sorted(["8.pt", "9.pt", "10.pt"])
