@@ -61,7 +61,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 手工推算一张图
 #
-# 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫autograd；`requires_grad=True`告诉它，要跟踪对这个张量做的运算。
+# 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫autograd；`requires_grad=True`告诉它：对这个张量做的运算，都要跟踪。
 
 # %%
 x1 = torch.tensor(2.0, requires_grad=True)
@@ -72,7 +72,7 @@ y = a * b
 y.item()
 
 # %% [markdown]
-# 在这个计算的图里，每个节点（node）是一个值；一条边（edge）从一个值指向由它算出的另一个值。每条边有一个*偏导数*（partial derivative）：前一个值变化时，后一个值变化得多快。对加法，偏导数是1。对乘积$ab$，偏导数是另一个因子。字典里每条边有一项。`nx.DiGraph`由字典的键构成图。
+# 在它的图里，每个节点（node）是一个值；一条边（edge）从一个值指向由它算出的另一个值。每条边有一个*偏导数*（partial derivative）：前一个值变化时，后一个值变化得多快。对加法，偏导数是1。对乘积$ab$，偏导数是另一个因子。下面的字典里，每条边有一项。`nx.DiGraph`用字典的键构成图。
 
 # %%
 slopes = {
@@ -141,7 +141,7 @@ assert not y.is_leaf
 a.grad_fn.name(), y.grad_fn.name()
 
 # %% [markdown]
-# 在`next_functions`里，每个输入对应一对东西：产生这个输入的运算，和一个数；如果输入是那个运算的第一个结果，这个数就是0。`y`的两对分别指向哪里？
+# 在`next_functions`里，每个输入对应一个二元组：前一项是产生这个输入的运算；后一项是一个数，如果输入是那个运算的第一个结果，这个数就是0。`y`的两个二元组分别指向哪里？
 
 # %%
 (to_a, _), (to_b, _) = y.grad_fn.next_functions
@@ -149,7 +149,7 @@ assert to_a is a.grad_fn and to_b is b.grad_fn
 to_a.name(), to_b.name()
 
 # %% [markdown]
-# 指向两个加法。叶节点不由任何运算产生：取代运算的是一个节点，它把传来的值加到叶节点的`grad`上。这个节点的`variable`就是叶节点。在两个加法里，`w`都是第二个输入。两个加法为它共用一个节点吗？
+# 指向两个加法。叶节点不由任何运算产生：运算的位置上是一个节点，它把传来的值加到叶节点的`grad`上。这个节点的`variable`就是叶节点。在两个加法里，`w`都是第二个输入。两个加法为它共用一个节点吗？
 
 # %%
 w_from_a = a.grad_fn.next_functions[1][0]
@@ -166,14 +166,14 @@ draw_graph(y, {"x1": x1, "w": w, "x2": x2})
 plt.show()
 
 # %% [markdown]
-# 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，`backward`时用来乘以偏导数。
+# 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
 
 # %% [markdown]
 # ## 损失的梯度
 #
-# 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的损失（loss）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数接受未规范化的预测，sigmoid由它自己来做。
+# 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的损失（loss）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
 #
-# `x @ weight`是向量（vector）与矩阵的乘积。`requires_grad_`放在移动之后，这样移动后的张量才是叶节点。
+# `x @ weight`是向量（vector）与矩阵的乘积。先移到设备上，再调用`requires_grad_`，这样移动后的张量才是叶节点。
 
 # %%
 torch.manual_seed(0)
@@ -221,7 +221,7 @@ loss_once.backward()
 loss_once.backward()
 
 # %% [markdown]
-# 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要：它的偏导数是1。下面会报错吗？
+# 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要这样的值：它的偏导数是1。下面会报错吗？
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -273,7 +273,7 @@ def descend(zero):
 
 
 # %% [markdown]
-# > **陷阱**。循环里如果忘记把梯度清零，每一步就沿着到此为止所有梯度之和走。不会报错。
+# > **陷阱**。循环里如果忘记把梯度清零，每一步用的就是到这一步为止所有梯度之和。这不会报错。
 #
 # 哪个循环会停在最小值点0？
 
@@ -295,7 +295,7 @@ plt.show()
 # %% [markdown]
 # ## 非标量变量的反向传播
 #
-# 矩阵的每个元素$e$都变成$(e + 1)^2$。
+# 下面把矩阵的每个元素$e$变成$(e + 1)^2$。
 
 # %%
 E = torch.eye(5, device=device, requires_grad=True)
@@ -309,7 +309,7 @@ out[0].tolist()
 out.backward()
 
 # %% [markdown]
-# `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零之后又应是最初的数。
+# `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
 
 # %%
 ones = torch.ones_like(out)
@@ -333,7 +333,7 @@ v = torch.rand(5, 5).to(device)
 assert_close(direct, by_sum)
 
 # %% [markdown]
-# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出它。它的形状会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
+# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
 J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
@@ -341,7 +341,7 @@ assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
-# 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不构建雅可比矩阵，就能求出这个乘积。
+# 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
 
 # %% [markdown]
 # ## 分离计算：停止记录
@@ -369,7 +369,7 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # | `t.detach()` | 从一个张量往回的路 | 当作常数的值 |
 # | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结参数 |
 #
-# “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积就得保存这样的张量，作为对`q`的偏导数。
+# “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
 # %%
 try:
@@ -389,7 +389,7 @@ frozen(X).sum().backward()
 [name for name, p in frozen.named_parameters() if p.grad is not None]
 
 # %% [markdown]
-# 第一层的两个会：梯度穿过了冻结的层。如果把第二层放在`no_grad`里，梯度就没有路回到第一层。（[第02章](02_parameters.ipynb#cell-id=freeze-a-layer)冻结网络的一部分，训练其余部分。）
+# 第一层的两个会：梯度穿过了冻结的层。如果把第二层放在`no_grad`里，就没有路回到第一层。（[第02章](02_parameters.ipynb#cell-id=freeze-a-layer)冻结网络的一部分，训练其余部分。）
 
 # %%
 H = frozen[0](X)  # (2, 20) -> (2, 8)
@@ -416,7 +416,7 @@ for mode in modes:
     assert_close(forward_in(mode), deep(X).sum().item())
 
 # %% [markdown]
-# 不记录，用的时间会少些吗？下面是微秒数，各取五次的中位数。
+# 不记录，用的时间会少些吗？下面的数以微秒为单位，各是五次测量的中位数。
 
 # %% tags=["nbval-ignore-output"]
 times = {mode.__name__: [] for mode in modes}
@@ -440,7 +440,7 @@ assert_close(r.grad, 4 * r.detach())
 r.grad
 
 # %% [markdown]
-# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。它的导数是$3r^2$。如果把$s$分离出来，它就算常数：导数还剩什么？
+# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的导数是$3r^2$。如果把$s$分离出来，就把它当作常数：导数还剩什么？
 
 # %%
 s = r * r
@@ -467,7 +467,7 @@ def f(a):
 
 
 # %% [markdown]
-# 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是导数。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都到不了头。）
+# 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是导数。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都还是0，循环不会结束。）
 
 # %%
 for value in (100.0, 1.0, 0.01, -1.0):
@@ -480,7 +480,7 @@ for value in (100.0, 1.0, 0.01, -1.0):
 # %% [markdown]
 # ### 一个函数和它的导数
 #
-# 要在一次调用里得到200个导数，就对200个输出之和求导：每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，导数应该小于0。
+# 要在一次调用里得到200个导数，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，导数应该小于0。
 
 # %% mystnb={"image": {"alt": "x\u4ece-4\u52304\u7684\u4e24\u6761\u66f2\u7ebf\u3002\u84dd\u8272\u7684\u662fGELU\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -0.75\u9644\u8fd1\u964d\u5230\u7ea6-0.17\uff0c\u5728x = 0\u5904\u7ecf\u8fc70\uff0c\u7136\u540e\u51e0\u4e4e\u6cbf\u76f4\u7ebf\u5347\u52304\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u5bfc\u6570\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -1.4\u9644\u8fd1\u964d\u5230\u7ea6-0.13\uff0c\u5728GELU\u53d6\u6700\u5c0f\u503c\u5904\u8d8a\u8fc70\uff0c\u5728x = 0\u5904\u662f0.5\uff0c\u5728x = 1.4\u9644\u8fd1\u5347\u5230\u7ea61.13\uff0c\u7136\u540e\u964d\u52301\u3002"}}
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
@@ -497,7 +497,7 @@ plt.show()
 # %% [markdown]
 # ## 动态图和静态图
 #
-# PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`把一个张量的图作为数据给出，`len`数出节点的个数。给`f`三个不同的实参，哪一个得到的节点最多？
+# PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`返回一个张量的图，`len`数出图里节点的个数。给`f`三个不同的实参，哪个实参的图节点最多？
 
 # %%
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
@@ -506,7 +506,7 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 # %% [markdown]
 # 最小的那个最多：16个乘积和一个叶节点。图里没有循环，只有这次调用做过的乘积。
 #
-# *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是一个对象，代替输入，并记录对自己做了什么。对MLP，它会列出哪些运算？
+# *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是代替输入的对象，会记录对它做的运算。对MLP，它会列出哪些运算？
 
 # %%
 torch.manual_seed(0)
@@ -518,7 +518,7 @@ for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# 它列出的是前向传播的步骤；运行这些步骤时，autograd仍会记录自己的图。能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
+# 它列出的是前向传播的步骤；运行这些步骤时，autograd仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
 # %%
 edited = symbolic_trace(mlp)
@@ -536,7 +536,7 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown]
-# 不能：一遇到需要值来决定走哪条路的代码，追踪就停在那一行。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
+# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
 
 
 # %%
@@ -550,7 +550,7 @@ except torch.fx.proxy.TraceError as error:
     print(error)
 
 # %% [markdown]
-# 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，批量（batch）大小不同时会拒绝运行。如果`if`的条件是值，它也拒绝。
+# 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，遇到大小不同的批量（batch），这张图会拒绝运行。如果`if`的条件取决于值，`torch.export`也会拒绝。
 
 # %% [markdown]
 # ## 不止一阶导数
@@ -566,7 +566,7 @@ first.item(), second.item()
 # %% [markdown]
 # ### 自定义反向传播
 #
-# 有时图是对的，数却不对。函数$\log(1 + e^x)$的导数是$\sigma(x)$，在0处是0.5，在100处是1，只差舍入误差。autograd会给出什么？
+# 有时图是对的，数却不对。函数$\log(1 + e^x)$的导数是$\sigma(x)$，在0处是0.5，在100处是1（不计舍入误差）。autograd会给出什么？
 
 # %%
 at = torch.tensor([0.0, 100.0], requires_grad=True)
@@ -596,7 +596,7 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出导数，再与它比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
+# 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出导数，再与`backward`的结果比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
 
 # %%
 torch.manual_seed(0)
@@ -605,7 +605,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
-# Softplus通过。对平方，autograd给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，信息里两者都有。
+# Softplus通过。对平方，autograd给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
 
 # %% [markdown]
 # ## 小结
@@ -613,7 +613,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - 沿每条路径把偏导数相乘，再对各条路径求和，就是梯度。`backward`走一遍就能算出。
 # - `grad_fn`是产生张量的运算；顺着`next_functions`可以走到叶节点。不需要梯度的输入不在图里。
 # - `backward`会释放图保存的值：第二次运行时，如果要用保存的值，就会失败。它把结果加到`grad`上：每一步都要把梯度清零。
-# - 输出不是标量时，要给`backward`权重。
+# - 输出不是标量时，要向`backward`传入权重。
 # - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
 # - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值或形状，`symbolic_trace`会拒绝。
 # - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
@@ -621,7 +621,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # %% [markdown]
 # ## 练习
 #
-# 把答案写在每个`...`的位置，运行这个单元格，再运行它下面的检查。检查会告诉你还差什么，并给出一个没通过的例子；你的东西它都不会改动。检查要用到前面的单元格：隔了一段时间再回来，就先选中检查，再点*Run*、*Run All Above Selected Cell*。详细的解答在[单独一页](solutions/05_autograd.ipynb)。
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/05_autograd.ipynb)上。
 
 # %%
 from d2l_helpers import check
@@ -631,7 +631,7 @@ from d2l_helpers import check
 #
 # *编程，25分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
-# 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出偏导数，写成$x$的式子。$x^2$作为一个节点，从$x$有一条边到它。把$dy/dx$写成和，从$x$到$y$的每条路径对应一项：写一个函数，返回这个和的各项。在$x = 1, 2, 3$处与autograd的结果核对；再把你的图与`draw_graph`画的图比较：你的边里有一条，在那张图里是两个运算。是哪一条？
+# 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与autograd的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
 
 
 # %%
@@ -641,7 +641,7 @@ def path_products(x):
     ...
 
 
-# 写这条边的终点的值："x^2"、"log"、"sin"、"product"、"1/x"或"y"。
+# 写出这条边终点的值："x^2"、"log"、"sin"、"product"、"1/x"或"y"。
 two_operations = ...
 
 # %%
@@ -652,12 +652,12 @@ check.larger_graph_by_hand(path_products, two_operations)
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
 #
-# 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再翻倍，直到*范数*（norm）至少是500，然后按元素的*和*分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
+# 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再反复翻倍，直到*范数*（norm）至少是500，最后根据各元素的*和*选择分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
 
 
 # %%
 def f_of_vector(a):
-    """翻倍，直到范数至少是500，再按元素的和分支。"""
+    """翻倍，直到范数至少是500，再根据各元素的和选择分支。"""
     # (n,) -> (n,)
     ...
 
@@ -678,7 +678,7 @@ check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
 #
-# 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用autograd求一阶和二阶导数，一次调用就求出许多点的。用它画出$\sin x$和两个导数，从$-2\pi$到$2\pi$，不写`cos`。二阶导数必须等于$-\sin x$，只差舍入误差。
+# 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用autograd求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
 
 
 # %%
@@ -696,7 +696,7 @@ check.slopes_without_a_formula(two_slopes)
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
 #
-# 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`比较。把它写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
+# 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`的结果比较。把这种做法写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
 
 
 # %%
@@ -738,7 +738,7 @@ check.what_second_derivatives_cost(count_nodes, added)
 #
 # *编程，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
 #
-# 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。舍入在有导数的地方，真正的导数是多少？你的`backward`声称的导数是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：`torch.round`和你的舍入，用哪一种时，训练的一步能移动它？先预测。
+# 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有导数的地方，真正的导数是多少？你的`backward`声称的导数是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
 
 
 # %%
@@ -791,7 +791,7 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 #
 # *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
 #
-# 训练一个权重，一共100步，每步都做`total = total + loss`，为的是最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
+# 训练一个权重，一共100步，每步都做`total = total + loss`，好在最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
 
 
 # %%
