@@ -685,7 +685,7 @@ def time_sum(n, device):
     ...
 
 
-operations = {"sum": ..., "product": ...}  # 算出结果中的一个数要几次
+operations = {"sum": ..., "product": ...}  # 算出结果中的一个数要几次运算
 
 # %%
 check.small_and_large(time_sum, operations)
@@ -696,7 +696,7 @@ check.small_and_large(time_sum, operations)
 # *编程，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以数值列表返回一个偏置。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
 
 
 # %%
@@ -706,7 +706,7 @@ def set_bias(net, name, values):
 
 
 def get_bias(net, name):
-    """以数值列表返回这个名称的偏置。"""
+    """以列表返回这个名称的偏置的数值。"""
     ...
 
 

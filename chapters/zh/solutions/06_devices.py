@@ -114,7 +114,7 @@ plt.show()
 # *编程，15分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以数值列表返回一个偏置。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
 
 # %% [markdown]
 # **思路**。`get_parameter`沿着用点连接的名称找下去，路径走不通时抛出错误。`copy_`写进原有的张量，来源可以在另一个设备上，也可以是另一种类型；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
