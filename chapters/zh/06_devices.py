@@ -17,13 +17,13 @@
 # %% [markdown]
 # # 计算设备：同一份代码，CPU和GPU都能跑
 #
-# 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲为此要养成的习惯，还有常犯的错误；没有GPU，也能看到这些错误。
+# 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲要养成哪些习惯，容易犯哪些错误；没有GPU，也能看到这些错误。
 #
 # **你将学会**
 #
 # - 查看有哪些设备，用一行代码选好设备；
 # - 移动张量和模块，知道什么会复制，什么会留在原处；
-# - 在每种设备上得到相同的数，只差舍入；
+# - 在每种设备上得到相同的数，只差舍入误差；
 # - 给代码计时，哪怕调用返回时结果还没算好；
 # - 避免看不见的复制，把这里保存的东西加载到别处。
 #
@@ -72,7 +72,7 @@ if not gpus:
 # %% [markdown]
 # `torch.device`是一个位置的名称，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
 #
-# > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。它们相等吗？
+# > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。两者相等吗？
 
 # %%
 current, zero = torch.device("cuda"), torch.device("cuda", 0)
@@ -80,19 +80,19 @@ print(f"{current} == {zero}: {current == zero}")
 print("types equal:", current.type == zero.type)
 
 # %% [markdown]
-# 张量移到`cuda`之后，会说自己在`cuda:0`上。所以要比较类型。
+# 张量移到`cuda`之后，它的设备显示为`cuda:0`。所以要比较类型。
 #
-# 书中的`try_gpu(i)`返回`i`号GPU。99号会是什么？
+# 书中的`try_gpu(i)`返回`i`号GPU。要99号，会得到什么？
 
 # %%
 d2l.try_gpu(99)
 
 # %% [markdown]
-# 返回的是CPU，而且没有任何提示：训练很久，你可能也没发现GPU没有用上。
+# 返回的是CPU，而且没有任何提示：可能训练了很久，你都没发现GPU没用上。
 #
-# > **陷阱**。`try_all_gpus`的文档承诺：没有GPU时返回`[cpu]`。
+# > **陷阱**。按照`try_all_gpus`的文档，没有GPU时返回`[cpu]`。
 #
-# 在`with`块里，GPU的个数是0。（`mock.patch`怎样做到这一点，可以跳过。）
+# 在下面的`with`块里，GPU的个数是0。（`mock.patch`怎样做到这一点，可以跳过。）
 
 # %%
 with mock.patch.object(d2l, "num_gpus", return_value=0):
@@ -107,7 +107,7 @@ devices = d2l.try_all_gpus() or [torch.device("cpu")]
 assert all(d.type == device.type for d in devices)
 
 # %% [markdown]
-# *加速器*（accelerator）是PyTorch的叫法，指在CPU之外做计算的设备：NVIDIA和AMD的GPU是`cuda`，Apple的是`mps`，Intel的是`xpu`。先用`is_available`问一问：PyTorch是为哪种加速器编译的，`current_accelerator`就可能返回哪种，哪怕机器上没有。
+# *加速器*（accelerator）是PyTorch的叫法，指在CPU之外做计算的设备：NVIDIA和AMD的GPU是`cuda`，Apple的是`mps`，Intel的是`xpu`。先用`is_available`查一下有没有加速器：PyTorch为哪种加速器编译，`current_accelerator`就可能返回哪种，哪怕机器上并没有。
 
 # %%
 accelerator = torch.device("cpu")
@@ -118,7 +118,7 @@ assert (accelerator.type == "cuda") == torch.cuda.is_available()
 # %% [markdown]
 # ## 张量与GPU：张量在哪个设备上
 #
-# 张量创建在CPU上，除非你另外指定位置，例如用`device=`。`.to`可以移动它。
+# 不另外指定位置，张量就创建在CPU上；指定位置可以用`device=`。`.to`可以移动张量。
 
 # %%
 X = torch.ones(2, 3)
@@ -155,9 +155,9 @@ print("scale is on", scale.device)
 print("M * scale is on", (M * scale).device)
 
 # %% [markdown]
-# `scale`没有维度。在算术运算里，这样的CPU张量算作一个数，可以用在任何设备上。
+# `scale`没有维度。在算术运算里，这样的CPU张量当作一个数，和任何设备上的张量都能运算。
 #
-# 还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个；索引可以在CPU上。
+# 还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个张量；索引可以在CPU上。
 
 # %%
 assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
@@ -173,7 +173,7 @@ print("to another place:", X.to("meta") is X)
 print("to its own place:", Z.to(device) is Z)
 
 # %% [markdown]
-# 它没有复制，返回的就是同一个对象。
+# 没有复制，返回的就是同一个对象。
 #
 # > **陷阱**。修改结果，可能也就修改了原来的张量。
 
@@ -184,7 +184,7 @@ moved[0, 0] = 5
 original[0, 0].item()
 
 # %% [markdown]
-# 如果用`.to(device)`，`device`是CPU时这里是5，是GPU时这里是1。要修改结果，就明确要求复制。
+# 换成`.to(device)`，`device`是CPU时会得到5，是GPU时会得到1。如果要修改结果，就明确要求复制。
 
 # %%
 untouched = torch.ones(2, 3)
@@ -195,7 +195,7 @@ untouched[0, 0].item()
 # %% [markdown]
 # ### 新张量要和输入在同一个设备上
 #
-# > **陷阱**。在`forward`里创建张量，不写`device=`，它就不跟着输入：它在CPU上。
+# > **陷阱**。在`forward`里创建张量，如果不写`device=`，张量不会跟着输入走：它在CPU上。
 #
 # 在CPU上，这个模块给三个特征分别加上0、1、2。在`meta`上呢？
 
@@ -210,7 +210,7 @@ assert_close(AddPositions()(X)[0], torch.tensor([1.0, 2.0, 3.0]))
 AddPositions()(M)
 
 # %% [markdown]
-# 位置从输入取。`zeros_like(M)`和`M.new_zeros(3)`自己就会这样做。
+# 改成从输入取得位置。`zeros_like(M)`和`M.new_zeros(3)`本来就这样做。
 
 
 # %%
@@ -235,7 +235,7 @@ print("place:", next(fixed.parameters()).device)
 {name: tensor.device.type for name, tensor in fixed.state_dict().items()}
 
 # %% [markdown]
-# 返回的是同一个对象，已经原地（in-place）修改：不需要赋值。模块没有`device`属性；单元格里问的是一个参数。
+# 返回的还是同一个对象，已经原地（in-place）修改，不需要赋值。模块没有`device`属性；单元格里查的是一个参数的位置。
 #
 # > **陷阱**。普通属性里的张量会留在原处，[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表格就是这么说的。
 #
@@ -255,7 +255,7 @@ class ScaledLinear(MyLinear):
 ScaledLinear(5, 3).to("meta")(torch.ones(2, 5, device="meta"))
 
 # %% [markdown]
-# 改成缓冲区，它就会一起移动。
+# 改成缓冲区，这些常数就会一起移动。
 
 
 # %%
@@ -272,7 +272,7 @@ scaled = ScaledLinearBuffer(5, 3).to("meta")
 scaled(torch.ones(2, 5, device="meta")).device
 
 # %% [markdown]
-# 模块留在原处的张量，在`meta`上调用一次就能全找出来吗？下面的每一行里，`W`在CPU上，`M`或`ids`在`meta`上。`eval`运行一行代码，`F.embedding`从`W`中取出几行。如果不用`meta`而用GPU，每一行都会报错。
+# 模块移动后留在原处的张量，在`meta`上调用一次，就能全找出来吗？在下面的每一行里，`W`在CPU上，`M`或`ids`在`meta`上。`eval`运行一行代码，`F.embedding`从`W`中取出几行。如果不用`meta`而用GPU，每一行都会报错。
 
 # %%
 W = torch.ones(3, 3)
@@ -297,7 +297,7 @@ for code in (
 # %% [markdown]
 # ### 先移动，再创建优化器
 #
-# 优化器（optimizer）拿着创建时给它的参数。移到设备之后、转成双精度之后、移到`meta`之后，这些还是模块的参数吗？
+# 优化器（optimizer）管的是创建时给它的那些参数。把模块移到设备、转成双精度、移到`meta`，每次之后，这些还是模块的参数吗？
 
 # %%
 net = MLP()
@@ -309,7 +309,7 @@ moves = (device, torch.float64, "meta")
 # %% [markdown]
 # 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。
 #
-# 许多优化器会记住过去梯度（gradient）的某些信息，这些信息不会跟着移动。下面的层在Adam走一步之后改变类型；Adam记住的信息仍是旧类型；如果换成移动，它们也仍在旧位置。然后Adam加载自己的状态。记住的信息会怎样？
+# 许多优化器会记住过去梯度（gradient）的某些信息，模块移动时，这些信息不会跟着走。下面，Adam先走一步，然后层改变类型：Adam记住的信息仍是旧类型；假如层换了位置，这些信息也会留在旧位置。最后，Adam加载自己的状态。记住的信息会怎样？
 
 # %%
 stepped = nn.Linear(3, 1)
@@ -327,7 +327,7 @@ adam.load_state_dict(adam.state_dict())
 # %% [markdown]
 # ## 在每种设备上得到相同的数
 #
-# *随机数生成器*（generator）是随机数的来源。每个设备有自己的生成器，`manual_seed`给所有生成器设种子（seed）。先在CPU上生成随机数，再移动，每种设备上都相同；用同一个种子直接在GPU上生成，得到的是另一些数。
+# *随机数生成器*（generator）是随机数的来源。每个设备有自己的生成器，`manual_seed`给所有生成器设种子（seed）。先在CPU上生成随机数，再移过去，每种设备上的数就都相同；用同一个种子直接在GPU上生成，得到的是另一些数。
 
 # %%
 torch.manual_seed(0)
@@ -338,7 +338,7 @@ assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
 # %% [markdown]
-# 自己另建一个生成器，不会影响别的生成器。它在CPU上，除非你指定别的设备。下面用它生成一百个随机数，接下来的三个数仍和`drawn`里的相同。
+# 自己另建一个生成器，不会影响别的生成器。它在CPU上，除非你指定别的设备。下面先用它生成一百个随机数，再照常生成三个；这三个仍和`drawn`里的相同。
 
 # %%
 own = torch.Generator().manual_seed(1)
@@ -350,7 +350,7 @@ assert torch.equal(again.to(device), drawn)
 # %% [markdown]
 # ### 求和的次序
 #
-# 这两行加的是同样的三个数。和会不同吗？
+# 这两行加的是同样的三个数。两个和会不同吗？
 
 # %%
 large, one = torch.tensor(1e8), torch.tensor(1.0)
@@ -358,7 +358,7 @@ print((large + one) - large)
 print((large - large) + one)
 
 # %% [markdown]
-# 两个和不同：在$10^8$附近，相邻的float32数相差8，所以1丢了。GPU或者另一种CPU，求和的次序可能不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
+# 两个和不同：在$10^8$附近，相邻的float32数相差8，所以1丢了。换成GPU，或者换一种CPU，求和的次序就可能不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
 
 # %%
 torch.manual_seed(0)
@@ -368,7 +368,7 @@ assert not torch.equal(in_halves, A @ B)
 assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
 
 # %% [markdown]
-# `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。第一行要求用完整的float32，这是乘法的默认设置。
+# `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。下面第一行要求用完整的float32，这是乘法的默认设置。
 
 # %%
 torch.set_float32_matmul_precision("highest")
@@ -378,14 +378,14 @@ torch.get_float32_matmul_precision()
 # %% [markdown]
 # ### 乘法有多精确
 #
-# 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），只留10位。float16也是10位，在CPU上也一样。下面两个数，它能保留哪一个？
+# 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），TF32只留10位。float16也只有10位，在CPU上也能用。下面两个数，float16能保留哪一个？
 
 # %%
 numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
 (numbers.half().float() - 1).tolist()
 
 # %% [markdown]
-# 它保留了第一个；第二个只剩下1。这对乘积有什么影响？和float64比较，它有52位二进制小数。
+# 第一个保留了下来；第二个只剩下1。这对乘积有什么影响？拿float64的结果来比较：float64有52位二进制小数。
 
 # %%
 exact = A.double() @ B.double()
@@ -396,16 +396,16 @@ assert error < 1e-5 < error_rounded
 f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 
 # %% [markdown]
-# 有TF32时，比较要用更宽的容差（tolerance）。如果两个结果不一致，就用float64算第三个。GPU上的卷积另有一个开关，默认允许TF32：`torch.backends.cudnn.allow_tf32`，或者PyTorch 2.9起的`torch.backends.cudnn.conv.fp32_precision`。两个只用一个：设置了新的，再读旧的就可能报错。
+# 有TF32时，比较要用更宽的容差（tolerance）。如果两个结果不一致，就用float64算出第三个结果。GPU上的卷积另有一个开关，默认允许TF32：`torch.backends.cudnn.allow_tf32`，或者PyTorch 2.9起的`torch.backends.cudnn.conv.fp32_precision`。这两个属性只用一个：设置了新的，再读旧的就可能报错。
 
 # %% [markdown]
 # ## 正确计时
 #
 # 使用GPU的调用，大多数是*异步*（asynchronous）的：把任务放进GPU的一个队列，即*流*（stream），还没做完就返回。
 #
-# > **陷阱**。调用一返回就看时钟，量到的是提出请求要多久。`d2l.Timer`不会等CUDA。
+# > **陷阱**。调用一返回就看时钟，量到的是提交任务要多久。`d2l.Timer`不会等CUDA。
 #
-# 为了不用GPU也能看到这一点，这里由一个线程来做任务。`submit`把半秒的睡眠放进队列；`result`等它结束。（线程池怎样工作，可以跳过。）计时器一创建就开始计时。它停下时，任务做完了吗？
+# 没有GPU也能看到这一点：这里让一个线程来做任务。`submit`把任务放进队列，任务就是睡眠半秒；`result`等任务结束。（线程池怎样工作，可以跳过。）计时器一创建就开始计时。计时器停下时，任务做完了吗？
 
 # %%
 with ThreadPoolExecutor(max_workers=1) as queue:
@@ -418,7 +418,7 @@ with ThreadPoolExecutor(max_workers=1) as queue:
 assert timer.times[0] < 0.5
 
 # %% [markdown]
-# 任务没有做完。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列都空了。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。
+# 任务没有做完。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。
 
 # %%
 torch.set_num_threads(1)
@@ -469,9 +469,9 @@ for place in places:
 assert all(t > 0 for curve in times.values() for t in curve)
 
 # %% [markdown]
-# 在虚线上，所有大小的矩阵都以CPU计算最大矩阵时的速度运行。（代码可以跳过。）
+# 假如所有大小的矩阵，都和CPU算最大的矩阵时一样快，时间就落在虚线上。（代码可以跳过。）
 
-# %% mystnb={"image": {"alt": "\u4e00\u6b21\u77e9\u9635\u4e58\u6cd5\u7684\u65f6\u95f4\u968fn\u53d8\u5316\u7684\u56fe\uff0cn\u4ece16\u52301024\uff0c\u5750\u6807\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u6bcf\u4e2a\u8bbe\u5907\u4e00\u6761\u66f2\u7ebf\u3002\u4e00\u6761\u865a\u7ebf\u8868\u793a\u65f6\u95f4\u4e0en\u7684\u4e09\u6b21\u65b9\u6210\u6b63\u6bd4\uff0c\u5b83\u662f\u76f4\u7ebf\uff0c\u57281024\u5904\u4e0eCPU\u7684\u66f2\u7ebf\u76f8\u4ea4\u3002\u5728\u5b58\u4e0b\u7684\u56fe\u91cc\uff0cn = 16\u65f6CPU\u7528\u4e00\u5230\u4e24\u5fae\u79d2\uff0c\u662f\u865a\u7ebf\u6240\u793a\u7684\u597d\u51e0\u500d\uff1b\u66f2\u7ebf\u523032\u4e3a\u6b62\u4e0a\u5347\u5f97\u5f88\u6162\u3002\u4ece64\u8d77\uff0c\u66f2\u7ebf\u5728\u865a\u7ebf\u9644\u8fd1\u3002"}}
+# %% mystnb={"image": {"alt": "\u4e00\u6b21\u77e9\u9635\u4e58\u6cd5\u7684\u65f6\u95f4\u968fn\u53d8\u5316\u7684\u56fe\uff0cn\u4ece16\u52301024\uff0c\u5750\u6807\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u6bcf\u4e2a\u8bbe\u5907\u4e00\u6761\u66f2\u7ebf\u3002\u53e6\u6709\u4e00\u6761\u865a\u76f4\u7ebf\uff0c\u8868\u793a\u65f6\u95f4\u4e0en\u7684\u4e09\u6b21\u65b9\u6210\u6b63\u6bd4\uff0c\u57281024\u5904\u4e0eCPU\u7684\u66f2\u7ebf\u76f8\u4ea4\u3002\u5728\u5b58\u4e0b\u7684\u56fe\u91cc\uff0cn = 16\u65f6CPU\u7528\u4e00\u5230\u4e24\u5fae\u79d2\uff0c\u662f\u865a\u7ebf\u6240\u793a\u7684\u597d\u51e0\u500d\uff1b\u66f2\u7ebf\u523032\u4e3a\u6b62\u4e0a\u5347\u5f97\u5f88\u6162\u3002\u4ece64\u8d77\uff0c\u66f2\u7ebf\u5728\u865a\u7ebf\u9644\u8fd1\u3002"}}
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
@@ -484,12 +484,12 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# 在左边，时间增长得比较慢：小矩阵的乘法，比调用本身多花不了多少时间。在右边，时间大部分花在计算上。如果你有GPU，找一找它的曲线在哪里与CPU的相交。
+# 在左边，时间增长得比较慢：小矩阵的乘法，时间比调用本身多不了多少。在右边，时间大部分花在计算上。如果你有GPU，找一找它的曲线在哪里与CPU的相交。
 
 # %% [markdown]
 # ### 同时用两个GPU
 #
-# 每个GPU有自己的队列，两个队列都由Python来填：第一个GPU还没做完，第二个就拿到了任务。全是1的矩阵，算完之后不变。
+# 每个GPU有自己的队列，两个队列都由Python来填：第一个GPU还没做完，第二个就拿到了任务。全是1的矩阵，经过下面的计算，结果不变。
 
 
 # %%
@@ -520,7 +520,7 @@ else:
 # %% [markdown]
 # ## 避免看不见的复制
 #
-# `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。下面的类数这种读取有多少次：在`with CountReads()`里，每个操作PyTorch都会调用这个类的方法，其中`item`运行的操作名叫`_local_scalar_dense`。（这个类可以跳过。）
+# `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。下面的类用来数这种读取有多少次：在`with CountReads()`里，每做一个操作，PyTorch都会调用这个类的方法；`item`运行的操作，名叫`_local_scalar_dense`。（这个类可以跳过。）
 
 
 # %%
@@ -533,7 +533,7 @@ class CountReads(TorchDispatchMode):
 
 
 # %% [markdown]
-# 下面哪些会读这个数？
+# 下面哪几行会读这个数？
 
 # %%
 x = torch.tensor(0.5).to(device)
@@ -555,13 +555,13 @@ for code in (
     print(f"{code:18}", reads.count)
 
 # %% [markdown]
-# `if`会读；单是比较不会。
+# `if`会读；单独的比较不会。
 #
-# > **陷阱**。最后四个数出来是0，但在GPU上，它们照样要等数算好：`str(x)`（`print(x)`也就一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
+# > **陷阱**。最后四行的计数是0，但在GPU上照样要等数算好：`str(x)`（所以`print(x)`也一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
 #
 # 在GPU上，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
 #
-# 训练时，最常见的读取是记录损失。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，就有一个不带计算图的张量留在设备上。
+# 训练时，最常见的读取是记录损失。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图的张量。
 
 
 # %%
@@ -581,7 +581,7 @@ def train(log):
 
 
 # %% [markdown]
-# 两种记录各读几次？第二种记录最后一次全部复制过来，那时已经数完了。
+# 两种记录各读几次？第二种记录留到最后，一次全部复制过来，那时计数已经结束。
 
 # %%
 with CountReads() as reads_item:
@@ -593,7 +593,7 @@ assert_close(losses_item, kept, rtol=1e-5, atol=0)
 reads_item.count, reads_kept.count
 
 # %% [markdown]
-# 读一百次，或者一次不读，损失都相同。在CPU上，读取不用等待。在GPU上，比较两个时间。
+# 读一百次也好，一次不读也好，损失都相同。在CPU上，读取不用等待。有GPU的话，比较这两个时间。
 
 # %% tags=["nbval-ignore-output"]
 time_item = seconds(train, torch.Tensor.item)
@@ -605,7 +605,7 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # %% [markdown]
 # ## 在这里保存，在别处加载
 #
-# 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里。`map_location`指定加载到哪里。它可以是一个函数，实参是每个张量的数据和记录的位置；下面的函数只记下位置，返回`None`，所以什么也不改变。`BytesIO`是内存里的文件。
+# 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里。`map_location`指定加载到哪里。它可以是一个函数，逐个接收每个张量的数据和记录的位置；下面的函数只记下位置，返回`None`，所以什么也不改变。`BytesIO`是内存里的文件。
 
 # %%
 torch.manual_seed(0)
@@ -622,7 +622,7 @@ assert recorded == {str(trained.out.weight.device)}
 #
 # > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
 #
-# `mock.patch`让这个文件声称来自99号GPU。（怎样做到的，可以跳过。）错误信息的其余部分建议用`map_location`。
+# `mock.patch`让这个文件里记录的位置变成99号GPU。（怎样做到的，可以跳过。）错误信息的其余部分建议使用`map_location`。
 
 # %%
 far_file = io.BytesIO()
@@ -636,7 +636,7 @@ except RuntimeError as missing:
     print(str(missing)[:35], "...")
 
 # %% [markdown]
-# 有了`map_location="cpu"`，没有这个GPU也能加载。然后`load_state_dict`把值复制到参数所在的位置。
+# 加上`map_location="cpu"`，没有这个GPU也能加载。然后`load_state_dict`把值复制到参数所在的位置。
 
 # %%
 far_file.seek(0)
@@ -657,14 +657,14 @@ state["out.weight"].device
 # - 模块原地移动，参数和缓冲区一起移动。普通属性里的张量，以及在`forward`里没写`device=`而创建的张量，不会跟着移动。在`meta`上调用一次，能找到其中一些。
 # - 先移动网络，再创建优化器。加载优化器的状态，会把其中的平均值移到参数那里。
 # - 先在CPU上生成随机数，再移动。比较时要有容差，有TF32时容差更宽。
-# - GPU的调用会提前返回。预热，等待，重复，取中位数。
+# - 使用GPU的调用会提前返回。预热，等待，重复，取中位数。
 # - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。记录留在设备上。
 # - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
 
 # %% [markdown]
 # ## 练习
 #
-# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/06_devices.ipynb)上。大多数检查给你的函数的张量在CPU上：设备要从这些张量取，不要依赖`device`。
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/06_devices.ipynb)上。大多数检查在试你的函数时，给的是CPU上的张量：用什么设备，要从这些张量得知，不要依赖`device`。
 
 # %%
 from d2l_helpers import check
@@ -675,7 +675,7 @@ from d2l_helpers import check
 # *探索，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-1)
 #
-# 写`time_sum(n, device)`，返回在一个设备上把两个含$n$个数的向量相加要多少秒，测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的加法和这样的乘法里，结果的一个数各要多少次运算（加法和乘法合在一起算）？
+# 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
 
 
 # %%
@@ -685,7 +685,7 @@ def time_sum(n, device):
     ...
 
 
-operations = {"sum": ..., "product": ...}  # 结果的一个数要多少次
+operations = {"sum": ..., "product": ...}  # 算出结果中的一个数要几次运算
 
 # %%
 check.small_and_large(time_sum, operations)
@@ -696,7 +696,7 @@ check.small_and_large(time_sum, operations)
 # *编程，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，返回一个数值列表。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。换成别的名称，两个函数都抛出错误，错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
 
 
 # %%
@@ -706,7 +706,7 @@ def set_bias(net, name, values):
 
 
 def get_bias(net, name):
-    """这个名称的偏置，是一个数值列表。"""
+    """以列表返回这个名称的偏置的数值。"""
     ...
 
 
@@ -719,7 +719,7 @@ check.parameters_across_devices(set_bias, get_bias)
 # *编程，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-3)
 #
-# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变它们。第二个矩阵由你来选，不能是单位矩阵：第一个矩阵随机时，它要使范数保持有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
 
 
 # %%
@@ -746,7 +746,7 @@ check.thousand_norms(norms_read, norms_kept, second)
 # *探索，20分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-4)
 #
-# 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。与先后算两个相比，时间是一半吗？
+# 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。和先后算两个相比，时间是不是一半？
 
 
 # %%
@@ -765,12 +765,12 @@ check.two_at_once(at_once)
 # *编程，20分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-5)
 #
-# 写`stays_behind(net)`，返回一个由名称组成的列表，名称用点连接：一个模块，以及它下面的任何模块，放在普通属性里的所有张量都要列出；从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。网络保持不变。
+# 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名称，名称用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
 
 
 # %%
 def stays_behind(net):
-    """普通属性里的张量，给出用点连接的名称。"""
+    """普通属性里的张量的名称，用点连接。"""
     # 模块 -> 由字符串组成的列表，次序不限
     ...
 
@@ -784,7 +784,7 @@ check.what_stays_behind(stays_behind)
 # *思考，10分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-6)
 #
-# 先猜`CountReads`会数到几次读取，再数一数：设`v`的形状为`(5,)`，用Python的函数写的`max(v)`，以及`v.max()`；`v[int(x)]`；设`total`是张量，`total += x`和`total += x.item()`。在GPU上，`v[v > 0]`也要等待：为什么？它会数进去吗？
+# 下面几行，先猜`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
 
 # %%
 number_of_reads = {
@@ -805,12 +805,12 @@ check.readers_in_disguise(number_of_reads)
 # *探索，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-7)
 #
-# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，用float64把剩下的值相乘，返回各元素中最大的相对误差，以未舍入的矩阵用float64算出的乘积为准。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再用`binary_places(dtype)`检验，它是使$1 + 2^{-k}$不变成1的最大的$k$。
+# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
 
 
 # %%
 def rounding_error(A, B, dtype):
-    """舍入A和B，给A @ B带来的最大相对误差。"""
+    """舍入A和B之后，A @ B的最大相对误差。"""
     # (n, k)、(k, m)和torch.dtype -> 一个数
     ...
 

@@ -57,7 +57,7 @@ use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
-# 矩阵小，相乘时CPU用一个线程就够了，而且每次相加的顺序都相同。
+# 矩阵小，CPU用一个线程来乘就够了，而且每次求和的次序都相同。
 
 # %%
 torch.set_num_threads(1)
@@ -97,7 +97,7 @@ def show_digits(images, titles, rows, columns, height):
 # %% [markdown]
 # 遮住标签，前二十个你认得出来吗？
 
-# %% mystnb={"image": {"alt": "\u4e24\u884c\u624b\u5199\u6570\u5b57\uff0c\u6bcf\u884c\u5341\u4e2a\uff0c\u7531\u5f88\u7c97\u7684\u7070\u5ea6\u50cf\u7d20\u7ec4\u6210\uff0c\u4e0a\u65b9\u5404\u6807\u7740\u6807\u7b7e\u3002\u7b2c\u4e00\u884c\u4f9d\u6b21\u662f0\u52309\uff0c\u7b2c\u4e8c\u884c\u8fd8\u662f0\u52309\uff0c\u6362\u4e86\u7b14\u8ff9\u3002\u6709\u51e0\u4e2a\u8981\u518d\u770b\u4e00\u773c\u624d\u8ba4\u5f97\u51fa\uff0c\u4f8b\u5982\u7b2c\u4e00\u884c\u76845\uff0c\u5b83\u7684\u4e0a\u534a\u90e8\u5206\u662f\u4e00\u56e2\u6df1\u8272\u3002"}}
+# %% mystnb={"image": {"alt": "\u4e24\u884c\u624b\u5199\u6570\u5b57\uff0c\u6bcf\u884c\u5341\u4e2a\uff0c\u7531\u5f88\u7c97\u7684\u7070\u5ea6\u50cf\u7d20\u7ec4\u6210\uff0c\u4e0a\u65b9\u5404\u6807\u7740\u6807\u7b7e\u3002\u7b2c\u4e00\u884c\u4f9d\u6b21\u662f0\u52309\uff0c\u7b2c\u4e8c\u884c\u8fd8\u662f0\u52309\uff0c\u6362\u4e86\u7b14\u8ff9\u3002\u6709\u51e0\u4e2a\u8981\u518d\u770b\u4e00\u773c\u624d\u8ba4\u5f97\u51fa\uff0c\u4f8b\u5982\u7b2c\u4e00\u884c\u76845\uff0c\u4e0a\u534a\u90e8\u5206\u662f\u4e00\u56e2\u6df1\u8272\u3002"}}
 show_digits(digits.images, digits.target, 2, 10, height=2)
 plt.show()
 
@@ -153,7 +153,7 @@ net = make_net().to(device)
 net
 
 # %% [markdown]
-# softmax把十个未规范化的预测变成十个概率（[第01章](01_blocks.ipynb#cell-id=classify-images)）。*交叉熵*（cross-entropy）损失等于正确类别的概率取对数，再取负；这里取训练集上所有数字的均值。`F.cross_entropy`的输入是未规范化的预测，softmax由它自己来算。一个什么都不知道的模型，给每个类别的概率约为1/10。走第一步之前，你猜损失是多少？
+# softmax把十个未规范化的预测变成十个概率（[第01章](01_blocks.ipynb#cell-id=classify-images)）。*交叉熵*（cross-entropy）损失等于正确类别的概率取对数，再取负；这里取训练集上所有数字的均值。`F.cross_entropy`的输入是未规范化的预测，softmax由它自己来算。如果模型什么都不知道，给每个类别的概率约为1/10。走第一步之前，你猜损失是多少？
 
 # %%
 net.eval()
@@ -186,7 +186,7 @@ assert_close(net(X[:1]), net(X[:20])[:1])
 # %% [markdown]
 # ## 编写训练循环
 #
-# 一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字的随机数生成器（generator），还有*历史记录*（history），也就是由各轮结果组成的列表。生成器在CPU上，所以用什么设备，顺序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
+# 一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字顺序的随机数生成器（generator），还有*历史记录*（history），也就是由各轮结果组成的列表。生成器在CPU上，所以不管用什么设备，打乱后的顺序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
 
 
 # %%
@@ -202,7 +202,7 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown]
-# 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）负责计算；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
+# 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）算出结果；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
 
 # %%
 one = new_run(seed=0)
@@ -247,7 +247,7 @@ def evaluate(net, X, y):
 
 
 # %% [markdown]
-# 每一轮在历史记录里添三个数：训练损失，以及验证集上的损失和准确率。（`*`把`evaluate`的两个结果都放进元组。）
+# 每训练一轮，就在历史记录里添三个数：训练损失，以及验证集上的损失和准确率。（`*`把`evaluate`的两个结果都放进元组。）
 
 
 # %%
@@ -257,7 +257,7 @@ def one_epoch(run):
 
 
 # %% [markdown]
-# 权重还是随机的，你猜准确率是多少？训练一轮之后呢？
+# 权重还是随机的时候，你猜准确率是多少？训练一轮之后呢？
 
 # %% tags=["nbval-ignore-output"]
 young = new_run(seed=0)
@@ -305,7 +305,7 @@ assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
 # %% [markdown]
 # ## 保存一次训练
 #
-# 训练过程中，哪些东西会变？权重；优化器的*动量*（momentum），即每个权重过去的梯度之和，越早的梯度衰减得越多；用来打乱数字的生成器；暂退法取随机数的生成器，也就是PyTorch为这个设备自带的那个；还有历史记录。PyTorch自带的生成器不属于这次训练，所以用两个函数读取和设置它们的状态。
+# 训练过程中，哪些东西会变？权重；优化器的*动量*（momentum），即每个权重过去的梯度之和，越早的梯度衰减得越多；用来打乱顺序的生成器；暂退法取随机数的生成器，也就是PyTorch为这个设备自带的那个；还有历史记录。PyTorch自带的生成器不属于这次训练，所以另写两个函数，读取和设置这些生成器的状态。
 
 
 # %%
@@ -345,7 +345,7 @@ def save_run(run, path):
 
 
 # %% [markdown]
-# 恢复则反过来：把文件装进一次新的训练。`weights_only=True`能降低文件运行代码的风险，但不能消除：不要加载陌生人的检查点。`map_location="cpu"`把张量加载到CPU：生成器要求状态在CPU上，模型和优化器则把权重和动量复制到设备上。所以训练可以换一种设备继续，只是暂退法取到的随机数会不一样。`skip`是要略过的部分，后面的实验会用到。
+# 恢复则反过来：把文件加载进一次新的训练。文件里可能藏着会运行的代码；`weights_only=True`能降低这种风险，但不能消除：不要加载陌生人的检查点。`map_location="cpu"`把张量加载到CPU：生成器要求状态在CPU上，模型和优化器则把权重和动量复制到设备上。所以训练可以换一种设备继续，只是暂退法取到的随机数会不一样。`skip`是要略过的部分，后面的实验会用到。
 
 
 # %%
@@ -364,7 +364,7 @@ def resume(run, path, skip=None):
 
 
 # %% [markdown]
-# 文件放在一个临时目录里。下面是只训练了一轮的那次训练的检查点。里面的所有类型，`weights_only=True`都接受。
+# 文件放在一个临时目录里。前面有一次训练只做了一轮，下面是它的检查点。里面的所有类型，`weights_only=True`都接受。
 
 # %%
 temporary = tempfile.TemporaryDirectory()
@@ -384,7 +384,7 @@ while len(whole.history) < 10:
     one_epoch(whole)
 
 # %% [markdown]
-# 比较两次训练，就是比较每一个参数和整个历史记录。在CPU上，两边必须相等；在GPU上，每次训练的舍入可能不同，所以要求接近。
+# 比较两次训练，就是比较每一个参数和整个历史记录。在CPU上，两边必须相等；在GPU上，每次训练的舍入可能不同，所以只要接近。
 
 
 # %%
@@ -451,7 +451,7 @@ assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown]
-# 文件里有七轮；那15个批量要重新算。新的训练换一个种子开始，所以最后凡是一致的，都来自文件。
+# 文件里有七轮；那15个批量要重新算。新的训练从另一个种子开始，所以最后凡是和没停下的训练一致的地方，都来自文件。
 
 # %%
 resumed = new_run(seed=1)
@@ -466,9 +466,9 @@ assert_same_end(whole, resumed)
 # %% [markdown]
 # ### 漏掉一部分
 #
-# > **陷阱**。脚本漏掉了一部分状态，恢复时不会报错，但接下来的训练就不一样了。
+# > **陷阱**。脚本如果漏掉一部分状态，恢复时不会报错，但接下来的训练就不一样了。
 #
-# 下面的训练，有三次各缺检查点的一部分，最后一次什么都不缺。哪些的结果会和没停下的那次相同？哪些的准确率能到90%？
+# 下面训练四次：前三次各缺检查点的一部分，最后一次什么都不缺。哪几次的结果会和没停下的那次相同？哪几次的准确率能到90%？
 
 # %%
 for part in ("optimizer", "generator", "random", "nothing"):
@@ -482,7 +482,7 @@ for part in ("optimizer", "generator", "random", "nothing"):
     print(f"left out: {part}, same end: {same}, over 90%: {good}")
 
 # %% [markdown]
-# 四次都达到90%，但只有什么都不缺的那次，结果和`whole`相同。缺了东西，从准确率看不出来，比一比才看得出来。
+# 四次都达到90%，但只有什么都不缺的那次，结果和`whole`相同。缺了东西，从准确率看不出来，两次训练比一比才看得出来。
 
 # %% [markdown]
 # ## 保留最好的权重，早停
@@ -501,7 +501,7 @@ def epochs_since_best(history):
 epochs_since_best([(0.9, 0.5, 0.8), (0.6, 0.3, 0.9), (0.4, 0.4, 0.9)])
 
 # %% [markdown]
-# 那是一轮之前。下面是完整的循环：训练、评估、保留最好的权重、保存这次训练、停止。耐心值是五轮。它会跑满100轮吗？
+# 那是一轮之前。下面是完整的循环：训练、评估、保留最好的权重、保存这次训练、停止。耐心值是五轮。训练会跑满100轮吗？
 
 # %%
 final = new_run(seed=0)
@@ -516,7 +516,7 @@ for _ in range(100):
 assert waited == 5 and len(final.history) < 100
 
 # %% [markdown]
-# 它提前停了。`best.pt`里是五轮之前的权重。
+# 没有，训练提前停了。`best.pt`里是五轮之前的权重。
 
 # %% [markdown]
 # ## 加载模型来使用
@@ -531,7 +531,7 @@ ready.load_state_dict(weights)
 ready.eval().training
 
 # %% [markdown]
-# 暂退法关掉了。如果这就是最好的权重，它的验证损失应该是历史记录里最低的。
+# 暂退法关掉了。如果这就是最好的权重，验证损失应该是历史记录里最低的。
 
 # %%
 best_loss, _ = evaluate(ready, X_valid, y_valid)
@@ -548,7 +548,7 @@ assert test_accuracy > 0.94
 f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 
 # %% [markdown]
-# 下面是最先读错的几个数字，最多七个，上方标着标签和模型读成的数字。换作你，能读对吗？
+# 下面是最先读错的几个数字，最多七个，每个上方标着标签，以及模型读成了什么。换作你，能读对吗？
 
 # %% mystnb={"image": {"alt": "\u6a21\u578b\u8bfb\u9519\u7684\u4e03\u4e2a\u6d4b\u8bd5\u96c6\u6570\u5b57\uff0c\u7531\u5f88\u7c97\u7684\u7070\u5ea6\u50cf\u7d20\u7ec4\u6210\uff1a\u4e00\u4e2a8\u8bfb\u62105\uff0c\u4e00\u4e2a3\u8bfb\u62102\uff0c\u4e00\u4e2a3\u8bfb\u62107\uff0c\u4e00\u4e2a1\u8bfb\u62108\uff0c\u4e00\u4e2a8\u8bfb\u62103\uff0c\u8fd8\u6709\u4e24\u4e2a5\u8bfb\u62109\u3002"}}
 with torch.inference_mode():
@@ -561,7 +561,7 @@ plt.show()
 # %% [markdown]
 # ## 测量时间
 #
-# 在这里，一轮要多久？第一轮用来预热（warm up），取后面五轮的中位数。`train_epoch`最后要读一个数，会等GPU做完。
+# 在这台机器上，一轮要多久？第一轮用来预热（warm up），取后面五轮的中位数。`train_epoch`最后要读一个数，会等GPU做完。
 
 
 # %%
@@ -577,7 +577,7 @@ def milliseconds(num_hiddens, batch_size=50):
 
 
 # %% [markdown]
-# 最后一个模型的权重是第一个的16倍，每个权重参与乘法的次数不变。一轮的时间也会是16倍吗？
+# 最后一个模型的权重个数是第一个的16倍，每个权重参与乘法的次数不变。一轮的时间也会是16倍吗？
 
 # %% tags=["nbval-ignore-output"]
 for num_hiddens in (128, 512, 2048):
@@ -587,7 +587,7 @@ for num_hiddens in (128, 512, 2048):
     print(f"{num_hiddens:4} hidden, {weights:7,} weights: {ms:.1f} ms")
 
 # %% [markdown]
-# 在制作本页的机器上，时间只是原来的几倍，不是16倍。看看你的机器上增长了多少。时间和模型增长得一样快，说明设备在忙着计算，换更快的设备有用。时间几乎不增长，说明大部分时间花在调用上：操作再小，Python和PyTorch也要为它做准备。批量大一些，同样的乘法只要更少的调用。小模型的时间会剩下多少？
+# 在制作本页的机器上，时间只是原来的几倍，不是16倍。看看你的机器上增长了多少。时间和模型增长得一样快，说明设备在忙着计算，换更快的设备有用。时间几乎不增长，说明大部分时间花在调用上：操作再小，Python和PyTorch也要为它做准备。批量大一些，做同样多的乘法，调用次数更少。这样一来，小模型的时间会剩下多少？
 
 # %% tags=["nbval-ignore-output"]
 for batch_size in (50, 200, 1200):
@@ -624,7 +624,7 @@ from d2l_helpers import check
 # *探索，30分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-1)
 #
-# 早停不看损失，改看验证准确率。有些轮的准确率相等：这时损失较低的一轮算更好。把这条规则写成历史记录的函数。它返回保留哪一轮的权重，以及训练在哪一轮之后停止。从头看起，某一轮如果比到那时为止最好的一轮晚`patience`轮，训练就在这一轮之后停止。如果没有这样的一轮，就在最后一轮之后停止。然后做一张表：种子取0到4，耐心值取5，列出每条规则在哪一轮停止，以及保留的权重的验证损失。为什么看损失时不必规定相等怎么办？为什么不用测试集？
+# 早停不看损失，改看验证准确率。有些轮的准确率相等：这时损失较低的一轮算更好。把这条规则写成函数：输入历史记录，返回保留哪一轮的权重，以及训练在哪一轮之后停止。从第一轮看起，一旦某一轮比到那时为止最好的一轮晚了`patience`轮，训练就在这一轮之后停止。如果没有这样的一轮，就在最后一轮之后停止。然后做一张表：种子取0到4，耐心值取5，列出两条规则各在哪一轮停止，以及各自保留的权重的验证损失。看损失的规则，为什么不必规定相等时怎么办？为什么不用测试集？
 
 
 # %%
@@ -643,7 +643,7 @@ check.another_rule_for_stopping(stop_by_accuracy)
 # *探索，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-2)
 #
-# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。`best.pt`里还要有检查点的哪些条目，五轮之后的权重才和原来那次训练的完全相同？对每个条目先猜，填True或False。
+# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？逐个条目猜一猜，填True或False。
 
 
 # %%
@@ -664,7 +664,7 @@ check.resume_from_the_best(start_from, needed)
 # *编程，25分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
-# 用`torch.optim.lr_scheduler.StepLR`，每三轮把学习率减半。`add_schedule`给`new_run`产生的训练加上调度器（scheduler）`run.scheduler`；每一轮的最后是`run.scheduler.step()`。另外两个函数就是这种训练的`save_run`和`resume`。在第8轮中停下，再恢复，与一次带调度器、没有停下的训练比较：10轮之后`assert_same_end`通过，就算完成。然后从检查点里去掉调度器，别的都不去掉。如果恢复后的训练在第10轮之后还接着做，第8轮到第11轮各用多大的学习率？
+# 用`torch.optim.lr_scheduler.StepLR`，每三轮把学习率减半。`add_schedule`给`new_run`产生的训练加上调度器（scheduler）`run.scheduler`；每一轮的最后调用`run.scheduler.step()`。另外两个函数的作用和`save_run`、`resume`一样，只是用于这种训练。在第8轮中停下，再恢复，然后与一次带调度器、没有停下的训练比较：10轮之后`assert_same_end`通过，就算完成。然后从检查点里只去掉调度器，别的都保留。如果恢复后的训练在第10轮之后还接着做，第8轮到第11轮各用多大的学习率？
 
 
 # %%
@@ -679,11 +679,11 @@ def save_with_schedule(run, path):
 
 
 def resume_with_schedule(run, path):
-    """把检查点加载进一次新的训练，它已经有一个新的调度器。"""
+    """把检查点加载进一次新的训练，其中已经有新的调度器。"""
     ...
 
 
-rates = {8: ..., 9: ..., 10: ..., 11: ...}  # 检查点里没有调度器的状态
+rates = {8: ..., 9: ..., 10: ..., 11: ...}  # 检查点里没有调度器时
 
 # %%
 check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
@@ -694,7 +694,7 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # *编程，50分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
-# 在一轮里，每十个批量之后写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一个条目`run.begun`：它是一个字典，在两轮之间是空的；恢复一轮要用的东西都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查会为它自己的训练设置好。`train_epoch_inside`把`run.begun`里的那一轮做完；里面没有，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每一轮之后，结果进了历史记录，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
+# 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半，恢复时要用的东西，都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
 
 
 # %%
@@ -710,7 +710,7 @@ def save_inside(run, path):
 
 
 def resume_inside(run, path):
-    """把检查点加载进一次新的训练，它的`begun`是空的。"""
+    """把检查点加载进一次新的训练，其中的`begun`是空的。"""
     ...
 
 
@@ -723,7 +723,7 @@ check.lose_less(train_epoch_inside, save_inside, resume_inside)
 # *编程，15分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-5)
 #
-# 用笔记本的停止按钮中断一次很长的训练；按下它会引发`KeyboardInterrupt`。把循环写成这样：这时打印最后一个检查点是第几轮，然后结束，不显示回溯信息（traceback）。不管有没有中断，都返回这个轮数；还没有检查点时返回0。按钮随时可能按下，正在写检查点时也一样；这次训练也可能是从`path`恢复来的。其他错误照样抛出。
+# 用笔记本的停止按钮中断一次很长的训练；按下按钮，会引发`KeyboardInterrupt`。写好循环，让它在这时打印最后一个检查点是第几轮，然后结束，不显示回溯信息（traceback）。不管有没有中断，都返回这个轮数；还没有检查点时返回0。按钮随时可能按下，包括正在写检查点的时候；这次训练也可能是从`path`恢复来的。其他错误照样抛出。
 
 
 # %%
@@ -742,7 +742,7 @@ check.stop_button(train_until_stopped)
 # *编程，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-6)
 #
-# 计算形状为(10, 10)的矩阵，它的元素$(i, j)$是数字$i$读成$j$的个数。哪一对最常混淆？`most_confused`以`(i, j)`的形式返回这一对，其中$i < j$，$i$读成$j$和$j$读成$i$合在一起数。用验证集和`ready`试这两个函数。所有元素之和必须是多少？对角线之和说明什么？设有297个数字，其中290个读对，写出这两个数。
+# 计算形状为(10, 10)的矩阵，其中元素$(i, j)$是数字$i$读成$j$的次数。哪一对最常混淆？`most_confused`以`(i, j)`的形式返回这一对，其中$i < j$，$i$读成$j$和$j$读成$i$合在一起数。用验证集和`ready`试这两个函数。所有元素之和必须是多少？对角线之和说明什么？设有297个数字，其中290个读对，写出这两个和。
 
 
 # %%
@@ -769,7 +769,7 @@ check.who_confuses_whom(confusion, most_confused, sums)
 # *探索，25分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-7)
 #
-# 这些数字由13个人写成（`digits.DESCR`），随机排列把他们的笔迹混在了一起。做一种新的划分：文件里最后300个数字作测试集，只把其余的按一个种子随机排列。种子取0到4，比较两种划分的测试准确率。混合划分和新笔迹，哪个更低？面对一个新的书写者，你会承诺哪一个？
+# 这些数字由13个人写成（`digits.DESCR`），随机排列把他们的笔迹混在了一起。做一种新的划分：文件里最后300个数字作测试集，只有其余的数字才按种子随机排列。种子取0到4，比较两种划分的测试准确率。混合划分和新笔迹，哪个更低？对一个新的书写者，你会承诺哪一个准确率？
 
 
 # %%
@@ -790,7 +790,7 @@ check.new_hands(split_new_hands, lower)
 # *编程，25分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-8)
 #
-# 把`MLP`换成`d2l_helpers`里的`MyLinear(64, 128)`（[第03章](03_custom_layers.ipynb)）和`nn.Linear(128, 10)`，不用暂退法，看看第一步之前的损失。它为什么离$\log 10$那么远？用`apply`（[第02章](02_parameters.ipynb)）来修正：种子取0到4，如果每次损失与$\log 10$相差都在0.1以内，并且模型仍然能学习，就算完成。然后把最后一层也换成`MyLinear`。怎样的未规范化的预测，这个模型永远给不出？假设它的某个输出对所有数字都是0：这个输出的权重得到什么梯度？代价是什么？
+# 把`MLP`换成`d2l_helpers`里的`MyLinear(64, 128)`（[第03章](03_custom_layers.ipynb)）和`nn.Linear(128, 10)`，不用暂退法，看看第一步之前的损失。它为什么离$\log 10$那么远？用`apply`（[第02章](02_parameters.ipynb)）来修正：种子取0到4，如果每次损失与$\log 10$相差都在0.1以内，并且模型仍然能学习，就算完成。然后把最后一层也换成`MyLinear`。这个模型永远给不出怎样的未规范化的预测？假设它有一个输出，对所有数字都是0：这个输出的权重得到什么梯度？代价是什么？
 
 
 # %%
@@ -813,7 +813,7 @@ check.layers_of_your_own(init_small, mylinear_last)
 # *编程，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-9)
 #
-# 用同一个种子产生两次训练，轮流来，每次各训练一轮。它们的结果不同。两次训练共用了哪个生成器？用`get_random_state`和`set_random_state`来修正：写一个函数，为每个种子产生一次训练，轮流训练，让每次训练的结果都像单独训练一样。种子取0和0，`assert_same_end`通过，就算完成。种子也可以不同。
+# 用同一个种子产生两次训练，让两者轮流，一回训练一轮。最后，两者的结果不同。两次训练共用了哪个生成器？用`get_random_state`和`set_random_state`来修正：写一个函数，为每个种子产生一次训练，轮流训练，让每次训练的结果都像单独训练一样。种子取0和0，`assert_same_end`通过，就算完成。种子也可以不同。
 
 
 # %%
@@ -832,6 +832,6 @@ check.two_runs_at_once(in_turns, shared)
 # %% [markdown]
 # ## 接下来读什么
 #
-# 这是最后一章。现在你会用块和自定义层搭建模型，选择参数从哪里开始、哪些参数要训练，追踪梯度，并在CPU或GPU上训练、保存和恢复模型。想试一试，就拿自己的数据，写一个带自定义层的模型，检查这一层，训练到一半停下，再恢复。结果应该像没停过一样。
+# 这是最后一章。现在你会用块和自定义层搭建模型，选择参数的初始值，选择训练哪些参数，追踪梯度，并在CPU或GPU上训练、保存和恢复模型。想试一试，就拿自己的数据，写一个带自定义层的模型，检查这一层，训练到一半停下，再恢复。结果应该像没停过一样。
 #
 # [首页](index.md)列出了所有章。
