@@ -29,7 +29,7 @@
 #
 # **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
 #
-# **需要先读**用PyTorch张量，并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先会**用PyTorch的张量，并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown]
 # 第一个单元格导入本章要用的东西，并选好设备。随机数先在CPU上生成，再移到设备上：即使随机种子相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
@@ -53,7 +53,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 层、块和模型是同一种东西
 #
-# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。对张量，`to`返回设备上的张量；对模块，`to`原地移动它。输出会是什么形状？
+# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地移动模块自己。输出会是什么形状？
 
 # %%
 torch.manual_seed(0)
@@ -75,12 +75,12 @@ for module in (net[0], net):
     )
 
 # %% [markdown]
-# 一个*层*（layer）、由层组成的*块*、整个*模型*，都是模块，也就是有参数、有子模块、有前向传播（forward computation）的对象。所以块里还可以放块。
+# *层*（layer）、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播（forward computation）的对象。所以块里还可以放块。
 
 # %% [markdown]
 # ## 编写模块
 #
-# 你要写两个方法：`__init__`创建各个部件，`forward`用它们计算。`super().__init__()`写在最前面：它创建注册表（registry），部件都登记在里面。下面这个*多层感知机*（multilayer perceptron，MLP）就是上面的网络，其中`F.relu`是函数形式的ReLU。
+# 你要写两个方法：`__init__`创建各个部件，`forward`用这些部件计算。`super().__init__()`写在最前面：它创建注册表（registry），部件都记在里面。下面这个*多层感知机*（multilayer perceptron，MLP）就是上面的网络，其中`F.relu`是函数形式的ReLU。
 
 
 # %%
@@ -103,7 +103,7 @@ mlp = MLP().to(device)
 mlp
 
 # %% [markdown]
-# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，其中就有模块的参数。本教程为书中的类各写了一个参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
+# 模块的*状态字典*（state dict）由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -134,7 +134,7 @@ NoInitMLP()
 # %% [markdown]
 # ### 调用模块，而不是它的`forward`
 #
-# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子数自己运行了几次。同样的计算做了两遍，钩子会数到几？
+# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算做两遍，钩子会数到几？
 
 # %%
 calls = 0
@@ -166,7 +166,7 @@ ran
 # %% [markdown]
 # ## 顺序块：把模块串起来
 #
-# `nn.Sequential`把前一个模块的输出交给后一个模块作输入。自己写一个，只要九行。`add_module`用给定的名字注册模块；`_modules`就是注册表，它是一个保持次序的字典。（书的中文版在5.1.2直接写入`_modules`；`add_module`还会拒绝不是模块的东西。）
+# `nn.Sequential`把前一个模块的输出交给后一个模块作输入。自己写一个，只要九行。`add_module`用给定的名字注册模块；`_modules`就是注册表，一个保持次序的字典。（书的中文版第5.1.2节直接写入`_modules`；`add_module`还会拒绝不是模块的东西。）
 
 
 # %%
@@ -203,7 +203,7 @@ list(theirs.state_dict())
 # %% [markdown]
 # ### 给块起名字
 #
-# `hidden.weight`这个名字比`0.weight`说得更清楚。参考实现的类和`nn.Sequential`一样，也接受`OrderedDict`，由名字对应到块。后来加入的块最后运行。
+# `hidden.weight`这个名字比`0.weight`说得更清楚。参考实现和`nn.Sequential`一样，也接受由名字对应到块的`OrderedDict`。后来加入的块最后运行。
 
 # %%
 named = d2l_helpers.MySequential(
@@ -213,7 +213,7 @@ named.add_module("out", nn.Linear(256, 10))
 named
 
 # %% [markdown]
-# 它和列表一样，可以索引，也可以切片。切片还是一个顺序块，里面是原来那些块，名字也是原来的。
+# 它和列表一样，可以索引，也可以切片。切片还是顺序块，块是原来的块，名字是原来的名字。
 
 # %%
 print(len(named), "blocks, the last one is", named[-1])
@@ -222,7 +222,7 @@ list(named[1:].state_dict())
 # %% [markdown]
 # ### 重复使用一个块
 #
-# > **陷阱**。要遍历各个块，`children()`看起来是最自然的办法，书的英文版在6.1.2就是这样做的。可是同一个模块，即使注册了几次，它也只给出一次。
+# > **陷阱**。要遍历各个块，`children()`看起来是最自然的办法，书的英文版第6.1.2节就是这样做的。可是一个模块不管注册了几次，`children()`只给出一次。
 #
 # 下面的顺序块把同一个线性层用三次，中间隔着ReLU。如果`forward`遍历的是`children()`，五个块里会运行几个？
 
@@ -252,7 +252,7 @@ assert_close(MySequential(*blocks)(X), expected)
 # %% [markdown]
 # ## 在前向传播里写代码
 #
-# `forward`是一个Python方法，Python能做的它都能做。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到足够小，最后对整个批量返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
+# `forward`是一个Python方法，Python能做的它都能做。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到数值足够小，最后对整个批量只返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
 
 
 # %%
@@ -273,7 +273,7 @@ class FixedHiddenMLP(nn.Module):
 
 
 # %% [markdown]
-# 绝对值之和不超过1时，循环结束，所以输出在-1和1之间。要循环几次，由数据决定（练习1.7会数出来）。
+# 绝对值之和不超过1时，循环结束，所以输出在-1和1之间。要循环几次，由数据决定（练习1.7会数一数）。
 
 # %%
 torch.manual_seed(0)
@@ -290,9 +290,9 @@ print("parameters:", [name for name, _ in fixed.named_parameters()])
 print("state dict:", list(fixed.state_dict()))
 
 # %% [markdown]
-# > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（5.1.3，英文版6.1.3）。
+# > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（第5.1.3节，英文版6.1.3）。
 #
-# 下一个类照书中的写法，`forward`直接用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
+# 下一个类照书中的写法，`forward`借用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
 
 
 # %%
@@ -312,14 +312,14 @@ assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
 # %% [markdown]
-# `double`把模块的数据类型从`float32`改成`float64`，这个常数也没有跟着改。`forward`的哪一行会出错？
+# `double`把模块的数据类型从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
 
 # %% tags=["raises-exception"]
 plain_copy.double()
 plain_copy(X.cpu().double())
 
 # %% [markdown]
-# 出错的是第一行：它要乘`rand_weight`，而`rand_weight`还是`float32`。缓冲区会和其他张量一起加载，一起改变类型。哪些张量会训练、会保存、会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
+# 出错的是第一行：它要乘`rand_weight`，而`rand_weight`还是`float32`。缓冲区会和其他张量一起加载、一起改变类型。哪些张量会训练，哪些会保存，哪些会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
 
 # %%
 fixed_copy = FixedHiddenMLP().to(device)
@@ -356,13 +356,13 @@ layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
 layers
 
 # %% [markdown]
-# 最后两层接不上，一个输出10个数，一个要3个输入。但这不算错：列表没有前向传播。
+# 最后两层接不上：前一层输出10个数，后一层要3个输入。但这不算错：列表没有前向传播。
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
 
 # %% [markdown]
-# 这些模块放在一个类里，就由这个类的`forward`来使用。下面的类根据各层的大小，搭建任意深度的网络：`pairwise`给出相邻的两个数，即(20, 64)、(64, 32)和(32, 10)。
+# 把列表放进一个类，里面的模块就由这个类的`forward`来用。下面的类根据各层的大小，搭建任意深度的网络：`pairwise`给出每两个相邻的数，即(20, 64)、(64, 32)和(32, 10)。
 
 
 # %%
@@ -383,7 +383,7 @@ list_mlp = ListMLP([20, 64, 32, 10]).to(device)
 list_mlp(X).shape, len(list(list_mlp.parameters()))
 
 # %% [markdown]
-# `nn.ModuleDict`按名字保存模块，例如由实参决定选哪一个。它也没有前向传播。
+# `nn.ModuleDict`按名字保存模块，例如用来由实参选出一个。它也没有前向传播。
 
 # %%
 activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
@@ -443,7 +443,7 @@ for name, child in nest.named_children():
     print(name, type(child).__name__, grandchildren)
 
 # %% [markdown]
-# 图中画出了整棵树，一直到叶节点。方框里的数是参数个数，沿它的连线能到的所有模块也算在内。有一层的偏置叫`0.net.2.bias`，找出通向这一层的路径。
+# 图中画出了整棵树，一直到叶节点。方框里写的是参数个数，包括模块自己的，也包括沿连线能到的所有模块的。有一层的偏置叫`0.net.2.bias`，找出通向这一层的路径。
 
 # %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fSequential\uff0c\u67094,712\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e09\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fLinear\uff0c\u6709340\u4e2a\uff1b2\u662fFixedHiddenMLP\uff0c\u6709420\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u3001ReLU\u7ec4\u6210\u7684Sequential\uff0clinear\u6709528\u4e2a\u53c2\u6570\u3002FixedHiddenMLP\u53ea\u6709\u4e00\u4e2a\u5b50\u6a21\u5757linear\uff0c\u5b83\u7684420\u4e2a\u53c2\u6570\u5168\u5728\u91cc\u9762\u3002"}}
 draw_modules(nest)
@@ -455,7 +455,7 @@ plt.show()
 # %% [markdown]
 # ## 给图像分类
 #
-# 图像是28×28像素，类别有十个。模型里，`nn.Flatten`把一张图像变成一行784个数，由三个线性层组成的块再把这一行变成十个得分，也就是*未规范化的预测*（logit）。
+# 图像是28×28像素，类别有十个。在模型里，`nn.Flatten`把一张图像变成一行784个数，由三个线性层组成的块再把这一行变成十个得分，也就是*未规范化的预测*（logit）。
 
 # %%
 torch.manual_seed(0)
@@ -480,7 +480,7 @@ assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
 probabilities.argmax(dim=1).item()
 
 # %% [markdown]
-# 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$。但是舍入可能让它变成0：
+# 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$。但是舍入可能让概率变成0：
 
 # %%
 torch.tensor([0.0, 200.0]).softmax(dim=0)
@@ -505,7 +505,7 @@ for layer in small:
 # %% [markdown]
 # ## 边运行边搭建网络
 #
-# 每来一个批量，`forward`就重新运行一遍，每次都可以搭建不同的网络。下面的网络看自己的数据来选择分支。分支重复几次、用哪个激活函数，由调用者决定。
+# 每来一个批量，`forward`就重新运行一遍，每次都可以搭建不同的网络。下面的网络根据数据选择分支。分支重复几次、用哪个激活函数，由调用者决定。
 
 
 # %%
@@ -524,7 +524,7 @@ class DynamicMLP(nn.Module):
 
 
 # %% [markdown]
-# 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层（没有子模块的模块）。它是怎样做到的，可以先跳过。
+# 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层（没有子模块的模块）。函数怎样做到这一点，可以先跳过。
 
 
 # %%
@@ -552,7 +552,7 @@ print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
-# 一个类，两个网络。代码运行时，PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它。根据批量的数值做判断的Python `if`，放不进静态图。两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
+# 一个类，两个网络。代码运行时，PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它。Python的`if`如果根据批量的数值来判断，就放不进静态图。两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
 
 # %% [markdown]
 # ## 小结
@@ -560,8 +560,8 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # - 层、块和模型都是模块：有参数，有子模块，有前向传播。`__init__`和`forward`由你来写，其余的由自动微分完成。
 # - 把模块赋给属性，就注册了它。`parameters`、`state_dict`、`to`和打印都依靠注册表。
 # - `net(X)`运行`net`的钩子和`forward`；`net.forward(X)`跳过`net`的钩子，但会运行它所调用的模块的钩子。
-# - `nn.Sequential`是顺序块，有前向传播；`nn.ModuleList`和`nn.ModuleDict`只保存模块。模块放在普通列表里，就看不见了。
-# - 重复的块，`children()`只给出一次。注册表里则每次都有。
+# - `nn.Sequential`是顺序块，有前向传播；`nn.ModuleList`和`nn.ModuleDict`只保存模块。普通列表里的模块，PyTorch看不见。
+# - 重复的块，`children()`只给出一次，注册表里则每次都有。
 # - 常数张量要放进缓冲区：会保存，会移动，不训练。
 # - `forward`就是Python代码：分支和循环可以由数据决定。
 
@@ -579,7 +579,7 @@ from d2l_helpers import check
 # *编程，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-1)
 #
-# 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下以下几项中哪些会失效，也就是不再和`MySequential`一样：输出、`parameters()`、`state_dict()`、`double()`、打印。然后修复它：`forward`仍然遍历普通列表，五项都恢复得和`MySequential`一样，名字也相同，同一个块用两次时也是如此。
+# 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下你的预测：输出、`parameters()`、`state_dict()`、`double()`、打印这五项里，哪些会失效，也就是不再和`MySequential`一样？然后修复这个类：`forward`仍然遍历普通列表，但五项又都和`MySequential`一样，名字也相同；同一个块用两次时也要这样。
 
 # %%
 breaks = {
@@ -612,7 +612,7 @@ check.chain_over_a_list(ListSequential, breaks)
 # *编程，10分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-2)
 #
-# 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络的输入要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$，另有三个网络可作第二个网络，预测`Parallel`和其中哪些能正常运行。
+# 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络对输入的要求，要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$。第二个网络有三种选择：预测选哪些时`Parallel`能正常运行。
 
 
 # %%
@@ -643,7 +643,7 @@ check.two_nets_side_by_side(Parallel, works)
 # *编程，15分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-3)
 #
-# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都单独调用一次`make_block()`得到，块与块之间不共享任何参数。验证它们确实不共享。如果函数接受的是一个块，而不是制造块的函数，会有什么变化？考虑由三个`nn.Linear(4, 4)`组成的顺序块，分三种情况预测：三次调用各得一个；三个位置放同一个块；放同一个块的三份深拷贝。`parameters()`给出几个张量？三个位置在一开始有几个不同的权重矩阵？
+# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
 
 
 # %%
@@ -668,7 +668,7 @@ check.factory(repeat, starts)
 # *编程，15分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-4)
 #
-# 编写一个`MLP`，它的实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
+# 编写一个`MLP`，实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
 
 
 # %%
@@ -700,10 +700,10 @@ check.activation_by_name(ActivationMLP, must_register)
 # *思考，15分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-5)
 #
-# 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状。再用`draw_modules`和`state_dict`核对。
+# 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状，再用`draw_modules`和`state_dict`核对。
 
 # %%
-shapes = {...: ...}  # 如果是`chain`，就写"0.weight": (256, 20)等
+shapes = {...: ...}  # 例如，`chain`的要写"0.weight": (256, 20)等
 
 # %%
 check.read_a_tree(shapes)
@@ -714,12 +714,12 @@ check.read_a_tree(shapes)
 # *编程，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。在`net`中每个没有子模块的模块上，把同一个函数注册为前向钩子（forward hook），然后运行`net(X)`。这样的层每运行一次，就得到一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有这些对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。对本章的`classifier`和`image`，它说明了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 
 # %%
 def measure(net, X):
-    """输入`X`，运行`net`：每一层返回值的形状和大小。"""
+    """用输入`X`运行`net`：每一层输出的形状和大小。"""
     # 由成对的值组成的列表，例如[((1, 784), 0.5), ((1, 512), 0.24)]
     ...
 
@@ -733,7 +733,7 @@ check.hook_that_measures(measure)
 # *探索，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-7)
 #
-# 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？设输入很大，ReLU让其中一部分值通过：预测把输入乘以2或乘以1024时，次数各增加多少。再设ReLU返回的全是0，预测乘以1024时增加多少。
+# 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？先预测：输入很大，ReLU让一部分值通过时，把输入乘以2，次数增加多少？乘以1024呢？如果ReLU返回的全是0，乘以1024又增加多少？
 
 
 # %%
@@ -753,4 +753,4 @@ check.count_the_rounds(CountingMLP, added)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [参数管理：访问、初始化和共享](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再往下一级，讲自己带有参数的层。如果想先看网络怎样学习，就读[读写文件：保存和加载张量与模型](04_file_io.ipynb)，再读[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。所有章都以这一章为基础；[首页](index.md)上有一张路线图。
+# [参数管理：访问、初始化和共享](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再深入一级，讲自己带参数的层。如果想先看网络怎样学习，就先读[读写文件：保存和加载张量与模型](04_file_io.ipynb)，再读[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。每一章都以这一章为基础；[首页](index.md)上有一张路线图。

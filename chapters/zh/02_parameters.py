@@ -17,14 +17,14 @@
 # %% [markdown]
 # # 参数管理：访问、初始化和共享
 #
-# 网络学到的东西就在参数（parameter）里。想查看参数、选定初始值、把一个参数用在两处，或者让它固定不变，都要先能访问到它，写入时还不能误导自动微分（autograd）。
+# 网络学到的东西就在参数（parameter）里。想查看参数、选定初始值、把一个参数用在两处，或者让一个参数固定不变，都要先能访问到参数；写入时，还不能误导自动微分（autograd）。
 #
 # **你将学会**
 #
 # - 按索引和按名字访问一个参数、它的值和它的梯度；
 # - 统计参数的个数和占用的字节数；
 # - 初始化网络，需要时用你自己的分布；
-# - 写入数值，而不让梯度出错；
+# - 写入数值，又不让梯度出错；
 # - 共享一个层，冻结一个层，把宽度留给第一个批量决定。
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)，第5.3节[延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；6.4，[Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)）。
@@ -53,7 +53,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 参数访问：看一个层
 #
-# 本章大部分内容用同一个小网络，由一个函数来新建。输入两个样本（sample），每个有四个特征（feature）。输出是什么形状（shape）？
+# 本章大部分内容用同一个小网络，需要时由函数新建。输入两个样本（sample），每个有四个特征（feature）。输出是什么形状（shape）？
 
 
 # %%
@@ -76,7 +76,7 @@ last = net[2].state_dict()
 # %% [markdown]
 # $(1, 8)$：输出的个数在前。所有的值都是单精度，即`float32`。
 #
-# 参数是`nn.Parameter`类的张量（tensor）。自动微分会跟踪它：它带有`requires_grad=True`。`detach`给出一个值相同、自动微分不跟踪的张量。
+# 参数是`nn.Parameter`类的张量（tensor）。自动微分会跟踪它：它带有`requires_grad=True`。`detach`给出的张量值相同，但自动微分不跟踪。
 
 # %%
 bias = net[2].bias
@@ -99,7 +99,7 @@ net[2].bias.grad.tolist()
 # %% [markdown]
 # ## 一次访问所有参数
 #
-# `named_parameters`给出一对对的名字和参数，对一个层可以用，对整个网络也可以用。输出的第一行是第一层的。整个网络会给出哪些名字？
+# `named_parameters`成对给出名字和参数，一个层可以用，整个网络也可以用。输出的第一行是第一层的。整个网络会给出哪些名字？
 
 # %%
 print([(name, tuple(p.shape)) for name, p in net[0].named_parameters()])
@@ -109,7 +109,7 @@ for name, p in net.named_parameters():
 # %% [markdown]
 # 名字以层的位置开头。没有哪个名字以`1.`开头，因为ReLU没有参数。
 #
-# 给出名字，`get_parameter`就返回参数本身。状态字典里也有同名的一项。这一项是副本吗？`data_ptr`是值所在的内存地址，比一比就知道。
+# 给出名字，`get_parameter`就返回参数本身。状态字典里也有同名的一项。这一项是副本吗？比一比`data_ptr`，即值所在的内存地址，就知道了。
 
 # %%
 assert net.get_parameter("2.bias") is net[2].bias
@@ -120,7 +120,7 @@ print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 # %% [markdown]
 # 不是副本：它是同一块内存上的另一个张量，自动微分不跟踪它。
 #
-# > **陷阱**。状态字典不是快照。如果你把它留下来，当作修改*之前*的状态，它也会跟着变。要留就留一份深拷贝（deep copy），本章后面就是这样做的；[第04章](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)比较了两者。
+# > **陷阱**。状态字典不是快照。如果留下它，当作修改*之前*的状态，它也会跟着变。要留就留深拷贝（deep copy），本章后面就是这样做的；[第04章](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)比较了两者。
 
 # %% [markdown]
 # ### 统计参数个数和字节数
@@ -140,7 +140,7 @@ count(net)
 # %% [markdown]
 # 第一层$4 \cdot 8 + 8$个，最后一层$8 + 1$个，一共49个，每个占4字节。缓冲区（buffer）不是参数，不计在内（练习2.5）。
 #
-# 换一种数据类型（data type），这两个总数里只有字节数会变。一个`bfloat16`数占2字节。
+# 换一种数据类型（data type），两个总数里只有字节数会变。一个`bfloat16`数占2字节。
 
 # %%
 for dtype in (torch.float64, torch.float32, torch.bfloat16):
@@ -149,7 +149,7 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 # %% [markdown]
 # ## 嵌套网络里的参数访问
 #
-# 下面把本教程自带的`MLP`创建四次，取名`block0`到`block3`；四个串在一起，又作为一个块（block）放进另一个网络。找到`block1`的隐藏层（hidden layer）。怎样访问它的偏置？
+# 下面创建四个本教程自带的`MLP`，取名`block0`到`block3`；四个串起来，作为一个块（block）放进另一个网络。找到`block1`的隐藏层（hidden layer）。怎样访问它的偏置？
 
 # %%
 blocks = nn.Sequential(
@@ -169,7 +169,7 @@ assert found is deep.get_parameter("0.block1.hidden.bias")
 # %% [markdown]
 # ## 参数初始化：选择起点
 #
-# `apply`把网络里的模块（module）逐个交给一个函数。次序是怎样的？
+# `apply`把网络里的模块（module）逐个交给一个函数。按什么次序？
 
 # %%
 visited = []
@@ -177,9 +177,9 @@ net.apply(lambda module: visited.append(type(module).__name__))
 visited
 
 # %% [markdown]
-# 先是子模块，然后才是包含它们的模块。所有模块都会交给这个函数，所以它得自己挑选。下面的函数把线性层（linear layer）的偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
+# 先是子模块，然后才是包含它们的模块。所有模块都会交给这个函数，所以函数要自己挑选。下面的函数只处理线性层（linear layer）：偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
 #
-# `std`是标准差（standard deviation）。讲这段代码的文字，有的写方差（variance）是0.01，或者写$N(0, 0.01)$：真是这样，就会有大约三分之一的权重绝对值大于0.1。实际有几个？
+# `std`是标准差（standard deviation）。有些讲解这段代码的文章写“方差（variance）是0.01”，或者写$N(0, 0.01)$：真是这样，就会有大约三分之一的权重，绝对值大于0.1。实际有几个？
 
 
 # %%
@@ -197,7 +197,7 @@ assert not small[0].bias.any()
 # %% [markdown]
 # 一个也没有。方差是$0.01^2$，也就是0.0001。
 #
-# 用常数作起点好吗？第一个`assert_close`把梯度的每一行与第一行比较。第二个在训练一步之后，对权重作同样的比较。
+# 用常数作起点好吗？第一个`assert_close`把梯度的每一行与第一行比较；第二个在训练一步之后，对权重也这样比较。
 
 
 # %%
@@ -216,9 +216,9 @@ torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
 # %% [markdown]
-# 不好。八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只干了一个的活。随机的权重能让它们各不相同。
+# 不好。八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只做了一个的事。随机的权重能让八个单元各不相同。
 #
-# 一个层有$n_\mathrm{in}$个输入、$n_\mathrm{out}$个输出时，Xavier初始化在$-a$和$a$之间均匀地抽取权重，这里$a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$。目的是让信号和梯度逐层传递时大小基本不变。第二个函数写入42，这个数很好认。
+# 设一个层有$n_\mathrm{in}$个输入、$n_\mathrm{out}$个输出。Xavier初始化在$-a$和$a$之间均匀地抽取权重，其中$a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$。目的是让信号和梯度逐层传递时，大小基本不变。下面第二个函数写入42，这个数很好认。
 
 
 # %%
@@ -234,7 +234,7 @@ def init_42(module):
 
 
 # %% [markdown]
-# `apply`也能只用在网络的一部分上，所以每一层都可以有自己的初始化方法。第一层的$a = \sqrt{6 / (4 + 8)}$。
+# `apply`也能只用在网络的一部分上，所以每一层都可以有自己的初始化方法。对第一层，$a = \sqrt{6 / (4 + 8)}$。
 
 # %%
 torch.manual_seed(0)
@@ -247,7 +247,7 @@ mixed[2].weight.tolist()
 # %% [markdown]
 # ### 自定义初始化：你自己的分布
 #
-# 假设要这样抽取一个权重（$U$表示均匀分布，uniform distribution）：
+# 假设要这样抽取权重（$U$表示均匀分布，uniform distribution）：
 #
 # $$w \sim \begin{cases}
 #     U(5, 10) & \text{概率为 } 1/4 \\
@@ -255,7 +255,7 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{概率为 } 1/4
 # \end{cases}$$
 #
-# 两步就够了。为什么这两步会得到这三种情况？（`torch.no_grad()`允许写入参数，下一节会解释。）
+# 两步就够了。为什么这两步正好得到这三种情况？（`torch.no_grad()`允许写入参数，下一节会解释。）
 
 
 # %%
@@ -269,7 +269,7 @@ def init_spread(module):
 # %% [markdown]
 # 从$U(-10, 10)$抽出的数，有一半在-5和5之间，变成0。四分之一大于5，四分之一小于-5，这两部分仍然均匀分布。
 #
-# 要检查分布，就得有很多权重：下面有四个层，每层20,000个权重，用了四种初始化方法。PyTorch对线性层的默认方法，是$\pm 1/\sqrt{n_\mathrm{in}}$之间的均匀分布。在这里，默认的权重最大能到多少？用Xavier初始化呢？
+# 要检查分布，就得有很多权重：下面有四个层，每层20,000个权重，用了四种初始化方法。PyTorch对线性层的默认方法，是$\pm 1/\sqrt{n_\mathrm{in}}$之间的均匀分布。这里默认的权重最大能到多少？用Xavier初始化呢？
 
 # %%
 torch.manual_seed(0)
@@ -283,7 +283,7 @@ for name, layer in schemes.items():
     print(name, "up to", round(layer.weight.abs().max().item(), 2))
 
 # %% [markdown]
-# 分别能到$1/\sqrt{100} = 0.1$和$\sqrt{6/300} = 0.14$。再看自定义的分布：三种情况各自的频率，而且没有第四种情况。
+# 分别能到$1/\sqrt{100} = 0.1$和$\sqrt{6/300} = 0.14$。再看自定义的分布：算出三种情况各自的频率，并确认没有第四种情况。
 
 # %%
 weights = schemes["custom"].weight.detach().flatten()
@@ -295,7 +295,7 @@ assert_close(frequencies, expected, rtol=0, atol=0.02)
 [round(f, 2) for f in frequencies.tolist()]
 
 # %% [markdown]
-# 几个直方图共用纵轴。比较各图下方横轴上的数。
+# 四个直方图共用纵轴。比较各图横轴上的数。
 
 # %% mystnb={"image": {"alt": "\u56db\u4e2a\u76f4\u65b9\u56fe\uff0c\u5404\u670920,000\u4e2a\u6743\u91cd\uff0c\u5171\u7528\u7eb5\u8f74\uff0c\u7eb5\u8f74\u662f\u6bcf\u4e2a\u6761\u5f62\u91cc\u7684\u6743\u91cd\u6240\u5360\u7684\u6bd4\u4f8b\u3002N(0, 0.01^2)\uff1a0\u5904\u6709\u4e00\u4e2a\u7a84\u7684\u949f\u5f62\uff0c\u4e2d\u95f4\u4e24\u4e2a\u6761\u5f62\u9ad80.34\uff0c\u53ea\u6709-0.03\u52300.03\u4e4b\u95f4\u6709\u6761\u5f62\u3002default\uff1a\u4ece-0.1\u52300.1\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.05\u3002Xavier\uff1a\u4ece-0.14\u52300.14\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.035\u3002custom\uff0c\u6a2a\u8f74\u4ece-10\u523010\uff1a\u4ece-10\u5230-5\u548c\u4ece5\u523010\u5404\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.025\uff0c0\u5904\u6709\u4e00\u4e2a\u6761\u5f62\uff0c\u9ad80.5\u3002"}}
 fig, axes = plt.subplots(1, 4, sharey=True, figsize=(8, 2.5))
@@ -309,14 +309,14 @@ axes[0].set_ylabel("share of the weights")
 plt.show()
 
 # %% [markdown]
-# 形状依次是：钟形；平的一块；更宽的一块；平的两块，中间夹着一个条形，一半的权重都在这个条形里。第四个横轴的宽度是其他横轴的50倍。
+# 形状依次是：钟形；平的一块；更宽的一块；平的两块，中间夹着一个条形，一半的权重都在这个条形里。第四幅图横轴的范围是其他各幅的50倍。
 
 # %% [markdown]
 # ### 正确判断层的类型
 #
-# > **陷阱**。直接比较类型，无论写成`type(module) is nn.Linear`还是用`==`，遇到`nn.Linear`的子类，结果都是假。这样的层会保留原来的权重，而且不报错。书里的函数就是这样比较的，`type(m) == nn.Linear`（第5.2.2节，英文版6.3.1）：如果你抄过其中一个，就把那里换成`isinstance`。
+# > **陷阱**。直接比较类型，无论写成`type(module) is nn.Linear`还是用`==`，遇到`nn.Linear`的子类，结果都是假。子类的层会保留原来的权重，而且不报错。书里的函数就是这样比较的：`type(m) == nn.Linear`（第5.2.2节，英文版6.3.1）。如果你抄过这样的函数，就改用`isinstance`。
 #
-# 下面是一个自带ReLU的线性层，还有一个这样比较类型的函数。
+# 下面是自带ReLU的线性层，和一个这样比较类型的函数。
 
 
 # %%
@@ -344,7 +344,7 @@ for init in (init_42_by_type, init_42):
 # %% [markdown]
 # ## 安全地写入数值
 #
-# 参数是*叶节点*（leaf）：自动微分用计算图（computational graph）记录计算，图就从叶节点开始。能给参数的一个元素赋值吗？
+# 参数是*叶节点*（leaf）：自动微分用计算图（computational graph）记录计算，图就从叶节点开始。能给参数的某个元素赋值吗？
 
 # %% tags=["raises-exception"]
 edited = make_net()
@@ -353,7 +353,7 @@ edited[0].weight[0, 0] = 42
 # %% [markdown]
 # 自动微分不允许。错误信息里的*视图*（view）是`weight[0, 0]`，它与权重共用内存；*原地*（in-place）是指覆盖原来的值。
 #
-# 在`torch.no_grad()`下，自动微分不记录做了什么，于是允许修改；`nn.init`里的函数就是这样做的。下面先把所有权重加1，再把其中一个变成42。
+# 在`torch.no_grad()`下，自动微分不记录计算，于是允许修改；`nn.init`里的函数就是这样做的。下面先把所有权重加1，再把其中一个变成42。
 
 # %%
 edited = make_net()
@@ -365,9 +365,9 @@ assert_close(edited[0].weight[1:], old[1:] + 1)
 edited[0].weight[0, 0].item()
 
 # %% [markdown]
-# > **陷阱**。`w.data`是同一块内存，只是没有自动微分，所以也允许修改。可是这样一来，自动微分自己的检查看不到这次修改。书里修改的是`net[0].weight.data`（第5.2.2节和第5.2.3节，英文版6.3.1和6.2.2）。在那里没有害处，因为后面没有`backward`。
+# > **陷阱**。`w.data`是同一块内存，只是没有自动微分，所以也允许修改。可是这样一来，自动微分自己的检查就看不到这次修改。书里修改的是`net[0].weight.data`（第5.2.2节和第5.2.3节，英文版6.3.1和6.2.2）。书里这样做没有害处，因为后面没有`backward`。
 #
-# $w_1^2 + w_2^2$在$(2, 3)$处的梯度是$(4, 6)$。在前向传播（forward computation）和反向传播（backpropagation）之间，下一个单元格通过`.data`把`w`乘以10。`backward`会算出什么梯度？`_version`是自动微分所知道的修改次数。（[第05章](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)解释这一切背后的计算图。）
+# $w_1^2 + w_2^2$在$(2, 3)$处的梯度是$(4, 6)$。在前向传播（forward computation）和反向传播（backpropagation）之间，下一个单元格通过`.data`把`w`乘以10。`backward`会算出什么梯度？`_version`是自动微分知道的修改次数。（背后的计算图，[第05章](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)会解释。）
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -377,7 +377,7 @@ y.backward()
 w.grad, w._version
 
 # %% [markdown]
-# 算出的是40和60。这次修改没有计数，也没有报错。要对乘积求导，自动微分会留着两个因子，留的是引用，不是副本。到了`backward`的时候，因子里已经是20和30，所以算出的不是`y`的梯度。同样的修改，在`no_grad`下就会计数，而`backward`会核对这个计数。下面的单元格打印错误信息，略去了末尾的提示。
+# 算出的是40和60。这次修改没有计数，也没有报错。要对乘积求导，自动微分会留下两个因子，留的是引用，不是副本。到`backward`时，因子里已经是20和30，所以算出的不是`y`的梯度。同样的修改，在`no_grad`下就会计数，而`backward`会核对这个计数。下面的单元格打印错误信息，略去了末尾的提示。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -403,7 +403,7 @@ w.grad, w.tolist()
 # %% [markdown]
 # ## 参数绑定：共享一个层
 #
-# 一个层放在两处，参数只有一组，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
+# 一个层放在两处，参数仍只有一组，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
 
 # %%
 torch.manual_seed(0)
@@ -425,7 +425,7 @@ count(tied)[0], in_state_dict
 # %% [markdown]
 # 多算72个：共享层的$8 \cdot 8$个权重和8个偏置。
 #
-# 那么`apply`呢？一个层在同一个块里出现两次，会访问它几次？分别放在两个块里，又会访问几次？
+# 那么`apply`呢？一个层在同一个块里出现两次，`apply`会访问这个层几次？分别放在两个块里，又会访问几次？
 
 
 # %%
@@ -445,7 +445,7 @@ visits(one_block, shared), visits(two_blocks, shared)
 # %% [markdown]
 # ### 共享层的梯度
 #
-# 共享的权重在两处影响输出。它得到的是什么梯度？为了看清楚，另建一个网络，在这两处放两个独立的层。两个层都加载共享层的值，所以输出相同。
+# 共享的权重在两处影响输出。它得到的是什么梯度？为了看清楚，另建一个网络，这两处各放一个独立的层。两个层都加载共享层的值，所以输出相同。
 
 # %%
 untied = nn.Sequential(
@@ -476,7 +476,7 @@ for name in ("weight", "bias"):
 # %% [markdown]
 # ## 冻结一个层
 #
-# 层*冻结*（freeze）之后，参数保持不变，别的参数照常训练，例如新换上的最后一层。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`里的块`net`。还剩下哪些参数要训练？
+# 层*冻结*（freeze）之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。还剩下哪些参数要训练？
 
 # %%
 torch.manual_seed(0)
@@ -509,7 +509,7 @@ assert all(p.grad is None for p in tuned.net.parameters())
 changed_by_a_step(optimizer, tuned)
 
 # %% [markdown]
-# > **陷阱**。训练中途才冻结的层，还留着最后一次的梯度；优化器里如果有这个层，就会用到这个梯度。
+# > **陷阱**。训练中途才冻结的层，还留着最后一次的梯度；如果优化器里有这个层，这个梯度就会用上。
 #
 # 在下面的副本里，`requires_grad_()`让所有参数重新可以训练，优化器也拿到所有参数。这个块在一次`backward`之后才冻结。接下来的两步，各会改变哪些参数？
 
@@ -529,7 +529,7 @@ print("gradients cleared:", changed_by_a_step(optimizer, late))
 # %% [markdown]
 # ## 延后初始化：宽度由第一个批量决定
 #
-# 线性层必须知道输入有多少个特征。*延后层*（lazy layer，即延后初始化的层）只给定输出的个数，输入的个数要等第一个批量（batch）到来才知道。
+# 线性层必须知道输入有多少个特征。*延后层*（lazy layer，即延后初始化的层）只给定输出的个数，输入的个数要等第一个批量（batch）来了才知道。
 
 # %%
 lazy = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
@@ -543,7 +543,7 @@ lazy[0].weight
 lazy[0].weight.shape
 
 # %% [markdown]
-# 由第一个批量决定。下面把它送进一个副本，让`lazy`保持原样。这个批量有20个特征。最后一层会有多少个输入？
+# 形状由第一个批量决定。下面把这个批量送进副本，让`lazy`保持原样。批量有20个特征。最后一层会有多少个输入？
 
 # %%
 batch_20 = torch.ones(2, 20)
@@ -564,7 +564,7 @@ except RuntimeError as error:
 # %% [markdown]
 # 会出错：`20x256`是转置后的权重。宽度只决定一次。练习2.9的模块接受任意宽度的输入。
 #
-# > **陷阱**。`nn.LazyLinear`也是`nn.Linear`的子类。直接比较类型会漏掉延后层，第一个批量到来时，它得到的是默认的权重。
+# > **陷阱**。`nn.LazyLinear`也是`nn.Linear`的子类。直接比较类型会漏掉延后层，等第一个批量来了，延后层得到的是默认的权重。
 
 # %%
 torch.manual_seed(0)
@@ -574,7 +574,7 @@ assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 (skipped[0].weight == 42).any().item()
 
 # %% [markdown]
-# 第一层没有一个权重是42。`isinstance`能找到这个层，这时会报错，说还没有可以写入的东西。
+# 第一层没有一个权重是42。`isinstance`能找到这个层，但会报错：还没有可以写入的东西。
 
 # %% tags=["raises-exception"]
 copy.deepcopy(lazy).apply(init_42)
@@ -589,7 +589,7 @@ ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
 # %% [markdown]
-# 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会保留训练时所见数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。下面分别在训练模式和评估模式下送入第一个批量。在哪种模式下，这个均值会变？
+# 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。下面分别在训练模式和评估模式下送入第一个批量。在哪种模式下，这个均值会变？
 
 # %%
 torch.manual_seed(0)
@@ -600,25 +600,25 @@ for training in (True, False):
     print("in training:  " if training else "in evaluation:", moved)
 
 # %% [markdown]
-# 只在训练模式下变。网络里有这样的层，就在`eval()`之后再送入第一个批量，并在训练之前调用`train()`。
+# 只在训练模式下变。网络里有这样的层，就先调用`eval()`，再送入第一个批量；训练之前，再调用`train()`。
 
 # %% [markdown]
 # ## 小结
 #
 # - 参数有值、梯度（起初是`None`）和标志`requires_grad`。可以按索引或按带点的名字访问。
 # - 状态字典与网络共用内存。要留住它，就复制一份。
-# - 共享的参数，`parameters()`只给出一次，状态字典每处给出一次。
+# - 共享的参数，`parameters()`只给出一次，状态字典里每处都有一次。
 # - `apply`把网络的每个模块交给一个函数，子模块在先；一个模块放在几个块里，就交几次。用`isinstance`挑选；直接比较类型会漏掉子类和延后层。
-# - 几个单元的输入权重和输出权重都相等，得到的梯度就相等，以后也一直相等。要让起点各不相同。
-# - 写入要在`torch.no_grad()`下，并且不能在前向传播和反向传播之间。在那里通过`.data`写入，梯度可能错了，却不报错。
+# - 单元的输入权重和输出权重都相等，梯度就相等，以后也一直相等。要让起点各不相同。
+# - 写入要在`torch.no_grad()`下，并且不能在前向传播和反向传播之间。这时通过`.data`写入，梯度可能错了，却不报错。
 # - 共享的层得到各处梯度之和。
 # - 要冻结一个层，就调用`requires_grad_(False)`，清除它的梯度，并把其余的参数交给优化器。
-# - 延后层由第一个批量得到形状，只有这一次。之后再初始化；如果有层会留下平均值，就在评估模式下运行这个批量。
+# - 延后层的形状由第一个批量决定，只决定一次。运行这个批量之后再初始化；网络里有记录均值的层，就在评估模式下运行这个批量。
 
 # %% [markdown]
 # ## 练习
 #
-# 把每个`...`换成你的答案，运行这个单元格，再运行它下面的检查。检查会指出缺什么，给出一个通不过的例子，不改动你的任何东西。检查要用到前面的单元格：中断之后再来，就选中检查，依次选择菜单*Run*、*Run All Above Selected Cell*。完整的解答在[另一页](solutions/02_parameters.ipynb)。
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/02_parameters.ipynb)上。
 
 # %%
 from d2l_helpers import check
@@ -629,7 +629,7 @@ from d2l_helpers import check
 # *编程，10分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-1)
 #
-# 编写`overview(net)`，列出每个参数的名字、形状和绝对值的均值（mean），并在一个`NestMLP`上运行。然后用三种方式，访问它的块`net`里第二个线性层的偏置，并验证三种方式得到的是同一个对象。
+# 编写`overview(net)`，列出每个参数的名字、形状和绝对值的均值（mean），并在一个`NestMLP`上运行。它的块`net`里有两个线性层：用三种方式访问第二个的偏置，并验证得到的是同一个对象。
 
 
 # %%
@@ -654,7 +654,7 @@ check.every_way_to_a_bias(overview, bias_in_three_ways)
 # *探索，25分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-2)
 #
-# 搭建一个网络，从$(n, 4)$变成$(n, 1)$，把一个`Linear(8, 8)`用在两处：只创建一次，在两处都作为模块来调用。不要用暂退法（dropout）。训练20步，每步用全部样本，损失函数（loss function）用`F.mse_loss`，优化器用`torch.optim.SGD`或`Adam`，全程用一个学习率（learning rate）。数据是64个随机样本；$y = x_1 x_2$是前两个特征的乘积，形状是$(64, 1)$。每一步之后，记录每个参数的范数，以及改变这个参数的梯度的范数。最后用断言（assertion）确认两处的值仍然相同。各说一样：共享得到了什么，失去了什么。
+# 搭建一个网络，从$(n, 4)$变成$(n, 1)$，把一个`Linear(8, 8)`用在两处：只创建一次，在两处都作为模块来调用。不要用暂退法（dropout）。训练20步，每步用全部样本，损失函数（loss function）用`F.mse_loss`，优化器用`torch.optim.SGD`或`Adam`，全程用一个学习率（learning rate）。数据是64个随机样本；$y = x_1 x_2$是前两个特征的乘积，形状是$(64, 1)$。每一步之后，记录每个参数的范数，和这一步所用梯度的范数。最后用断言（assertion）确认两处的值仍然相同。共享得到了什么，失去了什么？各说一样。
 
 
 # %%
@@ -683,7 +683,7 @@ check.watch_a_shared_layer_learn(make_shared, train_shared)
 # *编程，15分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-3)
 #
-# 编写一个供`apply`使用的函数：对线性层的每个权重，以1/3的概率从$N(2, 1)$抽取，否则设为-1。函数写入已有的权重；偏置和其他类型的模块保持不变。用至少10,000个权重检查：频率的误差不超过0.02；抽取出来的权重，均值和标准差的误差不超过0.1。
+# 编写一个供`apply`使用的函数：对线性层的每个权重，以1/3的概率从$N(2, 1)$抽取，否则设为-1。函数写入已有的权重；偏置和其他类型的模块保持不变。用至少10,000个权重检查：频率的误差不超过0.02；抽取的那一部分权重，均值和标准差的误差不超过0.1。
 
 
 # %%
@@ -701,11 +701,11 @@ check.another_distribution(init_mixture)
 # *编程，25分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-4)
 #
-# 为`Sequential`编写`freeze_all_but_last(net)`。它直接在`net`上冻结不在最后一个模块里的每个参数，并返回仍要训练的参数的列表。末尾的模块如果没有参数，例如ReLU，就不算：仍可训练的，是`net[0]`、`net[1]`……里最后一个有参数的模块。它的某个参数如果在别处也用到，在别处也仍可训练。如果`net`原先已经冻结，就要让最后这个模块变得可以训练。
+# 为`Sequential`编写`freeze_all_but_last(net)`。它直接修改`net`：除了最后一个模块，其余参数全部冻结；返回仍要训练的参数的列表。末尾的模块如果没有参数，例如ReLU，就不算：仍可训练的，是`net[0]`、`net[1]`……里最后一个有参数的模块。这个模块的参数如果别处也在用，在别处也仍可训练。如果`net`原先已经冻结，就要让这个模块变得可以训练。
 #
-# 这个函数可能在`backward`和`step`之间调用。如果优化器里有全部参数，这一步必须只改变仍要训练的参数。
+# 这个函数可能在`backward`和`step`之间调用。这时，如果优化器里有全部参数，接下来的一步也必须只改变仍要训练的参数。
 #
-# 用精确的比较验证：`torch.optim.Adam`更新10步，只改变这些参数。如果一个版本取的是`net[-1]`，而那里是ReLU，会怎样？
+# 用精确的比较验证：`torch.optim.Adam`更新10步，只改变这些参数。如果改为直接取`net[-1]`，而它是ReLU，会怎样？
 
 
 # %%
@@ -726,7 +726,7 @@ check.all_but_the_last(freeze_all_but_last)
 # *编程，20分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-5)
 #
-# 编写`num_bytes(net)`，返回网络的参数和缓冲区占用的字节数。两个张量共用的内存只算一次，一个是另一个的视图时也只算一次：张量的`untyped_storage()`就是它背后的内存。把结果与你手算的数比较，比较三个对象：本章的`tied`；本教程自带的`FixedHiddenMLP()`；一个只有一个缓冲区的模块，缓冲区是10个`float32`数，用两个名字注册。
+# 编写`num_bytes(net)`，返回网络的参数和缓冲区占用的字节数。两个张量共用的内存只算一次，一个是另一个的视图时也只算一次：张量的`untyped_storage()`就是它背后的内存。先手算，再与函数的结果比较。对象有三个：本章的`tied`；本教程自带的`FixedHiddenMLP()`；一个模块，唯一的缓冲区有10个`float32`数，用两个名字注册。
 
 
 # %%
@@ -746,7 +746,7 @@ check.count_bytes(num_bytes, by_hand)
 # *思考，5分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-6)
 #
-# 用`Linear(20, 256)`、ReLU和`LazyLinear(10)`搭建一个`Sequential`。在第一个批量之前，哪些参数有值？然后给网络一个宽度不对的批量，$(2, 30)$；报错之后，再给一个宽度对的，$(2, 20)$。每一次之后，延后层的权重有没有形状？先预测，第一问用名字的集合回答，然后再试。
+# 用`Linear(20, 256)`、ReLU和`LazyLinear(10)`搭建一个`Sequential`。在第一个批量之前，哪些参数有值？然后给网络一个宽度不对的批量，$(2, 30)$；报错之后，再给一个宽度对的，$(2, 20)$。这两次之后，延后层的权重各有没有形状？先预测（第一问的答案是名字的集合），然后再试。
 
 # %%
 with_values = {...}  # 名字，例如"0.weight"
@@ -761,7 +761,7 @@ check.only_one_width_is_given(with_values, has_shape)
 # *探索，20分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-7)
 #
-# 从`nn.init`里选两个函数：本章没有用过，除了权重不需要别的实参。在文档里查出它们抽取什么，为每个函数写一个测试，用于形状为$(200, 100)$的权重：例如测试标准差，或者测试各列是否正交。测试接受对应的函数抽取的权重。它拒绝同一个权重乘以2或除以2，也拒绝`nn.Linear(100, 200)`的初始权重。检查交给测试的权重都在CPU上。
+# 从`nn.init`里选两个本章没有用过的函数，实参只需要权重。在文档里查出两个函数抽取什么，再为每个函数写一个测试，权重的形状是$(200, 100)$：例如测试标准差，或者测试各列是否正交。对应的函数抽取的权重，测试要接受；这个权重乘以2或除以2，测试要拒绝；`nn.Linear(100, 200)`的初始权重，测试也要拒绝。检查传给测试的权重都在CPU上。
 
 
 # %%
@@ -790,7 +790,7 @@ check.other_starts(first_start, is_first, second_start, is_second)
 # *思考，15分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-8)
 #
-# 在网络`nn.Sequential(a, b)`里，用`b.weight = a.weight`绑定两个层`a`和`b`，都是`Linear(4, 4)`。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
+# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
 # %%
 still_tied = {
@@ -810,7 +810,7 @@ check.tie_that_breaks(still_tied)
 # *编程，20分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-9)
 #
-# 编写一个模块，对任意的$d$从$(n, d)$变成$(n, 1)$，参数的个数与$d$无关：让每个特征通过同一个小网络，它从1个数变成1个数，有一个隐藏层，然后取平均。用$d = 5$和$d = 7$运行。如果样本的各个特征交换位置，输出会变吗？
+# 编写一个模块，对任意的$d$从$(n, d)$变成$(n, 1)$，参数的个数与$d$无关：让每个特征通过同一个小网络（从1个数变成1个数，有一个隐藏层），再取平均。用$d = 5$和$d = 7$运行。如果样本的各个特征交换位置，输出会变吗？
 
 
 # %%
@@ -834,4 +834,4 @@ check.inputs_of_any_width(AnyWidth, output_changes)
 # %% [markdown]
 # ## 接下来读什么
 #
-# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结会让什么停下，以及自动微分为什么拒绝某些修改。
+# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结之后哪些计算会停下，以及自动微分为什么拒绝某些修改。

@@ -17,15 +17,15 @@
 # %% [markdown]
 # # 编写自定义层
 #
-# PyTorch自带的层（layer）就是普通的Python类。它们能做的，你的层也能做：训练、打印、移动、保存。要做到这些，层里的每个张量都要用对的方式保存。这一章你自己写层，看看它们怎样出错，再学会怎样先检查、后信任。
+# PyTorch自带的层（layer）就是普通的Python类。它们能做的，你的层也能做：训练、打印、移动、保存。要做到这些，层里的每个张量都要用对的方式存放。这一章你自己写层，看看层会怎样出错，再学会先检查、后信任。
 #
 # **你将学会**
 #
-# - 编写不带参数的层，并清楚它在一个批量里做了什么；
-# - 编写带参数的层，让梯度传得到；
+# - 编写不带参数的层，并清楚它对整个批量做了什么；
+# - 编写带参数的层，让梯度传到参数；
 # - 看出网络为什么输出0，并修好它；
 # - 在参数、缓冲区和普通属性之间选择；
-# - 检查一个层，既和数值梯度比较，也和已知正确的层比较。
+# - 检查层，既和数值梯度比较，也和已知正确的层比较。
 #
 # **书中**：第5.4节[自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)（英文版6.5，[Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)）。
 #
@@ -54,7 +54,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 不带参数的层
 #
-# 最简单的层自己什么张量也没有，不需要`__init__`。下面的层从输入里减去输入的均值。
+# 最简单的层自己没有张量，不需要`__init__`。下面的层从输入里减去输入的均值。
 
 
 # %%
@@ -71,7 +71,7 @@ centered = CenteredLayer()
 centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
 # %% [markdown]
-# 和其他层一样，它也能放进顺序块，这里用的是参考实现。线性层返回任何有限的数都行：中心化之后，均值都是0，只差舍入误差（rounding error）。
+# 和其他层一样，它也能放进顺序块，这里用的是参考实现。不论线性层返回什么数，只要是有限的，中心化之后均值就是0，只差舍入误差（rounding error）。
 
 # %%
 torch.manual_seed(0)
@@ -83,7 +83,7 @@ f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 # %% [markdown]
 # ### 这是谁的均值？
 #
-# `X.mean()`对整个张量求均值，而批量（batch）的第一维是样本（sample）。先单独传入一个样本，再让它和另一个样本一起传入。你觉得这个样本的输出会一样吗？
+# `X.mean()`对整个张量求均值，而批量（batch）的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。你觉得这个样本的输出会一样吗？
 
 # %%
 one = torch.tensor([[1.0, 2, 3]])
@@ -92,7 +92,7 @@ print("alone:     ", centered(one)[0])
 print("in a batch:", centered(two)[0])
 
 # %% [markdown]
-# 输出取决于旁边的样本。训练时也许正要这样；使用模型时，很少要这样。样本的形状是$(n, d)$时，只对每个样本自己的特征（feature）求均值，就能避免。
+# 输出取决于旁边的样本。训练时也许正要这样；使用模型时，很少要这样。形状是$(n, d)$的样本，各自只对自己的特征（feature）求均值，就能避免。
 
 
 # %%
@@ -152,7 +152,7 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # %% [markdown]
 # ### 让参数留在计算图里
 #
-# > **陷阱**。`.data`用另一个张量给出参数的值，而自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（5.4.2，英文版6.5.2）：如果你照抄了它，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
+# > **陷阱**。`.data`给出另一个张量，值和参数相同，但自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（第5.4.2节，英文版6.5.2）：如果你照抄过，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
 
 
 # %%
@@ -173,7 +173,7 @@ layer(X).requires_grad, detached(X).requires_grad
 detached(X).sum().backward()
 
 # %% [markdown]
-# 但是一个层很少单独使用。在它后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面的函数训练一步，告诉你哪些参数变了。
+# 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面的函数训练一步，告诉你哪些参数变了。
 
 
 # %%
@@ -232,7 +232,7 @@ assert 0.45 < share < 0.55
 f"{share:.0%} of the networks answer 0"
 
 # %% [markdown]
-# 有一半的网络输出0，所以不是运气不好。隐藏层（hidden layer）的值由ReLU产生，不会是负数。最后一层的每个权重（weight）和偏置（bias），是正是负的可能性一样大，加起来的和也是这样。末尾的ReLU把下图的左半边变成0。
+# 有一半的网络输出0，所以不是运气不好。隐藏层（hidden layer）的值由ReLU产生，不会是负数。最后一层的每个权重（weight）和偏置（bias），是正是负的可能性一样大，加权和也是这样。末尾的ReLU把下图的左半边变成0。
 
 # %% mystnb={"image": {"alt": "\u76f4\u65b9\u56fe\uff1a1,000\u4e2a\u968f\u673a\u7f51\u7edc\u4e2d\uff0c\u6700\u540e\u4e00\u4e2aReLU\u4e4b\u524d\u7684\u503c\u30020\u5904\u6709\u4e00\u4e2a\u5c16\u5cf0\uff0c\u4e24\u4fa7\u7684\u5c3e\u90e8\u5927\u5c0f\u5dee\u4e0d\u591a\uff0c\u5206\u522b\u4f38\u5230\u5927\u7ea6-40\u548c35\u30020\u5de6\u8fb9\u7684\u4e00\u534a\u662f\u6a59\u8272\uff0c\u6807\u7740\u201cbecomes exactly 0\u201d\uff08\u6b63\u597d\u53d8\u62100\uff09\u30020\u53f3\u8fb9\u7684\u4e00\u534a\u662f\u84dd\u8272\uff0c\u6807\u7740\u201ckept\u201d\uff08\u4fdd\u7559\uff09\u3002"}}
 bins = range(-44, 45, 2)
@@ -257,7 +257,7 @@ assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
 # %% [markdown]
 # 有一半的输出是0，但几乎从不全是0，所以网络看起来正常。
 #
-# ReLU输出0的地方，它的斜率也是0。回到只有一个输出的`dead`：这个样本会不会给出不为0的梯度？
+# ReLU输出0的地方，斜率也是0。回到只有一个输出的`dead`：这个样本会给出不为0的梯度吗？
 
 # %%
 dead.zero_grad()
@@ -277,7 +277,7 @@ assert (repaired(sample) != 0).all()
 # %% [markdown]
 # ## `nn.Module`为你的层做了什么
 #
-# 它为PyTorch的层做什么，就为你的层做什么。参数都有名字，在网络里嵌得再深也有。
+# 为PyTorch的层做的，它也都为你的层做。参数都有名字，在网络里嵌得再深也有。
 
 # %%
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
@@ -307,7 +307,7 @@ tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown]
-# 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。另一个层可以加载状态字典。改变数据类型，调用一次就够。
+# 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型，调用一次就够。
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -316,7 +316,7 @@ assert_close(clone(X), layer(X), rtol=0, atol=0)
 clone.double().weight.dtype
 
 # %% [markdown]
-# 打印只显示类名。读者还想知道什么，就用`extra_repr`加上。参考实现的类里有这个方法。
+# 打印只显示类名。读的人还想知道什么，就用`extra_repr`加上。参考实现里有这个方法。
 
 
 # %%
@@ -332,7 +332,7 @@ for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
 # %% [markdown]
 # ## 参数、缓冲区还是属性
 #
-# 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，它用批量的均值，并把记忆朝这个均值移动，移动两者距离的十分之一，`lerp_`做的就是这件事；评估时，它用记忆。`shift`像别的参数一样要训练。`detach`返回值相同的张量，自动微分不跟踪这个张量。
+# 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，用批量的均值，同时用`lerp_`把记忆朝这个均值移动两者距离的十分之一；评估时，用记忆。`shift`像别的参数一样要训练。`detach`返回的张量值相同，但自动微分不跟踪。
 
 
 # %%
@@ -353,7 +353,7 @@ class RunningCenter(nn.Module):
 
 
 # %% [markdown]
-# `train()`和`eval()`设置一个模块及其下面所有模块的`training`；新建的模块处于训练模式。用100个在(3, -1)附近的批量之后，记忆应该接近这两个数。
+# `train()`和`eval()`设置一个模块及其下面所有模块的`training`；新建的模块处于训练模式。运行100个在(3, -1)附近的批量之后，记忆应该接近这两个数。
 
 # %%
 torch.manual_seed(0)
@@ -365,7 +365,7 @@ assert_close(running.mean, target, rtol=0, atol=0.1)
 [round(m, 1) for m in running.mean.tolist()]
 
 # %% [markdown]
-# 评估时，记忆只读不改，一个样本单独传入、放在批量里传入，输出相同。训练时，输出不同。批量规范化（batch normalization）就是这样工作的。
+# 评估时，记忆只读不改，所以样本不论单独传入，还是放在批量里传入，输出都相同。训练时，输出不同。批量规范化（batch normalization）就是这样工作的。
 
 # %%
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
@@ -376,7 +376,7 @@ trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
 # %% [markdown]
-# 一个张量该用哪一种？每一种会怎样，见下表。
+# 张量该用哪一种？每一种会怎样，见下表。
 #
 # | 种类 | 交给优化器 | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
 # |---|---|---|---|---|
@@ -400,7 +400,7 @@ class FourKinds(nn.Module):
 
 
 # %% [markdown]
-# 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU；[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)还会多次用到它。
+# 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU。[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)会更多地用到这个设备。
 
 # %%
 kinds = FourKinds()
@@ -416,7 +416,7 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # %% [markdown]
 # ## 检查一个层
 #
-# 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度（numerical gradient）比较，后者是相邻两点之间的斜率。它需要双精度：两点之间的差很小，单精度的舍入会把这个差改变太多。先看对输入的梯度：
+# 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度（numerical gradient）比较，数值梯度就是相近两点之间的斜率。比较需要双精度：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
 
 # %%
 torch.manual_seed(0)
@@ -426,7 +426,7 @@ X_double = torch.rand(4, 5).double().requires_grad_()
 gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 
 # %% [markdown]
-# 连用`.data`的层也通过了：对于*输入*，它的梯度是对的。想检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替它自己的张量。设了`raise_exception=False`，`gradcheck`就不报错，而是返回`False`。
+# 连用`.data`的层也通过了：对*输入*的梯度是对的。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。设了`raise_exception=False`，`gradcheck`就不报错，而是返回`False`。
 
 
 # %%
@@ -442,9 +442,9 @@ def has_right_gradients(layer):
 has_right_gradients(exact), has_right_gradients(exact_detached)
 
 # %% [markdown]
-# 检查发现了用`.data`的层。
+# 这次查出了用`.data`的层。
 #
-# 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以这里用`.T`转置你的权重。
+# 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以要用`.T`转置你的权重。
 
 # %%
 linear = nn.Linear(5, 3).double()
@@ -458,7 +458,7 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 #
 # - 层是用张量计算的模块。自己没有张量的层，只需要`forward`。
 # - 对整个张量求均值，会把批量里的样本混在一起。
-# - `nn.Parameter`注册一个张量，并要求计算它的梯度。在`forward`里通过`.data`读它，它就和计算图断开；如果别的层有参数，还不会报错。
+# - `nn.Parameter`注册一个张量，并要求计算它的梯度。在`forward`里通过`.data`读这个张量，计算图就在这里断开；如果别的层也有参数，还不会报错。
 # - 以ReLU结尾的新网络，对一个样本大约有一半的输出是0，这些输出不给出梯度。只有一个输出时，有一半的网络输出0，从这个样本什么也学不到。
 # - 要训练的，用参数。要记住的，用缓冲区。设置，用属性。
 # - 在双精度下，用`gradcheck`检查梯度；除了输入，参数也要检查。
@@ -477,7 +477,7 @@ from d2l_helpers import check
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
-# 编写一个层，它的权重$W$形状是$(d, d, m)$。输入形状为$(d,)$的向量$x$，输出形状为$(m,)$的$y$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让它也能接受一个批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。用`gradcheck`检查它，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 
 # %%
@@ -502,7 +502,7 @@ check.quadratic_layer(QuadraticLayer)
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-2)
 #
-# 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。把输出变成一个实数，验证梯度能传到输入。输入是实数：这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？对$d = 8$写出它们的编号，这时系数的编号是0到7。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。由输出算出一个实数，验证梯度能传到输入。输入是实数，所以这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？设$d = 8$，系数编号为0到7，写出重复的系数的编号。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 
 # %%
@@ -525,7 +525,7 @@ check.half_spectrum(HalfSpectrum, repeated)
 # *思考，15分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# 下面这种前向传播也训练得差：`F.relu(X @ self.weight.detach() + self.bias)`。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。预测训练一步会改变哪些参数，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
+# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
 
 
 # %%
@@ -554,7 +554,7 @@ check.repair(RepairedLinear, moved, after_edit)
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-4)
 #
-# 编写`RunningNorm`：它就是没有平移参数的`RunningCenter`，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。它的哪些张量是缓冲区？在训练和评估时，它的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
+# 编写`RunningNorm`：在`RunningCenter`里去掉平移参数，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。哪些张量是缓冲区？在训练和评估时，这一层的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
 
 
 # %%
@@ -579,7 +579,7 @@ check.layer_with_a_memory(RunningNorm)
 # *探索，15分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-5)
 #
-# 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，用合适的分组重画本章的直方图：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。有一个样本，特征都在0和1之间：它在多少个网络里会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
+# 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，重画本章的直方图，分组要合适：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。输入一个样本，特征都在0和1之间：在多少个网络里，这个样本会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
 
 
 # %%
@@ -599,7 +599,7 @@ check.better_start(init_better, MyLinear, can_learn)
 # *编程，15分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-6)
 #
-# 编写一个做暂退法（dropout）的层：训练时，它以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，它什么也不改变。验证均值平均来说保持不变。$p$是参数、缓冲区还是属性？
+# 编写暂退法（dropout）的层：训练时，以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，什么也不改变。验证：平均来说，均值保持不变。$p$是参数、缓冲区还是属性？
 
 
 # %%
@@ -624,7 +624,7 @@ check.dropout(Dropout)
 # *思考，5分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-7)
 #
-# 输入是一个批量的图像，形状为$(n, c, h, w)$。把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
+# 输入是一个批量的图像，形状为$(n, c, h, w)$。先把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
 
 # %%
 same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}

@@ -17,7 +17,7 @@
 # %% [markdown]
 # # 第01章 解答
 #
-# 这里是[用层和块搭建网络](../01_blocks.ipynb)的练习解答。每题先列出题目。先在那一章里自己试，卡住了再来看。
+# 这里是[用层和块搭建网络](../01_blocks.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
 
 # %%
 import copy
@@ -46,10 +46,10 @@ use_style()
 # *编程，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-1)
 #
-# 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下以下几项中哪些会失效，也就是不再和`MySequential`一样：输出、`parameters()`、`state_dict()`、`double()`、打印。然后修复它：`forward`仍然遍历普通列表，五项都恢复得和`MySequential`一样，名字也相同，同一个块用两次时也是如此。
+# 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下你的预测：输出、`parameters()`、`state_dict()`、`double()`、打印这五项里，哪些会失效，也就是不再和`MySequential`一样？然后修复这个类：`forward`仍然遍历普通列表，但五项又都和`MySequential`一样，名字也相同；同一个块用两次时也要这样。
 
 # %% [markdown]
-# **思路**。模块进入注册表有两条途径：赋给属性，或者用`add_module`。列表不是模块，所以凡是依靠注册表的，都漏掉了这些块；`forward`遍历列表，一个也不漏。修复的办法是把每个块也注册一遍。
+# **思路**。模块进入注册表有两条途径：赋给属性，或者用`add_module`。列表不是模块，所以凡是依靠注册表的，都漏掉了这些块；`forward`遍历列表，一个也不漏。修复的办法：把每个块也注册一遍。
 
 
 # %%
@@ -74,7 +74,7 @@ class ListSequential(nn.Module):
 check.chain_over_a_list(ListSequential, breaks)
 
 # %% [markdown]
-# 修复之前，顺序块能计算，但打印出来是空的，也没有什么可以训练或保存。
+# 修复之前，顺序块能计算，但打印出来是空的，没有东西可以训练，也没有东西可以保存。
 
 
 # %%
@@ -91,7 +91,7 @@ assert broken(torch.ones(1, 2)).shape == (1, 3)
 broken, list(broken.parameters()), dict(broken.state_dict())
 
 # %% [markdown]
-# `double()`不报错。它什么也没有改变，到下一次调用才出错。
+# `double()`不报错，但什么也没有改变，到下一次调用才出错。
 
 # %% tags=["raises-exception"]
 broken.double()
@@ -100,7 +100,7 @@ broken(torch.ones(1, 2).double())
 # %% [markdown]
 # **另一种做法**。`nn.ModuleList`既是列表，又是注册表。如果不是做练习，用它来修复更好。
 #
-# **陷阱**。两份记录可能变得不一致。下面按名字替换一层，有些工具就是这样换层的。新的层在列表里吗？
+# **陷阱**。两份记录可能对不上。下面按名字替换一层，替换层的工具就是这样做的。新的层在列表里吗？
 
 # %%
 torch.manual_seed(0)
@@ -120,10 +120,10 @@ new = net.get_submodule("0")
 # *编程，10分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-2)
 #
-# 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络的输入要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$，另有三个网络可作第二个网络，预测`Parallel`和其中哪些能正常运行。
+# 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络对输入的要求，要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$。第二个网络有三种选择：预测选哪些时`Parallel`能正常运行。
 
 # %% [markdown]
-# **思路**。赋给属性，就注册了两个网络；`torch.cat`沿`dim=-1`把两者返回的张量连结起来。两者必须接受同样的输入：形状、数据类型和设备都相同。两者的输出只可以在最后一维上不同，维数和其余各维的大小必须相同。
+# **思路**。赋给属性，就注册了两个网络；`torch.cat`沿`dim=-1`把两者返回的张量连结起来。两者必须接受同样的输入：形状、数据类型和设备都相同。两者的输出只有最后一维的大小可以不同，维数和其余各维的大小都必须相同。
 
 
 # %%
@@ -168,10 +168,10 @@ Parallel(nn.ReLU(inplace=True), nn.Identity())(torch.tensor([-1.0, 2]))
 # *编程，15分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-3)
 #
-# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都单独调用一次`make_block()`得到，块与块之间不共享任何参数。验证它们确实不共享。如果函数接受的是一个块，而不是制造块的函数，会有什么变化？考虑由三个`nn.Linear(4, 4)`组成的顺序块，分三种情况预测：三次调用各得一个；三个位置放同一个块；放同一个块的三份深拷贝。`parameters()`给出几个张量？三个位置在一开始有几个不同的权重矩阵？
+# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
 
 # %% [markdown]
-# **思路**。怎样制造一个块，只有调用者知道。传入一个函数，就是把这个办法交给`repeat`，由它为每个位置调用一次。
+# **思路**。怎样制造一个块，只有调用者知道。传入函数，就是把办法交给`repeat`，`repeat`为每个位置调用一次。
 
 
 # %%
@@ -197,7 +197,7 @@ chain = repeat(lambda: nn.Linear(4, 4), 3)
 len(list(chain.parameters()))
 
 # %% [markdown]
-# 函数如果接受一个块，手里就只有一层。它可以把这一层放在每个位置，那就是同一层运行三次；也可以复制。副本之间什么也不共享，但一开始都一样。串起来之后，各个副本的梯度不同，更新一步就不再一样。
+# 如果传给函数的是一个块，函数手里就只有一层。它可以把这一层放在每个位置，那就是同一层运行三次；也可以复制。副本之间什么也不共享，但一开始都一样。串起来之后，各个副本的梯度不同，更新一步就不再一样。
 
 # %%
 block, X = nn.Linear(4, 4), torch.ones(1, 4)
@@ -208,13 +208,13 @@ torch.optim.SGD(copies.parameters(), lr=0.1).step()
 assert not torch.allclose(copies[0].weight, copies[2].weight)
 
 # %% [markdown]
-# **陷阱**。函数在每次调用时都必须造一个新的块。如果它返回一个已有的块，`repeat`也没有办法。
+# **陷阱**。传入的函数，每次调用都必须制造一个块。如果它返回已有的块，`repeat`也没有办法。
 
 # %%
 len(list(repeat(lambda: block, 3).parameters()))
 
 # %% [markdown]
-# **边界情况**。调用一个类，就创建一个对象，所以类也可以当`make_block`用。一个块也没有的顺序块，返回的就是输入。
+# **边界情况**。调用类就会创建对象，所以类也可以当`make_block`用。一个块也没有的顺序块，返回的就是输入。
 
 # %%
 assert repeat(nn.ReLU, 0)(X) is X
@@ -226,12 +226,12 @@ repeat(nn.ReLU, 2)
 # *编程，15分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-4)
 #
-# 编写一个`MLP`，它的实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
+# 编写一个`MLP`，实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
 
 # %% [markdown]
-# **思路**。一个由名字对应到函数的字典，既用来选择，也用来写错误信息。检查放在`__init__`里，错误的名字就是传到这里的。
+# **思路**。写一个由名字查函数的字典，选择激活函数用它，列出名字的错误信息也用它。判断放在`__init__`里，写错的名字最先传到这里。
 #
-# 这三个激活函数没有张量要训练、保存或移动，所以不必注册，用普通函数就行。`nn.PReLU`要学习输入为负时的斜率，必须注册。
+# 这三个激活函数没有要训练、保存或移动的张量，所以不必注册，用普通函数就行。`nn.PReLU`要学习输入为负时的斜率，必须注册。
 
 
 # %%
@@ -286,7 +286,7 @@ getattr(F, activation)(torch.ones(100)).unique()
 # *思考，15分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-5)
 #
-# 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状。再用`draw_modules`和`state_dict`核对。
+# 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状，再用`draw_modules`和`state_dict`核对。
 
 # %% [markdown]
 # **思路**。名字就是从根到张量的路径。顺序块里的每个块都有编号，没有参数的ReLU也有：所以在`0.net`里，参数的名字中没有编号1和3。`nn.Linear(n, m)`保存形状为$(m, n)$的权重和形状为$(m,)$的偏置。
@@ -317,7 +317,7 @@ found = {name: tuple(p.shape) for name, p in net.state_dict().items()}
 assert list(found.items()) == list(shapes.items())
 
 # %% [markdown]
-# 看图时，从左边开始沿着连线读，就得到名字。
+# 看图时，从左边开始，沿着连线就能读出名字。
 
 # %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fMySequential\uff0c\u67094,124\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e24\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fMySequential\uff0c\u6709172\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u548cReLU\u7ec4\u6210\u7684Sequential\uff0c\u7f16\u53f7\u4e3a0\u52303\u3002MySequential\u7684\u5b50\u6a21\u57570\u662fMLP\uff0c\u6709hidden\u548cout\u4e24\u5c42\uff1b1\u662fReLU\u3002"}}
 draw_modules(net)
@@ -329,10 +329,10 @@ plt.show()
 # *编程，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。在`net`中每个没有子模块的模块上，把同一个函数注册为前向钩子（forward hook），然后运行`net(X)`。这样的层每运行一次，就得到一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有这些对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。对本章的`classifier`和`image`，它说明了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 # %% [markdown]
-# **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到一个列表里，这个列表是它和`measure`共用的。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
+# **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到它和`measure`共用的列表里。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
 
 
 # %%
@@ -367,7 +367,7 @@ image = torch.rand(1, 28, 28)
 [(shape, round(mean, 2)) for shape, mean in measure(classifier, image)]
 
 # %% [markdown]
-# 数值一路变小；最后的十个得分不算，个数太少，看不出什么。对$d$个输入的线性层，PyTorch在$-1/\sqrt{d}$和$1/\sqrt{d}$之间抽取权重：于是$W x$的均方值是$x$的均方值的三分之一。取自$N(0, 2/d)$的权重是为ReLU设计的，能让数值的大小保持不变。
+# 数值一路变小；最后的十个得分不算，个数太少，看不出什么。线性层有$d$个输入时，PyTorch在$-1/\sqrt{d}$和$1/\sqrt{d}$之间抽取权重：于是$W x$的均方值是$x$的均方值的三分之一。取自$N(0, 2/d)$的权重是为ReLU设计的，能让数值的大小保持不变。
 
 # %%
 torch.manual_seed(0)
@@ -377,7 +377,7 @@ for layer in layers:
 [round(mean, 1) for _, mean in measure(classifier, image)]
 
 # %% [markdown]
-# **陷阱**。钩子如果把输出留下来，以后再测量，留下的并不是副本。`Identity`返回的是-1和3，绝对值的均值是2，而下面的ReLU会改写这个张量。
+# **陷阱**。钩子如果先留下输出、以后再测量，要当心：留下的不是副本。`Identity`返回-1和3，绝对值的均值是2，可是下面的ReLU会改写这个张量。
 
 # %%
 net = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
@@ -392,12 +392,12 @@ kept[0].abs().mean().item(), measure(net, torch.tensor([-1.0, 3]))[0][1]
 # *探索，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-7)
 #
-# 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？设输入很大，ReLU让其中一部分值通过：预测把输入乘以2或乘以1024时，次数各增加多少。再设ReLU返回的全是0，预测乘以1024时增加多少。
+# 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？先预测：输入很大，ReLU让一部分值通过时，把输入乘以2，次数增加多少？乘以1024呢？如果ReLU返回的全是0，乘以1024又增加多少？
 
 # %% [markdown]
-# **思路**。每次调用从0开始，在循环体里加1。
+# **思路**。每次调用都从0数起，在循环体里加1。
 #
-# 每循环一次，绝对值之和$S$就减半，所以$S > 1$时要循环$\lceil \log_2 S \rceil$次。输入很大时，偏置和代码里加的1几乎不起作用，$S$随尺度成比例增长：乘以2多一次，乘以1024多十次。如果ReLU什么也不让通过，那么不论输入是什么，`linear`都返回偏置，次数就不变。
+# 每循环一次，绝对值之和$S$就减半，所以$S > 1$时要循环$\lceil \log_2 S \rceil$次。输入很大时，偏置和代码里加的1几乎不起作用，$S$和尺度成正比：乘以2多一次，乘以1024多十次。如果ReLU什么也不让通过，那么不论输入是什么，`linear`都返回偏置，次数就不变。
 
 
 # %%
@@ -418,7 +418,7 @@ added = {2: 1, 1024: 10, "1024, all zero": 0}
 check.count_the_rounds(CountingMLP, added)
 
 # %% [markdown]
-# 两个网络展示两种情况：权重都是正的，所有值都通过；权重都是负的，没有值通过。
+# 用两个网络看两种情况：一个权重都是正的，所有值都通过；一个权重都是负的，没有值通过。
 
 # %%
 torch.manual_seed(0)
@@ -432,7 +432,7 @@ for sign, name in ((1, "all values pass"), (-1, "none passes")):
 {name: counts[::5] for name, counts in rounds.items()}
 
 # %% [markdown]
-# 一开始偏置也有影响。之后尺度每翻倍五次，次数就增加五：横轴取对数，就是一条直线。
+# 一开始偏置也有影响。之后尺度每翻倍五次，次数就加五：横轴取对数，就是一条直线。
 
 # %% mystnb={"image": {"alt": "\u5faa\u73af\u6b21\u6570\u968f\u8f93\u5165\u5c3a\u5ea6\u7684\u53d8\u5316\uff0c\u6a2a\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u4ece1\u52302\u768420\u6b21\u65b9\u3002\u6240\u6709\u503c\u90fd\u901a\u8fc7\u65f6\uff0c\u6b21\u6570\u4ece11\u5347\u523030\uff0c\u4ece\u7b2c\u56db\u4e2a\u70b9\u8d77\u6210\u4e00\u6761\u76f4\u7ebf\u3002\u6ca1\u6709\u503c\u901a\u8fc7\u65f6\uff0c\u6b21\u6570\u4e00\u76f4\u662f3\u3002"}}
 for name, counts in rounds.items():
@@ -444,7 +444,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# **边界情况**。有一个值是无穷大，循环就永远不会结束，正文里已经看到。`nan > 1`不成立，所以遇到`nan`，循环立刻结束。
+# **边界情况**。有一个值是无穷大，循环就永远不会结束，这在正文里已经看到。`nan > 1`不成立，所以遇到`nan`，循环立刻结束。
 
 # %%
 net(torch.full((1, 20), float("nan"))), net.rounds

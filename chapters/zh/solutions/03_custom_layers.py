@@ -17,7 +17,7 @@
 # %% [markdown]
 # # 第03章 解答
 #
-# 这里是[编写自定义层](../03_custom_layers.ipynb)的练习解答。每题先列出题目。先在那一章里自己试，卡住了再来看。
+# 这里是[编写自定义层](../03_custom_layers.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
 
 # %%
 import torch
@@ -37,10 +37,10 @@ use_style()
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
-# 编写一个层，它的权重$W$形状是$(d, d, m)$。输入形状为$(d,)$的向量$x$，输出形状为$(m,)$的$y$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让它也能接受一个批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。用`gradcheck`检查它，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 # %% [markdown]
-# **思路**。公式本身就是一个`einsum`：每个指标给一个字母，结果里没有的指标就求和。有批量时，两个$X$都多一个字母$n$，结果里也保留它。把这个字母换成省略号，就代表任意几维，一维也没有也行，所以一行代码既能处理向量，也能处理批量。
+# **思路**。公式本身就是一个`einsum`：每个指标给一个字母，结果里没有的指标就求和。有批量时，两个$X$都多一个字母$n$，结果里也保留这个字母。如果换成省略号，就代表任意几维，一维也没有也行，所以一行代码既能处理向量，也能处理批量。
 
 
 # %%
@@ -57,7 +57,7 @@ class QuadraticLayer(nn.Module):
 check.quadratic_layer(QuadraticLayer)
 
 # %% [markdown]
-# `gradcheck`要和数值梯度比较，需要双精度。它会原地改变权重的数值，所以函数里不用`W`也可以。
+# `gradcheck`要和数值梯度比较，需要双精度。比较时会原地改变权重的数值，所以函数里不用`W`也可以。
 
 # %%
 torch.manual_seed(0)
@@ -66,7 +66,7 @@ X = torch.randn(4, 3, dtype=torch.double, requires_grad=True)
 gradcheck(lambda X, W: layer(X), (X, layer.weight))
 
 # %% [markdown]
-# **另一种做法**。对每个$k$，$y_k = x^\top W_k x$，其中$W_k$是一个矩阵：做两次乘法即可，为此要把最后一个指标移到最前面。
+# **另一种做法**。对每个$k$，$y_k = x^\top W_k x$，其中$W_k$是矩阵：把最后一个指标移到最前面，再做两次乘法即可。
 
 # %%
 W = layer.weight.permute(2, 0, 1)  # (d, d, m) -> (m, d, d)
@@ -88,7 +88,7 @@ assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-2)
 #
-# 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。把输出变成一个实数，验证梯度能传到输入。输入是实数：这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？对$d = 8$写出它们的编号，这时系数的编号是0到7。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。由输出算出一个实数，验证梯度能传到输入。输入是实数，所以这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？设$d = 8$，系数编号为0到7，写出重复的系数的编号。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 # %% [markdown]
 # **思路**。不论输入是什么形状，`torch.fft.fft`都对最后一维做变换，也能反向传播。把这一维截成一半。输入是实数时，第$d - k$个系数是第$k$个系数的共轭复数：$d = 8$时，丢掉的系数中，5、6、7重复了3、2、1。系数4和自己配对，就此丢失。
@@ -116,7 +116,7 @@ assert X.grad.all()
 X.grad.shape
 
 # %% [markdown]
-# **丢失了什么**。八个系数中的系数4，对应八个数所能表示的最快的波：1, -1, 1, -1。这样的输入什么也留不下，所以`torch.fft.rfft`保留$d/2 + 1$个系数。
+# **丢失了什么**。八个系数里的系数4，对应八个数能表示的最快的波：1, -1, 1, -1。这样的输入经过这一层，什么也留不下，所以`torch.fft.rfft`保留$d/2 + 1$个系数。
 
 # %%
 fastest = torch.tensor([[1.0, -1] * 4])
@@ -129,10 +129,10 @@ torch.fft.rfft(fastest).abs()
 # *思考，15分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# 下面这种前向传播也训练得差：`F.relu(X @ self.weight.detach() + self.bias)`。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。预测训练一步会改变哪些参数，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](../02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
+# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](../02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
 
 # %% [markdown]
-# **思路**。和`.data`一样，`detach`给出值相同、没有计算图的张量：梯度传不过去，权重不动。偏置是在它之后加上的，会训练；后面的那一层也会。修复的办法是用参数本身。通过`detach`的修改会计数，因为`detach`得到的张量和原来的张量共用修改次数；`backward`发现它需要的值改过，就拒绝计算。
+# **思路**。和`.data`一样，`detach`给出值相同、没有计算图的张量：梯度传不过去，权重不动。偏置在`detach`之后才加上，会训练；后面的那一层也会。修复的办法是用参数本身。通过`detach`的修改会计数，因为`detach`得到的张量和原来的张量共用修改次数；`backward`发现需要的值改过，就拒绝计算。
 
 
 # %%
@@ -169,7 +169,7 @@ w.detach().mul_(10)
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-4)
 #
-# 编写`RunningNorm`：它就是没有平移参数的`RunningCenter`，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。它的哪些张量是缓冲区？在训练和评估时，它的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
+# 编写`RunningNorm`：在`RunningCenter`里去掉平移参数，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。哪些张量是缓冲区？在训练和评估时，这一层的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
 
 # %% [markdown]
 # **思路**。两个记忆都是缓冲区：不训练，但必须保存和移动。训练时，用批量自己的统计量，留在计算图里，存下来的则是分离之后的值；评估时，用记忆代替批量的统计量。
@@ -196,7 +196,7 @@ class RunningNorm(nn.Module):
 check.layer_with_a_memory(RunningNorm)
 
 # %% [markdown]
-# **和`nn.BatchNorm1d`比较。** 训练时，它除以的方差以$n$为分母，这里的以$n - 1$为分母：有4个样本时，两者的输出相差一个因子$\sqrt{3/4}$，约0.866。
+# **与`nn.BatchNorm1d`比较**。训练时都要除以方差的平方根，它的方差以$n$为分母，这里的以$n - 1$为分母：有4个样本时，两者的输出相差一个因子$\sqrt{3/4}$，约0.866。
 
 # %%
 torch.manual_seed(0)
@@ -205,7 +205,7 @@ ours, theirs = RunningNorm(2), nn.BatchNorm1d(2)
 assert_close(theirs(X) * 0.75**0.5, ours(X), rtol=1e-3, atol=1e-3)
 
 # %% [markdown]
-# 它存下来的方差以$n - 1$为分母，和这里一样。评估时只剩一点不同：它在方差上加了`eps`，即0.00001。有了它，一列相同的数得到0；这里则是0除以0。（它还有`weight`和`bias`，这里没有；两者从1和0开始，在第一步更新之前不改变任何东西。）
+# 它存下来的方差以$n - 1$为分母，和这里一样。评估时只剩一点不同：它在方差上加了`eps`，即0.00001。加了`eps`，一列相同的数得到0；这里则是0除以0。（它还有`weight`和`bias`，这里没有；两者从1和0开始，在第一步更新之前不改变任何东西。）
 
 # %%
 assert_close(theirs.running_var, ours.var)
@@ -214,7 +214,7 @@ flat = torch.ones(4, 2)
 theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 
 # %% [markdown]
-# **陷阱**。批量里只有一个样本时，以$n - 1$为分母的方差不存在：它是0除以0，即`nan`。从此记忆就是`nan`，因为从`nan`朝一个数移动一步，还是`nan`。训练时，`nn.BatchNorm1d`拒绝这样的批量。
+# **陷阱**。批量里只有一个样本时，以$n - 1$为分母的方差不存在：0除以0，得到`nan`。从此记忆就是`nan`，因为从`nan`朝一个数移动一步，还是`nan`。训练时，`nn.BatchNorm1d`拒绝这样的批量。
 
 # %%
 try:
@@ -229,10 +229,10 @@ torch.tensor(float("nan")).lerp(torch.tensor(1.0), 0.1)
 # *探索，15分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-5)
 #
-# 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，用合适的分组重画本章的直方图：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。有一个样本，特征都在0和1之间：它在多少个网络里会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
+# 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，重画本章的直方图，分组要合适：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。输入一个样本，特征都在0和1之间：在多少个网络里，这个样本会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
 
 # %% [markdown]
-# **思路**。权重小，每个加权和就小，于是由偏置说了算。偏置是1时，每个ReLU一开始都是打开的；偏置是0时，最后的ReLU有一半是关闭的，样本遇到关闭的ReLU，就给不出能打开它的梯度。
+# **思路**。权重小，每个加权和就小，于是由偏置说了算。偏置是1时，每个ReLU一开始都是打开的；偏置是0时，最后的ReLU有一半是关闭的，样本遇到关闭的ReLU，就给不出梯度来打开它。
 
 
 # %%
@@ -248,7 +248,7 @@ can_learn = {0: "half", 1: "all"}
 check.better_start(init_better, MyLinear, can_learn)
 
 # %% [markdown]
-# 直方图显示了这一点：两种起点各取500个网络，画出进入最后一个ReLU的值。
+# 用直方图来看：两种起点各取500个网络，画出进入最后一个ReLU的值。
 
 
 # %%
@@ -276,7 +276,7 @@ for ax, bias in zip(axes, (0, 1), strict=True):
 plt.show()
 
 # %% [markdown]
-# **陷阱**。偏置相等，权重又极小，隐藏单元一开始就几乎一样，梯度也几乎一样。能让它们分开的只有各不相同的权重：如果权重也是0，所有单元就会一直一样。
+# **陷阱**。偏置相等，权重又极小，隐藏单元一开始就几乎一样，梯度也几乎一样。要靠各不相同的权重，才能让这些单元分开：如果权重也是0，所有单元就会一直一样。
 
 # %% [markdown]
 # ## 3.6 暂退法
@@ -284,10 +284,10 @@ plt.show()
 # *编程，15分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-6)
 #
-# 编写一个做暂退法（dropout）的层：训练时，它以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，它什么也不改变。验证均值平均来说保持不变。$p$是参数、缓冲区还是属性？
+# 编写暂退法（dropout）的层：训练时，以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，什么也不改变。验证：平均来说，均值保持不变。$p$是参数、缓冲区还是属性？
 
 # %% [markdown]
-# **思路**。一个输入以概率$1 - p$保留，所以平均来说$(1 - p) \cdot x / (1 - p) = x$：训练时和评估时，下一层看到的输入均值相同，评估时也就不需要系数。$p$是一项设置：没有什么去学习它，数也没有设备之分。用普通属性就行。
+# **思路**。一个输入以概率$1 - p$保留，所以平均来说$(1 - p) \cdot x / (1 - p) = x$：训练时和评估时，下一层看到的输入均值相同，评估时也就不需要系数。$p$是一项设置：不用学习；它只是一个数，没有所在的设备。用普通属性就行。
 
 
 # %%
@@ -306,7 +306,7 @@ class Dropout(nn.Module):
 check.dropout(Dropout)
 
 # %% [markdown]
-# 抽很多次，取均值，就接近输入。
+# 抽取很多次，均值就接近输入。
 
 # %%
 torch.manual_seed(0)
@@ -328,10 +328,10 @@ Dropout(1)(x), nn.Dropout(1)(x)
 # *思考，5分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-7)
 #
-# 输入是一个批量的图像，形状为$(n, c, h, w)$。把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
+# 输入是一个批量的图像，形状为$(n, c, h, w)$。先把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
 
 # %% [markdown]
-# **思路**。`CenteredLayer`对批量里的所有数求均值。数的次序和形状都没有影响，而`Flatten`只改变这些。`RowCenteredLayer`沿最后一维求均值：在`Flatten`前面，最后一维是一行像素；在后面，是一整张图像。
+# **思路**。`CenteredLayer`对批量里的所有数求均值。数的次序和形状都不影响均值，而`Flatten`只改变这些。`RowCenteredLayer`沿最后一维求均值：在`Flatten`前面，最后一维是一行像素；在后面，是一整张图像。
 
 # %%
 same_numbers = {"CenteredLayer": True, "RowCenteredLayer": False}
