@@ -17,22 +17,22 @@
 # %% [markdown]
 # # 用层和块搭建网络
 #
-# 写一个一百层的网络，只要写几个块（block），再把它们重复、嵌套。大到整个网络，小到一层，PyTorch都用同一个类：`nn.Module`。这一章你自己写模块（module），看看`nn.Module`替你做了什么，又有什么是它看不见的。
+# 写一个一百层的网络，只要写几个块（block），再把它们重复、嵌套。大到整个网络，小到一层（layer），PyTorch都用同一个类：`nn.Module`。这一章你自己写模块（module），看看`nn.Module`替你做了什么，又有什么是它看不见的。
 #
 # **你将学会**
 #
 # - 编写模块：部件写在`__init__`里，计算写在`forward`里；
 # - 像`nn.Sequential`那样把模块串起来，同一个模块出现两次也没有问题；
-# - 在前向传播里使用常数、循环和分支；
-# - 用列表和字典保存模块，让PyTorch找得到它们的参数；
-# - 嵌套块，并在一个图像分类器里逐层跟踪形状。
+# - 在前向传播（forward computation）里使用常数、循环和分支；
+# - 用列表和字典保存模块，让PyTorch找得到它们的参数（parameter）；
+# - 嵌套块，并在一个图像分类器里逐层跟踪形状（shape）。
 #
 # **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
 #
-# **需要先会**用PyTorch的张量，并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先会**用PyTorch的张量（tensor），并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown]
-# 第一个单元格导入本章要用的东西，并选好设备。随机数先在CPU上生成，再移到设备上：即使随机种子相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
+# 第一个单元格导入本章要用的东西，并选好设备（device）。随机数先在CPU上生成，再移到设备上：即使随机种子（seed）相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
 
 # %%
 from collections import OrderedDict
@@ -53,7 +53,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 层、块和模型是同一种东西
 #
-# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地移动模块自己。输出会是什么形状？
+# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
 
 # %%
 torch.manual_seed(0)
@@ -63,7 +63,7 @@ net.to(device)
 net(X).shape
 
 # %% [markdown]
-# 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数（parameter）张量（子模块的也算在内），以及输入`X`时输出的形状。
+# 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数张量（子模块的也算在内），以及输入`X`时输出的形状。
 
 # %%
 for module in (net[0], net):
@@ -75,7 +75,7 @@ for module in (net[0], net):
     )
 
 # %% [markdown]
-# *层*（layer）、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播（forward computation）的对象。所以块里还可以放块。
+# *层*、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播的对象。所以块里还可以放块。
 
 # %% [markdown]
 # ## 编写模块
@@ -103,7 +103,7 @@ mlp = MLP().to(device)
 mlp
 
 # %% [markdown]
-# 模块的*状态字典*（state dict）由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
+# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -192,7 +192,7 @@ chain.to(device)
 chain._modules
 
 # %% [markdown]
-# 参数的名字由这些键组成，和`nn.Sequential`里的相同。所以权重可以从一个加载到另一个，两者的输出一致。
+# 参数的名字由这些键组成，和`nn.Sequential`里的相同。所以权重（weight）可以从一个加载到另一个，两者的输出一致。
 
 # %%
 theirs = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
@@ -312,7 +312,7 @@ assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
 # %% [markdown]
-# `double`把模块的数据类型从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
+# `double`把模块的数据类型（data type）从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
 
 # %% tags=["raises-exception"]
 plain_copy.double()
@@ -435,7 +435,7 @@ nest = nn.Sequential(
 nest(X).shape
 
 # %% [markdown]
-# 标量的形状是空的。`named_children`给出一个模块的下一级模块，连同名字。
+# 标量（scalar）的形状是空的。`named_children`给出一个模块的下一级模块，连同名字。
 
 # %%
 for name, child in nest.named_children():
@@ -443,7 +443,7 @@ for name, child in nest.named_children():
     print(name, type(child).__name__, grandchildren)
 
 # %% [markdown]
-# 图中画出了整棵树，一直到叶节点。方框里写的是参数个数，包括模块自己的，也包括沿连线能到的所有模块的。有一层的偏置叫`0.net.2.bias`，找出通向这一层的路径。
+# 图中画出了整棵树，一直到叶节点（leaf）。方框里写的是参数个数，包括模块自己的，也包括沿连线能到的所有模块的。有一层的偏置（bias）叫`0.net.2.bias`，找出通向这一层的路径。
 
 # %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fSequential\uff0c\u67094,712\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e09\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fLinear\uff0c\u6709340\u4e2a\uff1b2\u662fFixedHiddenMLP\uff0c\u6709420\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u3001ReLU\u7ec4\u6210\u7684Sequential\uff0clinear\u6709528\u4e2a\u53c2\u6570\u3002FixedHiddenMLP\u53ea\u6709\u4e00\u4e2a\u5b50\u6a21\u5757linear\uff0c\u5b83\u7684420\u4e2a\u53c2\u6570\u5168\u5728\u91cc\u9762\u3002"}}
 draw_modules(nest)
@@ -643,7 +643,7 @@ check.two_nets_side_by_side(Parallel, works)
 # *编程，15分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-3)
 #
-# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
+# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝（deep copy）。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
 
 
 # %%
@@ -714,7 +714,7 @@ check.read_a_tree(shapes)
 # *编程，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 
 # %%
