@@ -21,11 +21,11 @@
 #
 # **你将学会**
 #
-# - 按索引和按名字访问一个参数、它的值和它的梯度；
+# - 按索引和按名字访问一个参数、它的值和它的梯度（gradient）；
 # - 统计参数的个数和占用的字节数；
-# - 初始化网络，需要时用你自己的分布；
+# - 初始化（initialize）网络，需要时用你自己的分布（distribution）；
 # - 写入数值，又不让梯度出错；
-# - 共享一个层，冻结一个层，把宽度留给第一个批量决定。
+# - 共享（share）一个层，冻结（freeze）一个层，把宽度留给第一个批量（batch）决定。
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)，第5.3节[延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；6.4，[Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)）。
 #
@@ -74,7 +74,7 @@ last = net[2].state_dict()
 {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in last.items()}
 
 # %% [markdown]
-# $(1, 8)$：输出的个数在前。所有的值都是单精度，即`float32`。
+# $(1, 8)$：输出的个数在前。所有的值都是单精度（single precision），即`float32`。
 #
 # 参数是`nn.Parameter`类的张量（tensor）。自动微分会跟踪它：它带有`requires_grad=True`。`detach`给出的张量值相同，但自动微分不跟踪。
 
@@ -85,7 +85,7 @@ print("requires_grad:", bias.requires_grad, bias.detach().requires_grad)
 print("value:        ", round(bias.item(), 2))
 
 # %% [markdown]
-# 在`backward`之前，或者`zero_grad`之后，参数的梯度（gradient）是`None`。两个输出之和对偏置（bias）的导数是多少？
+# 在`backward`之前，或者`zero_grad`之后，参数的梯度是`None`。两个输出之和对偏置（bias）的导数是多少？
 
 # %%
 net.zero_grad()
@@ -177,7 +177,7 @@ net.apply(lambda module: visited.append(type(module).__name__))
 visited
 
 # %% [markdown]
-# 先是子模块，然后才是包含它们的模块。所有模块都会交给这个函数，所以函数要自己挑选。下面的函数只处理线性层（linear layer）：偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
+# 先是子模块（children），然后才是包含它们的模块。所有模块都会交给这个函数，所以函数要自己挑选。下面的函数只处理线性层（linear layer）：偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
 #
 # `std`是标准差（standard deviation）。有些讲解这段代码的文章写“方差（variance）是0.01”，或者写$N(0, 0.01)$：真是这样，就会有大约三分之一的权重，绝对值大于0.1。实际有几个？
 
@@ -403,7 +403,7 @@ w.grad, w.tolist()
 # %% [markdown]
 # ## 参数绑定：共享一个层
 #
-# 一个层放在两处，参数仍只有一组，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
+# 一个层放在两处，参数仍只有一套，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
 
 # %%
 torch.manual_seed(0)
@@ -476,7 +476,7 @@ for name in ("weight", "bias"):
 # %% [markdown]
 # ## 冻结一个层
 #
-# 层*冻结*（freeze）之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。还剩下哪些参数要训练？
+# 层*冻结*之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。还剩下哪些参数要训练？
 
 # %%
 torch.manual_seed(0)
@@ -529,7 +529,7 @@ print("gradients cleared:", changed_by_a_step(optimizer, late))
 # %% [markdown]
 # ## 延后初始化：宽度由第一个批量决定
 #
-# 线性层必须知道输入有多少个特征。*延后层*（lazy layer，即延后初始化的层）只给定输出的个数，输入的个数要等第一个批量（batch）来了才知道。
+# 线性层必须知道输入有多少个特征。*延后层*（lazy layer，即延后初始化的层）只给定输出的个数，输入的个数要等第一个批量来了才知道。
 
 # %%
 lazy = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
@@ -665,7 +665,7 @@ def make_shared():
 
 
 def train_shared(net, X, y, num_steps=20):
-    """训练net本身；返回一个列表，每步一项。
+    """原地训练net；返回一个列表，每步一项。
 
     每一项是一个字典，键是各个参数的名字，值是一对数：
     这一步之后参数的范数，和它的梯度的范数。
@@ -701,7 +701,7 @@ check.another_distribution(init_mixture)
 # *编程，25分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-4)
 #
-# 为`Sequential`编写`freeze_all_but_last(net)`。它直接修改`net`：除了最后一个模块，其余参数全部冻结；返回仍要训练的参数的列表。末尾的模块如果没有参数，例如ReLU，就不算：仍可训练的，是`net[0]`、`net[1]`……里最后一个有参数的模块。这个模块的参数如果别处也在用，在别处也仍可训练。如果`net`原先已经冻结，就要让这个模块变得可以训练。
+# 为`Sequential`编写`freeze_all_but_last(net)`。它直接修改`net`：最后一个模块以外的参数，全部冻结；返回仍要训练的参数的列表。末尾的模块如果没有参数，例如ReLU，就不算：仍可训练的，是`net[0]`、`net[1]`……里最后一个有参数的模块。这个模块的参数如果别处也在用，在别处也仍可训练。如果`net`原先已经冻结，就要让这个模块变得可以训练。
 #
 # 这个函数可能在`backward`和`step`之间调用。这时，如果优化器里有全部参数，接下来的一步也必须只改变仍要训练的参数。
 #
@@ -761,7 +761,7 @@ check.only_one_width_is_given(with_values, has_shape)
 # *探索，20分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-7)
 #
-# 从`nn.init`里选两个本章没有用过的函数，实参只需要权重。在文档里查出两个函数抽取什么，再为每个函数写一个测试，权重的形状是$(200, 100)$：例如测试标准差，或者测试各列是否正交。对应的函数抽取的权重，测试要接受；这个权重乘以2或除以2，测试要拒绝；`nn.Linear(100, 200)`的初始权重，测试也要拒绝。检查传给测试的权重都在CPU上。
+# 从`nn.init`里选两个本章没有用过的函数，实参只需要权重。在文档里查出两个函数抽取什么，再为每个函数写一个测试，权重的形状是$(200, 100)$：例如测试标准差，或者测试各列是否正交。对应的函数抽取的权重，测试要接受；这个权重乘以2或除以2，测试要拒绝；`nn.Linear(100, 200)`的初始权重，测试也要拒绝。下面的检查会把一些权重传给你的测试，这些权重都在CPU上。
 
 
 # %%
