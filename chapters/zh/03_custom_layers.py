@@ -17,22 +17,22 @@
 # %% [markdown]
 # # 编写自定义层
 #
-# PyTorch自带的层（layer）就是普通的Python类。它们能做的，你的层也能做：训练、打印、移动、保存。要做到这些，层里的每个张量都要用对的方式存放。这一章你自己写层，看看层会怎样出错，再学会先检查、后信任。
+# PyTorch自带的层（layer）就是普通的Python类。它们能做的，你的层也能做：训练、打印、移动、保存。要做到这些，层里的每个张量（tensor）都要用对的方式存放。这一章你自己写层，看看层会怎样出错，再学会先检查、后信任。
 #
 # **你将学会**
 #
-# - 编写不带参数的层，并清楚它对整个批量做了什么；
-# - 编写带参数的层，让梯度传到参数；
+# - 编写不带参数（parameter）的层，并清楚它对整个批量（batch）做了什么；
+# - 编写带参数的层，让梯度（gradient）传到参数；
 # - 看出网络为什么输出0，并修好它；
-# - 在参数、缓冲区和普通属性之间选择；
-# - 检查层，既和数值梯度比较，也和已知正确的层比较。
+# - 在参数、缓冲区（buffer）和普通属性之间选择；
+# - 检查层，既和数值梯度（numerical gradient）比较，也和已知正确的层比较。
 #
 # **书中**：第5.4节[自定义层](https://zh.d2l.ai/chapter_deep-learning-computation/custom-layer.html)（英文版6.5，[Custom Layers](https://d2l.ai/chapter_builders-guide/custom-layer.html)）。
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown]
-# 第一个单元格导入本章要用的东西，并选好设备。
+# 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
 import copy
@@ -54,7 +54,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 不带参数的层
 #
-# 最简单的层自己没有张量，不需要`__init__`。下面的层从输入里减去输入的均值。
+# 最简单的层自己没有张量，不需要`__init__`。下面的层从输入里减去输入的均值（mean）。
 
 
 # %%
@@ -83,7 +83,7 @@ f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 # %% [markdown]
 # ### 这是谁的均值？
 #
-# `X.mean()`对整个张量求均值，而批量（batch）的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。你觉得这个样本的输出会一样吗？
+# `X.mean()`对整个张量求均值，而批量的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。你觉得这个样本的输出会一样吗？
 
 # %%
 one = torch.tensor([[1.0, 2, 3]])
@@ -92,7 +92,7 @@ print("alone:     ", centered(one)[0])
 print("in a batch:", centered(two)[0])
 
 # %% [markdown]
-# 输出取决于旁边的样本。训练时也许正要这样；使用模型时，很少要这样。形状是$(n, d)$的样本，各自只对自己的特征（feature）求均值，就能避免。
+# 输出取决于旁边的样本。训练时也许正要这样；使用模型时，很少要这样。形状（shape）是$(n, d)$的样本，各自只对自己的特征（feature）求均值，就能避免。
 
 
 # %%
@@ -108,7 +108,7 @@ row_centered(two)
 # %% [markdown]
 # ## 带参数的层
 #
-# `nn.Parameter`把张量变成参数（parameter）：它会有`requires_grad=True`，赋给属性时还会注册。下面是一个线性层，后面接ReLU，即$\max(0, X W + b)$。代码里的`X @ W`是矩阵$X$和$W$的乘积。
+# `nn.Parameter`把张量变成参数：它会有`requires_grad=True`，赋给属性时还会注册。下面是一个线性层，后面接ReLU，即$\max(0, X W + b)$。代码里的`X @ W`是矩阵$X$和$W$的乘积。
 
 
 # %%
@@ -141,7 +141,7 @@ assert (Y >= 0).all()
 Y.shape
 
 # %% [markdown]
-# 梯度（gradient）传到了两个参数。为什么要检查这一点？下一节就会看到。
+# 梯度传到了两个参数。为什么要检查这一点？下一节就会看到。
 
 # %%
 layer.zero_grad()
@@ -307,7 +307,7 @@ tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown]
-# 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型，调用一次就够。
+# 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -378,10 +378,10 @@ assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 # %% [markdown]
 # 张量该用哪一种？每一种会怎样，见下表。
 #
-# | 种类 | 交给优化器 | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
+# | 种类 | 交给优化器（optimizer） | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
 # |---|---|---|---|---|
 # | 参数 | 是 | 是 | 是 | `self.w = nn.Parameter(t)` |
-# | 缓冲区（buffer） | 否 | 是 | 是 | `self.register_buffer("b", t)` |
+# | 缓冲区 | 否 | 是 | 是 | `self.register_buffer("b", t)` |
 # | 非持久的缓冲区 | 否 | 否 | 是 | 同上，加`persistent=False` |
 # | 属性 | 否 | 否 | 否 | `self.a = t` |
 #
@@ -416,7 +416,7 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # %% [markdown]
 # ## 检查一个层
 #
-# 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度（numerical gradient）比较，数值梯度就是相近两点之间的斜率。比较需要双精度：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
+# 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
 
 # %%
 torch.manual_seed(0)
@@ -458,7 +458,7 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 #
 # - 层是用张量计算的模块。自己没有张量的层，只需要`forward`。
 # - 对整个张量求均值，会把批量里的样本混在一起。
-# - `nn.Parameter`注册一个张量，并要求计算它的梯度。在`forward`里通过`.data`读这个张量，计算图就在这里断开；如果别的层也有参数，还不会报错。
+# - `nn.Parameter`注册一个张量，并要求计算它的梯度。在`forward`里通过`.data`读这个张量，计算图（computational graph）就在这里断开；如果别的层也有参数，还不会报错。
 # - 以ReLU结尾的新网络，对一个样本大约有一半的输出是0，这些输出不给出梯度。只有一个输出时，有一半的网络输出0，从这个样本什么也学不到。
 # - 要训练的，用参数。要记住的，用缓冲区。设置，用属性。
 # - 在双精度下，用`gradcheck`检查梯度；除了输入，参数也要检查。
@@ -477,7 +477,7 @@ from d2l_helpers import check
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
-# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量（vector）$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 
 # %%
@@ -525,7 +525,7 @@ check.half_spectrum(HalfSpectrum, repeated)
 # *思考，15分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
+# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backpropagation）之间，像[第02章](02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地（in-place）做乘法：`backward`会怎样？为什么这样更安全？
 
 
 # %%

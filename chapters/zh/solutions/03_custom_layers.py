@@ -37,7 +37,7 @@ use_style()
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-1)
 #
-# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
+# 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量（vector）$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 # %% [markdown]
 # **思路**。公式本身就是一个`einsum`：每个指标给一个字母，结果里没有的指标就求和。有批量时，两个$X$都多一个字母$n$，结果里也保留这个字母。如果换成省略号，就代表任意几维，一维也没有也行，所以一行代码既能处理向量，也能处理批量。
@@ -91,7 +91,7 @@ assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 # 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。由输出算出一个实数，验证梯度能传到输入。输入是实数，所以这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？设$d = 8$，系数编号为0到7，写出重复的系数的编号。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 # %% [markdown]
-# **思路**。不论输入是什么形状，`torch.fft.fft`都对最后一维做变换，也能反向传播。把这一维截成一半。输入是实数时，第$d - k$个系数是第$k$个系数的共轭复数：$d = 8$时，丢掉的系数中，5、6、7重复了3、2、1。系数4和自己配对，就此丢失。
+# **思路**。不论输入是什么形状，`torch.fft.fft`都对最后一维做变换，也能反向传播。这一维只取前一半。输入是实数时，第$d - k$个系数是第$k$个系数的共轭复数：$d = 8$时，丢掉的系数中，5、6、7重复了3、2、1。系数4和自己配对，就此丢失。
 
 
 # %%
@@ -129,7 +129,7 @@ torch.fft.rfft(fastest).abs()
 # *思考，15分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-3)
 #
-# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backward）之间，像[第02章](../02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地做乘法：`backward`会怎样？为什么这样更安全？
+# 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backpropagation）之间，像[第02章](../02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地（in-place）做乘法：`backward`会怎样？为什么这样更安全？
 
 # %% [markdown]
 # **思路**。和`.data`一样，`detach`给出值相同、没有计算图的张量：梯度传不过去，权重不动。偏置在`detach`之后才加上，会训练；后面的那一层也会。修复的办法是用参数本身。通过`detach`的修改会计数，因为`detach`得到的张量和原来的张量共用修改次数；`backward`发现需要的值改过，就拒绝计算。
