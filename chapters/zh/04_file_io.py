@@ -351,7 +351,7 @@ list(load_file(folder / "tied.safetensors"))
 # %% [markdown]
 # ## 中断与恢复训练
 #
-# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的顺序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重分别调整步长。
+# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的次序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重分别调整步长。
 
 # %%
 torch.set_num_threads(1)
@@ -590,7 +590,7 @@ assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# 写了一半的文件已经覆盖重写，并改了名。
+# 写了一半的那个文件已经覆盖，并改了名。
 
 # %% [markdown]
 # ## 加载到另一个设备

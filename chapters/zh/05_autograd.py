@@ -61,7 +61,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown]
 # ## 手工推算一张图
 #
-# 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫autograd；`requires_grad=True`告诉它：对这个张量做的运算，都要跟踪。
+# 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫自动微分（autograd）；`requires_grad=True`告诉它：对这个张量做的运算，都要跟踪。
 
 # %%
 x1 = torch.tensor(2.0, requires_grad=True)
@@ -200,7 +200,7 @@ plt.show()
 # %% [markdown]
 # 有两个叶节点。`x`和`target`不需要梯度，所以不在图里。做乘积时，PyTorch先把`x`变成矩阵，再把结果压缩成向量。整个损失，连同sigmoid和对数，是一个运算。
 #
-# 偏置的梯度应该是$(\sigma(z) - \mathrm{target}) / 3$，权重第$i$行的梯度应该是前者的$x_i$倍。
+# 偏置（bias）的梯度应该是$(\sigma(z) - \mathrm{target}) / 3$，权重（weight）第$i$行的梯度应该是前者的$x_i$倍。
 
 # %%
 weight.grad = bias.grad = None
@@ -248,7 +248,7 @@ assert_close(bias.grad, 3 * delta)
 # %% [markdown]
 # ### 更新一步
 #
-# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。autograd拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
+# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -333,7 +333,7 @@ v = torch.rand(5, 5).to(device)
 assert_close(direct, by_sum)
 
 # %% [markdown]
-# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
+# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
 J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
@@ -367,7 +367,7 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # | `torch.no_grad()` | 一段代码里的记录 | 修改参数 |
 # | `torch.inference_mode()` | 同上；在里面创建的张量，以后也不进入图 | 评估和使用训练好的模型 |
 # | `t.detach()` | 从一个张量往回的路 | 当作常数的值 |
-# | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结参数 |
+# | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结（freeze）参数 |
 #
 # “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
@@ -378,7 +378,7 @@ except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
 # %% [markdown]
-# 冻结（freeze）针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
+# 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
 
 # %%
 torch.manual_seed(0)
@@ -426,7 +426,7 @@ for mode in modes * 5:  # 轮流测量，使其他程序的干扰对各方式都
 {name: round(median(each)) for name, each in times.items()}
 
 # %% [markdown]
-# 在生成这一页的机器上，时间确实少些。
+# 在制作本页的机器上，时间确实少些。
 
 # %% [markdown]
 # ## 再求几个梯度
@@ -440,7 +440,7 @@ assert_close(r.grad, 4 * r.detach())
 r.grad
 
 # %% [markdown]
-# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的导数是$3r^2$。如果把$s$分离出来，就把它当作常数：导数还剩什么？
+# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
 
 # %%
 s = r * r
@@ -467,7 +467,7 @@ def f(a):
 
 
 # %% [markdown]
-# 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是导数。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都还是0，循环不会结束。）
+# 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是斜率。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都还是0，循环不会结束。）
 
 # %%
 for value in (100.0, 1.0, 0.01, -1.0):
@@ -478,11 +478,11 @@ for value in (100.0, 1.0, 0.01, -1.0):
     print(f"f'({value:g}) = {point.grad.item():g}")
 
 # %% [markdown]
-# ### 一个函数和它的导数
+# ### 一个函数和它的斜率
 #
-# 要在一次调用里得到200个导数，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，导数应该小于0。
+# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，斜率应该小于0。
 
-# %% mystnb={"image": {"alt": "x\u4ece-4\u52304\u7684\u4e24\u6761\u66f2\u7ebf\u3002\u84dd\u8272\u7684\u662fGELU\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -0.75\u9644\u8fd1\u964d\u5230\u7ea6-0.17\uff0c\u5728x = 0\u5904\u7ecf\u8fc70\uff0c\u7136\u540e\u51e0\u4e4e\u6cbf\u76f4\u7ebf\u5347\u52304\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u5bfc\u6570\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -1.4\u9644\u8fd1\u964d\u5230\u7ea6-0.13\uff0c\u5728GELU\u53d6\u6700\u5c0f\u503c\u5904\u8d8a\u8fc70\uff0c\u5728x = 0\u5904\u662f0.5\uff0c\u5728x = 1.4\u9644\u8fd1\u5347\u5230\u7ea61.13\uff0c\u7136\u540e\u964d\u52301\u3002"}}
+# %% mystnb={"image": {"alt": "x\u4ece-4\u52304\u7684\u4e24\u6761\u66f2\u7ebf\u3002\u84dd\u8272\u7684\u662fGELU\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -0.75\u9644\u8fd1\u964d\u5230\u7ea6-0.17\uff0c\u5728x = 0\u5904\u7ecf\u8fc70\uff0c\u7136\u540e\u51e0\u4e4e\u6cbf\u76f4\u7ebf\u5347\u52304\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u659c\u7387\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -1.4\u9644\u8fd1\u964d\u5230\u7ea6-0.13\uff0c\u5728GELU\u53d6\u6700\u5c0f\u503c\u5904\u8d8a\u8fc70\uff0c\u5728x = 0\u5904\u662f0.5\uff0c\u5728x = 1.4\u9644\u8fd1\u5347\u5230\u7ea61.13\uff0c\u7136\u540e\u964d\u52301\u3002"}}
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
 curve = F.gelu(grid)
 curve.sum().backward()
@@ -497,7 +497,7 @@ plt.show()
 # %% [markdown]
 # ## 动态图和静态图
 #
-# PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`返回一个张量的图，`len`数出图里节点的个数。给`f`三个不同的实参，哪个实参的图节点最多？
+# PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`把一个张量的图作为数据返回，`len`数出图里节点的个数。给`f`三个不同的实参，哪个实参的图节点最多？
 
 # %%
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
@@ -518,7 +518,7 @@ for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# 它列出的是前向传播的步骤；运行这些步骤时，autograd仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
+# 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
 # %%
 edited = symbolic_trace(mlp)
@@ -566,7 +566,7 @@ first.item(), second.item()
 # %% [markdown]
 # ### 自定义反向传播
 #
-# 有时图是对的，数却不对。函数$\log(1 + e^x)$的导数是$\sigma(x)$，在0处是0.5，在100处是1（不计舍入误差）。autograd会给出什么？
+# 有时图是对的，数却不对。函数$\log(1 + e^x)$的斜率是$\sigma(x)$，在0处是0.5，在100处是1（不计舍入误差）。自动微分会给出什么？
 
 # %%
 at = torch.tensor([0.0, 100.0], requires_grad=True)
@@ -575,7 +575,7 @@ naive = (1 + at.exp()).log()
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
 # %% [markdown]
-# 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以导数。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
+# 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以斜率。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
 
 
 # %%
@@ -596,7 +596,7 @@ stable = Softplus.apply(at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
 # %% [markdown]
-# 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出导数，再与`backward`的结果比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
+# 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出斜率，再与`backward`的结果比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
 
 # %%
 torch.manual_seed(0)
@@ -605,7 +605,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
-# Softplus通过。对平方，autograd给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
+# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
 
 # %% [markdown]
 # ## 小结
@@ -631,7 +631,7 @@ from d2l_helpers import check
 #
 # *编程，25分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
-# 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与autograd的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
+# 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与自动微分的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
 
 
 # %%
@@ -678,7 +678,7 @@ check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
 #
-# 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用autograd求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
+# 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用自动微分求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
 
 
 # %%
@@ -738,7 +738,7 @@ check.what_second_derivatives_cost(count_nodes, added)
 #
 # *编程，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
 #
-# 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有导数的地方，真正的导数是多少？你的`backward`声称的导数是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
+# 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有斜率的地方，真正的斜率是多少？你的`backward`声称的斜率是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
 
 
 # %%

@@ -21,8 +21,8 @@
 #
 # **你将学会**
 #
-# - 查看有哪些设备，用一行代码选好设备；
-# - 移动张量和模块，知道什么会复制，什么会留在原处；
+# - 查看有哪些设备（device），用一行代码选好设备；
+# - 移动张量（tensor）和模块（module），知道什么会复制，什么会留在原处；
 # - 在每种设备上得到相同的数，只差舍入误差；
 # - 给代码计时，哪怕调用返回时结果还没算好；
 # - 避免看不见的复制，把这里保存的东西加载到别处。
@@ -32,7 +32,7 @@
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第03章[编写自定义层](03_custom_layers.ipynb)。全部单元格在CPU上运行约五秒。不需要GPU；有GPU时最多用两个。
 
 # %% [markdown]
-# 第一个单元格导入本章要用的东西，并选好设备（device）。`d2l`是书自带的包。
+# 第一个单元格导入本章要用的东西，并选好设备。`d2l`是书自带的包。
 
 # %%
 import io
@@ -70,7 +70,7 @@ if not gpus:
     print("no GPU: the cells that need one say so and go on")
 
 # %% [markdown]
-# `torch.device`是一个位置的名称，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
+# `torch.device`是一个位置的名字，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
 #
 # > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。两者相等吗？
 
@@ -197,7 +197,7 @@ untouched[0, 0].item()
 #
 # > **陷阱**。在`forward`里创建张量，如果不写`device=`，张量不会跟着输入走：它在CPU上。
 #
-# 在CPU上，这个模块给三个特征分别加上0、1、2。在`meta`上呢？
+# 在CPU上，这个模块给三个特征（feature）分别加上0、1、2。在`meta`上呢？
 
 
 # %% tags=["raises-exception"]
@@ -561,7 +561,7 @@ for code in (
 #
 # 在GPU上，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
 #
-# 训练时，最常见的读取是记录损失。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图的张量。
+# 训练时，最常见的读取来自损失的日志。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图（computational graph）的张量。
 
 
 # %%
@@ -581,7 +581,7 @@ def train(log):
 
 
 # %% [markdown]
-# 两种记录各读几次？第二种记录留到最后，一次全部复制过来，那时计数已经结束。
+# 两种日志各读几次？第二种日志留到最后，一次全部复制过来，那时计数已经结束。
 
 # %%
 with CountReads() as reads_item:
@@ -658,7 +658,7 @@ state["out.weight"].device
 # - 先移动网络，再创建优化器。加载优化器的状态，会把其中的平均值移到参数那里。
 # - 先在CPU上生成随机数，再移动。比较时要有容差，有TF32时容差更宽。
 # - 使用GPU的调用会提前返回。预热，等待，重复，取中位数。
-# - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。记录留在设备上。
+# - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。日志留在设备上。
 # - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
 
 # %% [markdown]
@@ -675,7 +675,7 @@ from d2l_helpers import check
 # *探索，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-1)
 #
-# 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
+# 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量（vector）相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
 
 
 # %%
@@ -696,17 +696,17 @@ check.small_and_large(time_sum, operations)
 # *编程，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名称是`net.named_parameters()`给出的名称之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名称，两个函数都要抛出错误，错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
 
 # %%
 def set_bias(net, name, values):
-    """把一个数值列表写进这个名称的偏置。"""
+    """把一个数值列表写进这个名字的偏置。"""
     ...
 
 
 def get_bias(net, name):
-    """以列表返回这个名称的偏置的数值。"""
+    """以列表返回这个名字的偏置的数值。"""
     ...
 
 
@@ -719,7 +719,7 @@ check.parameters_across_devices(set_bias, get_bias)
 # *编程，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-3)
 #
-# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
 
 
 # %%
@@ -765,12 +765,12 @@ check.two_at_once(at_once)
 # *编程，20分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-5)
 #
-# 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名称，名称用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
+# 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名字，名字用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
 
 
 # %%
 def stays_behind(net):
-    """普通属性里的张量的名称，用点连接。"""
+    """普通属性里的张量的名字，用点连接。"""
     # 模块 -> 由字符串组成的列表，次序不限
     ...
 
@@ -784,7 +784,7 @@ check.what_stays_behind(stays_behind)
 # *思考，10分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-6)
 #
-# 下面几行，先猜`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
+# 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
 
 # %%
 number_of_reads = {

@@ -22,9 +22,9 @@
 # **你将学会**
 #
 # - 划分数据，让最后的结果可信；
-# - 写训练循环，用一行代码选好设备；
+# - 写训练循环，用一行代码选好设备（device）；
 # - 保存一次训练，恢复后就像从没停过一样；
-# - 保留最好的权重，提前停止，再加载使用；
+# - 保留最好的权重（weight），提前停止，再加载使用；
 # - 判断换成GPU会不会更快。
 #
 # **书中**：第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)和第3.6节[softmax回归的从零开始实现](https://zh.d2l.ai/chapter_linear-networks/softmax-regression-scratch.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)；4.4，[Softmax Regression Implementation from Scratch](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)）。
@@ -95,7 +95,7 @@ def show_digits(images, titles, rows, columns, height):
 
 
 # %% [markdown]
-# 遮住标签，前二十个你认得出来吗？
+# 遮住标签（label），前二十个你认得出来吗？
 
 # %% mystnb={"image": {"alt": "\u4e24\u884c\u624b\u5199\u6570\u5b57\uff0c\u6bcf\u884c\u5341\u4e2a\uff0c\u7531\u5f88\u7c97\u7684\u7070\u5ea6\u50cf\u7d20\u7ec4\u6210\uff0c\u4e0a\u65b9\u5404\u6807\u7740\u6807\u7b7e\u3002\u7b2c\u4e00\u884c\u4f9d\u6b21\u662f0\u52309\uff0c\u7b2c\u4e8c\u884c\u8fd8\u662f0\u52309\uff0c\u6362\u4e86\u7b14\u8ff9\u3002\u6709\u51e0\u4e2a\u8981\u518d\u770b\u4e00\u773c\u624d\u8ba4\u5f97\u51fa\uff0c\u4f8b\u5982\u7b2c\u4e00\u884c\u76845\uff0c\u4e0a\u534a\u90e8\u5206\u662f\u4e00\u56e2\u6df1\u8272\u3002"}}
 show_digits(digits.images, digits.target, 2, 10, height=2)
@@ -115,7 +115,7 @@ f"{X.numel() * X.element_size():,} bytes"
 # %% [markdown]
 # ### 分成三部分
 #
-# *训练集*（training set）里的数字决定权重（weight）。*验证集*（validation set）里的数字决定何时停止、保留哪些权重。权重是用哪些数字选出来的，在那些数字上往往就显得比实际好一点。所以最后下结论时，要用没有参与过任何选择的数字，也就是*测试集*（test set）。有了随机种子（seed），每次的划分都相同。
+# *训练集*（training set）里的数字决定权重。*验证集*（validation set）里的数字决定何时停止、保留哪些权重。权重是用哪些数字选出来的，在那些数字上往往就显得比实际好一点。所以最后下结论时，要用没有参与过任何选择的数字，也就是*测试集*（test set）。有了随机种子（seed），每次的划分都相同。
 
 # %%
 torch.manual_seed(0)
@@ -125,7 +125,7 @@ assert torch.equal(order.sort().values, torch.arange(len(X)))
 len(train), len(valid), len(test)
 
 # %% [markdown]
-# 每一部分是一个张量，存的是位置；每个数字属于其中一个部分。用这些位置就能取出图像和标签。
+# 每一部分是一个张量（tensor），存的是位置；每个数字属于其中一个部分。用这些位置就能取出图像和标签。
 
 # %%
 X_train, y_train = X[train], y[train]
@@ -186,7 +186,7 @@ assert_close(net(X[:1]), net(X[:20])[:1])
 # %% [markdown]
 # ## 编写训练循环
 #
-# 一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字顺序的随机数生成器（generator），还有*历史记录*（history），也就是由各轮结果组成的列表。生成器在CPU上，所以不管用什么设备，打乱后的顺序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
+# 一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字次序的随机数生成器（generator），还有*历史记录*（history），也就是结果的列表。生成器在CPU上，所以不管用什么设备，打乱后的次序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
 
 
 # %%
@@ -234,7 +234,7 @@ def train_epoch(run, batch_size=50):
 
 
 # %% [markdown]
-# 评估时关掉暂退法，并用推断模式（inference mode，[第05章](05_autograd.ipynb#cell-id=stop-the-recording)），不记录计算图。函数返回损失和*准确率*（accuracy），即答对的比例。
+# 评估时关掉暂退法，并用推断模式（inference mode，[第05章](05_autograd.ipynb#cell-id=stop-the-recording)），不记录计算图（computational graph）。函数返回损失和*准确率*（accuracy），即答对的比例。
 
 
 # %%
@@ -305,7 +305,7 @@ assert sum(train_loss) > sum(valid_loss) and train_end < valid_end
 # %% [markdown]
 # ## 保存一次训练
 #
-# 训练过程中，哪些东西会变？权重；优化器的*动量*（momentum），即每个权重过去的梯度之和，越早的梯度衰减得越多；用来打乱顺序的生成器；暂退法取随机数的生成器，也就是PyTorch为这个设备自带的那个；还有历史记录。PyTorch自带的生成器不属于这次训练，所以另写两个函数，读取和设置这些生成器的状态。
+# 训练过程中，哪些东西会变？权重；优化器的*动量*（momentum），即每个权重过去的梯度之和，越早的梯度衰减得越多；用来打乱次序的生成器；暂退法取随机数的生成器，也就是PyTorch为这个设备自带的那个；还有历史记录。PyTorch自带的生成器不属于这次训练，所以另写两个函数，读取和设置这些生成器的状态。
 
 
 # %%
@@ -384,7 +384,7 @@ while len(whole.history) < 10:
     one_epoch(whole)
 
 # %% [markdown]
-# 比较两次训练，就是比较每一个参数和整个历史记录。在CPU上，两边必须相等；在GPU上，每次训练的舍入可能不同，所以只要接近。
+# 比较两次训练，就是比较每一个参数（parameter）和整个历史记录。在CPU上，两边必须相等；在GPU上，每次训练的舍入可能不同，所以只要接近。
 
 
 # %%
@@ -413,7 +413,7 @@ assert_same_end(whole, again)
 # %% [markdown]
 # 在这里，有种子就够了。换一个PyTorch版本、换一台机器，或者换一个线程数，就不能指望结果相同了。
 #
-# *前向预钩子*（forward pre-hook）是PyTorch在`forward`之前运行的函数。下面这个钩子数第8轮的训练批量，数到第16个时抛出错误。（代码可以跳过。）
+# *前向预钩子*（forward pre-hook）是PyTorch在`forward`之前运行的函数。下面这个钩子数第8轮的训练批量，数到第16个时报错。（代码可以跳过。）
 
 
 # %%
@@ -604,7 +604,7 @@ for batch_size in (50, 200, 1200):
 #
 # - 训练集决定权重，验证集用来做选择，测试集用一次，用来下结论。
 # - 一步训练：前向传播、损失、清零、反向传播、更新。评估：`eval()`、`inference_mode`。
-# - 设备用一行代码选好；顺序在CPU上随机抽取。
+# - 设备用一行代码选好；次序在CPU上随机抽取。
 # - 检查点里有权重、优化器、这次训练用到的每个生成器的状态，以及历史记录。先用另一个名字写好，再改名。
 # - 从检查点恢复训练，在CPU上用一个线程，结果每一位都相同。漏掉优化器或某个生成器，结果就不同，而且不报错。
 # - 把最好的权重存进文件：状态字典会随模型改变。
@@ -643,7 +643,7 @@ check.another_rule_for_stopping(stop_by_accuracy)
 # *探索，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-2)
 #
-# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？逐个条目猜一猜，填True或False。
+# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？先预测，每个条目写True或False。
 
 
 # %%
@@ -742,7 +742,7 @@ check.stop_button(train_until_stopped)
 # *编程，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-6)
 #
-# 计算形状为(10, 10)的矩阵，其中元素$(i, j)$是数字$i$读成$j$的次数。哪一对最常混淆？`most_confused`以`(i, j)`的形式返回这一对，其中$i < j$，$i$读成$j$和$j$读成$i$合在一起数。用验证集和`ready`试这两个函数。所有元素之和必须是多少？对角线之和说明什么？设有297个数字，其中290个读对，写出这两个和。
+# 计算形状（shape）为(10, 10)的矩阵，其中元素$(i, j)$是数字$i$读成$j$的次数。哪一对最常混淆？`most_confused`以`(i, j)`的形式返回这一对，其中$i < j$，$i$读成$j$和$j$读成$i$合在一起数。用验证集和`ready`试这两个函数。所有元素之和必须是多少？对角线之和说明什么？设有297个数字，其中290个读对，写出这两个和。
 
 
 # %%
