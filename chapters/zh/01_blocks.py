@@ -1,0 +1,756 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     comment_magics: false
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 用层和块搭建网络
+#
+# 写一个一百层的网络，只要写几个块（block），再把它们重复、嵌套。大到整个网络，小到一层（layer），PyTorch都用同一个类：`nn.Module`。这一章你自己写模块（module），看看`nn.Module`替你做了什么，又有什么是它看不见的。
+#
+# **你将学会**
+#
+# - 编写模块：部件写在`__init__`里，计算写在`forward`里；
+# - 像`nn.Sequential`那样把模块串起来，同一个模块出现两次也没有问题；
+# - 在前向传播（forward computation）里使用常数、循环和分支；
+# - 用列表和字典保存模块，让PyTorch找得到它们的参数（parameter）；
+# - 嵌套块，并在一个图像分类器里逐层跟踪形状（shape）。
+#
+# **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
+#
+# **需要先会**用PyTorch的张量（tensor），并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+
+# %% [markdown]
+# 第一个单元格导入本章要用的东西，并选好设备（device）。随机数先在CPU上生成，再移到设备上：即使随机种子（seed）相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
+
+# %%
+from collections import OrderedDict
+from itertools import pairwise
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+import d2l_helpers
+from d2l_helpers import draw_modules, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## 层、块和模型是同一种东西
+#
+# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
+
+# %%
+torch.manual_seed(0)
+X = torch.rand(2, 20).to(device)
+net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+net.to(device)
+net(X).shape
+
+# %% [markdown]
+# 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数张量（子模块的也算在内），以及输入`X`时输出的形状。
+
+# %%
+for module in (net[0], net):
+    print(
+        f"{type(module).__name__}:",
+        f"{len(list(module.children()))} children,",
+        f"{len(list(module.parameters()))} parameter tensors,",
+        f"output {tuple(module(X).shape)}",
+    )
+
+# %% [markdown]
+# *层*、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播的对象。所以块里还可以放块。
+
+# %% [markdown]
+# ## 编写模块
+#
+# 你要写两个方法：`__init__`创建各个部件，`forward`用这些部件计算。`super().__init__()`写在最前面：它创建注册表（registry），部件都记在里面。下面这个*多层感知机*（multilayer perceptron，MLP）就是上面的网络，其中`F.relu`是函数形式的ReLU。
+
+
+# %%
+class MLP(nn.Module):
+    def __init__(self, num_inputs=20, num_hiddens=256, num_outputs=10):
+        super().__init__()
+        self.hidden = nn.Linear(num_inputs, num_hiddens)
+        self.out = nn.Linear(num_hiddens, num_outputs)
+
+    def forward(self, X):
+        return self.out(F.relu(self.hidden(X)))
+
+
+# %% [markdown]
+# 把模块赋给一个属性，它就以属性名注册。打印时，内容来自注册表。
+
+# %%
+torch.manual_seed(0)
+mlp = MLP().to(device)
+mlp
+
+# %% [markdown]
+# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
+
+# %%
+reference = d2l_helpers.MLP().to(device)
+reference.load_state_dict(mlp.state_dict())
+assert_close(reference(X), mlp(X))
+
+# %% [markdown]
+# 这里没有`backward`方法。PyTorch中负责求导的部分叫自动微分（autograd，automatic differentiation），它会记录`forward`执行的运算。一开始，或者调用`zero_grad`之后，每个梯度（gradient）都是`None`；调用`backward`之后，每个梯度都和对应的参数形状相同。
+
+# %%
+mlp.zero_grad()
+assert all(p.grad is None for p in mlp.parameters())
+mlp(X).sum().backward()
+{name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
+
+# %% [markdown]
+# 漏写`super().__init__()`会怎样？要注册第一层时，注册表还不存在，PyTorch的错误信息说的就是这件事。
+
+
+# %% tags=["raises-exception"]
+class NoInitMLP(nn.Module):
+    def __init__(self):
+        self.hidden = nn.Linear(20, 256)
+
+
+NoInitMLP()
+
+# %% [markdown]
+# ### 调用模块，而不是它的`forward`
+#
+# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算做两遍，钩子会数到几？
+
+# %%
+calls = 0
+
+
+def count_call(module, args, output):
+    global calls
+    calls += 1
+
+
+handle = mlp.register_forward_hook(count_call)
+assert_close(mlp(X), mlp.forward(X))
+handle.remove()
+calls
+
+# %% [markdown]
+# 钩子只运行了一次：两个输出相等，但`mlp.forward(X)`跳过了`mlp`的钩子。里面各层的钩子，它也会跳过吗？
+
+# %%
+watched, ran = MLP().to(device), []
+for name, module in watched.named_modules():  # ""是整个网络的名字
+    module.register_forward_hook(lambda *_, name=name: ran.append(name))
+watched.forward(X)
+ran
+
+# %% [markdown]
+# 不会：`forward`调用各层，层的钩子照常运行。（`*_`接收钩子的全部实参，`name=name`记住这一次循环里的名字。）很多工具靠钩子工作，所以要调用模块本身。
+
+# %% [markdown]
+# ## 顺序块：把模块串起来
+#
+# `nn.Sequential`把前一个模块的输出交给后一个模块作输入。自己写一个，只要九行。`add_module`用给定的名字注册模块；`_modules`就是注册表，一个保持次序的字典。（书的中文版第5.1.2节直接写入`_modules`；`add_module`还会拒绝不是模块的东西。）
+
+
+# %%
+class MySequential(nn.Module):
+    def __init__(self, *blocks):
+        super().__init__()
+        for i, block in enumerate(blocks):
+            self.add_module(str(i), block)
+
+    def forward(self, X):
+        for block in self._modules.values():
+            X = block(X)
+        return X
+
+
+# %% [markdown]
+# 块的位置就是它的名字。看看注册表里的键。
+
+# %%
+torch.manual_seed(0)
+chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+chain.to(device)
+chain._modules
+
+# %% [markdown]
+# 参数的名字由这些键组成，和`nn.Sequential`里的相同。所以权重（weight）可以从一个加载到另一个，两者的输出一致。
+
+# %%
+theirs = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
+theirs.to(device).load_state_dict(chain.state_dict())
+assert_close(theirs(X), chain(X))
+list(theirs.state_dict())
+
+# %% [markdown]
+# ### 给块起名字
+#
+# `hidden.weight`这个名字比`0.weight`说得更清楚。参考实现和`nn.Sequential`一样，也接受由名字对应到块的`OrderedDict`。后来加入的块最后运行。
+
+# %%
+named = d2l_helpers.MySequential(
+    OrderedDict(hidden=nn.Linear(20, 256), activation=nn.ReLU())
+)
+named.add_module("out", nn.Linear(256, 10))
+named
+
+# %% [markdown]
+# 它和列表一样，可以索引，也可以切片。切片还是顺序块，块是原来的块，名字是原来的名字。
+
+# %%
+print(len(named), "blocks, the last one is", named[-1])
+list(named[1:].state_dict())
+
+# %% [markdown]
+# ### 重复使用一个块
+#
+# > **陷阱**。要遍历各个块，`children()`看起来是最自然的办法，书的英文版第6.1.2节就是这样做的。可是一个模块不管注册了几次，`children()`只给出一次。
+#
+# 下面的顺序块把同一个线性层用三次，中间隔着ReLU。如果`forward`遍历的是`children()`，五个块里会运行几个？
+
+
+# %%
+class ForgetfulSequential(MySequential):
+    def forward(self, X):
+        for block in self.children():
+            X = block(X)
+        return X
+
+
+torch.manual_seed(0)
+layer, relu = nn.Linear(20, 20).to(device), nn.ReLU()
+blocks = (layer, relu, layer, relu, layer)
+forgetful = ForgetfulSequential(*blocks)
+print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
+
+# %% [markdown]
+# 只运行两个，而且不报错，因为形状处处对得上。但结果不对。`MySequential`遍历的是注册表，结果和`nn.Sequential`一致。
+
+# %%
+expected = nn.Sequential(*blocks)(X)
+assert not torch.allclose(forgetful(X), expected)
+assert_close(MySequential(*blocks)(X), expected)
+
+# %% [markdown]
+# ## 在前向传播里写代码
+#
+# `forward`是一个Python方法，Python能做的它都能做。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到数值足够小，最后对整个批量只返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
+
+
+# %%
+class FixedHiddenMLP(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.register_buffer(
+            "rand_weight", torch.rand(num_features, num_features)
+        )
+        self.linear = nn.Linear(num_features, num_features)
+
+    def forward(self, X):
+        X = F.relu(self.linear(X) @ self.rand_weight + 1)
+        X = self.linear(X)  # 同一层：同一套参数
+        while X.abs().sum() > 1:
+            X = X / 2
+        return X.sum()
+
+
+# %% [markdown]
+# 绝对值之和不超过1时，循环结束，所以输出在-1和1之间。要循环几次，由数据决定（练习1.7会数一数）。
+
+# %%
+torch.manual_seed(0)
+fixed = FixedHiddenMLP().to(device)
+outputs = [fixed(scale * X).item() for scale in (1, 100, 10_000)]
+assert all(-1 <= output <= 1 for output in outputs)
+[round(output, 2) for output in outputs]
+
+# %% [markdown]
+# `rand_weight`是一个**缓冲区**（buffer）：属于模块、但不训练的张量。优化器（optimizer）拿到的是参数，里面没有它；要保存的是状态字典，里面有它（[第04章](04_file_io.ipynb#cell-id=save-a-model)）。
+
+# %%
+print("parameters:", [name for name, _ in fixed.named_parameters()])
+print("state dict:", list(fixed.state_dict()))
+
+# %% [markdown]
+# > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（第5.1.3节，英文版6.1.3）。
+#
+# 下一个类照书中的写法，`forward`借用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
+
+
+# %%
+class PlainAttributeMLP(nn.Module):
+    def __init__(self, num_features=20):
+        super().__init__()
+        self.rand_weight = torch.rand(num_features, num_features)
+        self.linear = nn.Linear(num_features, num_features)
+
+    forward = FixedHiddenMLP.forward
+
+
+torch.manual_seed(0)
+plain, plain_copy = PlainAttributeMLP(), PlainAttributeMLP()
+plain_copy.load_state_dict(plain.state_dict())
+assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
+list(plain.state_dict())
+
+# %% [markdown]
+# `double`把模块的数据类型（data type）从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
+
+# %% tags=["raises-exception"]
+plain_copy.double()
+plain_copy(X.cpu().double())
+
+# %% [markdown]
+# 出错的是第一行：它要乘`rand_weight`，而`rand_weight`还是`float32`。缓冲区会和其他张量一起加载、一起改变类型。哪些张量会训练，哪些会保存，哪些会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
+
+# %%
+fixed_copy = FixedHiddenMLP().to(device)
+fixed_copy.load_state_dict(fixed.state_dict())
+assert_close(fixed_copy(X), fixed(X))
+fixed_copy.double()(X.double()).dtype
+
+# %% [markdown]
+# ### 循环要有出口
+#
+# 一个值太大，浮点数表示不了，就变成无穷大。无穷大要减半多少次，才会不超过1？
+
+# %%
+H = torch.tensor(float("inf"))
+torch.equal(H / 2, H)
+
+# %% [markdown]
+# 无穷大的一半还是无穷大，所以多少次都不够：只要有一个值是无穷大，上面的`while`就永远不会结束。参考实现在循环之前先检查，遇到这种情况就报错。这里线性层的权重都是1，二十个1e38的输入加起来，超出了浮点数能表示的范围。
+
+# %% tags=["raises-exception"]
+careful = d2l_helpers.FixedHiddenMLP()
+nn.init.ones_(careful.linear.weight)
+careful(torch.full((2, 20), 1e38))
+
+# %% [markdown]
+# ## 用列表和字典保存模块
+#
+# 顺序块固定了计算的次序。想保存一些模块，再按任意次序使用，就用`nn.ModuleList`。它用起来像列表：`append`、`extend`、索引、迭代。
+
+# %%
+layers = nn.ModuleList([nn.Linear(20, 256)])
+layers.append(nn.ReLU())
+layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
+layers
+
+# %% [markdown]
+# 最后两层接不上：前一层输出10个数，后一层要3个输入。但这不算错：列表没有前向传播。
+
+# %% tags=["raises-exception"]
+layers(X.cpu())
+
+# %% [markdown]
+# 把列表放进一个类，里面的模块就由这个类的`forward`来用。下面的类根据各层的大小，搭建任意深度的网络：`pairwise`给出每两个相邻的数，即(20, 64)、(64, 32)和(32, 10)。
+
+
+# %%
+class ListMLP(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Linear(n, m) for n, m in pairwise(sizes)
+        )
+
+    def forward(self, X):
+        for layer in self.layers[:-1]:
+            X = F.relu(layer(X))
+        return self.layers[-1](X)
+
+
+list_mlp = ListMLP([20, 64, 32, 10]).to(device)
+list_mlp(X).shape, len(list(list_mlp.parameters()))
+
+# %% [markdown]
+# `nn.ModuleDict`按名字保存模块，例如用来由实参选出一个。它也没有前向传播。
+
+# %%
+activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+name = "tanh"
+activations[name](torch.tensor([-1.0, 0.0, 1.0]))
+
+# %% [markdown]
+# > **陷阱**。普通的Python列表和字典也能存放模块，但不会注册它们。
+#
+# 下面的类把隐藏层（hidden layer）放在普通列表里，最后一层放在属性里。（`*hidden, last = ...`把最后一对数给`last`，前面的几对作为列表给`hidden`。）输出的形状是对的。六个参数张量里，模块知道几个？
+
+
+# %%
+class PlainListMLP(nn.Module):
+    def __init__(self, *sizes):
+        super().__init__()
+        *hidden, last = pairwise(sizes)
+        self.hidden = [nn.Linear(n, m) for n, m in hidden]
+        self.out = nn.Linear(*last)
+
+    def forward(self, X):
+        for layer in self.hidden:
+            X = F.relu(layer(X))
+        return self.out(X)
+
+
+plain_list = PlainListMLP(20, 64, 32, 10)
+known = [name for name, _ in plain_list.named_parameters()]
+assert list(plain_list.state_dict()) == known
+plain_list(X.cpu()).shape, known
+
+# %% [markdown]
+# 六个里只知道两个。优化器拿到`parameters()`，只会训练最后一层，而且不报错；保存和移动时，漏掉的也是那四个。把列表换成`nn.ModuleList`，六个就都在了。
+
+# %%
+plain_list.hidden = nn.ModuleList(plain_list.hidden)
+len(list(plain_list.parameters())), len(plain_list.state_dict())
+
+# %% [markdown]
+# ## 嵌套块
+#
+# 本教程的`NestMLP`里有一个`Sequential`（特征数从20到64，再到32），后面接一个线性层（从32到16）。这里把它放进另一个`Sequential`，作为三个块中的第一个；最后一个块是前面那个带循环的模块。输出会是什么形状？
+
+# %%
+torch.manual_seed(0)
+nest = nn.Sequential(
+    d2l_helpers.NestMLP(), nn.Linear(16, 20), d2l_helpers.FixedHiddenMLP()
+).to(device)
+nest(X).shape
+
+# %% [markdown]
+# 标量（scalar）的形状是空的。`named_children`给出一个模块的下一级模块，连同名字。
+
+# %%
+for name, child in nest.named_children():
+    grandchildren = [name for name, _ in child.named_children()]
+    print(name, type(child).__name__, grandchildren)
+
+# %% [markdown]
+# 图中画出了整棵树，一直到叶节点（leaf）。方框里写的是参数个数，包括模块自己的，也包括沿连线能到的所有模块的。有一层的偏置（bias）叫`0.net.2.bias`，找出通向这一层的路径。
+
+# %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fSequential\uff0c\u67094,712\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e09\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fLinear\uff0c\u6709340\u4e2a\uff1b2\u662fFixedHiddenMLP\uff0c\u6709420\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u3001ReLU\u7ec4\u6210\u7684Sequential\uff0clinear\u6709528\u4e2a\u53c2\u6570\u3002FixedHiddenMLP\u53ea\u6709\u4e00\u4e2a\u5b50\u6a21\u5757linear\uff0c\u5b83\u7684420\u4e2a\u53c2\u6570\u5168\u5728\u91cc\u9762\u3002"}}
+draw_modules(nest)
+plt.show()
+
+# %% [markdown]
+# 路径是0、net、2，到达的那一层有2,080个参数。`FixedHiddenMLP`有420个参数，全在它的线性层里；`rand_weight`的400个数是缓冲区，不计在内。
+
+# %% [markdown]
+# ## 给图像分类
+#
+# 图像是28×28像素，类别有十个。在模型里，`nn.Flatten`把一张图像变成一行784个数，由三个线性层组成的块再把这一行变成十个得分，也就是*未规范化的预测*（logit）。
+
+# %%
+torch.manual_seed(0)
+scores = nn.Sequential(
+    nn.Linear(28 * 28, 512),
+    nn.ReLU(),
+    nn.Linear(512, 512),
+    nn.ReLU(),
+    nn.Linear(512, 10),
+)
+classifier = nn.Sequential(nn.Flatten(), scores).to(device)
+image = torch.rand(1, 28, 28).to(device)
+logits = classifier(image)  # (1, 28, 28) -> (1, 10)
+logits.shape
+
+# %% [markdown]
+# 未规范化的预测可以是任何数。softmax把它们变成0到1之间的数，而且和为1，就像概率那样；`argmax`找出最大的数在哪个位置。
+
+# %%
+probabilities = logits.softmax(dim=1)
+assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
+probabilities.argmax(dim=1).item()
+
+# %% [markdown]
+# 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$。但是舍入可能让概率变成0：
+
+# %%
+torch.tensor([0.0, 200.0]).softmax(dim=0)
+
+# %% [markdown]
+# 训练之前，先检查每一层之后的形状。下面换一个更小的分类器，输入三张图像：28×28在哪里消失？
+
+# %%
+torch.manual_seed(0)
+small = nn.Sequential(
+    nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10)
+).to(device)
+H = torch.rand(3, 28, 28).to(device)
+print("input", tuple(H.shape))
+for layer in small:
+    H = layer(H)
+    print(type(layer).__name__, tuple(H.shape))
+
+# %% [markdown]
+# `nn.Flatten()`把第一维以外的各维合并起来。第一维从头到尾都是3：每张图像一行。
+
+# %% [markdown]
+# ## 边运行边搭建网络
+#
+# 每来一个批量，`forward`就重新运行一遍，每次都可以搭建不同的网络。下面的网络根据数据选择分支。分支重复几次、用哪个激活函数，由调用者决定。
+
+
+# %%
+class DynamicMLP(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.small, self.large = nn.Linear(20, 20), nn.Linear(20, 20)
+        self.act = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+        self.out = nn.Linear(20, 10)
+
+    def forward(self, X, repeat=1, act="relu"):
+        branch = self.large if X.abs().mean() > 1 else self.small
+        for _ in range(repeat):
+            X = self.act[act](branch(X))
+        return self.out(X)
+
+
+# %% [markdown]
+# 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层（没有子模块的模块）。函数怎样做到这一点，可以先跳过。
+
+
+# %%
+def path(net, *args):
+    names = {module: name for name, module in net.named_modules()}
+    ran = []
+    hooks = [
+        module.register_forward_hook(lambda m, *_: ran.append(names[m]))
+        for module in names
+        if not list(module.children())
+    ]
+    net(*args)
+    for hook in hooks:
+        hook.remove()
+    return ran
+
+
+# %% [markdown]
+# 第二个批量的数值是第一个的一百倍。
+
+# %%
+torch.manual_seed(0)
+dynamic = DynamicMLP().to(device)
+print(path(dynamic, X))
+print(path(dynamic, 100 * X, 2, "tanh"))
+
+# %% [markdown]
+# 一个类，两个网络。代码运行时，PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它。Python的`if`如果根据批量的数值来判断，就放不进静态图。两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
+
+# %% [markdown]
+# ## 小结
+#
+# - 层、块和模型都是模块：有参数，有子模块，有前向传播。`__init__`和`forward`由你来写，其余的由自动微分完成。
+# - 把模块赋给属性，就注册了它。`parameters`、`state_dict`、`to`和打印都依靠注册表。
+# - `net(X)`运行`net`的钩子和`forward`；`net.forward(X)`跳过`net`的钩子，但会运行它所调用的模块的钩子。
+# - `nn.Sequential`是顺序块，有前向传播；`nn.ModuleList`和`nn.ModuleDict`只保存模块。普通列表里的模块，PyTorch看不见。
+# - 重复的块，`children()`只给出一次，注册表里则每次都有。
+# - 常数张量要放进缓冲区：会保存，会移动，不训练。
+# - `forward`就是Python代码：分支和循环可以由数据决定。
+
+# %% [markdown]
+# ## 练习
+#
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/01_blocks.ipynb)上。
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 1.1 用列表实现顺序块
+#
+# *编程，20分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-1)
+#
+# 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下你的预测：输出、`parameters()`、`state_dict()`、`double()`、打印这五项里，哪些会失效，也就是不再和`MySequential`一样？然后修复这个类：`forward`仍然遍历普通列表，但五项又都和`MySequential`一样，名字也相同；同一个块用两次时也要这样。
+
+# %%
+breaks = {
+    "output": ...,
+    "parameters()": ...,
+    "state_dict()": ...,
+    "double()": ...,
+    "printing": ...,
+}  # 修复之前：失效的写True，正常的写False
+
+
+class ListSequential(nn.Module):
+    """修复后的顺序块，块保存在普通列表里。"""
+
+    def __init__(self, *blocks):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # 第一个块的输入 -> 最后一个块的输出
+        ...
+
+
+# %%
+check.chain_over_a_list(ListSequential, breaks)
+
+# %% [markdown]
+# ### 1.2 并排的两个网络
+#
+# *编程，10分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-2)
+#
+# 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络对输入的要求，要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$。第二个网络有三种选择：预测选哪些时`Parallel`能正常运行。
+
+
+# %%
+class Parallel(nn.Module):
+    """把两个网络的输出并排放在一起。"""
+
+    def __init__(self, net1, net2):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, d) -> (*, m1 + m2)，两个网络分别返回(*, m1)和(*, m2)
+        ...
+
+
+works = {
+    "nn.Linear(6, 5)": ...,
+    "nn.Linear(5, 3)": ...,
+    "nn.Flatten()": ...,
+}  # 按net2填写：True或False
+
+# %%
+check.two_nets_side_by_side(Parallel, works)
+
+# %% [markdown]
+# ### 1.3 工厂函数
+#
+# *编程，15分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-3)
+#
+# 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝（deep copy）。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
+
+
+# %%
+def repeat(make_block, n):
+    """n个块组成的顺序块，每个块调用一次`make_block`得到。"""
+    # 返回一个模块
+    ...
+
+
+starts = {
+    "three calls": (..., ...),
+    "one block": (..., ...),
+    "three deep copies": (..., ...),
+}  # 参数张量的个数，不同权重矩阵的个数
+
+# %%
+check.factory(repeat, starts)
+
+# %% [markdown]
+# ### 1.4 按名字选激活函数
+#
+# *编程，15分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-4)
+#
+# 编写一个`MLP`，实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
+
+
+# %%
+class ActivationMLP(nn.Module):
+    """有一个隐藏层的MLP，激活函数由名字指定。"""
+
+    def __init__(self, num_inputs, num_hiddens, num_outputs, activation):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (n, num_inputs) -> (n, num_outputs)
+        ...
+
+
+must_register = {
+    "nn.ReLU": ...,
+    "nn.Tanh": ...,
+    "nn.GELU": ...,
+    "nn.PReLU": ...,
+}  # True或False
+
+# %%
+check.activation_by_name(ActivationMLP, must_register)
+
+# %% [markdown]
+# ### 1.5 读一棵树
+#
+# *思考，15分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-5)
+#
+# 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状，再用`draw_modules`和`state_dict`核对。
+
+# %%
+shapes = {...: ...}  # 例如，`chain`的要写"0.weight": (256, 20)等
+
+# %%
+check.read_a_tree(shapes)
+
+# %% [markdown]
+# ### 1.6 用钩子测量
+#
+# *编程，20分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
+#
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+
+
+# %%
+def measure(net, X):
+    """用输入`X`运行`net`：每一层输出的形状和大小。"""
+    # 由成对的值组成的列表，例如[((1, 784), 0.5), ((1, 512), 0.24)]
+    ...
+
+
+# %%
+check.hook_that_measures(measure)
+
+# %% [markdown]
+# ### 1.7 数一数循环次数
+#
+# *探索，20分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-7)
+#
+# 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？先预测：输入很大，ReLU让一部分值通过时，把输入乘以2，次数增加多少？乘以1024呢？如果ReLU返回的全是0，乘以1024又增加多少？
+
+
+# %%
+class CountingMLP(FixedHiddenMLP):
+    """FixedHiddenMLP，用`rounds`记住最近一次调用减半的次数。"""
+
+    def forward(self, X):
+        # (n, num_features) -> ()，并设置self.rounds
+        ...
+
+
+added = {2: ..., 1024: ..., "1024, all zero": ...}  # 增加的次数
+
+# %%
+check.count_the_rounds(CountingMLP, added)
+
+# %% [markdown]
+# ## 接下来读什么
+#
+# [参数管理：访问、初始化和共享](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再深入一级，讲自己带参数的层。如果想先看网络怎样学习，就先读[读写文件：保存和加载张量与模型](04_file_io.ipynb)，再读[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。每一章都以这一章为基础；[首页](index.md)上有一张路线图。

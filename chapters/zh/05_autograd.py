@@ -1,0 +1,812 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     comment_magics: false
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 自动微分：沿计算图追踪梯度
+#
+# PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图，弄清什么会进入图中，什么不会。
+#
+# **你将学会**
+#
+# - 沿计算图的各条路径求和，算出梯度（gradient）；
+# - 读懂和画出PyTorch保存的图；
+# - 运行两次`backward`，并及时把梯度清零；
+# - 对非标量求导，对有循环和分支的代码求导；
+# - 在`no_grad`、`detach`、`inference_mode`和`requires_grad_(False)`之间选择；
+# - 区分动态图和静态图；
+# - 自己写反向传播（backpropagation），并检查它。
+#
+# **书中**：第2.5节[自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)（英文版2.5，[Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)）。
+#
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+
+# %% [markdown]
+# 第一个单元格导入本章要用的东西，并选好设备（device）。
+
+# %%
+import math
+from functools import partial
+from itertools import pairwise
+from statistics import median
+from timeit import timeit
+
+import networkx as nx
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.autograd import gradcheck
+from torch.func import jacrev
+from torch.fx import symbolic_trace
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## 手工推算一张图
+#
+# 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫自动微分（autograd）；`requires_grad=True`告诉它：对这个张量做的运算，都要跟踪。
+
+# %%
+x1 = torch.tensor(2.0, requires_grad=True)
+w = torch.tensor(1.0, requires_grad=True)
+x2 = torch.tensor(5.0, requires_grad=True)
+a, b = x1 + w, x2 + w
+y = a * b
+y.item()
+
+# %% [markdown]
+# 在它的图里，每个节点（node）是一个值；一条边（edge）从一个值指向由它算出的另一个值。每条边有一个*偏导数*（partial derivative）：前一个值变化时，后一个值变化得多快。对加法，偏导数是1。对乘积$ab$，偏导数是另一个因子。下面的字典里，每条边有一项。`nx.DiGraph`用字典的键构成图。
+
+# %%
+slopes = {
+    ("x1", "a"): 1,
+    ("w", "a"): 1,
+    ("w", "b"): 1,
+    ("x2", "b"): 1,
+    ("a", "y"): b.item(),
+    ("b", "y"): a.item(),
+}
+hand = nx.DiGraph(slopes.keys())
+
+# %% [markdown]
+# 下一个函数用来画这张图。（代码可以跳过。）
+
+
+# %%
+def draw_by_hand():
+    places = {"x1": (0, 2), "w": (0, 1), "x2": (0, 0)}
+    places |= {"a": (1, 1.5), "b": (1, 0.5), "y": (2, 1)}
+    texts = {"x1": "$x_1$\n2", "w": "$w$\n1", "x2": "$x_2$\n5"}
+    texts |= {"a": "$a$\n3", "b": "$b$\n6", "y": "$y$\n18"}
+    nodes = {"node_color": "white", "edgecolors": "C0", "node_size": 1200}
+    marks = {edge: f"{slope:g}" for edge, slope in slopes.items()}
+    _, ax = plt.subplots(figsize=(6, 3))
+    ax.axis("off")
+    ax.margins(0.12)
+    nx.draw_networkx(hand, places, labels=texts, font_size=9, **nodes)
+    nx.draw_networkx_edge_labels(hand, places, marks, font_color="C1")
+
+
+# %% [markdown]
+# 从`w`走到`y`，有几种走法？
+
+# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\u3002\u6bcf\u4e2a\u8282\u70b9\u5199\u7740\u540d\u5b57\u548c\u503c\u3002\u6807\u77401\u7684\u8fb9\u4ecex1\uff08\u503c2\uff09\u548cw\uff08\u503c1\uff09\u6307\u5411a\uff08\u503c3\uff09\uff0c\u4ecew\u548cx2\uff08\u503c5\uff09\u6307\u5411b\uff08\u503c6\uff09\u3002\u4e00\u6761\u6807\u77406\u7684\u8fb9\u4ecea\u6307\u5411y\uff08\u503c18\uff09\uff0c\u4e00\u6761\u6807\u77403\u7684\u8fb9\u4eceb\u6307\u5411y\u3002"}}
+draw_by_hand()
+plt.show()
+
+# %% [markdown]
+# 有两种，一种经过$a$，一种经过$b$。沿着一条路径（path），偏导数相乘，这就是链式法则。`w`的变化沿两条路径都传到`y`，所以两个乘积相加。（`pairwise(p)`给出一条路径上的边。）
+
+# %%
+paths = list(nx.all_simple_paths(hand, "w", "y"))
+products = [math.prod(slopes[edge] for edge in pairwise(p)) for p in paths]
+for path, product in zip(paths, products, strict=True):
+    print(" -> ".join(path), product)
+sum(products)
+
+# %% [markdown]
+# `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（为了让你能再次运行这个单元格，它先清空三个`grad`，再重新计算$y$。）
+
+# %%
+x1.grad = w.grad = x2.grad = None
+((x1 + w) * (x2 + w)).backward()
+assert w.grad == sum(products)
+x1.grad.item(), w.grad.item(), x2.grad.item()
+
+# %% [markdown]
+# ## PyTorch保存的图
+#
+# `w`是你创建的，它是*叶节点*（leaf）。`y`由它算出，带有`grad_fn`，也就是将来把梯度往回传的运算。
+
+# %%
+assert w.is_leaf and w.grad_fn is None
+assert not y.is_leaf
+a.grad_fn.name(), y.grad_fn.name()
+
+# %% [markdown]
+# 在`next_functions`里，每个输入对应一个二元组：前一项是产生这个输入的运算；后一项是一个数，如果输入是那个运算的第一个结果，这个数就是0。`y`的两个二元组分别指向哪里？
+
+# %%
+(to_a, _), (to_b, _) = y.grad_fn.next_functions
+assert to_a is a.grad_fn and to_b is b.grad_fn
+to_a.name(), to_b.name()
+
+# %% [markdown]
+# 指向两个加法。叶节点不由任何运算产生：运算的位置上是一个节点，它把传来的值加到叶节点的`grad`上。这个节点的`variable`就是叶节点。在两个加法里，`w`都是第二个输入。两个加法为它共用一个节点吗？
+
+# %%
+w_from_a = a.grad_fn.next_functions[1][0]
+w_from_b = b.grad_fn.next_functions[1][0]
+assert w_from_a is w_from_b
+assert w_from_a.variable is w
+type(w_from_a).__name__
+
+# %% [markdown]
+# 共用一个，两条路径就在那里会合。`draw_graph`从一个张量出发，沿着`next_functions`一直走到叶节点。画出来的图与手工推算的图有什么不同？
+
+# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\uff0c\u5de6\u8fb9\u6709\u4e09\u4e2a\u6a59\u8272\u6846\uff1ax1\u3001w\u548cx2\u3002x1\u548cw\u6709\u7ebf\u8fde\u5230\u84dd\u8272\u6846AddBackward0\uff0cw\u548cx2\u6709\u7ebf\u8fde\u5230\u53e6\u4e00\u4e2aAddBackward0\u3002\u8fd9\u4e24\u4e2a\u6846\u90fd\u6709\u7ebf\u8fde\u5230\u53f3\u8fb9\u7684\u84dd\u8272\u6846MulBackward0\u3002"}}
+draw_graph(y, {"x1": x1, "w": w, "x2": x2})
+plt.show()
+
+# %% [markdown]
+# 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
+
+# %% [markdown]
+# ## 损失的梯度
+#
+# 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的损失（loss）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
+#
+# `x @ weight`是向量（vector）与矩阵的乘积。先移到设备上，再调用`requires_grad_`，这样移动后的张量才是叶节点。
+
+# %%
+torch.manual_seed(0)
+x, target = torch.ones(5).to(device), torch.zeros(3).to(device)
+weight = torch.randn(5, 3).to(device).requires_grad_()
+bias = torch.randn(3).to(device).requires_grad_()
+
+
+def forward():
+    z = x @ weight + bias  # (5,), (5, 3) -> (3,)
+    return z, F.binary_cross_entropy_with_logits(z, target)
+
+
+# %% [markdown]
+# 输入有四个张量。图里会有几个叶节点？
+
+# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\u3002\u4ece\u6a59\u8272\u6846weight\u6709\u4e00\u6761\u7ebf\uff0c\u7ecf\u8fc7\u4e24\u4e2a\u84dd\u8272\u6846\uff08\u4e00\u4e2a\u662f\u4e58\u79ef\uff0c\u4e00\u4e2a\u662fsqueeze\uff09\uff0c\u8fde\u5230AddBackward0\u3002\u4ece\u6a59\u8272\u6846bias\u4e5f\u6709\u4e00\u6761\u7ebf\u8fde\u5230AddBackward0\u3002\u4ece\u90a3\u91cc\u6709\u4e00\u6761\u7ebf\u8fde\u5230BinaryCrossEntropyWithLogitsBackward0\u3002"}}
+z, loss = forward()
+print("z:", z.grad_fn.name())
+print("loss:", loss.grad_fn.name())
+draw_graph(loss, {"weight": weight, "bias": bias})
+plt.show()
+
+# %% [markdown]
+# 有两个叶节点。`x`和`target`不需要梯度，所以不在图里。做乘积时，PyTorch先把`x`变成矩阵，再把结果压缩成向量。整个损失，连同sigmoid和对数，是一个运算。
+#
+# 偏置（bias）的梯度应该是$(\sigma(z) - \mathrm{target}) / 3$，权重（weight）第$i$行的梯度应该是前者的$x_i$倍。
+
+# %%
+weight.grad = bias.grad = None
+_, loss_fresh = forward()
+loss_fresh.backward()
+delta = (z.sigmoid() - target).detach() / 3
+assert_close(bias.grad, delta)
+assert_close(weight.grad, torch.outer(x, delta))  # (5,), (3,) -> (5, 3)
+
+# %% [markdown]
+# ## 运行两次反向传播
+#
+# 在同一张图上运行两次`backward`，会怎样？
+
+# %% tags=["raises-exception"]
+_, loss_once = forward()
+loss_once.backward()
+loss_once.backward()
+
+# %% [markdown]
+# 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要这样的值：它的偏导数是1。下面会报错吗？
+
+# %%
+start = torch.tensor(1.0, requires_grad=True)
+plus_one = start + 1
+plus_one.backward()
+plus_one.backward()
+start.grad.item()
+
+# %% [markdown]
+# 没有报错，梯度1加了两次。所以，不要指望靠报错发现第二次`backward`。
+#
+# 如果写`retain_graph=True`，`backward`会保留这些值。运行三次之后，`bias.grad`里会是什么？
+
+# %%
+bias.grad = None
+_, loss_kept = forward()
+for _ in range(3):
+    loss_kept.backward(retain_graph=True)
+assert_close(bias.grad, 3 * delta)
+
+# %% [markdown]
+# 是梯度的三倍：`backward`把结果加到`grad`上，清空要由你来做。
+
+# %% [markdown]
+# ### 更新一步
+#
+# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
+
+# %% tags=["raises-exception"]
+parameter = torch.ones(3, requires_grad=True)
+parameter -= 0.1
+
+# %% [markdown]
+# 在`no_grad`里什么都不记录，也就允许修改。下面的函数从$t = 1$出发，沿$t^2$下降60步。
+
+
+# %%
+def descend(zero):
+    t = torch.tensor(1.0, requires_grad=True)
+    track = []
+    for _ in range(60):
+        if zero:
+            t.grad = None
+        (t * t).backward()
+        with torch.no_grad():
+            t -= 0.1 * t.grad
+        track.append(t.item())
+    return track
+
+
+# %% [markdown]
+# > **陷阱**。循环里如果忘记把梯度清零，每一步用的就是到这一步为止所有梯度之和。这不会报错。
+#
+# 哪个循环会停在最小值点0？
+
+# %% mystnb={"image": {"alt": "\u4e24\u6761\u66f2\u7ebf\uff0c\u753b\u51fat\u968f\u6b65\u6570\u7684\u53d8\u5316\uff0c\u6b65\u6570\u4ece1\u523060\u3002\u84dd\u8272\u7684\u6bcf\u6b65\u6e05\u96f6\uff0c\u4ece0.8\u964d\u54110\uff0c\u7ea620\u6b65\u4ee5\u540e\u4e00\u76f4\u8d34\u77400\u3002\u6a59\u8272\u7684\u4ece\u4e0d\u6e05\u96f6\uff0c\u76f4\u5230\u6700\u540e\u90fd\u5728\u5927\u7ea61\u548c-1\u4e4b\u95f4\u6446\u52a8\uff0c\u63a5\u8fd11\u548c\u63a5\u8fd1-1\u5404\u56db\u6b21\uff0c\u5e45\u5ea6\u6ca1\u6709\u53d8\u5c0f\u3002"}}
+zeroed, forgetful = descend(zero=True), descend(zero=False)
+assert max(map(abs, zeroed[-20:])) < 0.001
+assert max(map(abs, forgetful[-20:])) > 0.9
+steps = range(1, 61)
+plt.plot(steps, zeroed, label="zeroed in each step")
+plt.plot(steps, forgetful, label="never zeroed")
+plt.xlabel("step")
+plt.ylabel("$t$")
+plt.figlegend(loc="outside upper center", ncols=2)
+plt.show()
+
+# %% [markdown]
+# 清零的循环停了下来。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
+
+# %% [markdown]
+# ## 非标量变量的反向传播
+#
+# 下面把矩阵的每个元素$e$变成$(e + 1)^2$。
+
+# %%
+E = torch.eye(5, device=device, requires_grad=True)
+out = (E + 1) ** 2  # (5, 5) -> (5, 5)
+out[0].tolist()
+
+# %% [markdown]
+# 25个元素里，`backward`应该对哪个求导？
+
+# %% tags=["raises-exception"]
+out.backward()
+
+# %% [markdown]
+# `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
+
+# %%
+ones = torch.ones_like(out)
+E.grad = None
+for _ in range(2):
+    out.backward(ones, retain_graph=True)
+    print(E.grad[0].tolist())
+E.grad = None
+out.backward(ones, retain_graph=True)
+assert_close(E.grad, 2 * (torch.eye(5, device=device) + 1))
+print(E.grad[0].tolist())
+
+# %% [markdown]
+# 权重为$v$时，`backward`对标量（scalar）$\sum_{ij} v_{ij}\, \mathrm{out}_{ij}$求导。`torch.autograd.grad`也是这样，但它返回梯度组成的元组，不改变`grad`。
+
+# %%
+torch.manual_seed(0)
+v = torch.rand(5, 5).to(device)
+(direct,) = torch.autograd.grad(out, E, v, retain_graph=True)
+(by_sum,) = torch.autograd.grad((v * out).sum(), E, retain_graph=True)
+assert_close(direct, by_sum)
+
+# %% [markdown]
+# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
+
+# %%
+J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
+tuple(J.shape), J.count_nonzero().item()
+
+# %% [markdown]
+# 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
+
+# %% [markdown]
+# ## 分离计算：停止记录
+#
+# 下面第一个结果照常记录，另外四个用不同的方式停止记录。五个结果里，哪些需要梯度？
+
+# %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+with torch.inference_mode():
+    inferred = 2 * q
+frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
+frozen_q.requires_grad_(False)
+results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
+[result.requires_grad for result in results]
+
+# %% [markdown]
+# 只有第一个需要。这些方式用处不同。
+#
+# | 方式 | 停止什么 | 用来做什么 |
+# |---|---|---|
+# | `torch.no_grad()` | 一段代码里的记录 | 修改参数 |
+# | `torch.inference_mode()` | 同上；在里面创建的张量，以后也不进入图 | 评估和使用训练好的模型 |
+# | `t.detach()` | 从一个张量往回的路 | 当作常数的值 |
+# | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结（freeze）参数 |
+#
+# “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
+
+# %%
+try:
+    (q * inferred).sum()
+except RuntimeError as error:
+    print(str(error).split(". ")[0])  # 后面是建议
+
+# %% [markdown]
+# 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
+
+# %%
+torch.manual_seed(0)
+X = torch.rand(2, 20).to(device)
+frozen = nn.Sequential(nn.Linear(20, 8), nn.Linear(8, 1)).to(device)
+frozen[1].requires_grad_(False)
+frozen(X).sum().backward()
+[name for name, p in frozen.named_parameters() if p.grad is not None]
+
+# %% [markdown]
+# 第一层的两个会：梯度穿过了冻结的层。如果把第二层放在`no_grad`里，就没有路回到第一层。（[第02章](02_parameters.ipynb#cell-id=freeze-a-layer)冻结网络的一部分，训练其余部分。）
+
+# %%
+H = frozen[0](X)  # (2, 20) -> (2, 8)
+with torch.no_grad():
+    blocked = frozen[1](H)  # (2, 8) -> (2, 1)
+frozen(X).requires_grad, blocked.requires_grad
+
+# %% [markdown]
+# 不记录时，前向传播（forward computation）得到同样的数。
+
+# %%
+torch.manual_seed(0)
+torch.set_num_threads(1)
+deep = nn.Sequential(*(nn.Linear(20, 20) for _ in range(30))).to(device)
+modes = (torch.enable_grad, torch.no_grad, torch.inference_mode)
+
+
+def forward_in(mode):
+    with mode():
+        return deep(X).sum().item()  # item会等GPU算完
+
+
+for mode in modes:
+    assert_close(forward_in(mode), deep(X).sum().item())
+
+# %% [markdown]
+# 不记录，用的时间会少些吗？下面的数以微秒为单位，各是五次测量的中位数。
+
+# %% tags=["nbval-ignore-output"]
+times = {mode.__name__: [] for mode in modes}
+for mode in modes * 5:  # 轮流测量，使其他程序的干扰对各方式都一样
+    seconds = timeit(partial(forward_in, mode), number=100)
+    times[mode.__name__].append(1e6 * seconds / 100)
+{name: round(median(each)) for name, each in times.items()}
+
+# %% [markdown]
+# 在制作本页的机器上，时间确实少些。
+
+# %% [markdown]
+# ## 再求几个梯度
+#
+# 对向量$r$，$2\, r \cdot r$的梯度是$4r$。
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+(2 * r.dot(r)).backward()
+assert_close(r.grad, 4 * r.detach())
+r.grad
+
+# %% [markdown]
+# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
+
+# %%
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial, s.detach())
+full.tolist(), partial.tolist()
+
+# %% [markdown]
+# 剩下常数，即$s = r^2$。
+
+# %% [markdown]
+# ### Python控制流的梯度计算
+#
+# 下面的函数翻倍几次、走哪个分支，都取决于`a`。
+
+
+# %%
+def f(a):
+    b = 3 * a
+    while b.abs() < 500:
+        b = 2 * b
+    return b if b > 0 else 10 * b
+
+
+# %% [markdown]
+# 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是斜率。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都还是0，循环不会结束。）
+
+# %%
+for value in (100.0, 1.0, 0.01, -1.0):
+    point = torch.tensor(value, requires_grad=True)
+    result = f(point)
+    result.backward()
+    assert_close(point.grad, (result / point).detach())
+    print(f"f'({value:g}) = {point.grad.item():g}")
+
+# %% [markdown]
+# ### 一个函数和它的斜率
+#
+# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，斜率应该小于0。
+
+# %% mystnb={"image": {"alt": "x\u4ece-4\u52304\u7684\u4e24\u6761\u66f2\u7ebf\u3002\u84dd\u8272\u7684\u662fGELU\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -0.75\u9644\u8fd1\u964d\u5230\u7ea6-0.17\uff0c\u5728x = 0\u5904\u7ecf\u8fc70\uff0c\u7136\u540e\u51e0\u4e4e\u6cbf\u76f4\u7ebf\u5347\u52304\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u659c\u7387\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -1.4\u9644\u8fd1\u964d\u5230\u7ea6-0.13\uff0c\u5728GELU\u53d6\u6700\u5c0f\u503c\u5904\u8d8a\u8fc70\uff0c\u5728x = 0\u5904\u662f0.5\uff0c\u5728x = 1.4\u9644\u8fd1\u5347\u5230\u7ea61.13\uff0c\u7136\u540e\u964d\u52301\u3002"}}
+grid = torch.linspace(-4, 4, 200, requires_grad=True)
+curve = F.gelu(grid)
+curve.sum().backward()
+assert (grid.grad[:-1][curve.diff() < 0] < 0).all()  # 曲线下降的地方
+plt.plot(grid.detach(), curve.detach(), label="GELU")
+plt.plot(grid.detach(), grid.grad, label="its slope, by autograd")
+plt.xlabel("$x$")
+plt.grid()
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## 动态图和静态图
+#
+# PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`把一个张量的图作为数据返回，`len`数出图里节点的个数。给`f`三个不同的实参，哪个实参的图节点最多？
+
+# %%
+points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
+[len(graph_of(f(point))) for point in points]
+
+# %% [markdown]
+# 最小的那个最多：16个乘积和一个叶节点。图里没有循环，只有这次调用做过的乘积。
+#
+# *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是代替输入的对象，会记录对它做的运算。对MLP，它会列出哪些运算？
+
+# %%
+torch.manual_seed(0)
+mlp = MLP().to(device)
+traced = symbolic_trace(mlp)
+assert_close(traced(X), mlp(X))
+assert traced(X).requires_grad
+for node in traced.graph.nodes:
+    print(node.op, node.name)
+
+# %% [markdown]
+# 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
+
+# %%
+edited = symbolic_trace(mlp)
+for node in edited.graph.nodes:
+    if node.target is F.relu:
+        node.target = torch.tanh
+        node.kwargs = {}  # tanh不接受ReLU的inplace=False
+edited.recompile()
+assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
+
+# %% [markdown]
+# 但代理没有值。第01章的`FixedHiddenMLP`会把输出反复减半，直到足够小。能追踪（trace）它吗？
+
+# %% tags=["raises-exception"]
+symbolic_trace(FixedHiddenMLP())
+
+# %% [markdown]
+# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
+
+
+# %%
+def mean_of_many(X):
+    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+try:
+    symbolic_trace(mean_of_many)
+except torch.fx.proxy.TraceError as error:
+    print(error)
+
+# %% [markdown]
+# 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，遇到大小不同的批量（batch），这张图会拒绝运行。如果`if`的条件取决于值，`torch.export`也会拒绝。
+
+# %% [markdown]
+# ## 不止一阶导数
+#
+# 写`create_graph=True`，往回走的计算也会记录下来，可以再求导。对$u^3$，在$u = 3$处，应得到$3u^2 = 27$和$6u = 18$。
+
+# %%
+u = torch.tensor(3.0, requires_grad=True)
+(first,) = torch.autograd.grad(u**3, u, create_graph=True)
+(second,) = torch.autograd.grad(first, u)
+first.item(), second.item()
+
+# %% [markdown]
+# ### 自定义反向传播
+#
+# 有时图是对的，数却不对。函数$\log(1 + e^x)$的斜率是$\sigma(x)$，在0处是0.5，在100处是1（不计舍入误差）。自动微分会给出什么？
+
+# %%
+at = torch.tensor([0.0, 100.0], requires_grad=True)
+naive = (1 + at.exp()).log()
+(slope,) = torch.autograd.grad(naive.sum(), at)
+[round(n, 3) for n in naive.tolist()], slope.tolist()
+
+# %% [markdown]
+# 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以斜率。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
+
+
+# %%
+class Softplus(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X):
+        ctx.save_for_backward(X)
+        return X.clamp(min=0) + (-X.abs()).exp().log1p()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (X,) = ctx.saved_tensors
+        return grad * X.sigmoid()
+
+
+stable = Softplus.apply(at)
+(slope_stable,) = torch.autograd.grad(stable.sum(), at)
+[round(s, 3) for s in stable.tolist()], slope_stable.tolist()
+
+# %% [markdown]
+# 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出斜率，再与`backward`的结果比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
+
+# %%
+torch.manual_seed(0)
+numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
+for checked in (Softplus.apply, lambda t: t.detach() * t):
+    print(gradcheck(checked, numbers, raise_exception=False))
+
+# %% [markdown]
+# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
+
+# %% [markdown]
+# ## 小结
+#
+# - 沿每条路径把偏导数相乘，再对各条路径求和，就是梯度。`backward`走一遍就能算出。
+# - `grad_fn`是产生张量的运算；顺着`next_functions`可以走到叶节点。不需要梯度的输入不在图里。
+# - `backward`会释放图保存的值：第二次运行时，如果要用保存的值，就会失败。它把结果加到`grad`上：每一步都要把梯度清零。
+# - 输出不是标量时，要向`backward`传入权重。
+# - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
+# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值或形状，`symbolic_trace`会拒绝。
+# - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
+
+# %% [markdown]
+# ## 练习
+#
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/05_autograd.ipynb)上。
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 5.1 手工推算更大的图
+#
+# *编程，25分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
+#
+# 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与自动微分的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
+
+
+# %%
+def path_products(x):
+    """dy/dx的各项：每条路径上偏导数的乘积。"""
+    # 一个数x > 0 -> 数的列表
+    ...
+
+
+# 写出这条边终点的值："x^2"、"log"、"sin"、"product"、"1/x"或"y"。
+two_operations = ...
+
+# %%
+check.larger_graph_by_hand(path_products, two_operations)
+
+# %% [markdown]
+# ### 5.2 向量通过控制流
+#
+# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
+#
+# 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再反复翻倍，直到*范数*（norm）至少是500，最后根据各元素的*和*选择分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
+
+
+# %%
+def f_of_vector(a):
+    """翻倍，直到范数至少是500，再根据各元素的和选择分支。"""
+    # (n,) -> (n,)
+    ...
+
+
+def weights_for(result):
+    """要传的东西：`result.backward(weights_for(result))`。"""
+    # (n,) -> (n,)
+    ...
+
+
+still_quotient = ...  # True或False
+
+# %%
+check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
+
+# %% [markdown]
+# ### 5.3 不写公式求导数
+#
+# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
+#
+# 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用自动微分求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
+
+
+# %%
+def two_slopes(function, x):
+    """函数在每个x处的一阶和二阶导数。"""
+    # 需要梯度的(n,) -> (n,), (n,)
+    ...
+
+
+# %%
+check.slopes_without_a_formula(two_slopes)
+
+# %% [markdown]
+# ### 5.4 用乘积求雅可比矩阵
+#
+# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
+#
+# 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`的结果比较。把这种做法写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
+
+
+# %%
+def jacobian(function, x):
+    """第i行：输出的第i个元素的梯度。"""
+    # 需要梯度的(n,) -> (m, n)
+    ...
+
+
+calls = ...  # "n"、"m"、"n + m"或"n * m"
+
+# %%
+check.jacobian_by_products(jacobian, calls)
+
+# %% [markdown]
+# ### 5.5 二阶导数的代价
+#
+# *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
+#
+# 对`u.sin().exp()`，用`graph_of`数一数：函数值、一阶、二阶和三阶导数各有多少个节点。写一个函数，对由某个`u`算出的任何值都能这样数。解释个数怎样增长，以及这对内存意味着什么。
+
+
+# %%
+def count_nodes(value, u):
+    """值的节点数，和它前三阶导数的节点数。"""
+    # 两个张量，各含一个数 -> 四个数的列表
+    ...
+
+
+# 从一阶导数到下一阶，增加的节点越来越少（"fewer and fewer"）、
+# 一样多（"the same number"），还是越来越多（"more and more"）？
+added = ...
+
+# %%
+check.what_second_derivatives_cost(count_nodes, added)
+
+# %% [markdown]
+# ### 5.6 自定义函数
+#
+# *编程，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
+#
+# 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有斜率的地方，真正的斜率是多少？你的`backward`声称的斜率是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
+
+
+# %%
+class StraightRound(torch.autograd.Function):
+    """舍入；往回传时，就像什么都没做过。"""
+
+    @staticmethod
+    def forward(ctx, X):
+        # 任何形状，输出同一形状；X本身不变
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # X的形状，输出同一形状
+        ...
+
+
+round_slopes = {"true": ..., "claimed": ...}  # 数
+gradcheck_passes = ...  # True或False，对StraightRound.apply
+moves = {"torch.round": ..., "StraightRound.apply": ...}  # True或False
+
+# %%
+check.function_of_your_own(
+    StraightRound, round_slopes, gradcheck_passes, moves
+)
+
+# %% [markdown]
+# ### 5.7 丢失的叶节点
+#
+# *思考，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
+#
+# `t = torch.ones(2, requires_grad=True).double()`是叶节点吗？运行`t.sum().backward()`之后，梯度在哪里？让`t`成为叶节点。同样的错误出在`.to(device)`上时，为什么只在GPU上才看得出来？设`ones`是`torch.ones(2, requires_grad=True)`，在CPU上，类型是float32。预测`ones.double()`、`ones.float()`、`ones.to("cpu")`和`ones.to("cuda")`里，哪些是叶节点。
+
+
+# %%
+def make_t():
+    """双精度的两个1：能得到梯度的叶节点。"""
+    # -> (2,)
+    ...
+
+
+gradient_in = ...  # "t"或"ones"
+is_leaf = {"double": ..., "float": ..., "cpu": ..., "cuda": ...}  # True、False
+
+# %%
+check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
+
+# %% [markdown]
+# ### 5.8 越来越大的日志
+#
+# *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
+#
+# 训练一个权重，一共100步，每步都做`total = total + loss`，好在最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
+
+
+# %%
+def train(loss_of, steps):
+    """用`loss = loss_of(w)`训练w，日志不会越来越大。"""
+    # -> 最后一步之后的w，和损失的均值
+    ...
+
+
+log_nodes = {1: ..., 2: ..., 100: ...}  # 这么多步之后`total`的节点数
+
+# %%
+check.log_that_grows(train, log_nodes)
+
+# %% [markdown]
+# ## 接下来读什么
+#
+# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。

@@ -1,0 +1,832 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     comment_magics: false
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 计算设备：同一份代码，CPU和GPU都能跑
+#
+# 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲要养成哪些习惯，容易犯哪些错误；没有GPU，也能看到这些错误。
+#
+# **你将学会**
+#
+# - 查看有哪些设备（device），用一行代码选好设备；
+# - 移动张量（tensor）和模块（module），知道什么会复制，什么会留在原处；
+# - 在每种设备上得到相同的数，只差舍入误差；
+# - 给代码计时，哪怕调用返回时结果还没算好；
+# - 避免看不见的复制，把这里保存的东西加载到别处。
+#
+# **书中**：第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)）。
+#
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第03章[编写自定义层](03_custom_layers.ipynb)。全部单元格在CPU上运行约五秒。不需要GPU；有GPU时最多用两个。
+
+# %% [markdown]
+# 第一个单元格导入本章要用的东西，并选好设备。`d2l`是书自带的包。
+
+# %%
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from unittest import mock
+
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, d2l, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+# %% [markdown]
+# ## 计算设备：看看有哪些
+#
+# *CUDA*是NVIDIA的平台，用来在NVIDIA的GPU上计算。PyTorch给GPU编号，从0开始。你的机器上，输出可能不同。
+
+# %% tags=["nbval-ignore-output"]
+gpus = d2l.try_all_gpus()
+assert len(gpus) == torch.cuda.device_count()
+print("torch", torch.__version__)
+print(f"cpu: {torch.get_num_threads()} threads")
+for gpu in gpus:
+    card = torch.cuda.get_device_properties(gpu)
+    print(f"{gpu}: {card.name}, {card.total_memory / 2**30:.0f} GiB")
+if not gpus:
+    print("no GPU: the cells that need one say so and go on")
+
+# %% [markdown]
+# `torch.device`是一个位置的名字，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
+#
+# > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。两者相等吗？
+
+# %%
+current, zero = torch.device("cuda"), torch.device("cuda", 0)
+print(f"{current} == {zero}: {current == zero}")
+print("types equal:", current.type == zero.type)
+
+# %% [markdown]
+# 张量移到`cuda`之后，它的设备显示为`cuda:0`。所以要比较类型。
+#
+# 书中的`try_gpu(i)`返回`i`号GPU。要99号，会得到什么？
+
+# %%
+d2l.try_gpu(99)
+
+# %% [markdown]
+# 返回的是CPU，而且没有任何提示：可能训练了很久，你都没发现GPU没用上。
+#
+# > **陷阱**。按照`try_all_gpus`的文档，没有GPU时返回`[cpu]`。
+#
+# 在下面的`with`块里，GPU的个数是0。（`mock.patch`怎样做到这一点，可以跳过。）
+
+# %%
+with mock.patch.object(d2l, "num_gpus", return_value=0):
+    found = d2l.try_all_gpus()
+found
+
+# %% [markdown]
+# 列表是空的。没有GPU时用什么，要自己写。
+
+# %%
+devices = d2l.try_all_gpus() or [torch.device("cpu")]
+assert all(d.type == device.type for d in devices)
+
+# %% [markdown]
+# *加速器*（accelerator）是PyTorch的叫法，指在CPU之外做计算的设备：NVIDIA和AMD的GPU是`cuda`，Apple的是`mps`，Intel的是`xpu`。先用`is_available`查一下有没有加速器：PyTorch为哪种加速器编译，`current_accelerator`就可能返回哪种，哪怕机器上并没有。
+
+# %%
+accelerator = torch.device("cpu")
+if torch.accelerator.is_available():
+    accelerator = torch.accelerator.current_accelerator()
+assert (accelerator.type == "cuda") == torch.cuda.is_available()
+
+# %% [markdown]
+# ## 张量与GPU：张量在哪个设备上
+#
+# 不另外指定位置，张量就创建在CPU上；指定位置可以用`device=`。`.to`可以移动张量。
+
+# %%
+X = torch.ones(2, 3)
+Y = torch.zeros(2, 3, device=device)
+Z = X.to(device)
+assert Y.device.type == Z.device.type == device.type
+X.device
+
+# %% [markdown]
+# 也可以为一段代码指定位置。`meta`是没有数据的设备，使用它不需要GPU。
+
+# %%
+with torch.device("meta"):
+    inside = torch.ones(2, 3)
+inside.device, torch.ones(2, 3).device
+
+# %% [markdown]
+# `torch.set_default_device`为后面的所有代码指定位置。
+#
+# GPU上会出的错，有一些可以在`meta`上试出来。大多数操作要求输入在同一个位置。
+
+# %% tags=["raises-exception"]
+M = torch.ones(2, 3, device="meta")
+print("M is", M)
+X + M
+
+# %% [markdown]
+# 做算术运算时，PyTorch不会替你移动张量，只有一个例外。`scale`有什么特别？
+
+# %%
+scale = torch.tensor(2.0)
+assert_close((Z * scale).cpu(), torch.full((2, 3), 2.0))
+print("scale is on", scale.device)
+print("M * scale is on", (M * scale).device)
+
+# %% [markdown]
+# `scale`没有维度。在算术运算里，这样的CPU张量当作一个数，和任何设备上的张量都能运算。
+#
+# 还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个张量；索引可以在CPU上。
+
+# %%
+assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
+assert torch.equal(Z[torch.tensor([1, 0])], Z)
+
+# %% [markdown]
+# ### 移动就是复制，除非已经在那里
+#
+# 移到另一个位置，会产生新的张量。`Z`已经在`device`上了：`.to`会复制它吗？
+
+# %%
+print("to another place:", X.to("meta") is X)
+print("to its own place:", Z.to(device) is Z)
+
+# %% [markdown]
+# 没有复制，返回的就是同一个对象。
+#
+# > **陷阱**。修改结果，可能也就修改了原来的张量。
+
+# %%
+original = torch.ones(2, 3)
+moved = original.to("cpu")
+moved[0, 0] = 5
+original[0, 0].item()
+
+# %% [markdown]
+# 换成`.to(device)`，`device`是CPU时会得到5，是GPU时会得到1。如果要修改结果，就明确要求复制。
+
+# %%
+untouched = torch.ones(2, 3)
+copied = untouched.to(device, copy=True)
+copied[0, 0] = 5
+untouched[0, 0].item()
+
+# %% [markdown]
+# ### 新张量要和输入在同一个设备上
+#
+# > **陷阱**。在`forward`里创建张量，如果不写`device=`，张量不会跟着输入走：它在CPU上。
+#
+# 在CPU上，这个模块给三个特征（feature）分别加上0、1、2。在`meta`上呢？
+
+
+# %% tags=["raises-exception"]
+class AddPositions(nn.Module):
+    def forward(self, X):
+        return X + torch.arange(X.shape[-1])
+
+
+assert_close(AddPositions()(X)[0], torch.tensor([1.0, 2.0, 3.0]))
+AddPositions()(M)
+
+# %% [markdown]
+# 改成从输入取得位置。`zeros_like(M)`和`M.new_zeros(3)`本来就这样做。
+
+
+# %%
+class AddPositionsAnywhere(nn.Module):
+    def forward(self, X):
+        return X + torch.arange(X.shape[-1], device=X.device)
+
+
+for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
+    print(tuple(tensor.shape), tensor.device)
+
+# %% [markdown]
+# ## 神经网络与GPU：模块整体移动
+#
+# `to`移动模块的参数（parameter）和缓冲区（buffer），子模块的也一起移动。移动张量时，返回的是另一个对象。移动模块时，返回什么？
+
+# %%
+fixed = FixedHiddenMLP()
+print("same object:", fixed.to("meta") is fixed)
+assert not hasattr(fixed, "device")
+print("place:", next(fixed.parameters()).device)
+{name: tensor.device.type for name, tensor in fixed.state_dict().items()}
+
+# %% [markdown]
+# 返回的还是同一个对象，已经原地（in-place）修改，不需要赋值。模块没有`device`属性；单元格里查的是一个参数的位置。
+#
+# > **陷阱**。普通属性里的张量会留在原处，[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表格就是这么说的。
+#
+# 下面这一层把输出乘以几个常数。
+
+
+# %% tags=["raises-exception"]
+class ScaledLinear(MyLinear):
+    def __init__(self, in_units, units):
+        super().__init__(in_units, units)
+        self.scale = torch.full((units,), 0.5)
+
+    def forward(self, X):
+        return self.scale * super().forward(X)
+
+
+ScaledLinear(5, 3).to("meta")(torch.ones(2, 5, device="meta"))
+
+# %% [markdown]
+# 改成缓冲区，这些常数就会一起移动。
+
+
+# %%
+class ScaledLinearBuffer(MyLinear):
+    def __init__(self, in_units, units):
+        super().__init__(in_units, units)
+        self.register_buffer("scale", torch.full((units,), 0.5))
+
+    def forward(self, X):
+        return self.scale * super().forward(X)
+
+
+scaled = ScaledLinearBuffer(5, 3).to("meta")
+scaled(torch.ones(2, 5, device="meta")).device
+
+# %% [markdown]
+# 模块移动后留在原处的张量，在`meta`上调用一次，就能全找出来吗？在下面的每一行里，`W`在CPU上，`M`或`ids`在`meta`上。`eval`运行一行代码，`F.embedding`从`W`中取出几行。如果不用`meta`而用GPU，每一行都会报错。
+
+# %%
+W = torch.ones(3, 3)
+ids = torch.tensor([0, 2], device="meta")
+for code in (
+    "M + W[:2]",
+    "torch.cat([M, W])",
+    "F.mse_loss(M, W[:2])",
+    "M @ W",
+    "F.linear(M, W)",
+    "F.embedding(ids, W)",
+):
+    try:
+        eval(code)
+        print(f"{code:21} no error")
+    except RuntimeError:
+        print(f"{code:21} error")
+
+# %% [markdown]
+# 不能：矩阵乘法和`F.embedding`在`meta`上不看输入的位置。在`meta`上报错，说明找到了一个错误；没有报错，什么也说明不了。练习6.5直接找这些张量。
+
+# %% [markdown]
+# ### 先移动，再创建优化器
+#
+# 优化器（optimizer）管的是创建时给它的那些参数。把模块移到设备、转成双精度、移到`meta`，每次之后，这些还是模块的参数吗？
+
+# %%
+net = MLP()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+held = optimizer.param_groups[0]["params"][0]
+moves = (device, torch.float64, "meta")
+[held is net.to(move).hidden.weight for move in moves]
+
+# %% [markdown]
+# 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。
+#
+# 许多优化器会记住过去梯度（gradient）的某些信息，模块移动时，这些信息不会跟着走。下面，Adam先走一步，然后层改变类型：Adam记住的信息仍是旧类型；假如层换了位置，这些信息也会留在旧位置。最后，Adam加载自己的状态。记住的信息会怎样？
+
+# %%
+stepped = nn.Linear(3, 1)
+adam = torch.optim.Adam(stepped.parameters())
+stepped(X).sum().backward()
+adam.step()
+stepped.double()
+print("memory:", adam.state[stepped.weight]["exp_avg"].dtype)
+adam.load_state_dict(adam.state_dict())
+{name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
+
+# %% [markdown]
+# 加载之后，梯度的平均值`exp_avg`和梯度平方的平均值`exp_avg_sq`，都换成了参数的类型和位置。`step`记录步数，类型不变。它也留在CPU上（[第04章](04_file_io.ipynb#cell-id=load-on-another-device)），Python读它时不用等GPU。
+
+# %% [markdown]
+# ## 在每种设备上得到相同的数
+#
+# *随机数生成器*（generator）是随机数的来源。每个设备有自己的生成器，`manual_seed`给所有生成器设种子（seed）。先在CPU上生成随机数，再移过去，每种设备上的数就都相同；用同一个种子直接在GPU上生成，得到的是另一些数。
+
+# %%
+torch.manual_seed(0)
+drawn = torch.rand(3).to(device)
+torch.manual_seed(0)
+drawn_there = torch.rand(3, device=device)
+assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
+[round(number, 3) for number in drawn.tolist()]
+
+# %% [markdown]
+# 自己另建一个生成器，不会影响别的生成器。它在CPU上，除非你指定别的设备。下面先用它生成一百个随机数，再照常生成三个；这三个仍和`drawn`里的相同。
+
+# %%
+own = torch.Generator().manual_seed(1)
+torch.manual_seed(0)
+torch.rand(100, generator=own)
+again = torch.rand(3)
+assert torch.equal(again.to(device), drawn)
+
+# %% [markdown]
+# ### 求和的次序
+#
+# 这两行加的是同样的三个数。两个和会不同吗？
+
+# %%
+large, one = torch.tensor(1e8), torch.tensor(1.0)
+print((large + one) - large)
+print((large - large) + one)
+
+# %% [markdown]
+# 两个和不同：在$10^8$附近，相邻的float32数相差8，所以1丢了。换成GPU，或者换一种CPU，求和的次序就可能不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
+
+# %%
+torch.manual_seed(0)
+A, B = torch.rand(100, 1000), torch.rand(1000, 100)
+in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
+assert not torch.equal(in_halves, A @ B)
+assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
+
+# %% [markdown]
+# `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。下面第一行要求用完整的float32，这是乘法的默认设置。
+
+# %%
+torch.set_float32_matmul_precision("highest")
+assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
+torch.get_float32_matmul_precision()
+
+# %% [markdown]
+# ### 乘法有多精确
+#
+# 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），TF32只留10位。float16也只有10位，在CPU上也能用。下面两个数，float16能保留哪一个？
+
+# %%
+numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
+(numbers.half().float() - 1).tolist()
+
+# %% [markdown]
+# 第一个保留了下来；第二个只剩下1。这对乘积有什么影响？拿float64的结果来比较：float64有52位二进制小数。
+
+# %%
+exact = A.double() @ B.double()
+rounded = A.half().double() @ B.half().double()
+error = (A @ B / exact - 1).abs().max().item()
+error_rounded = (rounded / exact - 1).abs().max().item()
+assert error < 1e-5 < error_rounded
+f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
+
+# %% [markdown]
+# 有TF32时，比较要用更宽的容差（tolerance）。如果两个结果不一致，就用float64算出第三个结果。GPU上的卷积另有一个开关，默认允许TF32：`torch.backends.cudnn.allow_tf32`，或者PyTorch 2.9起的`torch.backends.cudnn.conv.fp32_precision`。这两个属性只用一个：设置了新的，再读旧的就可能报错。
+
+# %% [markdown]
+# ## 正确计时
+#
+# 使用GPU的调用，大多数是*异步*（asynchronous）的：把任务放进GPU的一个队列，即*流*（stream），还没做完就返回。
+#
+# > **陷阱**。调用一返回就看时钟，量到的是提交任务要多久。`d2l.Timer`不会等CUDA。
+#
+# 没有GPU也能看到这一点：这里让一个线程来做任务。`submit`把任务放进队列，任务就是睡眠半秒；`result`等任务结束。（线程池怎样工作，可以跳过。）计时器一创建就开始计时。计时器停下时，任务做完了吗？
+
+# %%
+with ThreadPoolExecutor(max_workers=1) as queue:
+    timer = d2l.Timer()
+    work = queue.submit(time.sleep, 0.5)
+    timer.stop()
+    print("timer stopped, work done:", work.done())
+    work.result()
+    print("waited for it, work done:", work.done())
+assert timer.times[0] < 0.5
+
+# %% [markdown]
+# 任务没有做完。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。
+
+# %%
+torch.set_num_threads(1)
+
+
+def wait(used):
+    for gpu in used:
+        torch.cuda.synchronize(gpu)
+
+
+def seconds(f, *args, used=gpus, warm_up=2, repeats=15):
+    for _ in range(warm_up):
+        f(*args)
+    durations = []
+    for _ in range(repeats):
+        wait(used)
+        start = time.perf_counter()
+        f(*args)
+        wait(used)
+        durations.append(time.perf_counter() - start)
+    return median(durations)
+
+
+# %% [markdown]
+# 本次会话里的第一次傅里叶变换，比后面的慢多少？（再运行一次这个单元格，就没有第一次了。）
+
+# %% tags=["nbval-ignore-output"]
+places = [torch.device("cpu"), *gpus]
+for place in places:
+    signal = torch.ones(256, 1024, device=place)
+    first = seconds(torch.fft.fft, signal, warm_up=0, repeats=1)
+    later = seconds(torch.fft.fft, signal)
+    assert first > 0 and later > 0
+    print(f"{place}: first {first:.1e} s, later {later:.1e} s")
+
+# %% [markdown]
+# ### 小矩阵和大矩阵
+#
+# 两个$n \times n$矩阵相乘，大约要$2n^3$次运算：$n$变成两倍，运算量变成八倍。时间也增长得这么快吗？
+
+# %%
+sizes = [2**k for k in range(4, 11)]
+times = {}
+for place in places:
+    squares = [torch.ones(n, n, device=place) for n in sizes]
+    used = [place] if place in gpus else []
+    times[place] = [seconds(torch.mm, S, S, used=used) for S in squares]
+assert all(t > 0 for curve in times.values() for t in curve)
+
+# %% [markdown]
+# 假如所有大小的矩阵，都和CPU算最大的矩阵时一样快，时间就落在虚线上。（代码可以跳过。）
+
+# %% mystnb={"image": {"alt": "\u4e00\u6b21\u77e9\u9635\u4e58\u6cd5\u7684\u65f6\u95f4\u968fn\u53d8\u5316\u7684\u56fe\uff0cn\u4ece16\u52301024\uff0c\u5750\u6807\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u6bcf\u4e2a\u8bbe\u5907\u4e00\u6761\u66f2\u7ebf\u3002\u53e6\u6709\u4e00\u6761\u865a\u76f4\u7ebf\uff0c\u8868\u793a\u65f6\u95f4\u4e0en\u7684\u4e09\u6b21\u65b9\u6210\u6b63\u6bd4\uff0c\u57281024\u5904\u4e0eCPU\u7684\u66f2\u7ebf\u76f8\u4ea4\u3002\u5728\u5b58\u4e0b\u7684\u56fe\u91cc\uff0cn = 16\u65f6CPU\u7528\u4e00\u5230\u4e24\u5fae\u79d2\uff0c\u662f\u865a\u7ebf\u6240\u793a\u7684\u597d\u51e0\u500d\uff1b\u66f2\u7ebf\u523032\u4e3a\u6b62\u4e0a\u5347\u5f97\u5f88\u6162\u3002\u4ece64\u8d77\uff0c\u66f2\u7ebf\u5728\u865a\u7ebf\u9644\u8fd1\u3002"}}
+for place, marker in zip(places, "os^v<>Dp*", strict=False):
+    plt.loglog(sizes, times[place], marker=marker, label=str(place))
+cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
+plt.loglog(sizes, cubic, "--", color="#666666", label="time ~ $n^3$")
+plt.xticks(sizes, sizes)
+plt.minorticks_off()
+plt.xlabel("n")
+plt.ylabel("seconds")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# 在左边，时间增长得比较慢：小矩阵的乘法，时间比调用本身多不了多少。在右边，时间大部分花在计算上。如果你有GPU，找一找它的曲线在哪里与CPU的相交。
+
+# %% [markdown]
+# ### 同时用两个GPU
+#
+# 每个GPU有自己的队列，两个队列都由Python来填：第一个GPU还没做完，第二个就拿到了任务。全是1的矩阵，经过下面的计算，结果不变。
+
+
+# %%
+def multiply(*matrices):
+    results = []
+    for S in matrices:
+        for _ in range(20):
+            S = S @ S / len(S)
+        results.append(S)
+    return results
+
+
+ones = torch.ones(8, 8)
+assert_close(multiply(ones, ones), [ones, ones])
+
+# %% [markdown]
+# 在两个一样的GPU上，两个矩阵一起算，时间应该和只算一个差不多。
+
+# %% tags=["nbval-ignore-output"]
+if len(gpus) < 2:
+    print("This cell needs two GPUs, and goes on without them.")
+else:
+    S, T = (torch.ones(2048, 2048, device=gpu) for gpu in gpus[:2])
+    print(f"one:  {seconds(multiply, S):.1e} s")
+    print(f"both: {seconds(multiply, S, T):.1e} s")
+    assert_close([R.cpu() for R in multiply(S, T)], [S.cpu(), T.cpu()])
+
+# %% [markdown]
+# ## 避免看不见的复制
+#
+# `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。下面的类用来数这种读取有多少次：在`with CountReads()`里，每做一个操作，PyTorch都会调用这个类的方法；`item`运行的操作，名叫`_local_scalar_dense`。（这个类可以跳过。）
+
+
+# %%
+class CountReads(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+# %% [markdown]
+# 下面哪几行会读这个数？
+
+# %%
+x = torch.tensor(0.5).to(device)
+for code in (
+    "x.item()",
+    "float(x)",
+    "f'{x:.2f}'",
+    "1 if x > 0 else 2",
+    "x > 0",
+    "x + 1",
+    "x.detach()",
+    "str(x)",
+    "x.tolist()",
+    "x.cpu()",
+    "torch.equal(x, x)",
+):
+    with CountReads() as reads:
+        eval(code)
+    print(f"{code:18}", reads.count)
+
+# %% [markdown]
+# `if`会读；单独的比较不会。
+#
+# > **陷阱**。最后四行的计数是0，但在GPU上照样要等数算好：`str(x)`（所以`print(x)`也一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
+#
+# 在GPU上，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
+#
+# 训练时，最常见的读取来自损失的日志。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图（computational graph）的张量。
+
+
+# %%
+def train(log):
+    torch.manual_seed(0)
+    X, y = torch.rand(64, 20).to(device), torch.rand(64, 1).to(device)
+    net = MLP(20, 32, 1).to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    losses = []
+    for _ in range(100):
+        loss = F.mse_loss(net(X), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(log(loss))
+    return losses
+
+
+# %% [markdown]
+# 两种日志各读几次？第二种日志留到最后，一次全部复制过来，那时计数已经结束。
+
+# %%
+with CountReads() as reads_item:
+    losses_item = train(torch.Tensor.item)
+with CountReads() as reads_kept:
+    losses_kept = train(torch.Tensor.detach)
+kept = torch.stack(losses_kept).tolist()
+assert_close(losses_item, kept, rtol=1e-5, atol=0)
+reads_item.count, reads_kept.count
+
+# %% [markdown]
+# 读一百次也好，一次不读也好，损失都相同。在CPU上，读取不用等待。有GPU的话，比较这两个时间。
+
+# %% tags=["nbval-ignore-output"]
+time_item = seconds(train, torch.Tensor.item)
+time_kept = seconds(train, torch.Tensor.detach)
+assert time_item > 0 and time_kept > 0
+print(f"read at each step: {1e3 * time_item:.0f} ms")
+print(f"kept till the end: {1e3 * time_kept:.0f} ms")
+
+# %% [markdown]
+# ## 在这里保存，在别处加载
+#
+# 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里。`map_location`指定加载到哪里。它可以是一个函数，逐个接收每个张量的数据和记录的位置；下面的函数只记下位置，返回`None`，所以什么也不改变。`BytesIO`是内存里的文件。
+
+# %%
+torch.manual_seed(0)
+trained = MLP().to(device)
+file = io.BytesIO()
+torch.save(trained.state_dict(), file)
+recorded = set()
+file.seek(0)
+torch.load(file, map_location=lambda data, place: recorded.add(place))
+assert recorded == {str(trained.out.weight.device)}
+
+# %% [markdown]
+# `torch.load`把张量放回原来的位置。
+#
+# > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
+#
+# `mock.patch`让这个文件里记录的位置变成99号GPU。（怎样做到的，可以跳过。）错误信息的其余部分建议使用`map_location`。
+
+# %%
+far_file = io.BytesIO()
+with mock.patch("torch.serialization.location_tag", return_value="cuda:99"):
+    torch.save(trained.state_dict(), far_file)
+far_file.seek(0)
+try:
+    torch.load(far_file)
+except RuntimeError as missing:
+    assert "map_location" in str(missing)
+    print(str(missing)[:35], "...")
+
+# %% [markdown]
+# 加上`map_location="cpu"`，没有这个GPU也能加载。然后`load_state_dict`把值复制到参数所在的位置。
+
+# %%
+far_file.seek(0)
+state = torch.load(far_file, map_location="cpu")
+clone = MLP().to(device)
+clone.load_state_dict(state)
+assert clone.out.weight.device.type == device.type
+batch = torch.ones(2, 20).to(device)
+assert_close(clone(batch), trained(batch))
+state["out.weight"].device
+
+# %% [markdown]
+# ## 小结
+#
+# - `device`只选一次。
+# - 大多数操作要求输入在同一个位置。没有维度的张量、`copy_`的来源和索引，可以在CPU上。`.to`返回副本；如果张量已经在那里，就返回同一个对象。
+# - 张量创建在CPU上，除非`device=`、`with torch.device(...)`或`set_default_device`另外指定位置。
+# - 模块原地移动，参数和缓冲区一起移动。普通属性里的张量，以及在`forward`里没写`device=`而创建的张量，不会跟着移动。在`meta`上调用一次，能找到其中一些。
+# - 先移动网络，再创建优化器。加载优化器的状态，会把其中的平均值移到参数那里。
+# - 先在CPU上生成随机数，再移动。比较时要有容差，有TF32时容差更宽。
+# - 使用GPU的调用会提前返回。预热，等待，重复，取中位数。
+# - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。日志留在设备上。
+# - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
+
+# %% [markdown]
+# ## 练习
+#
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/06_devices.ipynb)上。大多数检查在试你的函数时，给的是CPU上的张量：用什么设备，要从这些张量得知，不要依赖`device`。
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 6.1 小和大
+#
+# *探索，25分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-1)
+#
+# 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量（vector）相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
+
+
+# %%
+def time_sum(n, device):
+    """两个含n个数的向量相加要多少秒。"""
+    # 整数和torch.device -> 一个数
+    ...
+
+
+operations = {"sum": ..., "product": ...}  # 算出结果中的一个数要几次运算
+
+# %%
+check.small_and_large(time_sum, operations)
+
+# %% [markdown]
+# ### 6.2 不同设备上的参数
+#
+# *编程，15分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-2)
+#
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
+
+
+# %%
+def set_bias(net, name, values):
+    """把一个数值列表写进这个名字的偏置。"""
+    ...
+
+
+def get_bias(net, name):
+    """以列表返回这个名字的偏置的数值。"""
+    ...
+
+
+# %%
+check.parameters_across_devices(set_bias, get_bias)
+
+# %% [markdown]
+# ### 6.3 一千个范数
+#
+# *编程，25分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-3)
+#
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+
+
+# %%
+def norms_read(A, B, steps=1000):
+    """每次相乘之后的范数，逐个读取。"""
+    # (n, n)和(n, n) -> 数值列表
+    ...
+
+
+def norms_kept(A, B, steps=1000):
+    """每次相乘之后的范数，留在设备上。"""
+    # (n, n)和(n, n) -> (steps,)
+    ...
+
+
+second = ...  # (100, 100)
+
+# %%
+check.thousand_norms(norms_read, norms_kept, second)
+
+# %% [markdown]
+# ### 6.4 两个同时算
+#
+# *探索，20分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-4)
+#
+# 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。和先后算两个相比，时间是不是一半？
+
+
+# %%
+def at_once(f, S, T):
+    """[f(S), f(T)]，由两个线程同时计算。"""
+    # 一个函数和两个矩阵 -> 由函数的返回值组成的列表
+    ...
+
+
+# %%
+check.two_at_once(at_once)
+
+# %% [markdown]
+# ### 6.5 什么留在原处
+#
+# *编程，20分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-5)
+#
+# 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名字，名字用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
+
+
+# %%
+def stays_behind(net):
+    """普通属性里的张量的名字，用点连接。"""
+    # 模块 -> 由字符串组成的列表，次序不限
+    ...
+
+
+# %%
+check.what_stays_behind(stays_behind)
+
+# %% [markdown]
+# ### 6.6 看不出来的读取
+#
+# *思考，10分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-6)
+#
+# 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
+
+# %%
+number_of_reads = {
+    "max(v)": ...,
+    "v.max()": ...,
+    "v[int(x)]": ...,
+    "total += x": ...,
+    "total += x.item()": ...,
+    "v[v > 0]": ...,
+}
+
+# %%
+check.readers_in_disguise(number_of_reads)
+
+# %% [markdown]
+# ### 6.7 更少的位数
+#
+# *探索，15分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-7)
+#
+# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
+
+
+# %%
+def rounding_error(A, B, dtype):
+    """舍入A和B之后，A @ B的最大相对误差。"""
+    # (n, k)、(k, m)和torch.dtype -> 一个数
+    ...
+
+
+def binary_places(dtype):
+    """使1 + 2**-k不舍入成1的最大的k。"""
+    # torch.dtype -> 整数
+    ...
+
+
+guess = ...  # bfloat16的二进制小数位数；float16有10位
+
+# %%
+check.fewer_places(rounding_error, binary_places, guess)
+
+# %% [markdown]
+# ## 接下来读什么
+#
+# [训练：在任何设备上训练，中断后恢复](07_training.ipynb)训练一个真正的模型，有什么设备就用什么设备，中断之后再恢复。
