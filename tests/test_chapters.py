@@ -43,7 +43,7 @@ def test_script_and_notebook_are_a_pair(page):
 @EACH_PAGE
 def test_script_is_as_jupyterlab_would_save_it(page):
     saved = files.script(files.read_source(page))
-    assert page.source.read_text("utf-8") == saved
+    assert files.readable(page.source.read_text("utf-8")) == saved
 
 
 def test_every_notebook_has_its_script():

@@ -10,9 +10,10 @@ import nbformat
 import pytest
 
 from d2l_helpers import check
-from tools import book, exercise, exercises, files
+from tools import book, exercise, exercises, files, statements
 from tools.page import chapters, pages
 from tools.variants.solutions import statement
+from tools.words import KINDS
 
 CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
 
@@ -33,7 +34,7 @@ def test_exercises_are_numbered_in_order(chapter):
 def test_there_are_enough_exercises_of_each_kind():
     tasks = [t for c in chapters() for t in exercise.exercises(c)]
     assert len(tasks) >= 35
-    assert {task.kind for task in tasks} == set(exercise.KINDS)
+    assert {task.kind for task in tasks} == set(KINDS)
     assert all(5 <= task.minutes <= 60 for task in tasks)
 
 
@@ -288,7 +289,7 @@ def test_comment_stays_one_when_statements_are_copied(copy):
     chapter = copy.source.read_text("utf-8")
     chapter = chapter.replace("20 minutes", "25 minutes")
     copy.source.write_text(chapter, "utf-8")
-    exercises.copy_statements(copy)
+    statements.copy_statements(copy)
     assert page.read_text("utf-8") == text.replace("20 minutes", "25 minutes")
 
 
@@ -297,7 +298,7 @@ def test_statement_is_copied_to_the_solutions(copy):
     text = text.replace("Write a layer with a weight", "Make a layer with")
     text = text.replace("20 minutes", "25 minutes")
     copy.source.write_text(text, "utf-8")
-    exercises.copy_statements(copy)
+    statements.copy_statements(copy)
     solution = copy.solutions.source.read_text("utf-8")
     assert "# Make a layer with $W$" in solution
     assert "*Code, 25 minutes.*" in solution
@@ -323,7 +324,7 @@ def test_exercise_in_another_form_is_named(copy, old, new):
         text = text.replace(old, new, 1)
     copy.source.write_text(text, "utf-8")
     with pytest.raises(ValueError, match=r"3\.1 needs a mark"):
-        list(exercise.parsed(files.read_source(copy), copy.stem))
+        list(exercise.parsed(files.read_source(copy), copy))
 
 
 def test_unknown_command_is_answered(capsys):
