@@ -35,8 +35,9 @@ VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab progress run pull sync stale accept test \
-    test-notebooks prove prove-outputs prove-mutants flakes bench pairs html html-single handout \
-    assignment test-assignment test-site links publish lint clean constraints
+    test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
+    html html-single handout assignment test-assignment test-site links \
+    publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"

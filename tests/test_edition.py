@@ -1,7 +1,9 @@
 """A translation can't drift: what it lacks is brought, shown or refused."""
 
+import os
 import re
 import shutil
+import time
 from dataclasses import replace
 
 import nbformat
@@ -11,6 +13,7 @@ from d2l_helpers.check import _language
 from tests import tiny_book
 from tests.tiny_book import edit
 from tools import book, edition, files, gate, statements
+from tools.environment import ROOT
 from tools.exercise import exercises
 from tools.translation import (
     BEHIND,
@@ -18,6 +21,7 @@ from tools.translation import (
     UNTRANSLATED,
     Translation,
     store,
+    to_do,
 )
 from tools.variants import made, translated
 
@@ -112,6 +116,30 @@ def test_notebook_keeps_what_only_it_has(zh, capsys):
     assert problems(zh) == []
 
 
+@pytest.mark.parametrize("kind", ["ipynb", "py"])
+def test_marks_stay_in_jupyterlab(zh, kind):
+    from jupyter_server.services.contents.largefilemanager import (
+        LargeFileManager,
+    )
+    from jupytext.sync_contentsmanager import (
+        build_sync_jupytext_contents_manager_class,
+    )
+
+    manager = build_sync_jupytext_contents_manager_class(LargeFileManager)()
+    manager.root_dir = str(zh.folder)
+    shutil.copy(ROOT / "jupytext.toml", zh.folder)
+    os.utime(zh.source, (time.time() + 5,) * 2)
+    before = zh.source.read_text("utf-8")
+    model = manager.get(f"08_sums.{kind}", type="notebook")
+    manager.save(model, model["path"])
+    assert files.readable(zh.source.read_text("utf-8")) == before
+    model["content"].cells[3].source = "图中有一条直线。"
+    manager.save(model, model["path"])
+    assert "# 图中有一条直线。" in zh.source.read_text("utf-8")
+    assert book.main(["run", str(zh.source)]) == 0
+    assert (problems(zh), behind(zh)) == ([], [])
+
+
 def test_run_executes_the_original_and_derives_the_translation(zh, capsys):
     edit(zh.original, "plt.plot([x])", "[x]")
     edit(zh, "plt.plot([x])", "[x]")
@@ -136,6 +164,17 @@ def test_pages_that_run_are_the_originals(zh, capsys):
 
 
 # Behind the original
+
+
+def test_what_is_to_be_translated_is_listed(zh):
+    assert list(to_do([zh.original, zh.original.solutions])) == []
+    edit(zh.original, "What is the sum", "How much is the sum")
+    edit(zh.original, "line that rises", "line that falls")
+    zh.solutions.source.unlink()
+    assert list(to_do([zh.original, zh.original.solutions])) == [
+        "chapters/zh/08_sums.py is to be translated in cells 2, 5",
+        "chapters/zh/solutions/08_sums.py is missing",
+    ]
 
 
 def test_sentence_that_changed_is_shown_beside_what_is_said(zh, capsys):

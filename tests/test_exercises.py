@@ -11,11 +11,21 @@ import pytest
 
 from d2l_helpers import check
 from tools import book, exercise, exercises, files, statements
-from tools.page import chapters, pages
+from tools.page import chapters, pages, with_translations
 from tools.variants.solutions import statement
-from tools.words import KINDS
+from tools.words import KINDS, ways_to_say
 
 CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
+# In each language, as far as both pages are there.
+ALL = pytest.mark.parametrize(
+    "chapter",
+    [
+        chapter
+        for chapter in with_translations(chapters())
+        if chapter.is_original or chapter.solutions.is_there
+    ],
+    ids=str,
+)
 
 
 def markdown(page):
@@ -118,7 +128,7 @@ def test_each_check_has_its_exercise():
     assert sorted(used) == sorted({*check.__all__} - {"Report", "State"})
 
 
-@CHAPTERS
+@ALL
 def test_statement_is_the_same_on_both_pages(chapter):
     tasks = exercise.exercises(chapter)
     headings = [
@@ -130,35 +140,38 @@ def test_statement_is_the_same_on_both_pages(chapter):
     assert headings == expected, "run: python -m tools.exercises copy"
 
 
-@CHAPTERS
+@ALL
 def test_exercise_links_to_its_solution(chapter):
     for task in exercise.exercises(chapter):
         target = f"{chapter.link_to(chapter.solutions)}#{task.anchor}"
         (cell,) = [
             c for c in markdown(chapter) if c.startswith(f"### {task.number} ")
         ]
-        assert f"\n[Solution]({target})\n" in cell
+        links = [f"[{s}]({target})" for s in ways_to_say(chapter, "solution")]
+        assert any(link in cell.splitlines() for link in links)
 
 
-@CHAPTERS
+@ALL
 def test_pages_link_to_each_other(chapter):
     page = chapter.solutions
     assert any(f"]({chapter.link_to(page)})" in c for c in markdown(chapter))
     title = files.title_of(files.read_stored(chapter))
     assert f"[{title}]({page.link_to(chapter)})" in markdown(page)[0]
-    number = f"{chapter.number:02}"
-    assert markdown(page)[0].startswith(f"# Solutions to chapter {number}\n")
+    heading, _, _ = markdown(page)[0].partition("\n")
+    number = f"{page.number:02}"
+    headings = ways_to_say(page, "solutions")
+    assert heading in [said.format(number=number) for said in headings]
 
 
-@CHAPTERS
+@ALL
 def test_solution_says_its_idea(chapter):
     cells = markdown(chapter.solutions)
     for cell, following in pairwise(cells):
         if exercise.HEADING.match(cell):
-            assert following.startswith("**Idea.** ")
+            assert following.startswith(ways_to_say(chapter, "idea"))
 
 
-@CHAPTERS
+@ALL
 def test_anchor_is_the_id_of_the_cell(chapter):
     for page in (chapter, chapter.solutions):
         ids = [cell.id for cell in files.read_stored(page).cells]

@@ -8,7 +8,7 @@ cells are behind the original, and where a cell belongs that has moved.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -208,6 +208,25 @@ class Translation:
                 f"{self.page.shown('.ipynb')} isn't what its source and the "
                 f"original give: {files.rerun(self.page)}"
             )
+
+
+def to_do(pages: Iterable[Page]) -> Iterator[str]:
+    """What isn't translated, or not as it is now, in lines.
+
+    A page that is out of step isn't among it: that is a fault.
+
+    Args:
+        pages (iterable of Page): originals.
+    """
+    for page in [other for one in pages for other in one.translations]:
+        if not page.is_there:
+            yield f"{page.shown()} is missing"
+            continue
+        translation = Translation(page)
+        if translation.out_of_step or not translation.behind:
+            continue
+        numbers = ", ".join(str(cell.number) for cell in translation.behind)
+        yield f"{page.shown()} is to be translated in cells {numbers}"
 
 
 def accepted_by(cell: Cell) -> str:

@@ -80,6 +80,16 @@ def words_of(page: Page) -> Words:
     return ENGLISH if page.is_original else _read(page.home / "words.toml")
 
 
+def ways_to_say(page: Page, name: str) -> tuple[str, ...]:
+    """How a page may say some words: in English, too, if it isn't translated.
+
+    Args:
+        page (Page): whose language it is.
+        name (str): that of the words, such as ``"summary"``.
+    """
+    return tuple(getattr(words, name) for words in (words_of(page), ENGLISH))
+
+
 @cache
 def _read(file: Path) -> Words:
     name = f"{file.parent.name}/{file.name}"
