@@ -166,6 +166,8 @@ def test_what_failed_is_run_again(project, outcome):
 
 
 def test_what_warned_is_run_again(project):
+    # In a process of its own: in this one, warnings are errors.
+    project.start = project.pytester.runpytest_subprocess
     file = project.path / "tests/test_all.py"
     file.write_text(
         "import warnings\ndef test_all(): warnings.warn('a thing is old')\n"
