@@ -32,6 +32,7 @@ from tools.page import CHAPTERS, chapters
 
 MOST_MEMORY = 1.25  # of that of a bare import
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+ONCE = ["-o", "nbval_strict_twice=false"]
 OURS, FLOOR = "make test-notebooks", "floor"
 GOALS = {  # at most so much of the time of another way
     "pytest --nbmake -n 2": 0.35,
@@ -86,7 +87,7 @@ def ways(files: list[str]) -> dict[str, list[str]]:
     """
     plain = [*PYTEST, "-c", "plain.ini", "--noconftest"]
     return {
-        OURS: [*PYTEST, "-n", "2", *files],
+        OURS: [*PYTEST, *ONCE, "-n", "2", *files],
         "pytest --nbval": [*plain, "--nbval", *files],
         "pytest --nbval -n 2 --dist loadfile": [
             *[*plain, "--nbval", "-n", "2", "--dist", "loadfile"],

@@ -5,9 +5,10 @@
 from the root of a checkout, which has git and pytest-xdist. Each run takes
 the notebooks in a random order, with a random hash seed. The conditions below
 are combined in turn: the number of torch's threads, a path with spaces and
-with letters beyond ASCII, folders of notebooks that can't be written to, and
-a second run at the same time. Everything happens in copies of what git
-tracks. Exit status 1 if a run failed; what it printed is kept.
+with letters beyond ASCII, folders of notebooks that can't be written to, each
+cell twice in a row, and a second run at the same time. Everything happens in
+copies of what git tracks. Exit status 1 if a run failed; what it printed is
+kept.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ CONDITIONS = {
     "threads": (1, 2),
     "path": ("plain", "Ein Ort für 书"),
     "notebooks": ("writable", "read-only"),
+    "each cell": ("once", "twice"),
     "runs at once": (1, 2),
 }
 TIMEOUT = 900  # seconds for one run
@@ -54,7 +56,7 @@ def set_writable(folder: Path, writable: bool) -> None:
 
 
 def start(
-    checkout: Path, notebooks: list[str], threads: int, log: Path
+    checkout: Path, notebooks: list[str], threads: int, twice: bool, log: Path
 ) -> subprocess.Popen:
     """Start the notebook tests of a copy of the checkout.
 
@@ -62,13 +64,14 @@ def start(
         checkout (Path): the copy.
         notebooks (list of str): their paths there.
         threads (int): how many torch is to use.
+        twice (bool): whether each cell is run twice.
         log (Path): the file that gets all that is printed. The run has its
             temporary files beside it.
     """
     log.with_suffix("").mkdir()
     notebooks = random.sample(notebooks, len(notebooks))
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    command += ["-n", "2"]
+    command += ["-n", "2", "-o", f"nbval_strict_twice={twice}"]
     if os.geteuid() == 0:  # root may write anywhere, unless it gives this up
         rights = "--bounding-set=-dac_override,-dac_read_search"
         command = ["setpriv", rights, *command]
@@ -134,7 +137,7 @@ def _run_all(
 ) -> tuple[Counter, Counter]:
     done, failed = Counter(), Counter()
     for values in cycle(product(*CONDITIONS.values())):
-        threads, path, rights, together = values
+        threads, path, rights, times, together = values
         checkout = places[path]
         for home in {Path(notebook).parent for notebook in notebooks}:
             set_writable(checkout / home, rights == "writable")
@@ -143,7 +146,8 @@ def _run_all(
             for i in range(min(together, runs))
         ]
         started = [
-            (start(checkout, notebooks, threads, log), log) for log in logs
+            (start(checkout, notebooks, threads, times == "twice", log), log)
+            for log in logs
         ]
         for process, log in started:
             try:

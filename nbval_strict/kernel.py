@@ -128,17 +128,25 @@ class WatchedKernel(RunningKernel):
                 if left <= 0:
                     raise
 
-    def run(self, code: str, name: str, timeout: float) -> Ran:
+    def run(
+        self, code: str, name: str, timeout: float, numbered: bool = True
+    ) -> Ran:
         """Run a cell, and take what it shows.
 
         Args:
             code (str): its source.
             name (str): what to call it.
             timeout (float): how many seconds it has.
+            numbered (bool): whether the kernel counts it.
         """
         if not self.is_alive():
             return Ran(failure=Problem(DEAD_BEFORE, DEATH))
-        request = self.kc.execute(code, allow_stdin=False, stop_on_error=False)
+        request = self.kc.execute(
+            code,
+            allow_stdin=False,
+            stop_on_error=False,
+            store_history=numbered,
+        )
         shown: list[NotebookNode] = []
         self.shown.begin(request, name, shown)
         try:

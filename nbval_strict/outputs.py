@@ -19,6 +19,8 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
+from nbval_strict.server import SHARED
+
 SUBPROCESS = "subprocess"  # in the metadata of a message: who wrote it
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Not in the user's files, which a kernel with a history would write to.
@@ -35,7 +37,8 @@ def kernel_environment(environment: Mapping[str, str]) -> dict[str, str]:
         environment (mapping): that of the process which starts it. With its
             ``MPLBACKEND``, figures could be missing.
     """
-    return {k: v for k, v in environment.items() if k != "MPLBACKEND"}
+    dropped = ("MPLBACKEND", SHARED)
+    return {k: v for k, v in environment.items() if k not in dropped}
 
 
 def _collect_from_subprocesses(shell) -> None:

@@ -20,7 +20,7 @@ from nbformat.v4 import new_output
 from nbval.plugin import NbCellError
 
 from nbval_strict.comparison import ROUNDED, significant_digits, text_of
-from nbval_strict.plugin import StrictCell
+from nbval_strict.page import StrictCell
 
 pytest_plugins = ["nbval_strict"]
 

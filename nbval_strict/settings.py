@@ -33,6 +33,16 @@ OPTIONS = {
         f"{RTOL:.0e}",
         "the part of a stored float by which it may differ",
     ),
+    "nbval_strict_twice": (
+        "bool",
+        False,
+        "whether each cell is run a second time in a row, and compared again",
+    ),
+    "nbval_strict_own_folder": (
+        "bool",
+        False,
+        "whether each page runs in an empty folder, and may leave no file",
+    ),
 }
 
 
@@ -43,6 +53,8 @@ class Settings(NamedTuple):
     leave_out: frozenset[str]
     device: str
     rtol: Decimal
+    twice: bool
+    own_folder: bool
 
     def rerun_of(self, page: Path) -> str:
         """What stores the outputs of a page anew.
@@ -68,7 +80,7 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: if a value isn't of its kind.
     """
-    rerun, leave_out, device, rtol = map(config.getini, OPTIONS)
+    rerun, leave_out, device, rtol, *rules = map(config.getini, OPTIONS)
     try:
         tolerance = Decimal(rtol)
         fits = 0 <= tolerance < 1
@@ -79,7 +91,8 @@ def read_settings(config: pytest.Config) -> Settings:
             f"nbval_strict_rtol is {rtol!r}, not a number from 0 to 1, such "
             "as 1e-5"
         )
-    settings = Settings(rerun, frozenset(leave_out), device, tolerance)
+    left_out = frozenset(leave_out)
+    settings = Settings(rerun, left_out, device, tolerance, *rules)
     try:
         settings.rerun_of(Path("01_page.ipynb"))
     except (LookupError, ValueError):

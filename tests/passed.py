@@ -6,11 +6,12 @@ depend on:
 
 - the code of this project, and its settings;
 - what the file reads: the patterns in its ``READS``, a list that is found
-  without an import; a notebook reads itself and its ``.py`` file; a file
-  without ``READS`` reads all files of the project;
+  without an import; a notebook reads itself, its ``.py`` file, its chapter or
+  solutions, and what follows its cells; a file without ``READS`` reads all
+  files of the project;
 - Python, the installed packages and their versions, the system, the GPU, and
   variables such as ``DEVICE``;
-- which of its tests are chosen, as by ``-k``.
+- which of its tests are chosen, as by ``-k``, and settings changed by ``-o``.
 
 It needs git, and ``FRESH=0`` in the environment. ``FRESH=1`` runs everything,
 and remembers what has passed. A test that opens what its ``READS`` doesn't
@@ -36,6 +37,15 @@ import pytest
 # What all tests depend on. A notebook depends on those that aren't of tests.
 CODE = ("*.py", "*.toml", "*.cfg", "constraints.txt")
 NOT_FOR_NOTEBOOKS = ("tests/*", "tools/*", "site/*", "benchmarks/*")
+# What follows its cells, and what that asks of the book.
+AFTER_CELLS = (
+    "tests/after_cells.py",
+    "tools/anchors.py",
+    "tools/exercise.py",
+    "tools/files.py",
+    "tools/page.py",
+    "tools/words.py",
+)
 NOT_CODE = ("chapters/*",)
 NAME = "passed"
 PLACE = "passed/files"  # in pytest's cache: the keys with which a file passed
@@ -90,6 +100,7 @@ class Passed:
             *sorted(f"{d.name} {d.version}" for d in distributions()),
             *(f"{name}={os.environ.get(name)}" for name in VARIABLES),
             f"{option.keyword} {option.markexpr} {option.deselect}",
+            f"{option.override_ini}",
         ]
 
     def key(self, name: str) -> str:
@@ -220,7 +231,7 @@ class Passed:
 def reads(file: Path) -> list[str]:
     """The patterns of what the tests in a file read, beside code."""
     if file.suffix == ".ipynb":
-        return [f"*{file.parent.name}/{file.stem}.*"]
+        return [f"*/{file.stem}.*", *AFTER_CELLS]  # a chapter: its solutions
     for node in ast.parse(file.read_text("utf-8")).body:
         match node:
             case ast.Assign(targets=[ast.Name(id="READS")], value=value):

@@ -1,25 +1,47 @@
 """Sites built for the tests, and their pages."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import traceback
+import warnings
+from concurrent.futures import Future
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import cached_property
 
+import pytest
 from bs4 import BeautifulSoup
 
+from tools import site
+from tools.course import HANDED_OVER, Course
 from tools.environment import ROOT
+from tools.page import chapters
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
-PUBLISHED = {
-    "title": "A course",
-    "address": "https://example.edu/courses/dl/",
-    "repository": "https://github.com/owner/name",
-    "branch": "spring-1",
-    "hub": "https://hub.example.edu",
-    "leave_out": ["05"],
-    "solutions": False,
-}
+
+
+def but(*numbers):
+    """What a course leaves out that has these chapters alone."""
+    return [c.stem for c in chapters() if c.number not in numbers]
+
+
+# Pages of all kinds, and as few as that takes.
+SMALL = Course("A course", leave_out=but(3))
+# With addresses, without 05 and without solutions.
+PUBLISHED = Course(
+    'A "B" & <C> 深度 *d*',
+    address="https://example.edu/courses/dl/",
+    repository="https://github.com/owner/name",
+    branch="spring-1",
+    hub="https://hub.example.edu",
+    leave_out=["05"],
+    solutions=False,
+)
+PUBLISHED_SMALL = replace(PUBLISHED, leave_out=but(3, 4))
 
 
 class Page:
@@ -69,6 +91,73 @@ def built(folder, **course):
     )
 
 
+class Sound:
+    """In the place of a process that compares pages: all are sound."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, *_):
+        future = Future()
+        future.set_result([])
+        return future
+
+
+def build(out, course=SMALL, arguments=(), pool=Sound):
+    """Do in this process what `make html` does: status, and complaints."""
+    said = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(action="ignore"),  # Sphinx's own
+        redirect_stderr(said),
+        redirect_stdout(io.StringIO()),
+    ):
+        patch.setattr(site, "BUILD", out.parent)
+        patch.setattr(site, "read_course", lambda: course)
+        patch.setattr(site, "ProcessPoolExecutor", pool)
+        # What a build leaves behind in its process.
+        patch.setenv(HANDED_OVER, "")
+        patch.setattr(sys, "path", [*sys.path])
+        # Where Sphinx reports what it didn't expect.
+        patch.setattr(tempfile, "tempdir", str(out.parent.parent))
+        try:
+            status = site.main([*arguments])
+        except Exception:
+            traceback.print_exc()
+            status = 1
+    return status, said.getvalue()
+
+
+def start_build(how, out):
+    """Start a process that builds a site after something was changed."""
+    code = (
+        "import pathlib, signal, sys\n"
+        # A shell ignores Ctrl-C for what it runs in the background.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from tools import site\n"
+        f"{how}\n"
+        f"site.BUILD = pathlib.Path({str(out.parent)!r})\n"
+        f"course = site.Course('A course', leave_out={SMALL.leave_out})\n"
+        "site.read_course = lambda: course\n"
+        "sys.exit(site.main([]))\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(out.parent.parent)},
+    )
+
+
 def contents(folder):
     """Each file of a folder, and each link, with what it holds."""
     return {
@@ -78,40 +167,3 @@ def contents(folder):
         for path in folder.rglob("*")
         if path.is_symlink() or path.is_file()
     }
-
-
-def snippet(how, out):
-    """Python code that builds a site after something was changed."""
-    return (
-        "import errno, pathlib, shutil, signal, sys, tempfile\n"
-        # A shell ignores Ctrl-C for what it runs in the background.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from tools import files, site\n"
-        "def fail(error):\n"
-        "    def failing(*_, **__):\n"
-        "        raise error\n"
-        "    return failing\n"
-        f"{how}\n"
-        f"site.BUILD = pathlib.Path({str(out.parent)!r})\n"
-        "site.read_course = lambda *_: site.Course('A course')\n"
-        "sys.exit(site.main([]))\n"
-    )
-
-
-def start_build(how, out):
-    return subprocess.Popen(
-        [sys.executable, "-c", snippet(how, out)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Where Sphinx reports what it didn't expect.
-        env={**os.environ, "TMPDIR": str(out.parent.parent)},
-    )
-
-
-def build_after(how, out):
-    """Build a site after something was changed: status, and complaints."""
-    build = start_build(how, out)
-    _, complaints = build.communicate()
-    return build.returncode, complaints

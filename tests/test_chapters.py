@@ -1,6 +1,5 @@
 """The pairing gate, and what each chapter owes its readers."""
 
-import json
 import re
 import shutil
 from dataclasses import replace
@@ -9,7 +8,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from nbval_strict.comparison import FIGURES, outputs_difference
+from nbval_strict.comparison import FIGURES
 from tools import book, files, gate, standards
 from tools.exercise import exercises
 from tools.page import (
@@ -235,77 +234,6 @@ def test_no_cell_needs_a_gpu_that_may_be_missing(page):
             f"{found[0]!r} fails without this GPU: move with .to(device), or "
             f"take d2l.try_all_gpus(), in\n{cell.source}"
         )
-
-
-# Run last in a chapter: its device, and the tensors that its modules leave
-# behind on the way to another one, as "module.path.to.attribute".
-PROBE = """
-stay = set()
-for name, value in list(globals().items()):
-    if isinstance(value, torch.nn.Module):
-        for path, module in value.to("meta").named_modules():
-            for attribute, tensor in vars(module).items():
-                if isinstance(tensor, torch.Tensor) and not tensor.is_meta:
-                    stay.add(".".join(filter(None, (name, path, attribute))))
-        stay |= {
-            f"{name}.{key}"
-            for key, tensor in value.state_dict().items()
-            if not tensor.is_meta
-        }
-import json
-place = globals().get("device", torch.device("cpu")).type
-print(json.dumps([place, sorted(stay)]))
-"""
-# The pitfalls that are about this.
-LEFT_BEHIND = {
-    "01_blocks": ["plain.rand_weight", "plain_copy.rand_weight"],
-    "03_custom_layers": ["kinds.attribute"],
-}
-
-
-@pytest.fixture(scope="module")
-def twice(request, tmp_path_factory):
-    """A chapter's cells, each run twice in a row, and what is true after it.
-
-    Returns:
-        The page; the second run of each cell; the type of the device; what
-        its modules leave behind; the files in the folder.
-    """
-    notebook = files.read_source(request.param)
-    cells = [c for c in notebook.cells if c.cell_type == "code"]
-    notebook.cells = [cell.copy() for cell in cells for _ in range(2)]
-    notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
-    folder = tmp_path_factory.mktemp(request.param.stem)
-    book.client(notebook, folder).execute()
-    device, stay = json.loads(notebook.cells.pop().outputs[0].text)
-    left = list(folder.iterdir())
-    return request.param, notebook.cells[1::2], device, stay, left
-
-
-TWICE = pytest.mark.parametrize("twice", pages(), ids=str, indirect=True)
-
-
-@TWICE
-def test_each_cell_can_be_run_twice_in_a_row(twice):
-    page, cells, device, _, _ = twice
-    for cell, again in zip(code_cells(stored(page)), cells, strict=True):
-        if "nbval-ignore-output" not in cell.metadata.get("tags", []):
-            difference = outputs_difference(
-                cell.outputs, again.outputs, device
-            )
-            assert difference is None, f"{cell.source}\n\n{difference}"
-
-
-@TWICE
-def test_run_leaves_no_file(twice):
-    *_, left = twice
-    assert left == []
-
-
-@TWICE
-def test_modules_of_the_chapter_move_whole_but_for_the_pitfalls(twice):
-    page, _, _, stay, _ = twice
-    assert stay == LEFT_BEHIND.get(page.path, [])
 
 
 @pytest.fixture

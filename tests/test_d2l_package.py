@@ -1,4 +1,4 @@
-"""The book's package, each state of it in a fresh process."""
+"""The book's package, each state of it in a fresh Python."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 import d2l_helpers
 from d2l_helpers import d2l_package
+from nbval_strict.fresh import fresh_python
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,21 +60,24 @@ def write(root, files):
 
 
 @pytest.fixture
-def python(tmp_path):
-    """Run Python with the packages in tmp_path before all others."""
+def variables(tmp_path):
+    """With them, the packages in tmp_path come before all others."""
+    return {
+        "PYTHONPATH": os.pathsep.join(map(str, [tmp_path, ROOT])),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "Agg",
+    }
+
+
+@pytest.fixture
+def python(tmp_path, variables):
+    """Run a Python that has imported nothing."""
 
     def run(*args):
-        paths = map(str, [tmp_path, ROOT])
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "MPLBACKEND": "Agg",
-        }
         return subprocess.run(
             [sys.executable, *args],
             cwd=tmp_path,
-            env=environment,
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
         )
@@ -82,11 +86,11 @@ def python(tmp_path):
 
 
 @pytest.fixture
-def check(python):
-    """Run a snippet of assertions in a fresh process."""
+def check(tmp_path, variables):
+    """Run a snippet of assertions, where torch has been imported."""
 
     def run(code):
-        done = python("-c", HIDE + code)
+        done = fresh_python(HIDE + code, env=variables, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
 
     return run
@@ -279,8 +283,9 @@ def test_door_installs_d2l_without_its_pins(python, tmp_path, arguments):
     assert done.returncode == 3
 
 
-def test_import_loads_nothing_that_torch_has_not_loaded(check):
-    check("""
+def test_import_loads_nothing_that_torch_has_not_loaded(python):
+    code = """
+import sys
 import torch
 
 before = set(sys.modules)
@@ -289,7 +294,9 @@ import d2l_helpers
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
 assert loaded - sys.stdlib_module_names == {"d2l_helpers"}, loaded
 assert "d2l_helpers.d2l_package" not in sys.modules
-""")
+"""
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_requirement_is_the_one_that_was_tested():

@@ -1,8 +1,6 @@
 """Pictures of networks, and the style of all figures."""
 
 import io
-import subprocess
-import sys
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -21,6 +19,7 @@ from d2l_helpers import (
     use_style,
 )
 from d2l_helpers.drawing import BLUE, GRAY
+from nbval_strict.fresh import fresh_python
 
 
 @pytest.fixture(autouse=True)
@@ -285,9 +284,7 @@ assert again["image/svg+xml"] == shown["image/svg+xml"]
 """
 
 
-def test_notebook_stores_figures_as_svg_without_a_date(tmp_path, monkeypatch):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    command = [sys.executable, "-c", NOTEBOOK]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_notebook_stores_figures_as_svg_without_a_date(tmp_path):
+    variables = {"IPYTHONDIR": str(tmp_path), "MPLBACKEND": "Agg"}
+    done = fresh_python(NOTEBOOK, env=variables)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """The files that say what to install must agree."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -86,10 +87,78 @@ def test_workflow_runs_what_a_developer_can_run(workflow):
         r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
     )
     allowed = [f"make {target}" for target in targets]
-    allowed += ["bash .ci/run", "pipx run nox -s ${{ matrix.session }}"]
+    allowed += [
+        "bash .ci/run ${{ matrix.make }}",
+        "pipx run nox -s ${{ matrix.session }}",
+    ]
     commands = [step["run"] for step in steps(workflow) if "run" in step]
     assert commands
     assert set(commands) <= set(allowed)
+
+
+def parts():
+    """What the workflow runs of `.ci/run`, as arguments of make."""
+    (ci,) = (path for path in WORKFLOWS if path.name == "ci.yml")
+    jobs = yaml.safe_load(ci.read_text("utf-8"))["jobs"]
+    return [shlex.split(p) for p in jobs["all"]["strategy"]["matrix"]["make"]]
+
+
+def test_parts_of_the_workflow_are_what_ci_runs():
+    script = (ROOT / ".ci/run").read_text("utf-8")
+    whole = re.findall(r"^    run (\w.*)", script, re.MULTILINE)
+    assert whole == ["test", "test DEVICE=pretend", "test-site", "stale"]
+    shards = [part for part in parts() if part[1:] and "ROOM=" in part[1]]
+    others = [" ".join(part) for part in parts() if part not in shards]
+    assert others == [*whole[1:], "test-assignment"]
+    # Each test is in one shard.
+    rooms = [room for _, part in shards for room in part[5:].split()]
+    chosen = [path for room in rooms for path in ROOT.glob(room)]
+    paths = pyproject()["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert sorted(chosen) == sorted(
+        p for path in paths for p in ROOT.glob(path)
+    )
+
+
+@pytest.fixture
+def ci(tmp_path):
+    """Runs `.ci/run` where make only says how it was called."""
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    (tmp_path / ".venv").mkdir()
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("cat", "dirname", "mktemp", "rm", "tail", "tee"):
+        (folder / name).symlink_to(shutil.which(name))
+    make = folder / "make"
+    make.write_text('echo "$@"; echo "9 passed"; [ "$1" != "wrong" ]\n')
+    make.chmod(0o755)
+
+    def run(*arguments):
+        return subprocess.run(
+            [shutil.which("bash"), ".ci/run", *arguments],
+            cwd=tmp_path,
+            env={"PATH": str(folder)},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CI's script is for bash")
+def test_ci_says_at_its_end_how_many_tests_have_passed(ci):
+    done = ci()
+    assert done.returncode == 0, done.stderr
+    wanted = ["test", "test DEVICE=pretend", "test-site", "stale"]
+    assert done.stdout.splitlines()[-4:] == [
+        f"make {what}: 9 passed" for what in wanted
+    ]
+    done = ci("test", "ROOM=a b")
+    assert done.stdout.splitlines() == [
+        "test ROOM=a b",
+        "9 passed",
+        "make test ROOM=a b: 9 passed",
+    ]
+    assert ci("wrong").returncode != 0
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")

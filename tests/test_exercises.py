@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from d2l_helpers import check
-from tools import book, exercise, exercises, files, statements
+from tools import exercise, exercises, files, statements
 from tools.page import chapters, pages, with_translations
 from tools.variants.solutions import statement
 from tools.words import KINDS, ways_to_say
@@ -66,53 +66,6 @@ def test_starter_says_what_it_wants(chapter):
 def test_solution_is_right(chapter):
     for task in exercise.exercises(chapter.solutions):
         assert task.state == "solved", task.number
-
-
-def opening_of(solutions):
-    """What a page of solutions begins with, where the chapter lacks it.
-
-    A chapter has its own `MyLinear`, for example, and a reader uses that.
-    """
-    lines = []
-    for source in exercise.opening(files.read_source(solutions)):
-        for node in ast.parse(source).body:
-            names = [alias.name for alias in getattr(node, "names", [])]
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                names = [node.name]
-            elif getattr(node, "module", None) != "d2l_helpers":
-                names = []
-            if names or isinstance(node, (ast.Import, ast.ImportFrom)):
-                lines += [
-                    f"if not {names} or {set(names)} - globals().keys():",
-                    *(f"    {line}" for line in ast.unparse(node).split("\n")),
-                ]
-    return "\n".join(lines)
-
-
-@CHAPTERS
-def test_solution_is_right_in_its_chapter_too(chapter, tmp_path):
-    solved = {t.number: t for t in exercise.exercises(chapter.solutions)}
-    notebook = files.read_source(chapter)
-    number = None
-    for cell in notebook.cells:
-        if exercise.number_of(cell):
-            number = exercise.number_of(cell)
-        elif number and cell.cell_type == "code":
-            cell.source = (
-                solved[number].call
-                if cell.source.startswith("check.")
-                else f"{opening_of(chapter.solutions)}\n"
-                f"{solved[number].answer}"
-            )
-    book.client(notebook, tmp_path).execute()
-    states = {
-        cell.source: cell.outputs[0].data["text/plain"].splitlines()[0]
-        for cell in notebook.cells
-        if cell.source.startswith("check.")
-    }
-    assert len(states) == len(solved)
-    wrong = [said for said in states.values() if not said.startswith("✓")]
-    assert wrong == []
 
 
 @CHAPTERS

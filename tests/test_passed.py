@@ -92,6 +92,8 @@ TESTS = {"all", "reader"}
 MISSED = {
     "chapters/01_a.ipynb": {"all", "01_a"},
     "chapters/01_a.py": {"all", "01_a"},
+    "chapters/solutions/01_a.py": {"all", "01_a"},
+    "tests/after_cells.py": ALL,
     "data/one.txt": {"all", "reader"},
     "notes.txt": {"all"},
     "new.txt": {"all"},
@@ -106,6 +108,7 @@ MISSED = {
 
 def test_change_misses_what_depends_on_it(project):
     for file, missed in MISSED.items():
+        (project.path / file).parent.mkdir(exist_ok=True)
         with (project.path / file).open("a") as changed:
             changed.write("\n")
         assert project.ran() == missed, file
@@ -141,6 +144,11 @@ def test_other_python_system_or_package_is_a_change(
 
 def test_choice_of_tests_is_a_change(project):
     assert project.ran("-k", "test_all or cell") == {"all", "01_a", "02_b"}
+
+
+def test_setting_that_is_changed_for_a_run_is_a_change(project):
+    assert project.ran("-o", "tmp_path_retention_count=2") == ALL
+    assert project.ran() == set()
 
 
 def test_fresh_runs_all(project):

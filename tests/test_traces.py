@@ -108,7 +108,8 @@ def test_nothing_is_left(name, folder):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_left_after_ctrl_c(name, folder):
-    code = "open('runs', 'w').close(); import time; time.sleep(60)"
+    runs = str(folder / "page" / "runs")
+    code = f"open({runs!r}, 'w').close(); import time; time.sleep(60)"
     process = started(COMMANDS[name], folder, code)
     while not (folder / "page" / "runs").exists():
         assert process.poll() is None, process.communicate()

@@ -51,6 +51,7 @@ TAKEN = [
     "postBuild",
     "pyproject.toml",
     "tests/__init__.py",
+    "tests/after_cells.py",
     "tests/nbval_strict",
     "tests/passed.py",
     "tests/test_chapters.py",

@@ -440,8 +440,8 @@ for layer in layers:
 
 # %% [markdown]
 # **Pitfall.** A hook that keeps the output, to measure it later, keeps no
-# copy. The ReLU below writes into what `Identity` has returned: -1 and 3, with
-# a mean of 2.
+# copy. The ReLU below writes into what `Identity` has returned: -1 and 3, whose
+# mean absolute value is 2.
 
 # %%
 net = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))

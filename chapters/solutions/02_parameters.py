@@ -515,8 +515,8 @@ check.other_starts(first_start, is_first, second_start, is_second)
 
 # %% [markdown]
 # How much room does chance need? The standard deviation of $n$ normal numbers
-# varies by the share $1/\sqrt{2n}$: for 20,000 by 0.5%. Of 200 weights, none is
-# off by 5%.
+# varies by the share $1/\sqrt{2n}$: for 20,000 by 0.5%. Of 200 weights of that
+# size, none is off by 5%.
 
 # %%
 torch.manual_seed(0)

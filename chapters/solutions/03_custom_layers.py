@@ -330,8 +330,8 @@ def last_values(bias):
 
 
 # %% [markdown]
-# Mind the scale: with biases of 0 the values are a thousandth of a thousandth
-# of those in the chapter, and with biases of 1 they are all near 1.
+# Mind the scale: with biases of 0 the values are about a ten-thousandth of
+# those in the chapter, and with biases of 1 they are all near 1.
 
 # %% mystnb={"image": {"alt": "Two histograms of the value before the last ReLU in 500 networks each. Left, biases of 0: a narrow peak around 0, half of it on each side. Right, biases of 1: a bell around 1, from about 0.9 to 1.1, no value near 0."}}
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.5))

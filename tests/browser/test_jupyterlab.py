@@ -4,8 +4,10 @@ The server runs in a copy of the checkout, as `make lab` starts it, since
 JupyterLab saves what it shows.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,9 +24,15 @@ OPEN = """async ({path, factory}) => {
   const {commands, shell} = window.jupyterapp;
   const panel = await commands.execute("docmanager:open", {path, factory});
   await panel.context.ready;
-  await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
   shell.activateById(panel.id);
+  return panel.content.widgets.map(({model: {type, sharedModel}}) => (
+    {type, source: sharedModel.source, metadata: sharedModel.metadata}));
+}"""
+RUN = """async () => {
+  const {commands, shell} = window.jupyterapp;
+  const {sessionContext} = shell.currentWidget;
+  await sessionContext.ready;
+  await sessionContext.session.kernel.info;
   await commands.execute("notebook:clear-all-cell-outputs");
   commands.execute("notebook:restart-run-all");  // it asks first
 }"""
@@ -43,6 +51,14 @@ CELLS = """() => {
     outputs: widget.model.outputs?.toJSON() ?? [],
   }));
   return cells.filter(cell => cell.kind === "code");
+}"""
+CLOSE_ALL = """async () => {
+  const {shell, serviceManager} = window.jupyterapp;
+  for (const widget of [...shell.widgets("main")]) {
+    if (widget.context) widget.context.model.dirty = false;
+    widget.dispose();
+  }
+  await serviceManager.sessions.shutdownAll();
 }"""
 LOOK = """async (index) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -89,12 +105,16 @@ def address(tmp_path_factory):
         time.sleep(0.1)
     assert address, log.read_text()
     yield address[0]
-    os.killpg(server.pid, 15)
-    server.wait(30)
+    server.terminate()
+    try:
+        server.wait(30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def lab(browser, address):
+@pytest.fixture(scope="module")
+def jupyterlab(browser, address):
     """A page with JupyterLab, as one opens it for the first time."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
@@ -103,25 +123,63 @@ def lab(browser, address):
     page.wait_for_function("window.jupyterapp?.restored")
     page.evaluate("window.jupyterapp.restored")
     yield page
-    page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
     context.close()
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("kind", ["ipynb", "py"])
-@pytest.mark.parametrize("chapter", chapters(), ids=str)
-def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, chapter, kind):
-    stored = nbformat.read(chapter.notebook, as_version=4)
-    stored = [cell for cell in stored.cells if cell.cell_type == "code"]
-    factory = "Notebook" if kind == "ipynb" else "Jupytext Notebook"
-    path = chapter.shown(f".{kind}")
-    lab.evaluate(OPEN, {"path": path, "factory": factory})
+@pytest.fixture
+def lab(jupyterlab):
+    """JupyterLab with nothing open."""
+    yield jupyterlab
+    jupyterlab.evaluate(CLOSE_ALL)
+
+
+FACTORIES = {".ipynb": "Notebook", ".py": "Jupytext Notebook"}
+
+
+def open_chapter(lab, chapter, suffix):
+    """Open a chapter as a notebook: its cells there, and as stored."""
+    file = {"path": chapter.shown(suffix), "factory": FACTORIES[suffix]}
+    cells = lab.evaluate(OPEN, file)
+    return cells, nbformat.read(chapter.notebook, as_version=4).cells
+
+
+def run_all(lab):
+    lab.evaluate(RUN)
     lab.locator(".jp-Dialog button", has_text="Restart").click()
-    lab.wait_for_function(DONE)
+    lab.wait_for_function(DONE, polling=100)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("chapter", chapters(), ids=str)
+def test_chapter_runs_from_the_top_and_shows_its_pictures(lab, chapter):
+    _, stored = open_chapter(lab, chapter, ".ipynb")
+    run_all(lab)
+    assert_shown(lab, stored)
+
+
+@pytest.mark.timeout(180)
+def test_script_runs_as_a_notebook(lab):
+    """In its cells it is the chapter: one stands for all."""
+    for chapter in chapters():
+        lab.evaluate(CLOSE_ALL)
+        cells, stored = open_chapter(lab, chapter, ".py")
+        assert [(c["type"], c["source"]) for c in cells] == [
+            (cell.cell_type, cell.source) for cell in stored
+        ]
+        for cell, wanted in zip(cells, stored, strict=True):
+            for key in ("tags", "mystnb"):
+                assert cell["metadata"].get(key) == wanted.metadata.get(key)
+    run_all(lab)
+    assert_shown(lab, stored)
+
+
+def assert_shown(lab, stored):
+    """Compare what the cells show with what is stored, by its kind."""
+    stored = [cell for cell in stored if cell.cell_type == "code"]
     cells = lab.evaluate(CELLS)
     assert [c["count"] for c in cells] == list(range(1, len(stored) + 1))
     for cell, wanted in zip(cells, stored, strict=True):
-        where = f"{path}, In [{cell['count']}]"
+        where = f"In [{cell['count']}]"
         kinds = [output["output_type"] for output in cell["outputs"]]
         intended = "raises-exception" in wanted.metadata.get("tags", [])
         assert ("error" in kinds) == intended, (where, cell["outputs"])
@@ -167,10 +225,8 @@ RIGHT = WRONG.replace(
 @pytest.mark.timeout(180)
 def test_exercise_answers_back(lab):
     (chapter,) = chapters("03")
-    path = chapter.shown(".ipynb")
-    lab.evaluate(OPEN, {"path": path, "factory": "Notebook"})
-    lab.locator(".jp-Dialog button", has_text="Restart").click()
-    lab.wait_for_function(DONE)
+    open_chapter(lab, chapter, ".ipynb")
+    run_all(lab)
     starter = lab.evaluate(FIND, "class QuadraticLayer")
     check = lab.evaluate(FIND, "check.quadratic_layer")
     shots = BUILD / "screenshots"

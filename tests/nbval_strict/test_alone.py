@@ -10,6 +10,7 @@ import pytest
 from nbformat import read as read_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
+from nbval_strict.server import SHARED
 from tests.nbval_strict.specimen import ROOT, environment, run_pytest, write
 
 OURS = ("tools", "tests", "d2l_helpers", "make")
@@ -83,12 +84,17 @@ def course(tmp_path_factory):
     return folder
 
 
+def there(folder):
+    """Variables: the folder's modules, and no process of this run."""
+    return {"PYTHONPATH": str(folder), SHARED: ""}
+
+
 def python(folder, *arguments):
     """Run Python there, with that folder's modules."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment(PYTHONPATH=str(folder)),
+        env=environment(**there(folder)),
         capture_output=True,
         text=True,
     )
@@ -98,7 +104,7 @@ def python(folder, *arguments):
 def said(course):
     """What pytest says of all of them, and of the alterations it tries."""
     options = ["-v", "-p", "nbval_strict.sabotage"]
-    done = run_pytest(*options, folder=course, PYTHONPATH=str(course))
+    done = run_pytest(*options, folder=course, **there(course))
     return done.stdout
 
 
@@ -108,11 +114,15 @@ def outcomes(said, name):
 
 
 def test_nothing_of_this_course_can_be_imported_there(course):
-    for name in OURS:
-        done = python(course, "-c", f"import {name}")
-        assert f"guarded: {name}" in done.stderr
-    code = "import nbval_strict; print(nbval_strict.__file__)"
-    file = python(course, "-c", code).stdout.strip()
+    code = (
+        "import sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: print(__import__(name).__file__)\n"
+        "    except ModuleNotFoundError as error: print(error)\n"
+    )
+    done = python(course, "-c", code, *OURS, "nbval_strict")
+    *refused, file = done.stdout.splitlines()
+    assert refused == [f"guarded: {name}" for name in OURS]
     assert file == str(course / "nbval_strict" / "__init__.py")
 
 

@@ -139,7 +139,8 @@ def test_numbers_of_cells_are_those_of_the_kernel(page):
 
 def test_stored_outputs_pass_the_tests(page):
     done = run_tests(page.parent, page)
-    assert f"{len(CELLS)} passed" in done.stdout, done.stdout
+    # One test more sees what the page leaves.
+    assert f"{len(CELLS) + 1} passed" in done.stdout, done.stdout
 
 
 def test_cell_passes_alone_though_a_later_one_changes_what_it_shows(page):

@@ -4,11 +4,9 @@ It stays for the rest of a process, so each case runs in one of its own: a
 line of code, and what it prints or raises.
 """
 
-import subprocess
-import sys
-
 import pytest
 
+from nbval_strict.fresh import fresh_python
 from tests.nbval_strict.specimen import ROOT
 
 OPENING = """
@@ -168,9 +166,7 @@ for line in {lines!r}:
     except Exception as error:
         print(repr(type(error).__name__ + ": " + str(error)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
-    )
+    done = fresh_python(code, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     said = map(eval, done.stdout.splitlines())
     return dict(zip(lines, said, strict=True))
