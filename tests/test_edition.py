@@ -73,7 +73,7 @@ def test_source_says_which_cell_each_one_translates(zh):
 
 
 def test_notebook_is_derived_from_the_original(zh, monkeypatch):
-    said = {"8.1 Twice": "8.1 两倍", "not solved yet": "还没有解出"}
+    said = {"not solved yet": "还没有解出"}
     catalogs = {"zh": lambda text: said.get(text, text)}
     monkeypatch.setattr(_language, "_catalog", catalogs.get)
     store(zh)
@@ -85,8 +85,8 @@ def test_notebook_is_derived_from_the_original(zh, monkeypatch):
             assert other.outputs == cell.outputs
             assert other.execution_count == cell.execution_count
     (output,) = new.cells[-1].outputs
-    assert output.data["text/plain"].startswith("○ 8.1 两倍: 还没有解出\n")
-    assert "**○ 8.1 两倍: 还没有解出**" in output.data["text/markdown"]
+    assert output.data["text/plain"].startswith("○ 8.1 Twice: 还没有解出\n")
+    assert "**○ 8.1 Twice: 还没有解出**" in output.data["text/markdown"]
 
 
 def test_notebook_that_is_not_what_is_derived_is_refused(zh):
@@ -133,9 +133,9 @@ def test_marks_stay_in_jupyterlab(zh, kind):
     model = manager.get(f"08_sums.{kind}", type="notebook")
     manager.save(model, model["path"])
     assert files.readable(zh.source.read_text("utf-8")) == before
-    model["content"].cells[3].source = "图中有一条直线。"
+    model["content"].cells[3].source = "图中有一条直线：`[1, 2]`。"
     manager.save(model, model["path"])
-    assert "# 图中有一条直线。" in zh.source.read_text("utf-8")
+    assert "# 图中有一条直线：" in zh.source.read_text("utf-8")
     assert book.main(["run", str(zh.source)]) == 0
     assert (problems(zh), behind(zh)) == ([], [])
 
@@ -229,7 +229,11 @@ def test_cell_of_one_page_alone_can_be_accepted(zh, capsys):
 
 
 def test_what_is_not_translated_is_not_accepted(zh, capsys):
-    edit(zh, "# 图中有一条线。", "# The picture shows a line.")
+    edit(
+        zh,
+        "# 图中有一条线：`[1, 2]`。",
+        "# The picture shows a line: `[1,\n# 2]`.",
+    )
     assert edition.main(["accept", str(zh.source), "4"]) == 1
     assert "is not translated yet: translate it" in capsys.readouterr().out
     assert edition.main(["accept", str(zh.source)]) == 0
@@ -259,7 +263,10 @@ def test_new_cell_comes_in_its_place_untranslated(zh, capsys):
     tiny_book.run(zh.original)
     assert edition.main(["sync", "08"]) == 0
     assert "To translate: 1 of its cells" in capsys.readouterr().out
-    assert prose(zh)[2:4] == ["A new line of words.", "图中有一条线。"]
+    assert prose(zh)[2:4] == [
+        "A new line of words.",
+        "图中有一条线：`[1, 2]`。",
+    ]
     assert behind(zh) == [(4, UNTRANSLATED)]
     assert problems(zh) == []
     assert edition.main(["stale"]) == 1
@@ -321,13 +328,17 @@ def test_cell_that_moved_and_changed_is_found_by_what_it_was(zh):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_cell_that_went_stays_until_it_is_taken_out(zh, force, capsys):
-    edit(zh.original, "# %% [markdown]\n# The picture shows a line.\n\n", "")
+    edit(
+        zh.original,
+        "# %% [markdown]\n# The picture shows a line: `[1,\n# 2]`.\n\n",
+        "",
+    )
     assert "cell 4 isn't one of the original" in problems(zh)[0]
     arguments = ["sync", "08", *["--force"] * force]
     tiny_book.run(zh.original)
     assert edition.main(arguments) == (0 if force else 1)
-    assert ("图中有一条线。" in prose(zh)) != force
-    assert ("    图中有一条线。" in capsys.readouterr().out) != force
+    assert ("图中有一条线：`[1, 2]`。" in prose(zh)) != force
+    assert ("    图中有一条线：`[1, 2]`。" in capsys.readouterr().out) != force
     assert (problems(zh) == []) == force
 
 
@@ -399,7 +410,7 @@ def test_cell_without_a_mark_is_refused_until_it_is_accepted(zh):
         ("两数之和", "两数(x的)之和", "half-width brackets"),
         ("两数之和", "两数 x之和", "a space beside a Chinese letter"),
         ("两数之和", "两数，\n# 之和", "a line that ends within a sentence"),
-        ("图中有一条线。", "There is one line.", "English prose"),
+        ("图中有一条线：`[1, 2]`。", "There is one line.", "English prose"),
         ("图中", "图中a line is drawn that rises and falls有", "English pr"),
         ("图中", "自动求导图中", "for which the glossary has '自动微分'"),
         ("图中有", "**图中：**有", "stars that are shown"),

@@ -30,7 +30,8 @@ x = 1  # the first number
 x + 1
 
 # %% [markdown]
-# The picture shows a line.
+# The picture shows a line: `[1,
+# 2]`.
 
 # %% tags=["x"] mystnb={"image": {"alt": "A line that rises."}}
 plt.plot([x])
@@ -62,7 +63,7 @@ CHINESE = {
     "# What is the sum of the two? See [above](#cell-id=add-numbers).": (
         "# 两数之和是多少？见[上文](#cell-id=add-numbers)。"
     ),
-    "# The picture shows a line.": "# 图中有一条线。",
+    "# The picture shows a line: `[1,\n# 2]`.": "# 图中有一条线：`[1, 2]`。",
     "A line that rises.": "一条上升的线。",
     "# ### 8.1 Twice": "# ### 8.1 两倍",
     "# *Code, 20 minutes.*": "# *编程，20分钟。*",

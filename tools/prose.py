@@ -65,7 +65,8 @@ def _only(what: str, missing: list[str], added: list[str]) -> str:
 def shared(text: str) -> dict[str, list[str]]:
     """What each language says in the same way."""
     text = FENCE.sub("", text)
-    code = [found[0] for found in CODE.finditer(text)]
+    # A line may end within code.
+    code = [" ".join(found[0].split()) for found in CODE.finditer(text)]
     text = CODE.sub("", text)
     links = [found[2] for found in LINK.finditer(text)]
     # Words in a formula are of its language.
