@@ -21,6 +21,9 @@ export VENV TORCH SETUP DEVICE FRESH ROOM
 # One chapter, by number or file: make test CH=03
 CH :=
 export CH
+# One cell of it: make accept CH=chapters/zh/03_custom_layers.py CELL=12
+CELL :=
+export CELL
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -33,9 +36,10 @@ PY = $(if $(shell command -v $(PYTHON) 2>/dev/null),,$(error There is no \
 VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress run pull test test-notebooks prove \
-    prove-outputs prove-mutants flakes bench pairs html html-single handout \
-    assignment test-assignment test-site links publish lint clean constraints
+.PHONY: help setup lab progress run pull sync stale accept test \
+    test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
+    html html-single handout assignment test-assignment test-site links \
+    publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -56,6 +60,15 @@ run: ## execute the chapters and store their outputs (CH=03: one)
 
 pull: ## bring a notebook's edits into its .py file (CH=03: one)
 	@$(PY) -m tools.book pull "$$CH" $(if $(filter 1,$(FORCE)),--force)
+
+sync: ## bring code and new cells into the translations (CH=03: one)
+	@$(PY) -m tools.edition sync "$$CH" $(if $(filter 1,$(FORCE)),--force)
+
+stale: ## what the translations don't say as it is now (CH=03: one)
+	@$(PY) -m tools.edition stale "$$CH"
+
+accept: ## a translation says it now (CH=03, or one cell: CH=file CELL=12)
+	@$(PY) -m tools.edition accept "$$CH" "$$CELL"
 
 test: ## test the code, the pairs and every cell (CH=03: one)
 	@$(PY) test "$$CH"
@@ -118,6 +131,7 @@ links: ## ask each address that the site links to (needs a network)
 publish: ## push the site to the branch gh-pages
 	@git remote get-url origin >/dev/null || { echo "First say where to push: \
 	git remote add origin ADDRESS" >&2; exit 2; }
+	@$(PY) -m tools.edition stale
 	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html

@@ -24,6 +24,7 @@ that claims 0 up to rounding asserts it, or rounds before it prints.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -251,10 +252,18 @@ def _parts(outputs: Iterable[Mapping]) -> Iterator[tuple[str, str]]:
                 continue
             for form, value in sorted(output["data"].items()):
                 kind = f"{output['output_type']} {form}"
-                yield kind, _text(form, value)
+                yield kind, text_of(form, value)
 
 
-def _text(form: str, value: object) -> str:
+def text_of(form: str, value: object) -> str:
+    """What is compared of a value that an output shows.
+
+    Args:
+        form (str): its MIME type.
+        value: a text, or what JSON can say, in which keys have no order.
+    """
     if form in FIGURES:
         return "a figure" if value else "an empty figure"
-    return str(value)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

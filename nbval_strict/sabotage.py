@@ -19,7 +19,7 @@ from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
 from nbval.plugin import NbCellError
 
-from nbval_strict.comparison import ROUNDED, significant_digits
+from nbval_strict.comparison import ROUNDED, significant_digits, text_of
 from nbval_strict.page import StrictCell
 
 pytest_plugins = ["nbval_strict"]
@@ -160,6 +160,7 @@ def _altered(output: NotebookNode) -> Iterator[tuple[str, str, str, list]]:
             altered = from_dict({**output, "data": data})
             yield "empty figure", key, "", [altered]
         else:
+            value = text_of(key, value)
             for kind, text in altered_texts(value):
                 data = {**output.data, key: text}
                 altered = from_dict({**output, "data": data})

@@ -1,7 +1,8 @@
 """A pytest plugin: what has passed isn't run again until something changes.
 
 A file of tests, or a notebook, is left out if all its tests have passed
-before, with the same contents of all that they may depend on:
+before, without a warning, and with the same contents of all that they may
+depend on:
 
 - the code of this project, and its settings;
 - what the file reads: the patterns in its ``READS``, a list that is found
@@ -43,6 +44,7 @@ AFTER_CELLS = (
     "tools/exercise.py",
     "tools/files.py",
     "tools/page.py",
+    "tools/words.py",
 )
 NOT_CODE = ("chapters/*",)
 NAME = "passed"
@@ -65,6 +67,7 @@ class Passed:
         self.left_out: set[str] = set()
         self.expected: dict[str, int] = {}
         self.outcomes: dict[str, dict[str, str]] = {}
+        self.warned: set[str] = set()
         self.undeclared: dict[str, str] = {}
         sys.addaudithook(self._refuse_undeclared)
 
@@ -151,6 +154,10 @@ class Passed:
         if report.when == "call" or report.outcome != "passed":
             outcomes[report.nodeid] = report.outcome
 
+    def pytest_warning_recorded(self, nodeid: str) -> None:
+        """Note a file that warns: it does so each time, and runs for that."""
+        self.warned.add(nodeid.partition("::")[0])
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:
         """Know whose test it is that opens a file."""
@@ -201,6 +208,7 @@ class Passed:
             outcomes = list(self.outcomes.get(file, {}).values())
             whole = len(outcomes) == number and "failed" not in outcomes
             keys = [k for k in self.known.get(file, []) if k != before[file]]
+            whole = whole and file not in self.warned
             if whole and before[file] == self.key(file):
                 keys.append(before[file])
             self.known[file] = keys[-KEPT:]

@@ -19,11 +19,19 @@ from tools.page import (
     front_page,
     pages,
     texts,
+    with_translations,
 )
+from tools.words import ways_to_say, words_of
 
 EACH_CHAPTER = pytest.mark.parametrize("chapter", chapters(), ids=str)
 # And the solutions.
 EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=str)
+# In each language.
+ALL = with_translations(pages())
+ALL_CHAPTERS = pytest.mark.parametrize(
+    "chapter", [page for page in ALL if not page.is_solutions], ids=str
+)
+ALL_PAGES = pytest.mark.parametrize("page", ALL, ids=str)
 
 
 def stored(page):
@@ -34,15 +42,15 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@EACH_PAGE
+@ALL_PAGES
 def test_script_and_notebook_are_a_pair(page):
     assert list(gate.problems(page)) == []
 
 
-@EACH_PAGE
+@ALL_PAGES
 def test_script_is_as_jupyterlab_would_save_it(page):
     saved = files.script(files.read_source(page))
-    assert page.source.read_text("utf-8") == saved
+    assert files.readable(page.source.read_text("utf-8")) == saved
 
 
 def test_every_notebook_has_its_script():
@@ -78,17 +86,17 @@ def test_missed_standards_are_named():
     ]
 
 
-@EACH_PAGE
+@ALL_PAGES
 def test_figures_have_alternative_text(page):
     for cell in code_cells(stored(page)):
         kinds = {k for output in cell.outputs for k in output.get("data", {})}
         if kinds & set(FIGURES):
             alt = cell.metadata.mystnb.image.alt
-            assert len(alt) > 40
+            assert len(alt) > words_of(page).alt
             assert re.search(r"\.(svg|png)\b", alt) is None
 
 
-@EACH_CHAPTER
+@ALL_CHAPTERS
 def test_chapter_has_the_parts_of_a_chapter(chapter):
     text = "\n".join(
         cell.source
@@ -97,19 +105,22 @@ def test_chapter_has_the_parts_of_a_chapter(chapter):
     )
     headings = re.findall(r"^##? .+", text, re.MULTILINE)
     assert [h for h in headings if h.startswith("# ")] == headings[:1]
-    assert headings[-3:] == [
-        "## Summary",
-        "## Exercises",
-        "## Where to go next",
-    ]
-    for part in (
-        "**You will learn**",
-        "**In the book:**",
-        "https://d2l.ai/",
-        "https://zh.d2l.ai/",
-        "**You need**",
+    for heading, name in zip(
+        headings[-3:], ("summary", "exercises", "further"), strict=True
     ):
+        assert heading in ways_to_say(chapter, name)
+    for name in ("learn", "book", "need"):
+        assert any(part in text for part in ways_to_say(chapter, name)), name
+    for part in ("https://d2l.ai/", "https://zh.d2l.ai/"):
         assert part in text
+
+
+def is_to_come(file):
+    """Whether a page isn't translated yet, whose original is there."""
+    path = file.resolve().relative_to(CHAPTERS)
+    return path.parts[0] in LANGUAGES and (
+        CHAPTERS.joinpath(*path.parts[1:]).is_file()
+    )
 
 
 def assert_links_lead_somewhere(text, folder):
@@ -117,6 +128,8 @@ def assert_links_lead_somewhere(text, folder):
     for link in re.findall(r"\]\(([^):]+)\)", text):
         path, _, fragment = link.partition("#")
         file = folder / path
+        if not file.is_file() and is_to_come(file):
+            continue
         assert file.is_file(), link
         if fragment:
             cells = nbformat.read(file, as_version=4).cells
@@ -124,7 +137,7 @@ def assert_links_lead_somewhere(text, folder):
             assert names.count(fragment.removeprefix("cell-id=")) == 1, link
 
 
-@EACH_PAGE
+@ALL_PAGES
 def test_links_to_chapters_lead_to_files(page):
     for cell in stored(page).cells:
         if cell.cell_type == "markdown":

@@ -5,6 +5,7 @@ import builtins
 import contextlib
 import gc
 import importlib
+import json
 import logging
 import math
 import os
@@ -44,7 +45,7 @@ from d2l_helpers.check._compare import (
 )
 from d2l_helpers.check._exercise import exercise, is_blank
 from d2l_helpers.check._phrase import Phrase
-from d2l_helpers.check._report import Report, State, show
+from d2l_helpers.check._report import MIME, Report, State, show
 from tests.answers import RIGHT, WRONG
 from tests.worked import worked
 from tools.environment import ROOT
@@ -1120,8 +1121,21 @@ def test_markdown_shows_code_as_it_is():
 
 
 def test_notebook_shows_markdown_and_a_terminal_text():
-    data, _ = DisplayFormatter().format(Report("1.1 A", State.SOLVED, ("b",)))
-    assert set(data) == {"text/plain", "text/markdown"}
+    report = Report("1.1 A", State.SOLVED, ("b",))
+    data, _ = DisplayFormatter().format(report)
+    assert data == {
+        "text/plain": repr(report),
+        "text/markdown": report._repr_markdown_(),
+        MIME: report.to_json(),
+    }
+
+
+@CHECKS
+def test_report_is_the_same_after_it_was_stored(name):
+    for report in reports(name):
+        stored = json.loads(json.dumps(report.to_json()))
+        assert Report.from_json(stored) == report
+        assert repr(Report.from_json(stored)) == repr(report)
 
 
 @pytest.mark.parametrize(

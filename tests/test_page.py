@@ -75,6 +75,21 @@ def test_pages_of_languages_link_to_each_other(root):
     assert page.name == english.solutions.name
 
 
+def test_page_knows_its_translations(root):
+    page = Page("en", "solutions", "01_a", root)
+    assert page.is_original
+    assert page.original == page
+    assert paths(page.translations) == [
+        "zh/solutions/01_a",
+        "eo/solutions/01_a",
+    ]
+    there, missing = page.translations
+    assert (there.is_there, missing.is_there) == (True, False)
+    assert not there.is_original
+    assert there.original == page
+    assert (page.home, there.home) == (root, root / "zh")
+
+
 def test_solutions_stand_behind_their_chapter(root):
     assert paths(pages()) == ["01_a", "solutions/01_a", "02_b"]
     assert paths(chapters()) == ["01_a", "02_b"]

@@ -173,6 +173,21 @@ def test_what_failed_is_run_again(project, outcome):
     assert "files have passed before" in str(done.stdout)
 
 
+def test_what_warned_is_run_again(project):
+    # In a process of its own: in this one, warnings are errors.
+    project.start = project.pytester.runpytest_subprocess
+    file = project.path / "tests/test_all.py"
+    file.write_text(
+        "import warnings\ndef test_all(): warnings.warn('a thing is old')\n"
+    )
+    assert project.ran() >= {"all"}
+    done = project.run()
+    assert "a thing is old" in str(done.stdout)
+    file.write_text("def test_all(): pass\n")
+    assert "all" in project.ran()
+    assert project.ran() == set()
+
+
 def test_part_of_a_file_is_not_the_file(project):
     (project.path / "tests/test_all.py").write_text(
         "def test_all(): pass\ndef test_other(): pass\n"

@@ -6,8 +6,10 @@
     python -m tools.book check [CHAPTER]    say what keeps it from publication
 
 where CHAPTER is a number such as 03, which stands for the chapter and for its
-solutions, or one file. `run` and `pull` keep a file that has edits which the
-other lacks; with --force at the end, they overwrite it.
+solutions, or one file. A number stands for their translations, too: `run`
+executes the original and makes the notebooks of its translations from that.
+`run` and `pull` keep a file that has edits which the other lacks; with --force
+at the end, they overwrite it.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ from nbformat import NotebookNode
 
 from nbval_strict import warm_kernels
 from nbval_strict.client import Client, client_of
-from tools import files, gate, pairs
+from tools import files, gate, pairs, translation
+from tools.edits import difference, require_none_in_notebook, script
 from tools.folders import write_whole
-from tools.page import TIMEOUT, Page, pages
+from tools.page import TIMEOUT, Page, pages, with_translations
 from tools.variants import made, stored
 
 
@@ -64,10 +67,14 @@ def run(page: Page, force: bool = False) -> NotebookNode:
         files.read_stored(page)  # which says so
     before = target.read_bytes() if target.is_file() else b""
     if before.strip() and not force:
-        _refuse_to_lose_notebook(page, notebook)
+        require_none_in_notebook(page, notebook)
     pairs.remember(notebook)
     # The stored outputs are those of the CPU, on every machine.
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "",
+        "D2L_LANGUAGE": page.language,
+    }
     client(notebook, page.folder).execute(env=environment)
     notebook = made(page, notebook, stored.variant(files.settings()))
     if before != (target.read_bytes() if target.is_file() else b""):
@@ -100,7 +107,7 @@ def pull(page: Page, force: bool = False) -> bool:
     if not force and pairs.has_own_edits(mine, yours, pairs.origin(new)):
         raise files.EditedError(
             f"{page.path}.py has changes that its notebook lacks\n"
-            f"{_difference(page, old, new)}\n"
+            f"{difference(page, old, new)}\n"
             "To keep both, copy the notebook's to the .py by hand, then "
             f"{files.rerun(page)}.\nTo discard those of the .py, run "
             f"`make pull CH={page.shown()} FORCE=1`."
@@ -111,7 +118,7 @@ def pull(page: Page, force: bool = False) -> bool:
                 f"{page.path}.py has no place for what is pasted into a "
                 f"cell ({attached}): delete it from the notebook"
             )
-    text = _script(page, old, new)
+    text = script(page, old, new)
     said = pairs.digests(files.parsed(text))
     if said != yours:
         stays = zip(said, yours, strict=False)
@@ -127,32 +134,6 @@ def pull(page: Page, force: bool = False) -> bool:
     return True
 
 
-def _refuse_to_lose_notebook(page: Page, notebook: NotebookNode) -> None:
-    old = files.read_stored(page)
-    mine, yours = pairs.digests(old), pairs.digests(notebook)
-    if pairs.has_own_edits(mine, yours, pairs.origin(old)):
-        raise files.EditedError(
-            f"{page.path}.ipynb has changes that its .py lacks\n"
-            f"{_difference(page, notebook, old)}\n"
-            f"To bring them into the .py, {files.bring(page)}.\n"
-            f"To discard them, {files.rerun(page, force=True)}."
-        )
-
-
-def _difference(page: Page, ours: NotebookNode, other: NotebookNode) -> str:
-    """The lines that a ``.py`` file has (-), and its notebook has (+)."""
-    texts = [_script(page, ours, side) for side in (ours, other)]
-    names = (f"{page.path}.py", f"{page.path}.ipynb")
-    lines = pairs.difference(*texts, names)
-    return lines or "(a picture that is pasted into a cell)"
-
-
-def _script(page: Page, ours: NotebookNode, other: NotebookNode) -> str:
-    """The text of a ``.py`` file that has the cells of another notebook."""
-    cells = made(page, other, [stored.for_script]).cells
-    return files.script(nbformat.from_dict({**ours, "cells": cells}))
-
-
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
     commands = {"list": _list, "run": _run, "pull": _pull, "check": _check}
@@ -165,11 +146,11 @@ def main(arguments: list[str]) -> int:
         print(f"{command} has no --force", file=sys.stderr)
         return 2
     try:
-        chosen = pages("".join(which))
+        chosen = _chosen(command, "".join(which))
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
-    if command == "run":
+    if command == "run" and any(page.is_original for page in chosen):
         print(warm_kernels.use(), flush=True)
         warm_kernels.preload()
     try:
@@ -178,6 +159,17 @@ def main(arguments: list[str]) -> int:
         print("stopped; the stored notebook is as it was")
         return 130
     return 0 if all(done) else 1
+
+
+def _chosen(command: str, which: str) -> list[Page]:
+    """The pages that are meant, each with its translations behind it.
+
+    What is listed are the pages that can be executed, so the originals.
+    """
+    found = pages(which)
+    if command == "list":
+        return list(dict.fromkeys(page.original for page in found))
+    return with_translations(found)
 
 
 def _list(page: Page, _: bool) -> bool:
@@ -212,8 +204,12 @@ def _run(page: Page, force: bool) -> bool:
     print(f"{page.path} ... ", end="", flush=True)
     start = time.perf_counter()
     try:
+        if not page.is_original:
+            translation.store(page, force)
+            print("made from the original")
+            return True
         notebook = run(page, force)
-    except (files.EditedError, files.UnreadableError) as error:
+    except ValueError as error:  # edited, unreadable, or out of step
         print(f"not stored: {error}")
         return False
     except (CellControlSignal, DeadKernelError) as error:

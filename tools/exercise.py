@@ -12,12 +12,9 @@ from nbformat import NotebookNode
 from tools import files
 from tools.anchors import cell_name
 from tools.page import Page
+from tools.words import ENGLISH, Words, words_of
 
-KINDS = ("Think", "Code", "Explore")
 HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
-MARK = re.compile(
-    rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*(\n\[.*\]\(.*\))?"
-)
 # By the mark with which a check's answer begins.
 STATES = {"✓": "solved", "○": "blank", "✗": "wrong"}
 
@@ -29,7 +26,7 @@ class Exercise:
     Args:
         number (str): chapter and place, such as ``"3.1"``.
         title (str): what stands behind the number.
-        kind (str): one of ``KINDS``.
+        kind (str): one of ``tools.words.KINDS``.
         minutes (int): about how long it takes.
         statement (str): Markdown, without heading and mark.
         answer (str): the code before the check: blank in a chapter.
@@ -75,41 +72,61 @@ def exercises(page: Page) -> list[Exercise]:
         UnreadableError: if there is none.
         ValueError: if an exercise isn't in the form of the others.
     """
-    return list(parsed(files.read_stored(page), page.stem))
+    return list(parsed(files.read_stored(page), page))
 
 
-def parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
+def parsed(notebook: NotebookNode, page: Page) -> Iterator[Exercise]:
     """The exercises in a notebook.
 
     Args:
         notebook (NotebookNode): with outputs or without.
-        name (str): what an error calls it.
+        page (Page): whose notebook it is. A mark may be in its language; in
+            English, too, which is one that isn't translated yet.
 
     Raises:
         ValueError: if one isn't in the form of the others.
     """
+    languages = [words_of(page), ENGLISH]
     for first, *rest in sections(notebook):
         number, title = HEADING.match(first.source).groups()
         _, mark, statement = [*first.source.split("\n\n", 2), "", ""][:3]
-        marked = MARK.fullmatch(mark)
+        marked = [_marked(mark, words) for words in languages]
+        marked = [found for found in marked if found]
         code = [cell for cell in rest if cell.cell_type == "code"]
         checks = [i for i, cell in enumerate(code) if is_check(cell)]
         if not marked or not statement.strip() or checks[:1] != [1]:
             raise ValueError(
-                f"{name}: {number} needs a mark such as '*Code, 20 minutes.*' "
-                "with a link in the line after it, a statement, a code cell "
-                "for the answer, and a cell that begins with 'check.'"
+                f"{page.shown()}: {number} needs a mark such as "
+                f"'{mark_of('Code', 20, languages[0])}' with a link in the "
+                "line after it, a statement, a code cell for the answer, and "
+                "a cell that begins with 'check.'"
             )
         yield Exercise(
             number,
             title,
-            marked[1],
-            int(marked[2]),
+            *marked[0],
             statement.strip(),
             code[0].source,
             code[1].source,
             said(code[1]),
         )
+
+
+def mark_of(kind: str, minutes: int, words: Words) -> str:
+    """What stands below the heading of an exercise."""
+    return words.mark.format(kind=words.kinds[kind], minutes=minutes)
+
+
+def _marked(text: str, words: Words) -> tuple[str, int] | None:
+    """The kind of an exercise and its minutes, by its mark."""
+    pattern = re.escape(words.mark)
+    for name, part in (("kind", r"(\w+)"), ("minutes", r"(\d+)")):
+        pattern = pattern.replace(re.escape(f"{{{name}}}"), part)
+    found = re.fullmatch(rf"{pattern}(?:\n\[.*\]\(.*\))?", text)
+    for kind, called in words.kinds.items():
+        if found and found[1] == called:
+            return kind, int(found[2])
+    return None
 
 
 def sections(notebook: NotebookNode) -> Iterator[list[NotebookNode]]:

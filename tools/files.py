@@ -6,6 +6,7 @@ them with the outputs of a run.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +16,8 @@ from nbformat import NotebookNode
 
 from tools.environment import ROOT
 from tools.page import Page
+
+ESCAPED = re.compile(r"(?<!\\)(?:\\u[0-9a-f]{4})+")
 
 
 class UnreadableError(ValueError):
@@ -44,7 +47,8 @@ def rerun(page: Page, force: bool = False) -> str:
         )
     if force:
         return f"run `make run CH={page.shown()} FORCE=1`"
-    return f"run `make run CH={page.number:02}`"
+    which = f"{page.number:02}" if page.is_original else page.shown()
+    return f"run `make run CH={which}`"
 
 
 def bring(page: Page) -> str:
@@ -111,7 +115,25 @@ def script(notebook: NotebookNode) -> str:
     """The text of the ``.py`` file that says a notebook."""
     import jupytext
 
-    return jupytext.writes(notebook, fmt=_format())
+    return readable(jupytext.writes(notebook, fmt=_format()))
+
+
+def readable(script: str) -> str:
+    """A script whose metadata has letters where jupytext escapes them.
+
+    The text for a figure is there, in each language; both ways say the same.
+    """
+
+    def letters(match: re.Match) -> str:
+        found = json.loads(f'"{match[0]}"', strict=False)
+        return found if found.isprintable() else match[0]
+
+    return re.sub(
+        r"^# %%.*",
+        lambda line: ESCAPED.sub(letters, line[0]),
+        script,
+        flags=re.MULTILINE,
+    )
 
 
 def settings() -> dict[str, str | bool]:

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from tools import files, pairs
 from tools.page import CHAPTERS, NOTEBOOK, WAY, Page, front_page, texts
+from tools.translation import Translation
 from tools.variants.stored import own_frames
 
 # Of the site's Sphinx, too.
@@ -105,6 +106,17 @@ def problems(page: Page) -> Iterator[str]:
             f"{page.shown()} has {what}: say it in plain Markdown, "
             f"then {files.rerun(page)}"
         )
+    # A handout has pages of one language.
+    if not page.is_original and not files.in_handout():
+        yield from _translation(page)
+
+
+def _translation(page: Page) -> Iterator[str]:
+    """What is wrong with a page beside the one that it translates."""
+    try:
+        yield from Translation(page).problems()
+    except ValueError as error:
+        yield str(error)
 
 
 def _differences(

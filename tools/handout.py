@@ -62,6 +62,7 @@ TAKEN = [
     "tools/__init__.py",
     "tools/anchors.py",
     "tools/book.py",
+    "tools/edits.py",
     "tools/environment.py",
     "tools/exercise.py",
     "tools/exercises.py",
@@ -71,11 +72,18 @@ TAKEN = [
     "tools/lab",
     "tools/page.py",
     "tools/pairs.py",
+    "tools/prose.py",
+    "tools/remarks.py",
     "tools/standards.py",
+    "tools/statements.py",
+    "tools/terms.py",
+    "tools/translation.py",
     "tools/variants/__init__.py",
     "tools/variants/links.py",
     "tools/variants/solutions.py",
     "tools/variants/stored.py",
+    "tools/variants/translated.py",
+    "tools/words.py",
 ]
 # Targets of the Makefile that make sense there.
 TARGETS = [

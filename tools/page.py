@@ -1,8 +1,8 @@
 """The pages of the book: which there are, and where their files stand.
 
 This is the one place that knows. A page is a value: a language, a kind and a
-stem. The pages of the first language, from which others are translated, stand
-in chapters/; those of another language in a folder of its name there.
+stem. The pages of the first language, the originals, stand in chapters/. Those
+of another language are translations; they stand in a folder of its name there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from tools.environment import ROOT
 
 CHAPTERS = ROOT / "chapters"
-LANGUAGES = ("en",)  # the first is the one that is translated
+LANGUAGES = ("en", "zh")  # the first is the one that is translated
 TIMEOUT = 120  # seconds for a cell
 CHAPTER, SOLUTIONS = KINDS = ("chapter", "solutions")
 STEM = re.compile(r"\d\d_[^/\\]+")
@@ -106,6 +106,11 @@ class Page:
         return self.kind == SOLUTIONS
 
     @property
+    def is_original(self) -> bool:
+        """Whether its cells are executed: those of a translation aren't."""
+        return self.language == LANGUAGES[0]
+
+    @property
     def is_there(self) -> bool:
         """Whether something is in the place of its source."""
         return self.source.exists()
@@ -119,6 +124,21 @@ class Page:
     def solutions(self) -> Page:
         """The solutions that it is, or that belong to it."""
         return replace(self, kind=SOLUTIONS)
+
+    @property
+    def original(self) -> Page:
+        """The page that it is, or that it translates."""
+        return replace(self, language=LANGUAGES[0])
+
+    @property
+    def translations(self) -> list[Page]:
+        """The same page in each other language; not all need be there."""
+        return [replace(self, language=other) for other in LANGUAGES[1:]]
+
+    @property
+    def home(self) -> Path:
+        """The folder of all that is in its language."""
+        return self.root / _home(self.language)
 
     def shown(self, suffix: str = ".py") -> str:
         """One of its two files, as `make run CH=` takes it."""
@@ -188,6 +208,16 @@ def chapters(
     if which and not chosen:
         raise _unknown(which, pages(language=language, root=root))
     return chosen
+
+
+def with_translations(found: list[Page]) -> list[Page]:
+    """Some pages, each original with its translations behind it."""
+    return [
+        page
+        for one in found
+        for page in (one, *(one.translations if one.is_original else ()))
+        if page == one or page.is_there
+    ]
 
 
 def front_page(language: str = "") -> Path:

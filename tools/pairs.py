@@ -19,7 +19,8 @@ import json
 
 from nbformat import NotebookNode
 
-KEPT = ("tags", "mystnb")  # of a cell's metadata, by jupytext.toml
+# Of a cell's metadata, by jupytext.toml.
+KEPT = ("tags", "mystnb", "translates")
 # By which jupytext spaces the cells of a .py file.
 SPACING = ("lines_to_next_cell", "lines_to_end_of_cell_marker")
 MOST_LINES = 60  # of a difference that is shown

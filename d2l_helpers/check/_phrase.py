@@ -27,4 +27,19 @@ class Phrase(str):
         return (self.template,), self.values
 
 
-phrase = Phrase
+def to_json(text: object) -> object:
+    """A sentence, or a value in one, as JSON: a phrase as its parts."""
+    if isinstance(text, Phrase):
+        values = {name: to_json(value) for name, value in text.values.items()}
+        return {"template": text.template, "values": values}
+    return text if isinstance(text, (str, int, float)) else str(text)
+
+
+def from_json(data: object) -> object:
+    """What :func:`to_json` was given."""
+    if isinstance(data, dict):
+        values = data["values"].items()
+        return Phrase(
+            data["template"], **{name: from_json(v) for name, v in values}
+        )
+    return data

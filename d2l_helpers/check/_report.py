@@ -13,9 +13,11 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from ._phrase import Phrase
+from ._language import FIRST, say
+from ._phrase import Phrase, from_json, to_json
 
 WIDTH = 79
+MIME = "application/vnd.d2l.report+json"  # a report in any language
 SHOWN = 12  # elements of a tensor; of a larger one, its shape
 DIGITS = 4  # of a float, those that are significant
 
@@ -73,34 +75,75 @@ class Report:
         return self.state is State.SOLVED
 
     def __repr__(self) -> str:
-        mark, words, opening = STATES[self.state]
-        lines = [f"{mark} {self.exercise}: {words}"]
-        for name, text in self.details.items():
-            if name == "solution":
-                text = re.sub(r"\[(.*)\]\(.*\)", r"\1", text)
-            lines.append(_wrapped(f"{_label(name):<10}", text))
-        if opening:
-            lines.append(f"  {opening}")
-            lines += [_wrapped("- ", point) for point in self.points]
-        return "\n".join(lines)
+        return self.as_text()
 
     def _repr_markdown_(self) -> str:
-        mark, words, opening = STATES[self.state]
-        lines = [f"**{mark} {self.exercise}: {words}**", ""]
+        return self.as_markdown()
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, dict]:
+        # Beside the two texts: what is stored can be said again.
+        return {MIME: self.to_json()}
+
+    def as_text(self, language: str = FIRST) -> str:
+        """What a terminal shows, in lines that fit it."""
+        lines = [f"{STATES[self.state][0]} {self._heading(language)}"]
         for name, text in self.details.items():
+            text = say(text, language)
+            if name == "solution":
+                text = re.sub(r"\[(.*)\]\(.*\)", r"\1", text)
+            lines.append(_wrapped(f"{_label(name, language):<10}", text))
+        if opening := STATES[self.state][2]:
+            lines.append(f"  {say(opening, language)}")
+            lines += [_wrapped("- ", say(p, language)) for p in self.points]
+        return "\n".join(lines)
+
+    def as_markdown(self, language: str = FIRST) -> str:
+        """What a notebook shows."""
+        lines = [f"**{STATES[self.state][0]} {self._heading(language)}**", ""]
+        for name, text in self.details.items():
+            text = say(text, language)
             shown = code(text) if name in ("expected", "got") else text
-            lines.append(f"- **{_label(name).capitalize()}:** {shown}")
+            label = _label(name, language).capitalize()
+            line = say("**{label}:** {text}", language)
+            lines.append(f"- {line.format(label=label, text=shown)}")
+        opening = STATES[self.state][2]
         if self.details and opening:
             lines.append("")
         if opening:
-            lines += [opening, "", *(f"- {point}" for point in self.points)]
+            points = [f"- {say(point, language)}" for point in self.points]
+            lines += [say(opening, language), "", *points]
         return "\n".join(lines)
 
+    def _heading(self, language: str) -> str:
+        return say("{exercise}: {words}", language).format(
+            exercise=say(self.exercise, language),
+            words=say(STATES[self.state][1], language),
+        )
 
-def _label(detail: str) -> str:
+    def to_json(self) -> dict[str, object]:
+        """All that it says, as JSON: sentences with values as their parts."""
+        return {
+            "exercise": to_json(self.exercise),
+            "state": str(self.state),
+            "points": [to_json(point) for point in self.points],
+            "details": {k: to_json(text) for k, text in self.details.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict) -> Report:
+        """The report of which :meth:`to_json` was stored."""
+        return cls(
+            from_json(data["exercise"]),
+            State(data["state"]),
+            tuple(from_json(point) for point in data["points"]),
+            {k: from_json(text) for k, text in data["details"].items()},
+        )
+
+
+def _label(detail: str, language: str) -> str:
     """The word for a detail, with its number: ``hint 2``."""
     name, *number = detail.split()
-    return " ".join([LABELS[name], *number])
+    return " ".join([say(LABELS[name], language), *number])
 
 
 def _wrapped(label: str, text: str) -> str:

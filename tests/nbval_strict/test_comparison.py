@@ -360,6 +360,10 @@ def error(ename, evalue):
             [result(**{"image/svg+xml": "b"})],
         ),
         ([result(a="1", b="2")], [result(b="2", a="1")]),
+        (
+            [result(**{"a/b+json": {"x": ["on cpu"], "y": 1}})],
+            [result(**{"a/b+json": {"y": 1, "x": ["on cuda:0"]}})],
+        ),
     ],
 )
 def test_outputs_agree(stored, now):
@@ -382,6 +386,10 @@ def test_outputs_agree(stored, now):
         ([result(text_html="<b>1</b>")], [result(text_html="<i>1</i>")]),
         ([result(image_png="ab")], [result(image_png="")]),
         ([result(image_png="ab")], [result(image_jpeg="ab")]),
+        (
+            [result(**{"a/b+json": {"x": ["1"]}})],
+            [result(**{"a/b+json": {"x": ["2"]}})],
+        ),
         ([error("E", "no 7")], [error("F", "no 7")]),
         ([error("E", "no 7")], [error("E", "no 8")]),
     ],

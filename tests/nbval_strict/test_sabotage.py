@@ -71,6 +71,7 @@ def test_last_digit_of_a_long_float_differs_by_more_than_one_or_not_at_all():
 
 # What the other cells don't show.
 MORE = [
+    "display({'text/plain': '1', 'application/x+json': {'a': [2]}}, raw=True)",
     "torch.zeros(2), torch.bool, 1e-9, 0.5",
     "print('one'); display(2); print('three\\nfour')",
 ]

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from nbformat import NotebookNode
 
-from tools.exercise import Exercise, number_of
+from tools.exercise import Exercise, mark_of, number_of
 from tools.page import Page
 from tools.variants import Transform, links
+from tools.words import words_of
 
 
 def with_statements(tasks: Iterable[Exercise]) -> Transform:
@@ -35,9 +36,10 @@ def statement(task: Exercise, page: Page) -> str:
         task (Exercise): as the chapter has it.
         page (Page): the solutions of the chapter.
     """
+    words = words_of(page)
     return (
         f"## {task.number} {task.title}\n\n"
-        f"*{task.kind}, {task.minutes} minutes.*\n"
-        f"[Exercise]({page.link_to(page.chapter)}#{task.anchor})\n\n"
+        f"{mark_of(task.kind, task.minutes, words)}\n"
+        f"[{words.exercise}]({page.link_to(page.chapter)}#{task.anchor})\n\n"
         f"{links.a_level_down(task.statement)}"
     )
