@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="a46ecfa6"
 # # 用层和块搭建网络
 #
 # 写一个一百层的网络，只要写几个块（block），再把它们重复、嵌套。大到整个网络，小到一层（layer），PyTorch都用同一个类：`nn.Module`。这一章你自己写模块（module），看看`nn.Module`替你做了什么，又有什么是它看不见的。
@@ -31,7 +31,7 @@
 #
 # **需要先会**用PyTorch的张量（tensor），并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
-# %% [markdown]
+# %% [markdown] translates="3ef383e3"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。随机数先在CPU上生成，再移到设备上：即使随机种子（seed）相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
 
 # %%
@@ -50,7 +50,7 @@ from d2l_helpers import draw_modules, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="524d9f77"
 # ## 层、块和模型是同一种东西
 #
 # 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
@@ -62,7 +62,7 @@ net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 net.to(device)
 net(X).shape
 
-# %% [markdown]
+# %% [markdown] translates="7ce7d938"
 # 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数张量（子模块的也算在内），以及输入`X`时输出的形状。
 
 # %%
@@ -74,10 +74,10 @@ for module in (net[0], net):
         f"output {tuple(module(X).shape)}",
     )
 
-# %% [markdown]
+# %% [markdown] translates="cb5a43c6"
 # *层*、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播的对象。所以块里还可以放块。
 
-# %% [markdown]
+# %% [markdown] translates="a55dc3cb"
 # ## 编写模块
 #
 # 你要写两个方法：`__init__`创建各个部件，`forward`用这些部件计算。`super().__init__()`写在最前面：它创建注册表（registry），部件都记在里面。下面这个*多层感知机*（multilayer perceptron，MLP）就是上面的网络，其中`F.relu`是函数形式的ReLU。
@@ -94,7 +94,7 @@ class MLP(nn.Module):
         return self.out(F.relu(self.hidden(X)))
 
 
-# %% [markdown]
+# %% [markdown] translates="d8f88f82"
 # 把模块赋给一个属性，它就以属性名注册。打印时，内容来自注册表。
 
 # %%
@@ -102,7 +102,7 @@ torch.manual_seed(0)
 mlp = MLP().to(device)
 mlp
 
-# %% [markdown]
+# %% [markdown] translates="d5834274"
 # 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
 
 # %%
@@ -110,7 +110,7 @@ reference = d2l_helpers.MLP().to(device)
 reference.load_state_dict(mlp.state_dict())
 assert_close(reference(X), mlp(X))
 
-# %% [markdown]
+# %% [markdown] translates="c2a91899"
 # 这里没有`backward`方法。PyTorch中负责求导的部分叫自动微分（autograd，automatic differentiation），它会记录`forward`执行的运算。一开始，或者调用`zero_grad`之后，每个梯度（gradient）都是`None`；调用`backward`之后，每个梯度都和对应的参数形状相同。
 
 # %%
@@ -119,7 +119,7 @@ assert all(p.grad is None for p in mlp.parameters())
 mlp(X).sum().backward()
 {name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
 
-# %% [markdown]
+# %% [markdown] translates="faab2c05"
 # 漏写`super().__init__()`会怎样？要注册第一层时，注册表还不存在，PyTorch的错误信息说的就是这件事。
 
 
@@ -131,7 +131,7 @@ class NoInitMLP(nn.Module):
 
 NoInitMLP()
 
-# %% [markdown]
+# %% [markdown] translates="d63a63ee"
 # ### 调用模块，而不是它的`forward`
 #
 # *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算做两遍，钩子会数到几？
@@ -150,20 +150,20 @@ assert_close(mlp(X), mlp.forward(X))
 handle.remove()
 calls
 
-# %% [markdown]
+# %% [markdown] translates="cc078b6b"
 # 钩子只运行了一次：两个输出相等，但`mlp.forward(X)`跳过了`mlp`的钩子。里面各层的钩子，它也会跳过吗？
 
-# %%
+# %% translates="ece1ff44"
 watched, ran = MLP().to(device), []
 for name, module in watched.named_modules():  # ""是整个网络的名字
     module.register_forward_hook(lambda *_, name=name: ran.append(name))
 watched.forward(X)
 ran
 
-# %% [markdown]
+# %% [markdown] translates="c9b15d0b"
 # 不会：`forward`调用各层，层的钩子照常运行。（`*_`接收钩子的全部实参，`name=name`记住这一次循环里的名字。）很多工具靠钩子工作，所以要调用模块本身。
 
-# %% [markdown]
+# %% [markdown] translates="e0ea6c20"
 # ## 顺序块：把模块串起来
 #
 # `nn.Sequential`把前一个模块的输出交给后一个模块作输入。自己写一个，只要九行。`add_module`用给定的名字注册模块；`_modules`就是注册表，一个保持次序的字典。（书的中文版第5.1.2节直接写入`_modules`；`add_module`还会拒绝不是模块的东西。）
@@ -182,7 +182,7 @@ class MySequential(nn.Module):
         return X
 
 
-# %% [markdown]
+# %% [markdown] translates="7a246caf"
 # 块的位置就是它的名字。看看注册表里的键。
 
 # %%
@@ -191,7 +191,7 @@ chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.to(device)
 chain._modules
 
-# %% [markdown]
+# %% [markdown] translates="ad98c1bb"
 # 参数的名字由这些键组成，和`nn.Sequential`里的相同。所以权重（weight）可以从一个加载到另一个，两者的输出一致。
 
 # %%
@@ -200,7 +200,7 @@ theirs.to(device).load_state_dict(chain.state_dict())
 assert_close(theirs(X), chain(X))
 list(theirs.state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="ff53252d"
 # ### 给块起名字
 #
 # `hidden.weight`这个名字比`0.weight`说得更清楚。参考实现和`nn.Sequential`一样，也接受由名字对应到块的`OrderedDict`。后来加入的块最后运行。
@@ -212,14 +212,14 @@ named = d2l_helpers.MySequential(
 named.add_module("out", nn.Linear(256, 10))
 named
 
-# %% [markdown]
+# %% [markdown] translates="2f96b49e"
 # 它和列表一样，可以索引，也可以切片。切片还是顺序块，块是原来的块，名字是原来的名字。
 
 # %%
 print(len(named), "blocks, the last one is", named[-1])
 list(named[1:].state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="2c0d9bf3"
 # ### 重复使用一个块
 #
 # > **陷阱**。要遍历各个块，`children()`看起来是最自然的办法，书的英文版第6.1.2节就是这样做的。可是一个模块不管注册了几次，`children()`只给出一次。
@@ -241,7 +241,7 @@ blocks = (layer, relu, layer, relu, layer)
 forgetful = ForgetfulSequential(*blocks)
 print(len(list(forgetful.children())), "of", len(blocks), "blocks run")
 
-# %% [markdown]
+# %% [markdown] translates="b560906a"
 # 只运行两个，而且不报错，因为形状处处对得上。但结果不对。`MySequential`遍历的是注册表，结果和`nn.Sequential`一致。
 
 # %%
@@ -249,13 +249,13 @@ expected = nn.Sequential(*blocks)(X)
 assert not torch.allclose(forgetful(X), expected)
 assert_close(MySequential(*blocks)(X), expected)
 
-# %% [markdown]
+# %% [markdown] translates="045f023a"
 # ## 在前向传播里写代码
 #
 # `forward`是一个Python方法，Python能做的它都能做。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到数值足够小，最后对整个批量只返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
 
 
-# %%
+# %% translates="8955829e"
 class FixedHiddenMLP(nn.Module):
     def __init__(self, num_features=20):
         super().__init__()
@@ -272,7 +272,7 @@ class FixedHiddenMLP(nn.Module):
         return X.sum()
 
 
-# %% [markdown]
+# %% [markdown] translates="3e45ca21"
 # 绝对值之和不超过1时，循环结束，所以输出在-1和1之间。要循环几次，由数据决定（练习1.7会数一数）。
 
 # %%
@@ -282,14 +282,14 @@ outputs = [fixed(scale * X).item() for scale in (1, 100, 10_000)]
 assert all(-1 <= output <= 1 for output in outputs)
 [round(output, 2) for output in outputs]
 
-# %% [markdown]
+# %% [markdown] translates="d2796372"
 # `rand_weight`是一个**缓冲区**（buffer）：属于模块、但不训练的张量。优化器（optimizer）拿到的是参数，里面没有它；要保存的是状态字典，里面有它（[第04章](04_file_io.ipynb#cell-id=save-a-model)）。
 
 # %%
 print("parameters:", [name for name, _ in fixed.named_parameters()])
 print("state dict:", list(fixed.state_dict()))
 
-# %% [markdown]
+# %% [markdown] translates="15a01f32"
 # > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（第5.1.3节，英文版6.1.3）。
 #
 # 下一个类照书中的写法，`forward`借用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
@@ -311,14 +311,14 @@ plain_copy.load_state_dict(plain.state_dict())
 assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="151e0fd4"
 # `double`把模块的数据类型（data type）从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
 
 # %% tags=["raises-exception"]
 plain_copy.double()
 plain_copy(X.cpu().double())
 
-# %% [markdown]
+# %% [markdown] translates="9894a59b"
 # 出错的是第一行：它要乘`rand_weight`，而`rand_weight`还是`float32`。缓冲区会和其他张量一起加载、一起改变类型。哪些张量会训练，哪些会保存，哪些会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
 
 # %%
@@ -327,7 +327,7 @@ fixed_copy.load_state_dict(fixed.state_dict())
 assert_close(fixed_copy(X), fixed(X))
 fixed_copy.double()(X.double()).dtype
 
-# %% [markdown]
+# %% [markdown] translates="5ce73fbb"
 # ### 循环要有出口
 #
 # 一个值太大，浮点数表示不了，就变成无穷大。无穷大要减半多少次，才会不超过1？
@@ -336,7 +336,7 @@ fixed_copy.double()(X.double()).dtype
 H = torch.tensor(float("inf"))
 torch.equal(H / 2, H)
 
-# %% [markdown]
+# %% [markdown] translates="64c6f511"
 # 无穷大的一半还是无穷大，所以多少次都不够：只要有一个值是无穷大，上面的`while`就永远不会结束。参考实现在循环之前先检查，遇到这种情况就报错。这里线性层的权重都是1，二十个1e38的输入加起来，超出了浮点数能表示的范围。
 
 # %% tags=["raises-exception"]
@@ -344,7 +344,7 @@ careful = d2l_helpers.FixedHiddenMLP()
 nn.init.ones_(careful.linear.weight)
 careful(torch.full((2, 20), 1e38))
 
-# %% [markdown]
+# %% [markdown] translates="631fdab4"
 # ## 用列表和字典保存模块
 #
 # 顺序块固定了计算的次序。想保存一些模块，再按任意次序使用，就用`nn.ModuleList`。它用起来像列表：`append`、`extend`、索引、迭代。
@@ -355,13 +355,13 @@ layers.append(nn.ReLU())
 layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
 layers
 
-# %% [markdown]
+# %% [markdown] translates="b25755f1"
 # 最后两层接不上：前一层输出10个数，后一层要3个输入。但这不算错：列表没有前向传播。
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
 
-# %% [markdown]
+# %% [markdown] translates="f686277b"
 # 把列表放进一个类，里面的模块就由这个类的`forward`来用。下面的类根据各层的大小，搭建任意深度的网络：`pairwise`给出每两个相邻的数，即(20, 64)、(64, 32)和(32, 10)。
 
 
@@ -382,7 +382,7 @@ class ListMLP(nn.Module):
 list_mlp = ListMLP([20, 64, 32, 10]).to(device)
 list_mlp(X).shape, len(list(list_mlp.parameters()))
 
-# %% [markdown]
+# %% [markdown] translates="0f500c0d"
 # `nn.ModuleDict`按名字保存模块，例如用来由实参选出一个。它也没有前向传播。
 
 # %%
@@ -390,7 +390,7 @@ activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
 name = "tanh"
 activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 
-# %% [markdown]
+# %% [markdown] translates="bbe4a831"
 # > **陷阱**。普通的Python列表和字典也能存放模块，但不会注册它们。
 #
 # 下面的类把隐藏层（hidden layer）放在普通列表里，最后一层放在属性里。（`*hidden, last = ...`把最后一对数给`last`，前面的几对作为列表给`hidden`。）输出的形状是对的。六个参数张量里，模块知道几个？
@@ -415,14 +415,14 @@ known = [name for name, _ in plain_list.named_parameters()]
 assert list(plain_list.state_dict()) == known
 plain_list(X.cpu()).shape, known
 
-# %% [markdown]
+# %% [markdown] translates="52ae6f25"
 # 六个里只知道两个。优化器拿到`parameters()`，只会训练最后一层，而且不报错；保存和移动时，漏掉的也是那四个。把列表换成`nn.ModuleList`，六个就都在了。
 
 # %%
 plain_list.hidden = nn.ModuleList(plain_list.hidden)
 len(list(plain_list.parameters())), len(plain_list.state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="71859656"
 # ## 嵌套块
 #
 # 本教程的`NestMLP`里有一个`Sequential`（特征数从20到64，再到32），后面接一个线性层（从32到16）。这里把它放进另一个`Sequential`，作为三个块中的第一个；最后一个块是前面那个带循环的模块。输出会是什么形状？
@@ -434,7 +434,7 @@ nest = nn.Sequential(
 ).to(device)
 nest(X).shape
 
-# %% [markdown]
+# %% [markdown] translates="f5f7a08d"
 # 标量（scalar）的形状是空的。`named_children`给出一个模块的下一级模块，连同名字。
 
 # %%
@@ -442,17 +442,17 @@ for name, child in nest.named_children():
     grandchildren = [name for name, _ in child.named_children()]
     print(name, type(child).__name__, grandchildren)
 
-# %% [markdown]
+# %% [markdown] translates="8eb43a14"
 # 图中画出了整棵树，一直到叶节点（leaf）。方框里写的是参数个数，包括模块自己的，也包括沿连线能到的所有模块的。有一层的偏置（bias）叫`0.net.2.bias`，找出通向这一层的路径。
 
-# %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fSequential\uff0c\u67094,712\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e09\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fLinear\uff0c\u6709340\u4e2a\uff1b2\u662fFixedHiddenMLP\uff0c\u6709420\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u3001ReLU\u7ec4\u6210\u7684Sequential\uff0clinear\u6709528\u4e2a\u53c2\u6570\u3002FixedHiddenMLP\u53ea\u6709\u4e00\u4e2a\u5b50\u6a21\u5757linear\uff0c\u5b83\u7684420\u4e2a\u53c2\u6570\u5168\u5728\u91cc\u9762\u3002"}}
+# %% mystnb={"image": {"alt": "从左到右画出的模块树。根是Sequential，有4,712个参数，子模块有三个：0是NestMLP，有3,952个；1是Linear，有340个；2是FixedHiddenMLP，有420个。NestMLP的子模块是net和linear：net是由Linear、ReLU、Linear、ReLU组成的Sequential，linear有528个参数。FixedHiddenMLP只有一个子模块linear，它的420个参数全在里面。"}} translates="81b44bb2"
 draw_modules(nest)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="e38539b8"
 # 路径是0、net、2，到达的那一层有2,080个参数。`FixedHiddenMLP`有420个参数，全在它的线性层里；`rand_weight`的400个数是缓冲区，不计在内。
 
-# %% [markdown]
+# %% [markdown] translates="0345dfbe"
 # ## 给图像分类
 #
 # 图像是28×28像素，类别有十个。在模型里，`nn.Flatten`把一张图像变成一行784个数，由三个线性层组成的块再把这一行变成十个得分，也就是*未规范化的预测*（logit）。
@@ -471,7 +471,7 @@ image = torch.rand(1, 28, 28).to(device)
 logits = classifier(image)  # (1, 28, 28) -> (1, 10)
 logits.shape
 
-# %% [markdown]
+# %% [markdown] translates="57e7d7b6"
 # 未规范化的预测可以是任何数。softmax把它们变成0到1之间的数，而且和为1，就像概率那样；`argmax`找出最大的数在哪个位置。
 
 # %%
@@ -479,13 +479,13 @@ probabilities = logits.softmax(dim=1)
 assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
 probabilities.argmax(dim=1).item()
 
-# %% [markdown]
+# %% [markdown] translates="55e0a6d2"
 # 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$。但是舍入可能让概率变成0：
 
 # %%
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
-# %% [markdown]
+# %% [markdown] translates="1ba7a3cc"
 # 训练之前，先检查每一层之后的形状。下面换一个更小的分类器，输入三张图像：28×28在哪里消失？
 
 # %%
@@ -499,10 +499,10 @@ for layer in small:
     H = layer(H)
     print(type(layer).__name__, tuple(H.shape))
 
-# %% [markdown]
+# %% [markdown] translates="216ea7ad"
 # `nn.Flatten()`把第一维以外的各维合并起来。第一维从头到尾都是3：每张图像一行。
 
-# %% [markdown]
+# %% [markdown] translates="62487f9b"
 # ## 边运行边搭建网络
 #
 # 每来一个批量，`forward`就重新运行一遍，每次都可以搭建不同的网络。下面的网络根据数据选择分支。分支重复几次、用哪个激活函数，由调用者决定。
@@ -523,7 +523,7 @@ class DynamicMLP(nn.Module):
         return self.out(X)
 
 
-# %% [markdown]
+# %% [markdown] translates="3b8a441d"
 # 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层（没有子模块的模块）。函数怎样做到这一点，可以先跳过。
 
 
@@ -542,7 +542,7 @@ def path(net, *args):
     return ran
 
 
-# %% [markdown]
+# %% [markdown] translates="41315e98"
 # 第二个批量的数值是第一个的一百倍。
 
 # %%
@@ -551,10 +551,10 @@ dynamic = DynamicMLP().to(device)
 print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
-# %% [markdown]
+# %% [markdown] translates="e280bf5f"
 # 一个类，两个网络。代码运行时，PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它。Python的`if`如果根据批量的数值来判断，就放不进静态图。两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
 
-# %% [markdown]
+# %% [markdown] translates="4e5407b8"
 # ## 小结
 #
 # - 层、块和模型都是模块：有参数，有子模块，有前向传播。`__init__`和`forward`由你来写，其余的由自动微分完成。
@@ -565,7 +565,7 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # - 常数张量要放进缓冲区：会保存，会移动，不训练。
 # - `forward`就是Python代码：分支和循环可以由数据决定。
 
-# %% [markdown]
+# %% [markdown] translates="9cc7ede2"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/01_blocks.ipynb)上。
@@ -573,7 +573,7 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="ff391da8"
 # ### 1.1 用列表实现顺序块
 #
 # *编程，20分钟。*
@@ -581,7 +581,7 @@ from d2l_helpers import check
 #
 # 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下你的预测：输出、`parameters()`、`state_dict()`、`double()`、打印这五项里，哪些会失效，也就是不再和`MySequential`一样？然后修复这个类：`forward`仍然遍历普通列表，但五项又都和`MySequential`一样，名字也相同；同一个块用两次时也要这样。
 
-# %%
+# %% translates="f4d553d5"
 breaks = {
     "output": ...,
     "parameters()": ...,
@@ -606,7 +606,7 @@ class ListSequential(nn.Module):
 # %%
 check.chain_over_a_list(ListSequential, breaks)
 
-# %% [markdown]
+# %% [markdown] translates="d5e5292f"
 # ### 1.2 并排的两个网络
 #
 # *编程，10分钟。*
@@ -615,7 +615,7 @@ check.chain_over_a_list(ListSequential, breaks)
 # 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络对输入的要求，要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$。第二个网络有三种选择：预测选哪些时`Parallel`能正常运行。
 
 
-# %%
+# %% translates="2cf685f4"
 class Parallel(nn.Module):
     """把两个网络的输出并排放在一起。"""
 
@@ -637,7 +637,7 @@ works = {
 # %%
 check.two_nets_side_by_side(Parallel, works)
 
-# %% [markdown]
+# %% [markdown] translates="4df2de95"
 # ### 1.3 工厂函数
 #
 # *编程，15分钟。*
@@ -646,7 +646,7 @@ check.two_nets_side_by_side(Parallel, works)
 # 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝（deep copy）。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
 
 
-# %%
+# %% translates="2b38384c"
 def repeat(make_block, n):
     """n个块组成的顺序块，每个块调用一次`make_block`得到。"""
     # 返回一个模块
@@ -662,7 +662,7 @@ starts = {
 # %%
 check.factory(repeat, starts)
 
-# %% [markdown]
+# %% [markdown] translates="9cd52372"
 # ### 1.4 按名字选激活函数
 #
 # *编程，15分钟。*
@@ -671,7 +671,7 @@ check.factory(repeat, starts)
 # 编写一个`MLP`，实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
 
 
-# %%
+# %% translates="769e7d6a"
 class ActivationMLP(nn.Module):
     """有一个隐藏层的MLP，激活函数由名字指定。"""
 
@@ -694,7 +694,7 @@ must_register = {
 # %%
 check.activation_by_name(ActivationMLP, must_register)
 
-# %% [markdown]
+# %% [markdown] translates="f09fef78"
 # ### 1.5 读一棵树
 #
 # *思考，15分钟。*
@@ -702,13 +702,13 @@ check.activation_by_name(ActivationMLP, must_register)
 #
 # 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状，再用`draw_modules`和`state_dict`核对。
 
-# %%
+# %% translates="1e1c3989"
 shapes = {...: ...}  # 例如，`chain`的要写"0.weight": (256, 20)等
 
 # %%
 check.read_a_tree(shapes)
 
-# %% [markdown]
+# %% [markdown] translates="5277e826"
 # ### 1.6 用钩子测量
 #
 # *编程，20分钟。*
@@ -717,7 +717,7 @@ check.read_a_tree(shapes)
 # 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 
-# %%
+# %% translates="80b01783"
 def measure(net, X):
     """用输入`X`运行`net`：每一层输出的形状和大小。"""
     # 由成对的值组成的列表，例如[((1, 784), 0.5), ((1, 512), 0.24)]
@@ -727,7 +727,7 @@ def measure(net, X):
 # %%
 check.hook_that_measures(measure)
 
-# %% [markdown]
+# %% [markdown] translates="a2a36664"
 # ### 1.7 数一数循环次数
 #
 # *探索，20分钟。*
@@ -736,7 +736,7 @@ check.hook_that_measures(measure)
 # 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？先预测：输入很大，ReLU让一部分值通过时，把输入乘以2，次数增加多少？乘以1024呢？如果ReLU返回的全是0，乘以1024又增加多少？
 
 
-# %%
+# %% translates="356d56e3"
 class CountingMLP(FixedHiddenMLP):
     """FixedHiddenMLP，用`rounds`记住最近一次调用减半的次数。"""
 
@@ -750,7 +750,7 @@ added = {2: ..., 1024: ..., "1024, all zero": ...}  # 增加的次数
 # %%
 check.count_the_rounds(CountingMLP, added)
 
-# %% [markdown]
+# %% [markdown] translates="3f243ab0"
 # ## 接下来读什么
 #
 # [参数管理：访问、初始化和共享](02_parameters.ipynb)深入块的内部；[编写自定义层](03_custom_layers.ipynb)再深入一级，讲自己带参数的层。如果想先看网络怎样学习，就先读[读写文件：保存和加载张量与模型](04_file_io.ipynb)，再读[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。每一章都以这一章为基础；[首页](index.md)上有一张路线图。

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="39d0dfa3"
 # # 参数管理：访问、初始化和共享
 #
 # 网络学到的东西就在参数（parameter）里。想查看参数、选定初始值、把一个参数用在两处，或者让一个参数固定不变，都要先能访问到参数；写入时，还不能误导自动微分（autograd）。
@@ -31,7 +31,7 @@
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
-# %% [markdown]
+# %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
@@ -50,7 +50,7 @@ from d2l_helpers import use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="b17ef714"
 # ## 参数访问：看一个层
 #
 # 本章大部分内容用同一个小网络，需要时由函数新建。输入两个样本（sample），每个有四个特征（feature）。输出是什么形状（shape）？
@@ -66,14 +66,14 @@ net = make_net().to(device)
 X = torch.rand(2, 4).to(device)
 net(X).shape
 
-# %% [markdown]
+# %% [markdown] translates="3b7069ad"
 # 每个样本一个数。`Sequential`可以像列表一样索引，所以最后一层是`net[2]`。它的状态字典（state dict）按名字存放参数。从8个特征到1个输出的层，权重（weight）是什么形状？
 
 # %%
 last = net[2].state_dict()
 {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in last.items()}
 
-# %% [markdown]
+# %% [markdown] translates="5fc6e8c5"
 # $(1, 8)$：输出的个数在前。所有的值都是单精度（single precision），即`float32`。
 #
 # 参数是`nn.Parameter`类的张量（tensor）。自动微分会跟踪它：它带有`requires_grad=True`。`detach`给出的张量值相同，但自动微分不跟踪。
@@ -84,7 +84,7 @@ print("class:        ", type(bias).__name__)
 print("requires_grad:", bias.requires_grad, bias.detach().requires_grad)
 print("value:        ", round(bias.item(), 2))
 
-# %% [markdown]
+# %% [markdown] translates="412d4c12"
 # 在`backward`之前，或者`zero_grad`之后，参数的梯度是`None`。两个输出之和对偏置（bias）的导数是多少？
 
 # %%
@@ -93,10 +93,10 @@ assert net[2].bias.grad is None
 net(X).sum().backward()
 net[2].bias.grad.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="ac2a798a"
 # 两个样本各加了一次偏置，所以导数是2。
 
-# %% [markdown]
+# %% [markdown] translates="a05dccd2"
 # ## 一次访问所有参数
 #
 # `named_parameters`成对给出名字和参数，一个层可以用，整个网络也可以用。输出的第一行是第一层的。整个网络会给出哪些名字？
@@ -106,7 +106,7 @@ print([(name, tuple(p.shape)) for name, p in net[0].named_parameters()])
 for name, p in net.named_parameters():
     print(name, tuple(p.shape))
 
-# %% [markdown]
+# %% [markdown] translates="c67db2f8"
 # 名字以层的位置开头。没有哪个名字以`1.`开头，因为ReLU没有参数。
 #
 # 给出名字，`get_parameter`就返回参数本身。状态字典里也有同名的一项。这一项是副本吗？比一比`data_ptr`，即值所在的内存地址，就知道了。
@@ -117,12 +117,12 @@ entry = net.state_dict()["2.bias"]
 print("requires_grad:", entry.requires_grad)
 print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 
-# %% [markdown]
+# %% [markdown] translates="de9b037c"
 # 不是副本：它是同一块内存上的另一个张量，自动微分不跟踪它。
 #
 # > **陷阱**。状态字典不是快照。如果留下它，当作修改*之前*的状态，它也会跟着变。要留就留深拷贝（deep copy），本章后面就是这样做的；[第04章](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)比较了两者。
 
-# %% [markdown]
+# %% [markdown] translates="cecde800"
 # ### 统计参数个数和字节数
 #
 # `numel`是张量的元素个数，`element_size`是每个元素占的字节数。下面的函数返回参数的总个数和总字节数。先自己手算一下。
@@ -137,7 +137,7 @@ def count(module):
 
 count(net)
 
-# %% [markdown]
+# %% [markdown] translates="aecc22d2"
 # 第一层$4 \cdot 8 + 8$个，最后一层$8 + 1$个，一共49个，每个占4字节。缓冲区（buffer）不是参数，不计在内（练习2.5）。
 #
 # 换一种数据类型（data type），两个总数里只有字节数会变。一个`bfloat16`数占2字节。
@@ -146,7 +146,7 @@ count(net)
 for dtype in (torch.float64, torch.float32, torch.bfloat16):
     print(dtype, count(make_net().to(dtype)))
 
-# %% [markdown]
+# %% [markdown] translates="772d0627"
 # ## 嵌套网络里的参数访问
 #
 # 下面创建四个本教程自带的`MLP`，取名`block0`到`block3`；四个串起来，作为一个块（block）放进另一个网络。找到`block1`的隐藏层（hidden layer）。怎样访问它的偏置？
@@ -158,7 +158,7 @@ blocks = nn.Sequential(
 deep = nn.Sequential(blocks, nn.Linear(4, 1)).to(device)
 deep
 
-# %% [markdown]
+# %% [markdown] translates="64a8afdb"
 # 可以用索引和属性一级一级访问，也可以用*带点的名字*（dotted name）：同一条路径，写成一个字符串。
 
 # %%
@@ -166,7 +166,7 @@ found = deep[0][1].hidden.bias
 assert found is deep.get_parameter("0.block1.hidden.bias")
 [name for name, p in deep.named_parameters() if p is found]
 
-# %% [markdown]
+# %% [markdown] translates="cc2e5d27"
 # ## 参数初始化：选择起点
 #
 # `apply`把网络里的模块（module）逐个交给一个函数。按什么次序？
@@ -176,7 +176,7 @@ visited = []
 net.apply(lambda module: visited.append(type(module).__name__))
 visited
 
-# %% [markdown]
+# %% [markdown] translates="a0e72c86"
 # 先是子模块（children），然后才是包含它们的模块。所有模块都会交给这个函数，所以函数要自己挑选。下面的函数只处理线性层（linear layer）：偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
 #
 # `std`是标准差（standard deviation）。有些讲解这段代码的文章写“方差（variance）是0.01”，或者写$N(0, 0.01)$：真是这样，就会有大约三分之一的权重，绝对值大于0.1。实际有几个？
@@ -194,13 +194,13 @@ small = make_net().apply(init_normal)
 assert not small[0].bias.any()
 (small[0].weight.abs() > 0.1).sum().item()
 
-# %% [markdown]
+# %% [markdown] translates="8ccb31b5"
 # 一个也没有。方差是$0.01^2$，也就是0.0001。
 #
 # 用常数作起点好吗？第一个`assert_close`把梯度的每一行与第一行比较；第二个在训练一步之后，对权重也这样比较。
 
 
-# %%
+# %% translates="8a5110a4"
 def init_constant(module):
     if isinstance(module, nn.Linear):
         nn.init.constant_(module.weight, 1)
@@ -215,7 +215,7 @@ assert_close(grad, grad[:1].expand(8, 4))
 torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
-# %% [markdown]
+# %% [markdown] translates="eab8d788"
 # 不好。八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只做了一个的事。随机的权重能让八个单元各不相同。
 #
 # 设一个层有$n_\mathrm{in}$个输入、$n_\mathrm{out}$个输出。Xavier初始化在$-a$和$a$之间均匀地抽取权重，其中$a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$。目的是让信号和梯度逐层传递时，大小基本不变。下面第二个函数写入42，这个数很好认。
@@ -233,7 +233,7 @@ def init_42(module):
         nn.init.constant_(module.weight, 42)
 
 
-# %% [markdown]
+# %% [markdown] translates="5b06d619"
 # `apply`也能只用在网络的一部分上，所以每一层都可以有自己的初始化方法。对第一层，$a = \sqrt{6 / (4 + 8)}$。
 
 # %%
@@ -244,7 +244,7 @@ mixed[2].apply(init_42)
 assert mixed[0].weight.abs().max() <= (6 / (4 + 8)) ** 0.5
 mixed[2].weight.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="6bea8ee2"
 # ### 自定义初始化：你自己的分布
 #
 # 假设要这样抽取权重（$U$表示均匀分布，uniform distribution）：
@@ -266,7 +266,7 @@ def init_spread(module):
             module.weight[module.weight.abs() < 5] = 0
 
 
-# %% [markdown]
+# %% [markdown] translates="bf5dc197"
 # 从$U(-10, 10)$抽出的数，有一半在-5和5之间，变成0。四分之一大于5，四分之一小于-5，这两部分仍然均匀分布。
 #
 # 要检查分布，就得有很多权重：下面有四个层，每层20,000个权重，用了四种初始化方法。PyTorch对线性层的默认方法，是$\pm 1/\sqrt{n_\mathrm{in}}$之间的均匀分布。这里默认的权重最大能到多少？用Xavier初始化呢？
@@ -282,10 +282,10 @@ schemes = {
 for name, layer in schemes.items():
     print(name, "up to", round(layer.weight.abs().max().item(), 2))
 
-# %% [markdown]
+# %% [markdown] translates="0c40cfd6"
 # 分别能到$1/\sqrt{100} = 0.1$和$\sqrt{6/300} = 0.14$。再看自定义的分布：算出三种情况各自的频率，并确认没有第四种情况。
 
-# %%
+# %% translates="c40bb26f"
 weights = schemes["custom"].weight.detach().flatten()
 cases = torch.stack([weights <= -5, weights == 0, weights >= 5])
 assert cases.any(dim=0).all()  # 每个权重都是三种情况之一
@@ -294,10 +294,10 @@ expected = torch.tensor([0.25, 0.5, 0.25])
 assert_close(frequencies, expected, rtol=0, atol=0.02)
 [round(f, 2) for f in frequencies.tolist()]
 
-# %% [markdown]
+# %% [markdown] translates="e925c592"
 # 四个直方图共用纵轴。比较各图横轴上的数。
 
-# %% mystnb={"image": {"alt": "\u56db\u4e2a\u76f4\u65b9\u56fe\uff0c\u5404\u670920,000\u4e2a\u6743\u91cd\uff0c\u5171\u7528\u7eb5\u8f74\uff0c\u7eb5\u8f74\u662f\u6bcf\u4e2a\u6761\u5f62\u91cc\u7684\u6743\u91cd\u6240\u5360\u7684\u6bd4\u4f8b\u3002N(0, 0.01^2)\uff1a0\u5904\u6709\u4e00\u4e2a\u7a84\u7684\u949f\u5f62\uff0c\u4e2d\u95f4\u4e24\u4e2a\u6761\u5f62\u9ad80.34\uff0c\u53ea\u6709-0.03\u52300.03\u4e4b\u95f4\u6709\u6761\u5f62\u3002default\uff1a\u4ece-0.1\u52300.1\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.05\u3002Xavier\uff1a\u4ece-0.14\u52300.14\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.035\u3002custom\uff0c\u6a2a\u8f74\u4ece-10\u523010\uff1a\u4ece-10\u5230-5\u548c\u4ece5\u523010\u5404\u662f\u5e73\u7684\u4e00\u5757\uff0c\u9ad80.025\uff0c0\u5904\u6709\u4e00\u4e2a\u6761\u5f62\uff0c\u9ad80.5\u3002"}}
+# %% mystnb={"image": {"alt": "四个直方图，各有20,000个权重，共用纵轴，纵轴是每个条形里的权重所占的比例。N(0, 0.01^2)：0处有一个窄的钟形，中间两个条形高0.34，只有-0.03到0.03之间有条形。default：从-0.1到0.1是平的一块，高0.05。Xavier：从-0.14到0.14是平的一块，高0.035。custom，横轴从-10到10：从-10到-5和从5到10各是平的一块，高0.025，0处有一个条形，高0.5。"}} translates="b4452f12"
 fig, axes = plt.subplots(1, 4, sharey=True, figsize=(8, 2.5))
 for ax, (name, layer) in zip(axes, schemes.items(), strict=True):
     values = layer.weight.detach().flatten()
@@ -308,10 +308,10 @@ for ax, (name, layer) in zip(axes, schemes.items(), strict=True):
 axes[0].set_ylabel("share of the weights")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="2d6863c6"
 # 形状依次是：钟形；平的一块；更宽的一块；平的两块，中间夹着一个条形，一半的权重都在这个条形里。第四幅图横轴的范围是其他各幅的50倍。
 
-# %% [markdown]
+# %% [markdown] translates="31adcdf6"
 # ### 正确判断层的类型
 #
 # > **陷阱**。直接比较类型，无论写成`type(module) is nn.Linear`还是用`==`，遇到`nn.Linear`的子类，结果都是假。子类的层会保留原来的权重，而且不报错。书里的函数就是这样比较的：`type(m) == nn.Linear`（第5.2.2节，英文版6.3.1）。如果你抄过这样的函数，就改用`isinstance`。
@@ -330,7 +330,7 @@ def init_42_by_type(module):
         nn.init.constant_(module.weight, 42)
 
 
-# %% [markdown]
+# %% [markdown] translates="36eb253f"
 # 网络由一个这样的层和一个普通的线性层串成。哪些层的权重全是42？
 
 # %%
@@ -338,10 +338,10 @@ for init in (init_42_by_type, init_42):
     chain = nn.Sequential(LinearReLU(4, 8), nn.Linear(8, 1)).apply(init)
     print(init.__name__, [(m.weight == 42).all().item() for m in chain])
 
-# %% [markdown]
+# %% [markdown] translates="7c6549d7"
 # 直接比较类型，漏掉了第一层。`isinstance`对子类也为真。
 
-# %% [markdown]
+# %% [markdown] translates="a5b3e4ba"
 # ## 安全地写入数值
 #
 # 参数是*叶节点*（leaf）：自动微分用计算图（computational graph）记录计算，图就从叶节点开始。能给参数的某个元素赋值吗？
@@ -350,7 +350,7 @@ for init in (init_42_by_type, init_42):
 edited = make_net()
 edited[0].weight[0, 0] = 42
 
-# %% [markdown]
+# %% [markdown] translates="b380e42a"
 # 自动微分不允许。错误信息里的*视图*（view）是`weight[0, 0]`，它与权重共用内存；*原地*（in-place）是指覆盖原来的值。
 #
 # 在`torch.no_grad()`下，自动微分不记录计算，于是允许修改；`nn.init`里的函数就是这样做的。下面先把所有权重加1，再把其中一个变成42。
@@ -364,7 +364,7 @@ with torch.no_grad():
 assert_close(edited[0].weight[1:], old[1:] + 1)
 edited[0].weight[0, 0].item()
 
-# %% [markdown]
+# %% [markdown] translates="fda8fba6"
 # > **陷阱**。`w.data`是同一块内存，只是没有自动微分，所以也允许修改。可是这样一来，自动微分自己的检查就看不到这次修改。书里修改的是`net[0].weight.data`（第5.2.2节和第5.2.3节，英文版6.3.1和6.2.2）。书里这样做没有害处，因为后面没有`backward`。
 #
 # $w_1^2 + w_2^2$在$(2, 3)$处的梯度是$(4, 6)$。在前向传播（forward computation）和反向传播（backpropagation）之间，下一个单元格通过`.data`把`w`乘以10。`backward`会算出什么梯度？`_version`是自动微分知道的修改次数。（背后的计算图，[第05章](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)会解释。）
@@ -376,7 +376,7 @@ w.data *= 10
 y.backward()
 w.grad, w._version
 
-# %% [markdown]
+# %% [markdown] translates="d5d65755"
 # 算出的是40和60。这次修改没有计数，也没有报错。要对乘积求导，自动微分会留下两个因子，留的是引用，不是副本。到`backward`时，因子里已经是20和30，所以算出的不是`y`的梯度。同样的修改，在`no_grad`下就会计数，而`backward`会核对这个计数。下面的单元格打印错误信息，略去了末尾的提示。
 
 # %%
@@ -390,7 +390,7 @@ except RuntimeError as error:
     print(str(error).partition(" Hint")[0])
 assert w.grad is None
 
-# %% [markdown]
+# %% [markdown] translates="843f8c78"
 # 错误信息里的*version*（版本）就是这个计数。报错比算错好。写入要在前向传播之前，或者在`backward`之后，优化器（optimizer）就是这样做的。
 
 # %%
@@ -400,7 +400,7 @@ with torch.no_grad():
     w *= 10
 w.grad, w.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="311f60c7"
 # ## 参数绑定：共享一个层
 #
 # 一个层放在两处，参数仍只有一套，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
@@ -414,7 +414,7 @@ assert tied[2] is tied[4]
 print([name for name, _ in tied.named_parameters()])
 print(list(tied.state_dict()))
 
-# %% [markdown]
+# %% [markdown] translates="2e748764"
 # 在参数里列出一次，在状态字典里列出两次，每处一个名字。`count`统计的是`parameters()`。如果对状态字典求和，会多算多少？
 
 # %%
@@ -422,7 +422,7 @@ in_state_dict = sum(t.numel() for t in tied.state_dict().values())
 assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
 count(tied)[0], in_state_dict
 
-# %% [markdown]
+# %% [markdown] translates="1cd8cf35"
 # 多算72个：共享层的$8 \cdot 8$个权重和8个偏置。
 #
 # 那么`apply`呢？一个层在同一个块里出现两次，`apply`会访问这个层几次？分别放在两个块里，又会访问几次？
@@ -439,10 +439,10 @@ one_block = nn.Sequential(shared, shared)
 two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
 visits(one_block, shared), visits(two_blocks, shared)
 
-# %% [markdown]
+# %% [markdown] translates="bf3ab766"
 # 在同一个块里，访问一次；放在两个块里，每个块各访问一次。设定数值的函数，运行两次也无妨；把数值加倍的函数，就会加倍两次。
 
-# %% [markdown]
+# %% [markdown] translates="e9be8b56"
 # ### 共享层的梯度
 #
 # 共享的权重在两处影响输出。它得到的是什么梯度？为了看清楚，另建一个网络，这两处各放一个独立的层。两个层都加载共享层的值，所以输出相同。
@@ -461,7 +461,7 @@ untied.load_state_dict(tied.state_dict())
 assert untied[2] is not untied[4]
 assert_close(untied(X), tied(X))
 
-# %% [markdown]
+# %% [markdown] translates="732eccfa"
 # 现在对两个网络各运行一次`backward`。两个独立的层得到不同的梯度；共享层得到两者之和。
 
 # %%
@@ -473,7 +473,7 @@ for name in ("weight", "bias"):
     assert first.any() and second.any() and not first.allclose(second)
     assert_close(tied[2].get_parameter(name).grad, first + second)
 
-# %% [markdown]
+# %% [markdown] translates="0261e8ca"
 # ## 冻结一个层
 #
 # 层*冻结*之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。还剩下哪些参数要训练？
@@ -485,7 +485,7 @@ batch = torch.rand(2, 20).to(device)
 nest.net.requires_grad_(False)
 [name for name, p in nest.named_parameters() if p.requires_grad]
 
-# %% [markdown]
+# %% [markdown] translates="64d57465"
 # 下面的函数更新一步，并列出这一步改变了什么。`torch.equal`比较时不容许误差。
 
 
@@ -497,7 +497,7 @@ def changed_by_a_step(optimizer, net):
     return [k for k in after if not torch.equal(after[k], before[k])]
 
 
-# %% [markdown]
+# %% [markdown] translates="e061dfd9"
 # 优化器拿到的是其余的参数。冻结的块应当没有梯度，值也不变。
 
 # %%
@@ -508,7 +508,7 @@ tuned(batch).square().sum().backward()
 assert all(p.grad is None for p in tuned.net.parameters())
 changed_by_a_step(optimizer, tuned)
 
-# %% [markdown]
+# %% [markdown] translates="3e1c150a"
 # > **陷阱**。训练中途才冻结的层，还留着最后一次的梯度；如果优化器里有这个层，这个梯度就会用上。
 #
 # 在下面的副本里，`requires_grad_()`让所有参数重新可以训练，优化器也拿到所有参数。这个块在一次`backward`之后才冻结。接下来的两步，各会改变哪些参数？
@@ -523,10 +523,10 @@ optimizer.zero_grad()
 late(batch).square().sum().backward()
 print("gradients cleared:", changed_by_a_step(optimizer, late))
 
-# %% [markdown]
+# %% [markdown] translates="fbf452db"
 # 第一步改变了全部六个张量，冻结的也变了。`zero_grad`把梯度设为`None`，优化器会跳过没有梯度的参数。
 
-# %% [markdown]
+# %% [markdown] translates="9eb7ba63"
 # ## 延后初始化：宽度由第一个批量决定
 #
 # 线性层必须知道输入有多少个特征。*延后层*（lazy layer，即延后初始化的层）只给定输出的个数，输入的个数要等第一个批量来了才知道。
@@ -536,13 +536,13 @@ lazy = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
 print(lazy)
 lazy[0].weight
 
-# %% [markdown]
+# %% [markdown] translates="277c2b1c"
 # 0表示还不知道的数。权重已经在那里，但没有值，连形状都没有。
 
 # %% tags=["raises-exception"]
 lazy[0].weight.shape
 
-# %% [markdown]
+# %% [markdown] translates="55d7a41e"
 # 形状由第一个批量决定。下面把这个批量送进副本，让`lazy`保持原样。批量有20个特征。最后一层会有多少个输入？
 
 # %%
@@ -552,16 +552,16 @@ shaped(batch_20)  # (2, 20) -> (2, 256) -> (2, 10)
 print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
-# %% [markdown]
+# %% [markdown] translates="3a03c35f"
 # 256个，来自前一层。每个延后层都变成了普通的`Linear`。现在再来一个宽度不同的批量，会怎样？
 
-# %%
+# %% translates="c9165b63"
 try:
     shaped(torch.ones(2, 30))
 except RuntimeError as error:
     print(str(error).removeprefix("addmm: "))  # torch 2.15这样开头
 
-# %% [markdown]
+# %% [markdown] translates="0335fdba"
 # 会出错：`20x256`是转置后的权重。宽度只决定一次。练习2.9的模块接受任意宽度的输入。
 #
 # > **陷阱**。`nn.LazyLinear`也是`nn.Linear`的子类。直接比较类型会漏掉延后层，等第一个批量来了，延后层得到的是默认的权重。
@@ -573,13 +573,13 @@ skipped(batch_20)
 assert skipped[0].weight.abs().max() < 0.224  # 1 / sqrt(20) = 0.2236
 (skipped[0].weight == 42).any().item()
 
-# %% [markdown]
+# %% [markdown] translates="03c1e880"
 # 第一层没有一个权重是42。`isinstance`能找到这个层，但会报错：还没有可以写入的东西。
 
 # %% tags=["raises-exception"]
 copy.deepcopy(lazy).apply(init_42)
 
-# %% [markdown]
+# %% [markdown] translates="43651638"
 # 所以要先运行一个批量，再初始化。延后层只需要这个批量的宽度，不需要里面的数。
 
 # %%
@@ -588,7 +588,7 @@ ready(batch_20)
 ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
-# %% [markdown]
+# %% [markdown] translates="6898c81d"
 # 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。下面分别在训练模式和评估模式下送入第一个批量。在哪种模式下，这个均值会变？
 
 # %%
@@ -599,10 +599,10 @@ for training in (True, False):
     moved = normed[1].running_mean.any().item()
     print("in training:  " if training else "in evaluation:", moved)
 
-# %% [markdown]
+# %% [markdown] translates="b1719302"
 # 只在训练模式下变。网络里有这样的层，就先调用`eval()`，再送入第一个批量；训练之前，再调用`train()`。
 
-# %% [markdown]
+# %% [markdown] translates="5f428dc0"
 # ## 小结
 #
 # - 参数有值、梯度（起初是`None`）和标志`requires_grad`。可以按索引或按带点的名字访问。
@@ -615,7 +615,7 @@ for training in (True, False):
 # - 要冻结一个层，就调用`requires_grad_(False)`，清除它的梯度，并把其余的参数交给优化器。
 # - 延后层的形状由第一个批量决定，只决定一次。运行这个批量之后再初始化；网络里有记录均值的层，就在评估模式下运行这个批量。
 
-# %% [markdown]
+# %% [markdown] translates="8522580f"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/02_parameters.ipynb)上。
@@ -623,7 +623,7 @@ for training in (True, False):
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="293d0e6f"
 # ### 2.1 多种方式访问一个偏置
 #
 # *编程，10分钟。*
@@ -632,7 +632,7 @@ from d2l_helpers import check
 # 编写`overview(net)`，列出每个参数的名字、形状和绝对值的均值（mean），并在一个`NestMLP`上运行。它的块`net`里有两个线性层：用三种方式访问第二个的偏置，并验证得到的是同一个对象。
 
 
-# %%
+# %% translates="aafecb95"
 def overview(net):
     """一个列表，每个参数一项：(名字, 形状, 绝对值的均值)。"""
     # 名字与named_parameters的相同，形状是元组，均值是一个数
@@ -648,7 +648,7 @@ def bias_in_three_ways(nest):
 # %%
 check.every_way_to_a_bias(overview, bias_in_three_ways)
 
-# %% [markdown]
+# %% [markdown] translates="f77a24c8"
 # ### 2.2 观察共享层的学习
 #
 # *探索，25分钟。*
@@ -657,7 +657,7 @@ check.every_way_to_a_bias(overview, bias_in_three_ways)
 # 搭建一个网络，从$(n, 4)$变成$(n, 1)$，把一个`Linear(8, 8)`用在两处：只创建一次，在两处都作为模块来调用。不要用暂退法（dropout）。训练20步，每步用全部样本，损失函数（loss function）用`F.mse_loss`，优化器用`torch.optim.SGD`或`Adam`，全程用一个学习率（learning rate）。数据是64个随机样本；$y = x_1 x_2$是前两个特征的乘积，形状是$(64, 1)$。每一步之后，记录每个参数的范数，和这一步所用梯度的范数。最后用断言（assertion）确认两处的值仍然相同。共享得到了什么，失去了什么？各说一样。
 
 
-# %%
+# %% translates="c37fd74c"
 def make_shared():
     """把一个Linear(8, 8)用在两处的网络。"""
     # (n, 4) -> (n, 1)
@@ -677,7 +677,7 @@ def train_shared(net, X, y, num_steps=20):
 # %%
 check.watch_a_shared_layer_learn(make_shared, train_shared)
 
-# %% [markdown]
+# %% [markdown] translates="3b185c5e"
 # ### 2.3 另一种分布
 #
 # *编程，15分钟。*
@@ -686,7 +686,7 @@ check.watch_a_shared_layer_learn(make_shared, train_shared)
 # 编写一个供`apply`使用的函数：对线性层的每个权重，以1/3的概率从$N(2, 1)$抽取，否则设为-1。函数写入已有的权重；偏置和其他类型的模块保持不变。用至少10,000个权重检查：频率的误差不超过0.02；抽取的那一部分权重，均值和标准差的误差不超过0.1。
 
 
-# %%
+# %% translates="131abc9a"
 def init_mixture(module):
     """供`net.apply`使用：以1/3的概率取N(2, 1)，否则取-1。"""
     ...
@@ -695,7 +695,7 @@ def init_mixture(module):
 # %%
 check.another_distribution(init_mixture)
 
-# %% [markdown]
+# %% [markdown] translates="d863f415"
 # ### 2.4 只训练最后一层
 #
 # *编程，25分钟。*
@@ -708,7 +708,7 @@ check.another_distribution(init_mixture)
 # 用精确的比较验证：`torch.optim.Adam`更新10步，只改变这些参数。如果改为直接取`net[-1]`，而它是ReLU，会怎样？
 
 
-# %%
+# %% translates="875a0f90"
 def freeze_all_but_last(net):
     """除了最后一个有参数的模块，其余全部冻结。
 
@@ -720,7 +720,7 @@ def freeze_all_but_last(net):
 # %%
 check.all_but_the_last(freeze_all_but_last)
 
-# %% [markdown]
+# %% [markdown] translates="0a249d14"
 # ### 2.5 字节数
 #
 # *编程，20分钟。*
@@ -729,7 +729,7 @@ check.all_but_the_last(freeze_all_but_last)
 # 编写`num_bytes(net)`，返回网络的参数和缓冲区占用的字节数。两个张量共用的内存只算一次，一个是另一个的视图时也只算一次：张量的`untyped_storage()`就是它背后的内存。先手算，再与函数的结果比较。对象有三个：本章的`tied`；本教程自带的`FixedHiddenMLP()`；一个模块，唯一的缓冲区有10个`float32`数，用两个名字注册。
 
 
-# %%
+# %% translates="735b423e"
 def num_bytes(net):
     """参数和缓冲区的字节数，共用的内存只算一次。"""
     ...
@@ -740,7 +740,7 @@ by_hand = {"tied": ..., "FixedHiddenMLP": ..., "two names": ...}  # 字节
 # %%
 check.count_bytes(num_bytes, by_hand)
 
-# %% [markdown]
+# %% [markdown] translates="fcd6b546"
 # ### 2.6 只给出一个宽度
 #
 # *思考，5分钟。*
@@ -748,14 +748,14 @@ check.count_bytes(num_bytes, by_hand)
 #
 # 用`Linear(20, 256)`、ReLU和`LazyLinear(10)`搭建一个`Sequential`。在第一个批量之前，哪些参数有值？然后给网络一个宽度不对的批量，$(2, 30)$；报错之后，再给一个宽度对的，$(2, 20)$。这两次之后，延后层的权重各有没有形状？先预测（第一问的答案是名字的集合），然后再试。
 
-# %%
+# %% translates="6fcbae87"
 with_values = {...}  # 名字，例如"0.weight"
 has_shape = {"after (2, 30)": ..., "after (2, 20)": ...}  # True或False
 
 # %%
 check.only_one_width_is_given(with_values, has_shape)
 
-# %% [markdown]
+# %% [markdown] translates="ee694b1f"
 # ### 2.7 其他初始化方法
 #
 # *探索，20分钟。*
@@ -764,7 +764,7 @@ check.only_one_width_is_given(with_values, has_shape)
 # 从`nn.init`里选两个本章没有用过的函数，实参只需要权重。在文档里查出两个函数抽取什么，再为每个函数写一个测试，权重的形状是$(200, 100)$：例如测试标准差，或者测试各列是否正交。对应的函数抽取的权重，测试要接受；这个权重乘以2或除以2，测试要拒绝；`nn.Linear(100, 200)`的初始权重，测试也要拒绝。下面的检查会把一些权重传给你的测试，这些权重都在CPU上。
 
 
-# %%
+# %% translates="02f52f6a"
 first_start = ...  # nn.init的一个函数
 second_start = ...  # 另一个函数
 
@@ -784,7 +784,7 @@ def is_second(weight):
 # %%
 check.other_starts(first_start, is_first, second_start, is_second)
 
-# %% [markdown]
+# %% [markdown] translates="0536eb9e"
 # ### 2.8 断开的绑定
 #
 # *思考，15分钟。*
@@ -804,7 +804,7 @@ still_tied = {
 # %%
 check.tie_that_breaks(still_tied)
 
-# %% [markdown]
+# %% [markdown] translates="cbb36658"
 # ### 2.9 任意宽度的输入
 #
 # *编程，20分钟。*
@@ -813,7 +813,7 @@ check.tie_that_breaks(still_tied)
 # 编写一个模块，对任意的$d$从$(n, d)$变成$(n, 1)$，参数的个数与$d$无关：让每个特征通过同一个小网络（从1个数变成1个数，有一个隐藏层），再取平均。用$d = 5$和$d = 7$运行。如果样本的各个特征交换位置，输出会变吗？
 
 
-# %%
+# %% translates="9437a9f4"
 class AnyWidth(nn.Module):
     """f(x_1), ..., f(x_d)的平均值，f是同一个小网络。"""
 
@@ -831,7 +831,7 @@ output_changes = ...  # True或False
 # %%
 check.inputs_of_any_width(AnyWidth, output_changes)
 
-# %% [markdown]
+# %% [markdown] translates="fe9f4f0d"
 # ## 接下来读什么
 #
 # [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结之后哪些计算会停下，以及自动微分为什么拒绝某些修改。

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="653e2814"
 # # 编写自定义层
 #
 # PyTorch自带的层（layer）就是普通的Python类。它们能做的，你的层也能做：训练、打印、移动、保存。要做到这些，层里的每个张量（tensor）都要用对的方式存放。这一章你自己写层，看看层会怎样出错，再学会先检查、后信任。
@@ -31,7 +31,7 @@
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
-# %% [markdown]
+# %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
@@ -51,7 +51,7 @@ from d2l_helpers import use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="4b2f2342"
 # ## 不带参数的层
 #
 # 最简单的层自己没有张量，不需要`__init__`。下面的层从输入里减去输入的均值（mean）。
@@ -63,14 +63,14 @@ class CenteredLayer(nn.Module):
         return X - X.mean()
 
 
-# %% [markdown]
+# %% [markdown] translates="7bfd00e6"
 # 1、2、3、4、5的均值是3。输出应该是什么？
 
 # %%
 centered = CenteredLayer()
 centered(torch.tensor([1.0, 2, 3, 4, 5]))
 
-# %% [markdown]
+# %% [markdown] translates="0c530f7a"
 # 和其他层一样，它也能放进顺序块，这里用的是参考实现。不论线性层返回什么数，只要是有限的，中心化之后均值就是0，只差舍入误差（rounding error）。
 
 # %%
@@ -80,7 +80,7 @@ net.to(device)
 Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
 f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 
-# %% [markdown]
+# %% [markdown] translates="668e08dd"
 # ### 这是谁的均值？
 #
 # `X.mean()`对整个张量求均值，而批量的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。你觉得这个样本的输出会一样吗？
@@ -91,7 +91,7 @@ two = torch.cat([one, torch.tensor([[100.0, 100, 100]])])
 print("alone:     ", centered(one)[0])
 print("in a batch:", centered(two)[0])
 
-# %% [markdown]
+# %% [markdown] translates="8746e075"
 # 输出取决于旁边的样本。训练时也许正要这样；使用模型时，很少要这样。形状（shape）是$(n, d)$的样本，各自只对自己的特征（feature）求均值，就能避免。
 
 
@@ -105,7 +105,7 @@ row_centered = RowCenteredLayer()
 assert_close(row_centered(two)[:1], row_centered(one))
 row_centered(two)
 
-# %% [markdown]
+# %% [markdown] translates="9401bb29"
 # ## 带参数的层
 #
 # `nn.Parameter`把张量变成参数：它会有`requires_grad=True`，赋给属性时还会注册。下面是一个线性层，后面接ReLU，即$\max(0, X W + b)$。代码里的`X @ W`是矩阵$X$和$W$的乘积。
@@ -122,7 +122,7 @@ class MyLinear(nn.Module):
         return F.relu(X @ self.weight + self.bias)
 
 
-# %% [markdown]
+# %% [markdown] translates="6cb6f9e9"
 # `MyLinear(5, 3)`把5个特征变成3个。要计算`X @ weight + bias`，两个参数应该是什么形状？
 
 # %%
@@ -130,7 +130,7 @@ torch.manual_seed(0)
 layer = MyLinear(5, 3).to(device)
 {name: tuple(p.shape) for name, p in layer.named_parameters()}
 
-# %% [markdown]
+# %% [markdown] translates="afd60816"
 # 两个样本，每个由五个特征变成三个。有了ReLU，结果里没有负数。
 
 # %%
@@ -140,7 +140,7 @@ Y = layer(X)  # (2, 5) -> (2, 3)
 assert (Y >= 0).all()
 Y.shape
 
-# %% [markdown]
+# %% [markdown] translates="218797b8"
 # 梯度传到了两个参数。为什么要检查这一点？下一节就会看到。
 
 # %%
@@ -149,7 +149,7 @@ layer(X).sum().backward()
 assert layer.weight.grad.any() and layer.bias.grad.any()
 {name: tuple(p.grad.shape) for name, p in layer.named_parameters()}
 
-# %% [markdown]
+# %% [markdown] translates="52b68419"
 # ### 让参数留在计算图里
 #
 # > **陷阱**。`.data`给出另一个张量，值和参数相同，但自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（第5.4.2节，英文版6.5.2）：如果你照抄过，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
@@ -166,13 +166,13 @@ detached.load_state_dict(layer.state_dict())
 assert_close(detached(X), layer(X))
 layer(X).requires_grad, detached(X).requires_grad
 
-# %% [markdown]
+# %% [markdown] translates="d9461787"
 # 两个输出的值相等，但只有第一个可以求导。第二个层单独使用时，`backward`会报错，所以能发现问题。
 
 # %% tags=["raises-exception"]
 detached(X).sum().backward()
 
-# %% [markdown]
+# %% [markdown] translates="d2dc2104"
 # 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面的函数训练一步，告诉你哪些参数变了。
 
 
@@ -186,7 +186,7 @@ def changed_by_a_step(net):
     return [k for k in after if not torch.equal(after[k], before[k])]
 
 
-# %% [markdown]
+# %% [markdown] translates="d7b9fc66"
 # 先是用`.data`的网络，然后是正确的网络。两个都不报错。
 
 # %%
@@ -195,10 +195,10 @@ for make_layer in (DetachedLinear, MyLinear):
     net = nn.Sequential(make_layer(5, 3), nn.Linear(3, 1)).to(device)
     print(make_layer.__name__, changed_by_a_step(net))
 
-# %% [markdown]
+# %% [markdown] translates="e153639d"
 # 第一个网络有一半没有训练。最后一层还在学习，所以看不出哪里坏了。在`forward`里，要用参数本身。
 
-# %% [markdown]
+# %% [markdown] translates="1dfa8307"
 # ## 用自己的层搭建模型
 #
 # 下面的网络来自书的同一节，把64个特征变成一个数。输入一个样本，输出是多少？
@@ -209,7 +209,7 @@ dead = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
 sample = torch.rand(1, 64).to(device)
 dead(sample).item()
 
-# %% [markdown]
+# %% [markdown] translates="425947b1"
 # 正好是0。是运气不好吗？再建1,000个这样的网络，输入同一个样本，看看进入最后一个ReLU的是什么数。
 
 
@@ -219,7 +219,7 @@ def before_last_relu(first, last, X):
     return H @ last.weight + last.bias  # (n, 8) -> (n, 1)
 
 
-# %% [markdown]
+# %% [markdown] translates="e9cc86d5"
 # 会变成0的值占多大比例？
 
 # %%
@@ -231,10 +231,10 @@ share = (values <= 0).float().mean().item()
 assert 0.45 < share < 0.55
 f"{share:.0%} of the networks answer 0"
 
-# %% [markdown]
+# %% [markdown] translates="e60c6bad"
 # 有一半的网络输出0，所以不是运气不好。隐藏层（hidden layer）的值由ReLU产生，不会是负数。最后一层的每个权重（weight）和偏置（bias），是正是负的可能性一样大，加权和也是这样。末尾的ReLU把下图的左半边变成0。
 
-# %% mystnb={"image": {"alt": "\u76f4\u65b9\u56fe\uff1a1,000\u4e2a\u968f\u673a\u7f51\u7edc\u4e2d\uff0c\u6700\u540e\u4e00\u4e2aReLU\u4e4b\u524d\u7684\u503c\u30020\u5904\u6709\u4e00\u4e2a\u5c16\u5cf0\uff0c\u4e24\u4fa7\u7684\u5c3e\u90e8\u5927\u5c0f\u5dee\u4e0d\u591a\uff0c\u5206\u522b\u4f38\u5230\u5927\u7ea6-40\u548c35\u30020\u5de6\u8fb9\u7684\u4e00\u534a\u662f\u6a59\u8272\uff0c\u6807\u7740\u201cbecomes exactly 0\u201d\uff08\u6b63\u597d\u53d8\u62100\uff09\u30020\u53f3\u8fb9\u7684\u4e00\u534a\u662f\u84dd\u8272\uff0c\u6807\u7740\u201ckept\u201d\uff08\u4fdd\u7559\uff09\u3002"}}
+# %% mystnb={"image": {"alt": "直方图：1,000个随机网络中，最后一个ReLU之前的值。0处有一个尖峰，两侧的尾部大小差不多，分别伸到大约-40和35。0左边的一半是橙色，标着“becomes exactly 0”（正好变成0）。0右边的一半是蓝色，标着“kept”（保留）。"}} translates="d5aa19df"
 bins = range(-44, 45, 2)
 plt.hist(values[values <= 0], bins, color="C1", label="becomes exactly 0")
 plt.hist(values[values > 0], bins, color="C0", label="kept")
@@ -243,7 +243,7 @@ plt.ylabel("networks")
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="5ab51e7b"
 # 输出多了，0就更难发现。十个输出里，0占多大比例？十个输出全是0的网络，又占多大比例？
 
 # %%
@@ -254,7 +254,7 @@ shares = zero.float().mean(), zero.all(dim=1).float().mean()
 assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
 [f"{share:.0%}" for share in shares]
 
-# %% [markdown]
+# %% [markdown] translates="6b66badf"
 # 有一半的输出是0，但几乎从不全是0，所以网络看起来正常。
 #
 # ReLU输出0的地方，斜率也是0。回到只有一个输出的`dead`：这个样本会给出不为0的梯度吗？
@@ -264,7 +264,7 @@ dead.zero_grad()
 dead(sample).sum().backward()
 {name: p.grad.any().item() for name, p in dead.named_parameters()}
 
-# %% [markdown]
+# %% [markdown] translates="a7e852b7"
 # 不会：从这个样本，网络什么也学不到。最后一层不要用ReLU，网络才能返回任何数。
 
 # %%
@@ -274,7 +274,7 @@ repaired(sample).sum().backward()
 assert (repaired(sample) != 0).all()
 {name: p.grad.any().item() for name, p in repaired.named_parameters()}
 
-# %% [markdown]
+# %% [markdown] translates="c1824f8e"
 # ## `nn.Module`为你的层做了什么
 #
 # 为PyTorch的层做的，它也都为你的层做。参数都有名字，在网络里嵌得再深也有。
@@ -283,7 +283,7 @@ assert (repaired(sample) != 0).all()
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
 [name for name, _ in net.named_parameters()]
 
-# %% [markdown]
+# %% [markdown] translates="dec46424"
 # `apply`对每个模块（module）调用一个函数，你的模块也不例外。这里用它来初始化（initialization）：权重很小，取自$N(0, 0.01^2)$；偏置是0。
 
 
@@ -298,7 +298,7 @@ net.apply(init_small)
 assert net[0].weight.abs().max() < 0.1
 net[0].bias
 
-# %% [markdown]
+# %% [markdown] translates="cac4997a"
 # 一个层可以共享：两个位置，一套参数。
 
 # %%
@@ -306,7 +306,7 @@ shared = MyLinear(8, 8)
 tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="31c1979c"
 # 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
 
 # %%
@@ -315,7 +315,7 @@ clone.load_state_dict(layer.state_dict())
 assert_close(clone(X), layer(X), rtol=0, atol=0)
 clone.double().weight.dtype
 
-# %% [markdown]
+# %% [markdown] translates="9a207bee"
 # 打印只显示类名。读的人还想知道什么，就用`extra_repr`加上。参考实现里有这个方法。
 
 
@@ -329,13 +329,13 @@ class TalkingLinear(MyLinear):
 for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
     print(cls(5, 3))
 
-# %% [markdown]
+# %% [markdown] translates="b42e80f0"
 # ## 参数、缓冲区还是属性
 #
 # 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，用批量的均值，同时用`lerp_`把记忆朝这个均值移动两者距离的十分之一；评估时，用记忆。`shift`像别的参数一样要训练。`detach`返回的张量值相同，但自动微分不跟踪。
 
 
-# %%
+# %% translates="1dfe0760"
 class RunningCenter(nn.Module):
     def __init__(self, num_features, momentum=0.1):
         super().__init__()
@@ -352,7 +352,7 @@ class RunningCenter(nn.Module):
         return X - mean + self.shift
 
 
-# %% [markdown]
+# %% [markdown] translates="3b727988"
 # `train()`和`eval()`设置一个模块及其下面所有模块的`training`；新建的模块处于训练模式。运行100个在(3, -1)附近的批量之后，记忆应该接近这两个数。
 
 # %%
@@ -364,10 +364,10 @@ target = torch.tensor([3.0, -1.0], device=device)
 assert_close(running.mean, target, rtol=0, atol=0.1)
 [round(m, 1) for m in running.mean.tolist()]
 
-# %% [markdown]
+# %% [markdown] translates="da673a79"
 # 评估时，记忆只读不改，所以样本不论单独传入，还是放在批量里传入，输出都相同。训练时，输出不同。批量规范化（batch normalization）就是这样工作的。
 
-# %%
+# %% translates="b81cb59a"
 batch = torch.tensor([[3.0, -1.0], [100.0, 100.0]]).to(device)
 evaluated = copy.deepcopy(running).eval()
 assert_close(evaluated(batch)[:1], evaluated(batch[:1]))
@@ -375,7 +375,7 @@ assert torch.equal(evaluated.mean, running.mean)  # 只读，不改
 trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
-# %% [markdown]
+# %% [markdown] translates="c4d99f0d"
 # 张量该用哪一种？每一种会怎样，见下表。
 #
 # | 种类 | 交给优化器（optimizer） | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
@@ -399,7 +399,7 @@ class FourKinds(nn.Module):
         self.register_buffer("mask", torch.zeros(1).bool(), persistent=False)
 
 
-# %% [markdown]
+# %% [markdown] translates="82374bde"
 # 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU。[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)会更多地用到这个设备。
 
 # %%
@@ -410,10 +410,10 @@ kinds.double().to("meta")
 for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
     print(name, getattr(kinds, name).dtype, getattr(kinds, name).device)
 
-# %% [markdown]
+# %% [markdown] translates="589081d0"
 # 要训练的，用参数。要记住的，用缓冲区。能重新算出来的，例如掩码，用非持久的缓冲区。不是张量的设置，用属性。
 
-# %% [markdown]
+# %% [markdown] translates="adbcfad8"
 # ## 检查一个层
 #
 # 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
@@ -425,7 +425,7 @@ exact_detached = DetachedLinear(5, 3).double()
 X_double = torch.rand(4, 5).double().requires_grad_()
 gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
 
-# %% [markdown]
+# %% [markdown] translates="8b74c5e3"
 # 连用`.data`的层也通过了：对*输入*的梯度是对的。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。设了`raise_exception=False`，`gradcheck`就不报错，而是返回`False`。
 
 
@@ -441,7 +441,7 @@ def has_right_gradients(layer):
 
 has_right_gradients(exact), has_right_gradients(exact_detached)
 
-# %% [markdown]
+# %% [markdown] translates="fd0a9c10"
 # 这次查出了用`.data`的层。
 #
 # 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以要用`.T`转置你的权重。
@@ -453,7 +453,7 @@ with torch.no_grad():
     linear.bias.copy_(exact.bias)
 assert_close(F.relu(linear(X_double)), exact(X_double))
 
-# %% [markdown]
+# %% [markdown] translates="1cf1c4da"
 # ## 小结
 #
 # - 层是用张量计算的模块。自己没有张量的层，只需要`forward`。
@@ -463,7 +463,7 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # - 要训练的，用参数。要记住的，用缓冲区。设置，用属性。
 # - 在双精度下，用`gradcheck`检查梯度；除了输入，参数也要检查。
 
-# %% [markdown]
+# %% [markdown] translates="0a0ddc8c"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/03_custom_layers.ipynb)上。
@@ -471,7 +471,7 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="7b959f50"
 # ### 3.1 二次层
 #
 # *编程，20分钟。*
@@ -480,7 +480,7 @@ from d2l_helpers import check
 # 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量（vector）$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 
-# %%
+# %% translates="0f0a8ab5"
 class QuadraticLayer(nn.Module):
     """y_k等于W_ijk x_i x_j对i和j求和。"""
 
@@ -496,7 +496,7 @@ class QuadraticLayer(nn.Module):
 # %%
 check.quadratic_layer(QuadraticLayer)
 
-# %% [markdown]
+# %% [markdown] translates="cc7411a5"
 # ### 3.2 一半的频谱
 #
 # *编程，20分钟。*
@@ -505,7 +505,7 @@ check.quadratic_layer(QuadraticLayer)
 # 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。由输出算出一个实数，验证梯度能传到输入。输入是实数，所以这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？设$d = 8$，系数编号为0到7，写出重复的系数的编号。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
 
-# %%
+# %% translates="5b2a296b"
 class HalfSpectrum(nn.Module):
     """傅里叶系数的前一半。"""
 
@@ -519,7 +519,7 @@ repeated = {...}  # 4到7之间的编号
 # %%
 check.half_spectrum(HalfSpectrum, repeated)
 
-# %% [markdown]
+# %% [markdown] translates="f6632426"
 # ### 3.3 修复
 #
 # *思考，15分钟。*
@@ -528,7 +528,7 @@ check.half_spectrum(HalfSpectrum, repeated)
 # 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backpropagation）之间，像[第02章](02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地（in-place）做乘法：`backward`会怎样？为什么这样更安全？
 
 
-# %%
+# %% translates="3f705718"
 class RepairedLinear(nn.Module):
     """MyLinear，前向传播让两个参数都能训练。"""
 
@@ -548,7 +548,7 @@ after_edit = ...  # backward所报错误的名称，或"no error"
 # %%
 check.repair(RepairedLinear, moved, after_edit)
 
-# %% [markdown]
+# %% [markdown] translates="89e869eb"
 # ### 3.4 带记忆的层
 #
 # *编程，20分钟。*
@@ -557,7 +557,7 @@ check.repair(RepairedLinear, moved, after_edit)
 # 编写`RunningNorm`：在`RunningCenter`里去掉平移参数，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。哪些张量是缓冲区？在训练和评估时，这一层的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
 
 
-# %%
+# %% translates="813a18e5"
 class RunningNorm(nn.Module):
     """把每个特征中心化并缩放，带有评估时用的记忆。"""
 
@@ -573,7 +573,7 @@ class RunningNorm(nn.Module):
 # %%
 check.layer_with_a_memory(RunningNorm)
 
-# %% [markdown]
+# %% [markdown] translates="b35dfa53"
 # ### 3.5 更好的起点
 #
 # *探索，15分钟。*
@@ -582,7 +582,7 @@ check.layer_with_a_memory(RunningNorm)
 # 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，重画本章的直方图，分组要合适：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。输入一个样本，特征都在0和1之间：在多少个网络里，这个样本会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
 
 
-# %%
+# %% translates="1c673434"
 def init_better(module):
     """供`net.apply`使用：每个MyLinear取小的权重，偏置为1。"""
     ...
@@ -593,7 +593,7 @@ can_learn = {0: ..., 1: ...}  # 按偏置填写："none"、"half"或"all"
 # %%
 check.better_start(init_better, MyLinear, can_learn)
 
-# %% [markdown]
+# %% [markdown] translates="c8f1a8dc"
 # ### 3.6 暂退法
 #
 # *编程，15分钟。*
@@ -602,7 +602,7 @@ check.better_start(init_better, MyLinear, can_learn)
 # 编写暂退法（dropout）的层：训练时，以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，什么也不改变。验证：平均来说，均值保持不变。$p$是参数、缓冲区还是属性？
 
 
-# %%
+# %% translates="85ddadfb"
 class Dropout(nn.Module):
     """训练时，以概率p丢弃每个输入。"""
 
@@ -618,7 +618,7 @@ class Dropout(nn.Module):
 # %%
 check.dropout(Dropout)
 
-# %% [markdown]
+# %% [markdown] translates="a6576d14"
 # ### 3.7 在哪里中心化
 #
 # *思考，5分钟。*
@@ -632,7 +632,7 @@ same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
 # %%
 check.where_to_center(same_numbers)
 
-# %% [markdown]
+# %% [markdown] translates="eed92e07"
 # ## 接下来读什么
 #
 # 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。

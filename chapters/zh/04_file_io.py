@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="90b00a49"
 # # 读写文件：保存和加载张量与模型
 #
 # 训练好的模型如果不保存，进程一结束就没了。保存只要一行代码。但文件可能残缺，可能属于别的模型，加载时甚至可能运行陌生人写的代码。下面逐个来看这些情况，以及该怎么办。
@@ -31,7 +31,7 @@
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
-# %% [markdown]
+# %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
@@ -56,7 +56,7 @@ from d2l_helpers import MLP, MySequential, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="dd747f4f"
 # 所有文件都放进一个临时目录，它一开始是空的。关闭内核时，这个目录随之删除。
 
 # %%
@@ -64,7 +64,7 @@ scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)
 list(folder.iterdir())
 
-# %% [markdown]
+# %% [markdown] translates="030f5a97"
 # ## 加载和保存张量
 #
 # `torch.save`把一个对象写进文件，`torch.load`再把它读回来。
@@ -76,7 +76,7 @@ x_back = torch.load(folder / "x.pt")
 assert_close(x_back, x, rtol=0, atol=0)
 x_back
 
-# %% [markdown]
+# %% [markdown] translates="ba36cc90"
 # 由张量（tensor）、数和字符串组成的列表和字典，也这样保存。
 
 # %%
@@ -86,7 +86,7 @@ loaded = torch.load(folder / "things.pt")
 assert_close(loaded["pair"], things["pair"], rtol=0, atol=0)
 loaded
 
-# %% [markdown]
+# %% [markdown] translates="16810d4a"
 # ## 加载和保存模型参数
 #
 # 保存模型，就是保存它的*状态字典*（state dict）：这个字典里，每个名字对应一个张量，这些张量是模型的参数（parameter）和缓冲区（buffer）。`MLP`依次由线性层、ReLU和另一个线性层组成。文件里会出现这三个中的哪些？
@@ -99,7 +99,7 @@ torch.save(mlp.state_dict(), folder / "mlp.pt")
 state = torch.load(folder / "mlp.pt")
 {name: tuple(value.shape) for name, value in state.items()}
 
-# %% [markdown]
+# %% [markdown] translates="8819529f"
 # 出现的是两个线性层。文件里只有值，没有代码：从文件里看不出有ReLU。所以要先构建一个模型，再把值加载进去。新模型的权重（weight）一开始与原模型不同；加载之后，输出与原模型完全相同。`eval`切换到评估模式，在这种模式下，有些层的计算方式不一样（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。模型处于哪种模式，文件里也没有记下。
 
 # %%
@@ -109,7 +109,7 @@ clone.load_state_dict(torch.load(folder / "mlp.pt"))
 clone.eval()
 assert_close(clone(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="ddc74efa"
 # ### 状态字典随模型变化
 #
 # > **陷阱**。`state_dict()`看起来像一份副本，好像可以先留住最好的权重，以后再用。其实，它的张量与模型的张量共享内存。
@@ -127,10 +127,10 @@ print("state dict:", kept["bias"].tolist())
 print("deep copy: ", copied["bias"].tolist())
 print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 
-# %% [markdown]
+# %% [markdown] translates="1a4240dc"
 # 深拷贝（deep copy）和文件里还是0。状态字典跟着模型变了。
 
-# %% [markdown]
+# %% [markdown] translates="74006d2b"
 # ## 加载文件时可能运行什么
 #
 # `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种是：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面指定的函数会创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
@@ -148,7 +148,7 @@ hostile = {"weights": torch.zeros(2), "extra": Hostile()}
 torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
-# %% [markdown]
+# %% [markdown] translates="3982609b"
 # 保存时没有创建目录。现在用`weights_only=False`加载这个文件，这是PyTorch 2.6之前的默认值。（单元格最后又删掉了标记。）
 
 # %%
@@ -157,19 +157,19 @@ call_ran = marker.exists()
 marker.rmdir()
 call_ran
 
-# %% [markdown]
+# %% [markdown] translates="4d81fde2"
 # 读文件的过程中，函数就已经调用了。如果不写这个实参，又会怎样？
 
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
 
-# %% [markdown]
+# %% [markdown] translates="a789442b"
 # PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数调用了吗？
 
 # %%
 assert not marker.exists()
 
-# %% [markdown]
+# %% [markdown] translates="564cf7e9"
 # 没有调用。错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
 #
 # `weights_only=True`能降低风险，但不能消除风险。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。到了2.13，`torch.load`的文档仍然写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
@@ -177,7 +177,7 @@ assert not marker.exists()
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 
-# %% [markdown]
+# %% [markdown] translates="af5094e4"
 # 如果显示`repaired: False`，先更新PyTorch，再加载别人的文件。
 #
 # > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle；加载时，要按这些名字去找类。
@@ -192,7 +192,7 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     )
     print(name, sorted(asks_for))
 
-# %% [markdown]
+# %% [markdown] translates="641893cf"
 # 状态字典里没有超出范围的东西。整个模型是无害的，能加载吗？
 
 # %%
@@ -201,10 +201,10 @@ try:
 except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
-# %% [markdown]
+# %% [markdown] translates="939d3a38"
 # PyTorch同样拒绝加载整个模型。另外，上面的列表里写着类的位置`d2l_helpers.blocks.MLP`：只有类还叫这个名字、还在这个位置，这样的文件才能加载。所以要保存状态字典。
 
-# %% [markdown]
+# %% [markdown] translates="0a6c745e"
 # ## 文件与模型对不上时
 #
 # 下面的顺序块与`MLP`有同样的层，只是名字不同。对这个顺序块来说，文件里会缺什么？会多出什么？
@@ -213,7 +213,7 @@ except pickle.UnpicklingError as error:
 chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
-# %% [markdown]
+# %% [markdown] translates="0926ed86"
 # *缺失*（missing）的键只在模型里有，*多余*（unexpected）的键只在文件里有。两种各有四个：也许只是名字不同。状态字典是一个字典，所以把名字换成模型要的名字就行。
 
 # %%
@@ -225,17 +225,17 @@ for key, value in torch.load(folder / "mlp.pt").items():
 chain.to(device).load_state_dict(renamed)
 assert_close(chain(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="98d415b4"
 # `strict=False`容许键缺失或多余。形状（shape）不对，它也容许吗？这个模型有三个输出，文件里有十个。
 
 # %% tags=["raises-exception"]
 three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
-# %% [markdown]
+# %% [markdown] translates="90d317f4"
 # 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
 
-# %% [markdown]
+# %% [markdown] translates="91da9fbd"
 # ### 重用第一层
 #
 # 所以，只从文件里取属于`hidden`的部分。`load_state_dict`返回缺失的键和多余的键。
@@ -247,7 +247,7 @@ skipped = reuser.load_state_dict(first, strict=False)
 assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
 skipped
 
-# %% [markdown]
+# %% [markdown] translates="544a05c6"
 # 最后一层还有待训练。
 #
 # > **陷阱**。哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
@@ -262,7 +262,7 @@ result = victim.load_state_dict(prefixed, strict=False)
 assert torch.equal(victim(X), before)
 len(result.missing_keys), len(result.unexpected_keys)
 
-# %% [markdown]
+# %% [markdown] translates="9d274ec2"
 # 什么都没变，也没有报错。要么核对跳过的键是不是你想跳过的那些，要么改好名字，再严格加载。
 
 # %%
@@ -270,7 +270,7 @@ repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
 victim.load_state_dict(repaired)
 assert_close(victim(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="11378576"
 # ## 让文件小一些
 #
 # 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是存放这些数的内存。下面有一百万个数，每个占四字节；还有它们的一个视图，只含十个数。第二个文件会有多大？
@@ -283,7 +283,7 @@ for name, tensor in (("million.pt", million), ("view.pt", view)):
     size = (folder / name).stat().st_size
     print(f"{name}: {len(tensor)} numbers, {size / 1e6:.1f} MB")
 
-# %% [markdown]
+# %% [markdown] translates="83450e8a"
 # 和第一个一样大：保存的是整个存储。`clone`让这十个数有自己的存储。
 
 # %%
@@ -292,7 +292,7 @@ size = (folder / "ten.pt").stat().st_size
 kilobytes = size // 1000
 f"between {kilobytes} and {kilobytes + 1} kB"
 
-# %% [markdown]
+# %% [markdown] translates="638819f7"
 # 其中四十字节是数，其余属于文件格式。保存整个存储是有道理的：共享内存的张量，加载之后仍然共享。改动其中一个，再看看另一个。
 
 # %%
@@ -302,10 +302,10 @@ large[0] = 7
 size = (folder / "shared.pt").stat().st_size
 print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 
-# %% [markdown]
+# %% [markdown] translates="f7864968"
 # 这个存储在文件里只有一份。所以，大张量里的一小块，先克隆再保存；共享内存的张量，保存在同一个文件里。
 
-# %% [markdown]
+# %% [markdown] translates="44fceaef"
 # ## 不用pickle
 #
 # *safetensors*是一种文件格式，用来存放带名字的张量，而状态字典里正是这样的张量。除了张量，它还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以要用别人的文件时，优先选这种格式。
@@ -316,13 +316,13 @@ safe_clone = MLP().to(device)
 safe_clone.load_state_dict(load_file(folder / "mlp.safetensors"))
 assert_close(safe_clone(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="e06ee8ce"
 # 不是张量的东西，它一概不收，连轮数（epoch）也不行。
 
 # %% tags=["raises-exception"]
 save_file({"weight": torch.zeros(2), "epoch": 3}, folder / "no.safetensors")
 
-# %% [markdown]
+# %% [markdown] translates="77874a8b"
 # 共享内存的张量，它也不收。如果模型把一个层用了两次，状态字典里就有这样的张量。错误信息很长，开头是这样的。
 
 # %%
@@ -334,7 +334,7 @@ try:
 except RuntimeError as error:
     print(str(error).split(",")[0].strip())
 
-# %% [markdown]
+# %% [markdown] translates="0096c87d"
 # `save_model`把共享的张量只写一次；`load_model`把值填进另一个模型，这个模型要以同样的方式共享。四个键里，有几个会在文件中？
 
 # %%
@@ -345,10 +345,10 @@ load_model(tied_clone, folder / "tied.safetensors")
 assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
-# %% [markdown]
+# %% [markdown] translates="13dd6429"
 # 有两个：每个张量有两个名字，只写其中一个。
 
-# %% [markdown]
+# %% [markdown] translates="d9f4550b"
 # ## 中断与恢复训练
 #
 # *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的次序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重分别调整步长。
@@ -368,7 +368,7 @@ def start(seed):
     return net, torch.optim.Adam(net.parameters(), lr=0.005)
 
 
-# %% [markdown]
+# %% [markdown] translates="52b0b022"
 # 每一轮都按新的随机次序取样本。`train`返回每轮的平均损失（loss）。
 
 
@@ -387,7 +387,7 @@ def train(net, optimizer, num_epochs):
     return means
 
 
-# %% [markdown]
+# %% [markdown] translates="5cfa5637"
 # 一次训练的状态有四部分：模型；优化器，因为Adam保存着梯度（gradient）和梯度平方的滑动平均；轮数；随机数生成器（generator）的状态，它决定以后每轮的次序。
 
 
@@ -401,7 +401,7 @@ def state_of(net, optimizer, epoch):
     }
 
 
-# %% [markdown]
+# %% [markdown] translates="ac425b7b"
 # 一次训练做满15轮。另一次开头相同，做完10轮停下并保存。
 
 # %%
@@ -414,7 +414,7 @@ loss_stopped = train(stopped, its_optimizer, 10)
 torch.save(state_of(stopped, its_optimizer, 10), folder / "epoch10.pt")
 assert loss_stopped == loss_straight[:10]
 
-# %% [markdown]
+# %% [markdown] translates="54c332e5"
 # 要恢复训练，先重新构建所有对象，再逐个加载各部分。构建时换一个随机种子（seed），免得有哪个部分碰巧是对的。随机状态最后加载，因为构建模型也会抽取随机数。`without`指定略去哪个部分。
 
 
@@ -431,7 +431,7 @@ def resume(path, without=""):
     return net, train(net, optimizer, 15 - state["epoch"])
 
 
-# %% [markdown]
+# %% [markdown] translates="c0b8eb14"
 # 停过的训练，结束时和没停过的一样吗？所有参数和损失都要比较，不留容差。
 
 # %%
@@ -439,7 +439,7 @@ resumed, loss_resumed = resume(folder / "epoch10.pt")
 assert_close(resumed.state_dict(), net.state_dict(), rtol=0, atol=0)
 assert loss_resumed == loss_straight[10:]
 
-# %% [markdown]
+# %% [markdown] translates="c03b1497"
 # 一样，每一位都相同。轮数说明还剩几轮。其余几个部分里，哪个可以略去？
 
 # %%
@@ -448,10 +448,10 @@ for part in ("model", "optimizer", "random_state"):
     same = torch.equal(other.out.weight, net.out.weight)
     print(f"without {part}: {'the same' if same else 'another'} model")
 
-# %% [markdown]
+# %% [markdown] translates="18133818"
 # 要想结果相同，哪个都不能略去。哪些权重的梯度一直在变号，Adam就让哪些权重走小步；新的Adam不知道是哪些，一开始让每个权重都走满步。如果恢复训练时不加载优化器，损失会怎样？
 
-# %% mystnb={"image": {"alt": "\u6bcf\u8f6e\u7684\u5e73\u5747\u635f\u5931\uff0c\u7eb5\u8f74\u662f\u5bf9\u6570\u5750\u6807\u3002\u4ece\u672a\u4e2d\u65ad\u7684\u8bad\u7ec3\uff0c\u7b2c1\u8f6e\u662f1.5\uff0c\u7b2c10\u8f6e\u964d\u52300.2\uff0c\u7b2c15\u8f6e\u964d\u52300.1\u3002\u6062\u590d\u7684\u8bad\u7ec3\u753b\u6210\u70b9\uff0c\u662f\u7b2c11\u81f315\u8f6e\uff0c\u90fd\u843d\u5728\u8fd9\u6761\u7ebf\u4e0a\u3002\u4e0d\u52a0\u8f7d\u4f18\u5316\u5668\u65f6\uff0c\u635f\u5931\u5728\u7b2c11\u8f6e\u8df3\u52301.4\uff0c\u5dee\u4e0d\u591a\u56de\u5230\u8d77\u70b9\uff0c\u5230\u7b2c15\u8f6e\u53c8\u964d\u52300.25\u3002"}}
+# %% mystnb={"image": {"alt": "每轮的平均损失，纵轴是对数坐标。从未中断的训练，第1轮是1.5，第10轮降到0.2，第15轮降到0.1。恢复的训练画成点，是第11至15轮，都落在这条线上。不加载优化器时，损失在第11轮跳到1.4，差不多回到起点，到第15轮又降到0.25。"}} translates="fa746938"
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
 assert loss_forgot[0] > loss_stopped[-1]
 loss_forgot = loss_stopped[-1:] + loss_forgot
@@ -465,10 +465,10 @@ plt.ylabel("mean loss")
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="34f8f47a"
 # 损失猛然升高，前面的训练白费了一部分。恢复的训练，各点都落在线上。
 
-# %% [markdown]
+# %% [markdown] translates="fa2355ec"
 # ### 其他随机状态
 #
 # 这次训练的随机数来自PyTorch的CPU随机数生成器。GPU、NumPy和Python的`random`各有自己的生成器；训练用到哪些，检查点就要保存哪些的状态。下面三个状态，`torch.load`会接受哪些？
@@ -489,17 +489,17 @@ for name, saved in states.items():
     except pickle.UnpicklingError:
         print(name, "is refused")
 
-# %% [markdown]
+# %% [markdown] translates="5447f0d3"
 # 前两个由数和字符串组成。最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用自己创建的NumPy生成器，也可以把数组存成列表：
 
-# %%
+# %% translates="3d1ea23d"
 kind, words, *rest = np.random.get_state()  # rest：三个数
 torch.save([kind, words.tolist(), *rest], folder / "random.pt")
 expected = np.random.rand()
 np.random.set_state(tuple(torch.load(folder / "random.pt")))
 assert np.random.rand() == expected
 
-# %% [markdown]
+# %% [markdown] translates="0fdcb66a"
 # ## 要么写完整，要么不写
 #
 # 很多训练是意外中断的：断电了，作业被强行终止了。如果正好发生在保存的时候呢？下面的程序模拟一次保存：它把`source`一段一段地复制到`written`，到一半就停下，因为`os._exit`会立刻结束进程。要是没有停，它会把副本改名为`target`。函数用另一个Python进程运行这个程序。具体怎么做的，可以跳过。
@@ -526,7 +526,7 @@ def write_and_die(source, written, target):
     return subprocess.run(command, cwd=folder).returncode
 
 
-# %% [markdown]
+# %% [markdown] translates="251fb0aa"
 # `direct.pt`里是第10轮的检查点。程序用第15轮的检查点覆盖它。
 
 # %%
@@ -536,16 +536,16 @@ complete = (folder / "epoch15.pt").stat().st_size
 share = (folder / "direct.pt").stat().st_size / complete
 f"exit status {status}, {share:.0%} of the file written"
 
-# %% [markdown]
+# %% [markdown] translates="04ecb683"
 # 第15轮的检查点不完整。第10轮的还在吗？
 
-# %%
+# %% translates="f916158b"
 try:
     torch.load(folder / "direct.pt")
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown]
+# %% [markdown] translates="fce10757"
 # 不在了：两个都丢了。这个文件是zip压缩包。zip文件的末尾是内容目录，叫“central directory”，文件截断后就没有它了。如果截断在别处，`torch.load`也能发现吗？下面试39处：截在文件的1/40、2/40，依此类推。
 
 # %%
@@ -559,7 +559,7 @@ for i in range(1, 40):
         errors.append(type(error).__name__)
 f"{len(errors)} of 39 are refused"
 
-# %% [markdown]
+# %% [markdown] translates="99a5f0c7"
 # 每一处都能发现。不过在PyTorch 2.13里，大约四分之一的截断只报`OSError`，信息不过是“Invalid argument”（参数无效）。
 #
 # 所以，先用另一个名字写文件。写完后，`os.replace`一步就把文件改成最终的名字：任何时刻，这个名字要么属于旧文件，要么属于新文件，而两个文件都是完整的。再来一次同样的意外。
@@ -571,7 +571,7 @@ epoch = torch.load(folder / "safe.pt")["epoch"]
 print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
-# %% [markdown]
+# %% [markdown] translates="e1524ed4"
 # 旧的检查点可以读取，写了一半的文件在它旁边。下面这个函数可以用在你自己的训练里。它把临时文件写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
 
 
@@ -589,10 +589,10 @@ save_checkpoint(torch.load(folder / "epoch15.pt"), folder / "safe.pt")
 assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
 
-# %% [markdown]
+# %% [markdown] translates="7a35c235"
 # 写了一半的那个文件已经覆盖，并改了名。
 
-# %% [markdown]
+# %% [markdown] translates="ac8347da"
 # ## 加载到另一个设备
 #
 # 文件记录了每个张量所在的设备，`torch.load`会把张量放回那里。如果机器上没有这个设备，加载就会失败，[第06章](06_devices.ipynb#cell-id=save-here-load-there)有例子。`map_location`指定改放到哪里。每台机器都有设备`"cpu"`。
@@ -603,7 +603,7 @@ assert all(v.device.type == device.type for v in same_place.values())
 on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 {value.device.type for value in on_cpu.values()}
 
-# %% [markdown]
+# %% [markdown] translates="f2458617"
 # > **陷阱**。`map_location`会移动检查点里的所有张量，随机状态也不例外。但`set_rng_state`只接受CPU上的张量。
 #
 # 每台机器还有设备`meta`，它的张量有形状，没有数据。下面用它代替GPU。
@@ -612,7 +612,7 @@ on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
-# %% [markdown]
+# %% [markdown] translates="83b83f36"
 # RNG是随机数生成器（random number generator）。`torch.ByteTensor`装的是字节（`torch.uint8`），这个状态也是；但`torch.ByteTensor`还要求在CPU上。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，就是Adam的步数：如果不用选项`fused`和`capturable`，Adam就要求这个数在CPU上。
 
 # %%
@@ -628,7 +628,7 @@ step = moved_optimizer.state[moved.out.weight]["step"]
 assert step.device.type == "cpu" and step == 15 * len(inputs) / 32
 assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="d2a49cc5"
 # ## 小结
 #
 # - `torch.save`和`torch.load`保存和加载张量，以及张量组成的列表和字典。模型保存成状态字典：只有值，没有代码。
@@ -641,7 +641,7 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # - 先写临时文件，再用`os.replace`改名。
 # - 加载检查点时用`map_location="cpu"`。
 
-# %% [markdown]
+# %% [markdown] translates="83efb41f"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/04_file_io.ipynb)上。
@@ -649,7 +649,7 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="ee905928"
 # ### 4.1 重用两个层
 #
 # *编程，15分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-1)
@@ -657,7 +657,7 @@ from d2l_helpers import check
 # 保存`MySequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`的状态字典。写一个函数`reuse(path)`：它构建一个网络，前两个线性层从文件加载；第二个ReLU之后，接上你自己的两个线性层，(64, 16)和(16, 3)，中间有一个ReLU。函数返回这个网络和缺失的键的列表，也就是文件没有填上的参数的名字。验证两个网络在第二个ReLU之后的输出完全相等。
 
 
-# %%
+# %% translates="894d2b88"
 def reuse(path):
     """返回前两个线性层来自文件的网络，和缺失的键。"""
     # 网络：(n, 20) -> (n, 3)
@@ -667,7 +667,7 @@ def reuse(path):
 # %%
 check.reuse_two_layers(reuse)
 
-# %% [markdown]
+# %% [markdown] translates="181a23e4"
 # ### 4.2 把架构也存下来
 #
 # *编程，40分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-2)
@@ -683,7 +683,7 @@ check.reuse_two_layers(reuse)
 # - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的某个子类，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
 
 
-# %%
+# %% translates="38a6b817"
 def save_net(net, path):
     """写下网络的种类、描述和值。"""
     ...
@@ -697,7 +697,7 @@ def load_net(path):
 # %%
 check.save_the_architecture_too(save_net, load_net)
 
-# %% [markdown]
+# %% [markdown] translates="7a4d0879"
 # ### 4.3 状态更多时的恢复
 #
 # *探索，25分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-3)
@@ -705,7 +705,7 @@ check.save_the_architecture_too(save_net, load_net)
 # 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由一个单独的`torch.Generator`抽取，取名`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
 
-# %%
+# %% translates="c61689a9"
 def checkpoint_of(net, optimizer, epoch, order):
     """继续训练所需的东西，是交给`torch.save`的字典。"""
     ...
@@ -728,14 +728,14 @@ needed = {
 # %%
 check.resume_with_more_state(checkpoint_of, restore, needed)
 
-# %% [markdown]
+# %% [markdown] translates="da14293b"
 # ### 4.4 找出损坏的文件
 #
 # *编程，25分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-4)
 #
 # 把`epoch15.pt`复制五份。其中一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`。可以利用这一点：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，键是文件名，值是十六进制的SHA-256摘要（digest）；再写一个函数`changed(paths, digests)`，哪些文件的摘要与`digests`里的不同，就返回哪些文件的名字。`digests`必须保存在哪里？
 
-# %%
+# %% translates="2c199a4e"
 noticed = {"cut": ..., "flipped": ...}
 
 
@@ -752,14 +752,14 @@ def changed(paths, digests):
 # %%
 check.find_the_corrupt_file(noticed, corrupt, changed)
 
-# %% [markdown]
+# %% [markdown] translates="a433acfd"
 # ### 4.5 加载失败之后
 #
 # *思考，15分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-5)
 #
 # 重新构建`three`，把`mlp.pt`加载进去，并捕获形状不符的错误。这时，它的哪些参数已经是文件里的值？先预测，写True或False，再比较。如果程序捕获这个错误后继续运行，会怎么样？为这种程序写一个函数`load_or_leave(net, state)`：它严格加载状态字典，并返回True；加载失败时，返回False，网络的每个参数和缓冲区都保持原样。两种情况下，网络都保留自己的`nn.Parameter`对象，因为优化器可能正引用这些对象：改变的只是值。
 
-# %%
+# %% translates="1b978434"
 from_file = {
     "hidden.weight": ...,
     "hidden.bias": ...,
@@ -776,7 +776,7 @@ def load_or_leave(net, state):
 # %%
 check.after_a_failed_load(from_file, load_or_leave)
 
-# %% [markdown]
+# %% [markdown] translates="fa4edd72"
 # ### 4.6 保留最后三个
 #
 # *编程，30分钟。* [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-6)
@@ -784,7 +784,7 @@ check.after_a_failed_load(from_file, load_or_leave)
 # 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，文件夹里的所有检查点中，只留下轮数最大的三个；训练可能在任意一轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次得到的都必须是它前面的那一个。（不要看文件的写入时间：复制可能会改变它。）
 
 
-# %%
+# %% translates="e63d2eac"
 def save_in_turn(state, folder):
     """把状态存进文件夹；文件夹里保留三个状态。"""
     ...
@@ -798,7 +798,7 @@ def load_latest(folder):
 # %%
 check.keep_the_last_three(save_in_turn, load_latest)
 
-# %% [markdown]
+# %% [markdown] translates="4d62069c"
 # ## 接下来读什么
 #
 # [训练：在任何设备上训练，中断后恢复](07_training.ipynb)把检查点用在真实数据上。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)讲`backward`做了什么。

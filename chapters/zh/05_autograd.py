@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="9b152b3b"
 # # 自动微分：沿计算图追踪梯度
 #
 # PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图，弄清什么会进入图中，什么不会。
@@ -33,7 +33,7 @@
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
-# %% [markdown]
+# %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
@@ -58,7 +58,7 @@ from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="9f8541c5"
 # ## 手工推算一张图
 #
 # 要计算的是$y = (x_1 + w)(x_2 + w)$，一共三步运算。PyTorch里负责求导的部分叫自动微分（autograd）；`requires_grad=True`告诉它：对这个张量做的运算，都要跟踪。
@@ -71,7 +71,7 @@ a, b = x1 + w, x2 + w
 y = a * b
 y.item()
 
-# %% [markdown]
+# %% [markdown] translates="8d4eda79"
 # 在它的图里，每个节点（node）是一个值；一条边（edge）从一个值指向由它算出的另一个值。每条边有一个*偏导数*（partial derivative）：前一个值变化时，后一个值变化得多快。对加法，偏导数是1。对乘积$ab$，偏导数是另一个因子。下面的字典里，每条边有一项。`nx.DiGraph`用字典的键构成图。
 
 # %%
@@ -85,7 +85,7 @@ slopes = {
 }
 hand = nx.DiGraph(slopes.keys())
 
-# %% [markdown]
+# %% [markdown] translates="a19f4257"
 # 下一个函数用来画这张图。（代码可以跳过。）
 
 
@@ -104,14 +104,14 @@ def draw_by_hand():
     nx.draw_networkx_edge_labels(hand, places, marks, font_color="C1")
 
 
-# %% [markdown]
+# %% [markdown] translates="f6ee4446"
 # 从`w`走到`y`，有几种走法？
 
-# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\u3002\u6bcf\u4e2a\u8282\u70b9\u5199\u7740\u540d\u5b57\u548c\u503c\u3002\u6807\u77401\u7684\u8fb9\u4ecex1\uff08\u503c2\uff09\u548cw\uff08\u503c1\uff09\u6307\u5411a\uff08\u503c3\uff09\uff0c\u4ecew\u548cx2\uff08\u503c5\uff09\u6307\u5411b\uff08\u503c6\uff09\u3002\u4e00\u6761\u6807\u77406\u7684\u8fb9\u4ecea\u6307\u5411y\uff08\u503c18\uff09\uff0c\u4e00\u6761\u6807\u77403\u7684\u8fb9\u4eceb\u6307\u5411y\u3002"}}
+# %% mystnb={"image": {"alt": "一张从左到右的图。每个节点写着名字和值。标着1的边从x1（值2）和w（值1）指向a（值3），从w和x2（值5）指向b（值6）。一条标着6的边从a指向y（值18），一条标着3的边从b指向y。"}} translates="6db93113"
 draw_by_hand()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="2a22a1ac"
 # 有两种，一种经过$a$，一种经过$b$。沿着一条路径（path），偏导数相乘，这就是链式法则。`w`的变化沿两条路径都传到`y`，所以两个乘积相加。（`pairwise(p)`给出一条路径上的边。）
 
 # %%
@@ -121,7 +121,7 @@ for path, product in zip(paths, products, strict=True):
     print(" -> ".join(path), product)
 sum(products)
 
-# %% [markdown]
+# %% [markdown] translates="361e3240"
 # `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（为了让你能再次运行这个单元格，它先清空三个`grad`，再重新计算$y$。）
 
 # %%
@@ -130,7 +130,7 @@ x1.grad = w.grad = x2.grad = None
 assert w.grad == sum(products)
 x1.grad.item(), w.grad.item(), x2.grad.item()
 
-# %% [markdown]
+# %% [markdown] translates="ed39712f"
 # ## PyTorch保存的图
 #
 # `w`是你创建的，它是*叶节点*（leaf）。`y`由它算出，带有`grad_fn`，也就是将来把梯度往回传的运算。
@@ -140,7 +140,7 @@ assert w.is_leaf and w.grad_fn is None
 assert not y.is_leaf
 a.grad_fn.name(), y.grad_fn.name()
 
-# %% [markdown]
+# %% [markdown] translates="c85d321f"
 # 在`next_functions`里，每个输入对应一个二元组：前一项是产生这个输入的运算；后一项是一个数，如果输入是那个运算的第一个结果，这个数就是0。`y`的两个二元组分别指向哪里？
 
 # %%
@@ -148,7 +148,7 @@ a.grad_fn.name(), y.grad_fn.name()
 assert to_a is a.grad_fn and to_b is b.grad_fn
 to_a.name(), to_b.name()
 
-# %% [markdown]
+# %% [markdown] translates="81c79c38"
 # 指向两个加法。叶节点不由任何运算产生：运算的位置上是一个节点，它把传来的值加到叶节点的`grad`上。这个节点的`variable`就是叶节点。在两个加法里，`w`都是第二个输入。两个加法为它共用一个节点吗？
 
 # %%
@@ -158,17 +158,17 @@ assert w_from_a is w_from_b
 assert w_from_a.variable is w
 type(w_from_a).__name__
 
-# %% [markdown]
+# %% [markdown] translates="d44b1e38"
 # 共用一个，两条路径就在那里会合。`draw_graph`从一个张量出发，沿着`next_functions`一直走到叶节点。画出来的图与手工推算的图有什么不同？
 
-# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\uff0c\u5de6\u8fb9\u6709\u4e09\u4e2a\u6a59\u8272\u6846\uff1ax1\u3001w\u548cx2\u3002x1\u548cw\u6709\u7ebf\u8fde\u5230\u84dd\u8272\u6846AddBackward0\uff0cw\u548cx2\u6709\u7ebf\u8fde\u5230\u53e6\u4e00\u4e2aAddBackward0\u3002\u8fd9\u4e24\u4e2a\u6846\u90fd\u6709\u7ebf\u8fde\u5230\u53f3\u8fb9\u7684\u84dd\u8272\u6846MulBackward0\u3002"}}
+# %% mystnb={"image": {"alt": "一张从左到右的图，左边有三个橙色框：x1、w和x2。x1和w有线连到蓝色框AddBackward0，w和x2有线连到另一个AddBackward0。这两个框都有线连到右边的蓝色框MulBackward0。"}} translates="25170dc6"
 draw_graph(y, {"x1": x1, "w": w, "x2": x2})
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="845b70c6"
 # 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
 
-# %% [markdown]
+# %% [markdown] translates="2dee727d"
 # ## 损失的梯度
 #
 # 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的损失（loss）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
@@ -187,17 +187,17 @@ def forward():
     return z, F.binary_cross_entropy_with_logits(z, target)
 
 
-# %% [markdown]
+# %% [markdown] translates="608818d8"
 # 输入有四个张量。图里会有几个叶节点？
 
-# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\u3002\u4ece\u6a59\u8272\u6846weight\u6709\u4e00\u6761\u7ebf\uff0c\u7ecf\u8fc7\u4e24\u4e2a\u84dd\u8272\u6846\uff08\u4e00\u4e2a\u662f\u4e58\u79ef\uff0c\u4e00\u4e2a\u662fsqueeze\uff09\uff0c\u8fde\u5230AddBackward0\u3002\u4ece\u6a59\u8272\u6846bias\u4e5f\u6709\u4e00\u6761\u7ebf\u8fde\u5230AddBackward0\u3002\u4ece\u90a3\u91cc\u6709\u4e00\u6761\u7ebf\u8fde\u5230BinaryCrossEntropyWithLogitsBackward0\u3002"}}
+# %% mystnb={"image": {"alt": "一张从左到右的图。从橙色框weight有一条线，经过两个蓝色框（一个是乘积，一个是squeeze），连到AddBackward0。从橙色框bias也有一条线连到AddBackward0。从那里有一条线连到BinaryCrossEntropyWithLogitsBackward0。"}} translates="dcea946f"
 z, loss = forward()
 print("z:", z.grad_fn.name())
 print("loss:", loss.grad_fn.name())
 draw_graph(loss, {"weight": weight, "bias": bias})
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="f39eaad8"
 # 有两个叶节点。`x`和`target`不需要梯度，所以不在图里。做乘积时，PyTorch先把`x`变成矩阵，再把结果压缩成向量。整个损失，连同sigmoid和对数，是一个运算。
 #
 # 偏置（bias）的梯度应该是$(\sigma(z) - \mathrm{target}) / 3$，权重（weight）第$i$行的梯度应该是前者的$x_i$倍。
@@ -210,7 +210,7 @@ delta = (z.sigmoid() - target).detach() / 3
 assert_close(bias.grad, delta)
 assert_close(weight.grad, torch.outer(x, delta))  # (5,), (3,) -> (5, 3)
 
-# %% [markdown]
+# %% [markdown] translates="66be3051"
 # ## 运行两次反向传播
 #
 # 在同一张图上运行两次`backward`，会怎样？
@@ -220,7 +220,7 @@ _, loss_once = forward()
 loss_once.backward()
 loss_once.backward()
 
-# %% [markdown]
+# %% [markdown] translates="f858fa9f"
 # 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要这样的值：它的偏导数是1。下面会报错吗？
 
 # %%
@@ -230,7 +230,7 @@ plus_one.backward()
 plus_one.backward()
 start.grad.item()
 
-# %% [markdown]
+# %% [markdown] translates="66ecf030"
 # 没有报错，梯度1加了两次。所以，不要指望靠报错发现第二次`backward`。
 #
 # 如果写`retain_graph=True`，`backward`会保留这些值。运行三次之后，`bias.grad`里会是什么？
@@ -242,10 +242,10 @@ for _ in range(3):
     loss_kept.backward(retain_graph=True)
 assert_close(bias.grad, 3 * delta)
 
-# %% [markdown]
+# %% [markdown] translates="f2b38e60"
 # 是梯度的三倍：`backward`把结果加到`grad`上，清空要由你来做。
 
-# %% [markdown]
+# %% [markdown] translates="994422de"
 # ### 更新一步
 #
 # > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
@@ -254,7 +254,7 @@ assert_close(bias.grad, 3 * delta)
 parameter = torch.ones(3, requires_grad=True)
 parameter -= 0.1
 
-# %% [markdown]
+# %% [markdown] translates="5b991b10"
 # 在`no_grad`里什么都不记录，也就允许修改。下面的函数从$t = 1$出发，沿$t^2$下降60步。
 
 
@@ -272,12 +272,12 @@ def descend(zero):
     return track
 
 
-# %% [markdown]
+# %% [markdown] translates="4ba5ba5a"
 # > **陷阱**。循环里如果忘记把梯度清零，每一步用的就是到这一步为止所有梯度之和。这不会报错。
 #
 # 哪个循环会停在最小值点0？
 
-# %% mystnb={"image": {"alt": "\u4e24\u6761\u66f2\u7ebf\uff0c\u753b\u51fat\u968f\u6b65\u6570\u7684\u53d8\u5316\uff0c\u6b65\u6570\u4ece1\u523060\u3002\u84dd\u8272\u7684\u6bcf\u6b65\u6e05\u96f6\uff0c\u4ece0.8\u964d\u54110\uff0c\u7ea620\u6b65\u4ee5\u540e\u4e00\u76f4\u8d34\u77400\u3002\u6a59\u8272\u7684\u4ece\u4e0d\u6e05\u96f6\uff0c\u76f4\u5230\u6700\u540e\u90fd\u5728\u5927\u7ea61\u548c-1\u4e4b\u95f4\u6446\u52a8\uff0c\u63a5\u8fd11\u548c\u63a5\u8fd1-1\u5404\u56db\u6b21\uff0c\u5e45\u5ea6\u6ca1\u6709\u53d8\u5c0f\u3002"}}
+# %% mystnb={"image": {"alt": "两条曲线，画出t随步数的变化，步数从1到60。蓝色的每步清零，从0.8降向0，约20步以后一直贴着0。橙色的从不清零，直到最后都在大约1和-1之间摆动，接近1和接近-1各四次，幅度没有变小。"}} translates="cc881fe1"
 zeroed, forgetful = descend(zero=True), descend(zero=False)
 assert max(map(abs, zeroed[-20:])) < 0.001
 assert max(map(abs, forgetful[-20:])) > 0.9
@@ -289,10 +289,10 @@ plt.ylabel("$t$")
 plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="d230e06c"
 # 清零的循环停了下来。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
 
-# %% [markdown]
+# %% [markdown] translates="9a95b8ff"
 # ## 非标量变量的反向传播
 #
 # 下面把矩阵的每个元素$e$变成$(e + 1)^2$。
@@ -302,13 +302,13 @@ E = torch.eye(5, device=device, requires_grad=True)
 out = (E + 1) ** 2  # (5, 5) -> (5, 5)
 out[0].tolist()
 
-# %% [markdown]
+# %% [markdown] translates="b6e29b25"
 # 25个元素里，`backward`应该对哪个求导？
 
 # %% tags=["raises-exception"]
 out.backward()
 
-# %% [markdown]
+# %% [markdown] translates="24701ad3"
 # `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
 
 # %%
@@ -322,7 +322,7 @@ out.backward(ones, retain_graph=True)
 assert_close(E.grad, 2 * (torch.eye(5, device=device) + 1))
 print(E.grad[0].tolist())
 
-# %% [markdown]
+# %% [markdown] translates="a4075d88"
 # 权重为$v$时，`backward`对标量（scalar）$\sum_{ij} v_{ij}\, \mathrm{out}_{ij}$求导。`torch.autograd.grad`也是这样，但它返回梯度组成的元组，不改变`grad`。
 
 # %%
@@ -332,7 +332,7 @@ v = torch.rand(5, 5).to(device)
 (by_sum,) = torch.autograd.grad((v * out).sum(), E, retain_graph=True)
 assert_close(direct, by_sum)
 
-# %% [markdown]
+# %% [markdown] translates="fa7820a1"
 # 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
@@ -340,10 +340,10 @@ J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
-# %% [markdown]
+# %% [markdown] translates="7bf95c53"
 # 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
 
-# %% [markdown]
+# %% [markdown] translates="e1f7370f"
 # ## 分离计算：停止记录
 #
 # 下面第一个结果照常记录，另外四个用不同的方式停止记录。五个结果里，哪些需要梯度？
@@ -359,7 +359,7 @@ frozen_q.requires_grad_(False)
 results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 [result.requires_grad for result in results]
 
-# %% [markdown]
+# %% [markdown] translates="e8c8a41b"
 # 只有第一个需要。这些方式用处不同。
 #
 # | 方式 | 停止什么 | 用来做什么 |
@@ -371,13 +371,13 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 #
 # “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
-# %%
+# %% translates="f916158b"
 try:
     (q * inferred).sum()
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown]
+# %% [markdown] translates="37a21f86"
 # 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
 
 # %%
@@ -388,7 +388,7 @@ frozen[1].requires_grad_(False)
 frozen(X).sum().backward()
 [name for name, p in frozen.named_parameters() if p.grad is not None]
 
-# %% [markdown]
+# %% [markdown] translates="51ac24ed"
 # 第一层的两个会：梯度穿过了冻结的层。如果把第二层放在`no_grad`里，就没有路回到第一层。（[第02章](02_parameters.ipynb#cell-id=freeze-a-layer)冻结网络的一部分，训练其余部分。）
 
 # %%
@@ -397,10 +397,10 @@ with torch.no_grad():
     blocked = frozen[1](H)  # (2, 8) -> (2, 1)
 frozen(X).requires_grad, blocked.requires_grad
 
-# %% [markdown]
+# %% [markdown] translates="9e989114"
 # 不记录时，前向传播（forward computation）得到同样的数。
 
-# %%
+# %% translates="218dc0c3"
 torch.manual_seed(0)
 torch.set_num_threads(1)
 deep = nn.Sequential(*(nn.Linear(20, 20) for _ in range(30))).to(device)
@@ -415,20 +415,20 @@ def forward_in(mode):
 for mode in modes:
     assert_close(forward_in(mode), deep(X).sum().item())
 
-# %% [markdown]
+# %% [markdown] translates="b21523f0"
 # 不记录，用的时间会少些吗？下面的数以微秒为单位，各是五次测量的中位数。
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] translates="b41ef0af"
 times = {mode.__name__: [] for mode in modes}
 for mode in modes * 5:  # 轮流测量，使其他程序的干扰对各方式都一样
     seconds = timeit(partial(forward_in, mode), number=100)
     times[mode.__name__].append(1e6 * seconds / 100)
 {name: round(median(each)) for name, each in times.items()}
 
-# %% [markdown]
+# %% [markdown] translates="b6bc1132"
 # 在制作本页的机器上，时间确实少些。
 
-# %% [markdown]
+# %% [markdown] translates="f44ff931"
 # ## 再求几个梯度
 #
 # 对向量$r$，$2\, r \cdot r$的梯度是$4r$。
@@ -439,7 +439,7 @@ r = torch.arange(4.0, requires_grad=True)
 assert_close(r.grad, 4 * r.detach())
 r.grad
 
-# %% [markdown]
+# %% [markdown] translates="adf8c7c6"
 # 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
 
 # %%
@@ -449,10 +449,10 @@ s = r * r
 assert_close(partial, s.detach())
 full.tolist(), partial.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="bfdcfcbc"
 # 剩下常数，即$s = r^2$。
 
-# %% [markdown]
+# %% [markdown] translates="d8fb5afc"
 # ### Python控制流的梯度计算
 #
 # 下面的函数翻倍几次、走哪个分支，都取决于`a`。
@@ -466,7 +466,7 @@ def f(a):
     return b if b > 0 else 10 * b
 
 
-# %% [markdown]
+# %% [markdown] translates="0b432d1f"
 # 不管走哪条路，它都是把$a$乘以某个数$k$，而$k$就是斜率。所以梯度应该是$f(a)/a$。（不要取$a = 0$：0翻倍多少次都还是0，循环不会结束。）
 
 # %%
@@ -477,12 +477,12 @@ for value in (100.0, 1.0, 0.01, -1.0):
     assert_close(point.grad, (result / point).detach())
     print(f"f'({value:g}) = {point.grad.item():g}")
 
-# %% [markdown]
+# %% [markdown] translates="4a2479bd"
 # ### 一个函数和它的斜率
 #
 # 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，斜率应该小于0。
 
-# %% mystnb={"image": {"alt": "x\u4ece-4\u52304\u7684\u4e24\u6761\u66f2\u7ebf\u3002\u84dd\u8272\u7684\u662fGELU\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -0.75\u9644\u8fd1\u964d\u5230\u7ea6-0.17\uff0c\u5728x = 0\u5904\u7ecf\u8fc70\uff0c\u7136\u540e\u51e0\u4e4e\u6cbf\u76f4\u7ebf\u5347\u52304\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u659c\u7387\uff0c\u5de6\u8fb9\u63a5\u8fd10\uff0c\u5728x = -1.4\u9644\u8fd1\u964d\u5230\u7ea6-0.13\uff0c\u5728GELU\u53d6\u6700\u5c0f\u503c\u5904\u8d8a\u8fc70\uff0c\u5728x = 0\u5904\u662f0.5\uff0c\u5728x = 1.4\u9644\u8fd1\u5347\u5230\u7ea61.13\uff0c\u7136\u540e\u964d\u52301\u3002"}}
+# %% mystnb={"image": {"alt": "x从-4到4的两条曲线。蓝色的是GELU，左边接近0，在x = -0.75附近降到约-0.17，在x = 0处经过0，然后几乎沿直线升到4。橙色的是它的斜率，左边接近0，在x = -1.4附近降到约-0.13，在GELU取最小值处越过0，在x = 0处是0.5，在x = 1.4附近升到约1.13，然后降到1。"}} translates="23ae59e2"
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
 curve = F.gelu(grid)
 curve.sum().backward()
@@ -494,7 +494,7 @@ plt.grid()
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="0b80ae66"
 # ## 动态图和静态图
 #
 # PyTorch的图是*动态*（dynamic）的：每次调用都记录自己做了什么。`graph_of`把一个张量的图作为数据返回，`len`数出图里节点的个数。给`f`三个不同的实参，哪个实参的图节点最多？
@@ -503,7 +503,7 @@ plt.show()
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 [len(graph_of(f(point))) for point in points]
 
-# %% [markdown]
+# %% [markdown] translates="7c23ad28"
 # 最小的那个最多：16个乘积和一个叶节点。图里没有循环，只有这次调用做过的乘积。
 #
 # *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是代替输入的对象，会记录对它做的运算。对MLP，它会列出哪些运算？
@@ -517,10 +517,10 @@ assert traced(X).requires_grad
 for node in traced.graph.nodes:
     print(node.op, node.name)
 
-# %% [markdown]
+# %% [markdown] translates="6be9a1be"
 # 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
-# %%
+# %% translates="ea8a1a2a"
 edited = symbolic_trace(mlp)
 for node in edited.graph.nodes:
     if node.target is F.relu:
@@ -529,13 +529,13 @@ for node in edited.graph.nodes:
 edited.recompile()
 assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 
-# %% [markdown]
+# %% [markdown] translates="b4dac46b"
 # 但代理没有值。第01章的`FixedHiddenMLP`会把输出反复减半，直到足够小。能追踪（trace）它吗？
 
 # %% tags=["raises-exception"]
 symbolic_trace(FixedHiddenMLP())
 
-# %% [markdown]
+# %% [markdown] translates="b8848cb3"
 # 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
 
 
@@ -549,10 +549,10 @@ try:
 except torch.fx.proxy.TraceError as error:
     print(error)
 
-# %% [markdown]
+# %% [markdown] translates="c5e7e281"
 # 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，遇到大小不同的批量（batch），这张图会拒绝运行。如果`if`的条件取决于值，`torch.export`也会拒绝。
 
-# %% [markdown]
+# %% [markdown] translates="04014bef"
 # ## 不止一阶导数
 #
 # 写`create_graph=True`，往回走的计算也会记录下来，可以再求导。对$u^3$，在$u = 3$处，应得到$3u^2 = 27$和$6u = 18$。
@@ -563,7 +563,7 @@ u = torch.tensor(3.0, requires_grad=True)
 (second,) = torch.autograd.grad(first, u)
 first.item(), second.item()
 
-# %% [markdown]
+# %% [markdown] translates="94832d2f"
 # ### 自定义反向传播
 #
 # 有时图是对的，数却不对。函数$\log(1 + e^x)$的斜率是$\sigma(x)$，在0处是0.5，在100处是1（不计舍入误差）。自动微分会给出什么？
@@ -574,7 +574,7 @@ naive = (1 + at.exp()).log()
 (slope,) = torch.autograd.grad(naive.sum(), at)
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="bd0a2702"
 # 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以斜率。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
 
 
@@ -595,7 +595,7 @@ stable = Softplus.apply(at)
 (slope_stable,) = torch.autograd.grad(stable.sum(), at)
 [round(s, 3) for s in stable.tolist()], slope_stable.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="acd26e36"
 # 自己写的`backward`可能是错的，却不报错。`gradcheck`（[第03章](03_custom_layers.ipynb#cell-id=check-a-layer)）让输入有微小变化，用双精度算出斜率，再与`backward`的结果比较。下面第二个函数是平方，其中一个因子分离了出来。哪个能通过？
 
 # %%
@@ -604,10 +604,10 @@ numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(gradcheck(checked, numbers, raise_exception=False))
 
-# %% [markdown]
+# %% [markdown] translates="b5d7ee6a"
 # Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
 
-# %% [markdown]
+# %% [markdown] translates="96ac4238"
 # ## 小结
 #
 # - 沿每条路径把偏导数相乘，再对各条路径求和，就是梯度。`backward`走一遍就能算出。
@@ -618,7 +618,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值或形状，`symbolic_trace`会拒绝。
 # - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
 
-# %% [markdown]
+# %% [markdown] translates="b4e5231c"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/05_autograd.ipynb)上。
@@ -626,7 +626,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="480e5bf0"
 # ### 5.1 手工推算更大的图
 #
 # *编程，25分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
@@ -634,7 +634,7 @@ from d2l_helpers import check
 # 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与自动微分的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
 
 
-# %%
+# %% translates="e68e4e2c"
 def path_products(x):
     """dy/dx的各项：每条路径上偏导数的乘积。"""
     # 一个数x > 0 -> 数的列表
@@ -647,7 +647,7 @@ two_operations = ...
 # %%
 check.larger_graph_by_hand(path_products, two_operations)
 
-# %% [markdown]
+# %% [markdown] translates="32521a58"
 # ### 5.2 向量通过控制流
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
@@ -655,7 +655,7 @@ check.larger_graph_by_hand(path_products, two_operations)
 # 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再反复翻倍，直到*范数*（norm）至少是500，最后根据各元素的*和*选择分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
 
 
-# %%
+# %% translates="7c181bd6"
 def f_of_vector(a):
     """翻倍，直到范数至少是500，再根据各元素的和选择分支。"""
     # (n,) -> (n,)
@@ -673,7 +673,7 @@ still_quotient = ...  # True或False
 # %%
 check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 
-# %% [markdown]
+# %% [markdown] translates="d8dfe80c"
 # ### 5.3 不写公式求导数
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
@@ -681,7 +681,7 @@ check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 # 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用自动微分求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
 
 
-# %%
+# %% translates="52fec297"
 def two_slopes(function, x):
     """函数在每个x处的一阶和二阶导数。"""
     # 需要梯度的(n,) -> (n,), (n,)
@@ -691,7 +691,7 @@ def two_slopes(function, x):
 # %%
 check.slopes_without_a_formula(two_slopes)
 
-# %% [markdown]
+# %% [markdown] translates="d922ff09"
 # ### 5.4 用乘积求雅可比矩阵
 #
 # *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
@@ -699,7 +699,7 @@ check.slopes_without_a_formula(two_slopes)
 # 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`的结果比较。把这种做法写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
 
 
-# %%
+# %% translates="b333c7f2"
 def jacobian(function, x):
     """第i行：输出的第i个元素的梯度。"""
     # 需要梯度的(n,) -> (m, n)
@@ -711,7 +711,7 @@ calls = ...  # "n"、"m"、"n + m"或"n * m"
 # %%
 check.jacobian_by_products(jacobian, calls)
 
-# %% [markdown]
+# %% [markdown] translates="dad838a3"
 # ### 5.5 二阶导数的代价
 #
 # *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
@@ -719,7 +719,7 @@ check.jacobian_by_products(jacobian, calls)
 # 对`u.sin().exp()`，用`graph_of`数一数：函数值、一阶、二阶和三阶导数各有多少个节点。写一个函数，对由某个`u`算出的任何值都能这样数。解释个数怎样增长，以及这对内存意味着什么。
 
 
-# %%
+# %% translates="fd678750"
 def count_nodes(value, u):
     """值的节点数，和它前三阶导数的节点数。"""
     # 两个张量，各含一个数 -> 四个数的列表
@@ -733,7 +733,7 @@ added = ...
 # %%
 check.what_second_derivatives_cost(count_nodes, added)
 
-# %% [markdown]
+# %% [markdown] translates="45164338"
 # ### 5.6 自定义函数
 #
 # *编程，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
@@ -741,7 +741,7 @@ check.what_second_derivatives_cost(count_nodes, added)
 # 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有斜率的地方，真正的斜率是多少？你的`backward`声称的斜率是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
 
 
-# %%
+# %% translates="689872f5"
 class StraightRound(torch.autograd.Function):
     """舍入；往回传时，就像什么都没做过。"""
 
@@ -765,7 +765,7 @@ check.function_of_your_own(
     StraightRound, round_slopes, gradcheck_passes, moves
 )
 
-# %% [markdown]
+# %% [markdown] translates="b9f822b9"
 # ### 5.7 丢失的叶节点
 #
 # *思考，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
@@ -773,7 +773,7 @@ check.function_of_your_own(
 # `t = torch.ones(2, requires_grad=True).double()`是叶节点吗？运行`t.sum().backward()`之后，梯度在哪里？让`t`成为叶节点。同样的错误出在`.to(device)`上时，为什么只在GPU上才看得出来？设`ones`是`torch.ones(2, requires_grad=True)`，在CPU上，类型是float32。预测`ones.double()`、`ones.float()`、`ones.to("cpu")`和`ones.to("cuda")`里，哪些是叶节点。
 
 
-# %%
+# %% translates="96b460cb"
 def make_t():
     """双精度的两个1：能得到梯度的叶节点。"""
     # -> (2,)
@@ -786,7 +786,7 @@ is_leaf = {"double": ..., "float": ..., "cpu": ..., "cuda": ...}  # True、False
 # %%
 check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 
-# %% [markdown]
+# %% [markdown] translates="3fe9e020"
 # ### 5.8 越来越大的日志
 #
 # *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
@@ -794,7 +794,7 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # 训练一个权重，一共100步，每步都做`total = total + loss`，好在最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
 
 
-# %%
+# %% translates="a0f09ffd"
 def train(loss_of, steps):
     """用`loss = loss_of(w)`训练w，日志不会越来越大。"""
     # -> 最后一步之后的w，和损失的均值
@@ -806,7 +806,7 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # 这么多步之后`total`的节点数
 # %%
 check.log_that_grows(train, log_nodes)
 
-# %% [markdown]
+# %% [markdown] translates="24d5deda"
 # ## 接下来读什么
 #
 # [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="87ed3649"
 # # 计算设备：同一份代码，CPU和GPU都能跑
 #
 # 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲要养成哪些习惯，容易犯哪些错误；没有GPU，也能看到这些错误。
@@ -31,7 +31,7 @@
 #
 # **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)和第03章[编写自定义层](03_custom_layers.ipynb)。全部单元格在CPU上运行约五秒。不需要GPU；有GPU时最多用两个。
 
-# %% [markdown]
+# %% [markdown] translates="73aa4b6f"
 # 第一个单元格导入本章要用的东西，并选好设备。`d2l`是书自带的包。
 
 # %%
@@ -53,7 +53,7 @@ from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, d2l, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown]
+# %% [markdown] translates="eb32ae9d"
 # ## 计算设备：看看有哪些
 #
 # *CUDA*是NVIDIA的平台，用来在NVIDIA的GPU上计算。PyTorch给GPU编号，从0开始。你的机器上，输出可能不同。
@@ -69,7 +69,7 @@ for gpu in gpus:
 if not gpus:
     print("no GPU: the cells that need one say so and go on")
 
-# %% [markdown]
+# %% [markdown] translates="66622607"
 # `torch.device`是一个位置的名字，这个位置不一定存在。`cpu`指所有CPU核心和主内存；`cuda`指当前的GPU，也就是0号，除非你另外指定。
 #
 # > **陷阱**。`cuda`和`cuda:0`可以指同一个位置。两者相等吗？
@@ -79,7 +79,7 @@ current, zero = torch.device("cuda"), torch.device("cuda", 0)
 print(f"{current} == {zero}: {current == zero}")
 print("types equal:", current.type == zero.type)
 
-# %% [markdown]
+# %% [markdown] translates="81a07e91"
 # 张量移到`cuda`之后，它的设备显示为`cuda:0`。所以要比较类型。
 #
 # 书中的`try_gpu(i)`返回`i`号GPU。要99号，会得到什么？
@@ -87,7 +87,7 @@ print("types equal:", current.type == zero.type)
 # %%
 d2l.try_gpu(99)
 
-# %% [markdown]
+# %% [markdown] translates="50c7e0e3"
 # 返回的是CPU，而且没有任何提示：可能训练了很久，你都没发现GPU没用上。
 #
 # > **陷阱**。按照`try_all_gpus`的文档，没有GPU时返回`[cpu]`。
@@ -99,14 +99,14 @@ with mock.patch.object(d2l, "num_gpus", return_value=0):
     found = d2l.try_all_gpus()
 found
 
-# %% [markdown]
+# %% [markdown] translates="f0afa37e"
 # 列表是空的。没有GPU时用什么，要自己写。
 
 # %%
 devices = d2l.try_all_gpus() or [torch.device("cpu")]
 assert all(d.type == device.type for d in devices)
 
-# %% [markdown]
+# %% [markdown] translates="732ebbda"
 # *加速器*（accelerator）是PyTorch的叫法，指在CPU之外做计算的设备：NVIDIA和AMD的GPU是`cuda`，Apple的是`mps`，Intel的是`xpu`。先用`is_available`查一下有没有加速器：PyTorch为哪种加速器编译，`current_accelerator`就可能返回哪种，哪怕机器上并没有。
 
 # %%
@@ -115,7 +115,7 @@ if torch.accelerator.is_available():
     accelerator = torch.accelerator.current_accelerator()
 assert (accelerator.type == "cuda") == torch.cuda.is_available()
 
-# %% [markdown]
+# %% [markdown] translates="f3952638"
 # ## 张量与GPU：张量在哪个设备上
 #
 # 不另外指定位置，张量就创建在CPU上；指定位置可以用`device=`。`.to`可以移动张量。
@@ -127,7 +127,7 @@ Z = X.to(device)
 assert Y.device.type == Z.device.type == device.type
 X.device
 
-# %% [markdown]
+# %% [markdown] translates="6bf4c9c5"
 # 也可以为一段代码指定位置。`meta`是没有数据的设备，使用它不需要GPU。
 
 # %%
@@ -135,7 +135,7 @@ with torch.device("meta"):
     inside = torch.ones(2, 3)
 inside.device, torch.ones(2, 3).device
 
-# %% [markdown]
+# %% [markdown] translates="c21ea34c"
 # `torch.set_default_device`为后面的所有代码指定位置。
 #
 # GPU上会出的错，有一些可以在`meta`上试出来。大多数操作要求输入在同一个位置。
@@ -145,7 +145,7 @@ M = torch.ones(2, 3, device="meta")
 print("M is", M)
 X + M
 
-# %% [markdown]
+# %% [markdown] translates="0d051f09"
 # 做算术运算时，PyTorch不会替你移动张量，只有一个例外。`scale`有什么特别？
 
 # %%
@@ -154,7 +154,7 @@ assert_close((Z * scale).cpu(), torch.full((2, 3), 2.0))
 print("scale is on", scale.device)
 print("M * scale is on", (M * scale).device)
 
-# %% [markdown]
+# %% [markdown] translates="8acd84ac"
 # `scale`没有维度。在算术运算里，这样的CPU张量当作一个数，和任何设备上的张量都能运算。
 #
 # 还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个张量；索引可以在CPU上。
@@ -163,7 +163,7 @@ print("M * scale is on", (M * scale).device)
 assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
 assert torch.equal(Z[torch.tensor([1, 0])], Z)
 
-# %% [markdown]
+# %% [markdown] translates="885bff47"
 # ### 移动就是复制，除非已经在那里
 #
 # 移到另一个位置，会产生新的张量。`Z`已经在`device`上了：`.to`会复制它吗？
@@ -172,7 +172,7 @@ assert torch.equal(Z[torch.tensor([1, 0])], Z)
 print("to another place:", X.to("meta") is X)
 print("to its own place:", Z.to(device) is Z)
 
-# %% [markdown]
+# %% [markdown] translates="e43315df"
 # 没有复制，返回的就是同一个对象。
 #
 # > **陷阱**。修改结果，可能也就修改了原来的张量。
@@ -183,7 +183,7 @@ moved = original.to("cpu")
 moved[0, 0] = 5
 original[0, 0].item()
 
-# %% [markdown]
+# %% [markdown] translates="dfcc5fc3"
 # 换成`.to(device)`，`device`是CPU时会得到5，是GPU时会得到1。如果要修改结果，就明确要求复制。
 
 # %%
@@ -192,7 +192,7 @@ copied = untouched.to(device, copy=True)
 copied[0, 0] = 5
 untouched[0, 0].item()
 
-# %% [markdown]
+# %% [markdown] translates="5a31a054"
 # ### 新张量要和输入在同一个设备上
 #
 # > **陷阱**。在`forward`里创建张量，如果不写`device=`，张量不会跟着输入走：它在CPU上。
@@ -209,7 +209,7 @@ class AddPositions(nn.Module):
 assert_close(AddPositions()(X)[0], torch.tensor([1.0, 2.0, 3.0]))
 AddPositions()(M)
 
-# %% [markdown]
+# %% [markdown] translates="d4a82034"
 # 改成从输入取得位置。`zeros_like(M)`和`M.new_zeros(3)`本来就这样做。
 
 
@@ -222,7 +222,7 @@ class AddPositionsAnywhere(nn.Module):
 for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
     print(tuple(tensor.shape), tensor.device)
 
-# %% [markdown]
+# %% [markdown] translates="7febbccc"
 # ## 神经网络与GPU：模块整体移动
 #
 # `to`移动模块的参数（parameter）和缓冲区（buffer），子模块的也一起移动。移动张量时，返回的是另一个对象。移动模块时，返回什么？
@@ -234,7 +234,7 @@ assert not hasattr(fixed, "device")
 print("place:", next(fixed.parameters()).device)
 {name: tensor.device.type for name, tensor in fixed.state_dict().items()}
 
-# %% [markdown]
+# %% [markdown] translates="b88d7c5a"
 # 返回的还是同一个对象，已经原地（in-place）修改，不需要赋值。模块没有`device`属性；单元格里查的是一个参数的位置。
 #
 # > **陷阱**。普通属性里的张量会留在原处，[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表格就是这么说的。
@@ -254,7 +254,7 @@ class ScaledLinear(MyLinear):
 
 ScaledLinear(5, 3).to("meta")(torch.ones(2, 5, device="meta"))
 
-# %% [markdown]
+# %% [markdown] translates="149a1794"
 # 改成缓冲区，这些常数就会一起移动。
 
 
@@ -271,7 +271,7 @@ class ScaledLinearBuffer(MyLinear):
 scaled = ScaledLinearBuffer(5, 3).to("meta")
 scaled(torch.ones(2, 5, device="meta")).device
 
-# %% [markdown]
+# %% [markdown] translates="376ad5fb"
 # 模块移动后留在原处的张量，在`meta`上调用一次，就能全找出来吗？在下面的每一行里，`W`在CPU上，`M`或`ids`在`meta`上。`eval`运行一行代码，`F.embedding`从`W`中取出几行。如果不用`meta`而用GPU，每一行都会报错。
 
 # %%
@@ -291,10 +291,10 @@ for code in (
     except RuntimeError:
         print(f"{code:21} error")
 
-# %% [markdown]
+# %% [markdown] translates="06ef08d6"
 # 不能：矩阵乘法和`F.embedding`在`meta`上不看输入的位置。在`meta`上报错，说明找到了一个错误；没有报错，什么也说明不了。练习6.5直接找这些张量。
 
-# %% [markdown]
+# %% [markdown] translates="48583f59"
 # ### 先移动，再创建优化器
 #
 # 优化器（optimizer）管的是创建时给它的那些参数。把模块移到设备、转成双精度、移到`meta`，每次之后，这些还是模块的参数吗？
@@ -306,7 +306,7 @@ held = optimizer.param_groups[0]["params"][0]
 moves = (device, torch.float64, "meta")
 [held is net.to(move).hidden.weight for move in moves]
 
-# %% [markdown]
+# %% [markdown] translates="b96cfc91"
 # 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。
 #
 # 许多优化器会记住过去梯度（gradient）的某些信息，模块移动时，这些信息不会跟着走。下面，Adam先走一步，然后层改变类型：Adam记住的信息仍是旧类型；假如层换了位置，这些信息也会留在旧位置。最后，Adam加载自己的状态。记住的信息会怎样？
@@ -321,10 +321,10 @@ print("memory:", adam.state[stepped.weight]["exp_avg"].dtype)
 adam.load_state_dict(adam.state_dict())
 {name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
 
-# %% [markdown]
+# %% [markdown] translates="75f1eef5"
 # 加载之后，梯度的平均值`exp_avg`和梯度平方的平均值`exp_avg_sq`，都换成了参数的类型和位置。`step`记录步数，类型不变。它也留在CPU上（[第04章](04_file_io.ipynb#cell-id=load-on-another-device)），Python读它时不用等GPU。
 
-# %% [markdown]
+# %% [markdown] translates="c0f0fa3a"
 # ## 在每种设备上得到相同的数
 #
 # *随机数生成器*（generator）是随机数的来源。每个设备有自己的生成器，`manual_seed`给所有生成器设种子（seed）。先在CPU上生成随机数，再移过去，每种设备上的数就都相同；用同一个种子直接在GPU上生成，得到的是另一些数。
@@ -337,7 +337,7 @@ drawn_there = torch.rand(3, device=device)
 assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
-# %% [markdown]
+# %% [markdown] translates="17a465fa"
 # 自己另建一个生成器，不会影响别的生成器。它在CPU上，除非你指定别的设备。下面先用它生成一百个随机数，再照常生成三个；这三个仍和`drawn`里的相同。
 
 # %%
@@ -347,7 +347,7 @@ torch.rand(100, generator=own)
 again = torch.rand(3)
 assert torch.equal(again.to(device), drawn)
 
-# %% [markdown]
+# %% [markdown] translates="c04994a3"
 # ### 求和的次序
 #
 # 这两行加的是同样的三个数。两个和会不同吗？
@@ -357,7 +357,7 @@ large, one = torch.tensor(1e8), torch.tensor(1.0)
 print((large + one) - large)
 print((large - large) + one)
 
-# %% [markdown]
+# %% [markdown] translates="ffad2fb1"
 # 两个和不同：在$10^8$附近，相邻的float32数相差8，所以1丢了。换成GPU，或者换一种CPU，求和的次序就可能不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
 
 # %%
@@ -367,7 +367,7 @@ in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
 assert not torch.equal(in_halves, A @ B)
 assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="ea59841d"
 # `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。下面第一行要求用完整的float32，这是乘法的默认设置。
 
 # %%
@@ -375,7 +375,7 @@ torch.set_float32_matmul_precision("highest")
 assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
 torch.get_float32_matmul_precision()
 
-# %% [markdown]
+# %% [markdown] translates="6b980131"
 # ### 乘法有多精确
 #
 # 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），TF32只留10位。float16也只有10位，在CPU上也能用。下面两个数，float16能保留哪一个？
@@ -384,7 +384,7 @@ torch.get_float32_matmul_precision()
 numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
 (numbers.half().float() - 1).tolist()
 
-# %% [markdown]
+# %% [markdown] translates="be543067"
 # 第一个保留了下来；第二个只剩下1。这对乘积有什么影响？拿float64的结果来比较：float64有52位二进制小数。
 
 # %%
@@ -395,10 +395,10 @@ error_rounded = (rounded / exact - 1).abs().max().item()
 assert error < 1e-5 < error_rounded
 f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 
-# %% [markdown]
+# %% [markdown] translates="e7d4f24c"
 # 有TF32时，比较要用更宽的容差（tolerance）。如果两个结果不一致，就用float64算出第三个结果。GPU上的卷积另有一个开关，默认允许TF32：`torch.backends.cudnn.allow_tf32`，或者PyTorch 2.9起的`torch.backends.cudnn.conv.fp32_precision`。这两个属性只用一个：设置了新的，再读旧的就可能报错。
 
-# %% [markdown]
+# %% [markdown] translates="a5f53311"
 # ## 正确计时
 #
 # 使用GPU的调用，大多数是*异步*（asynchronous）的：把任务放进GPU的一个队列，即*流*（stream），还没做完就返回。
@@ -417,7 +417,7 @@ with ThreadPoolExecutor(max_workers=1) as queue:
     print("waited for it, work done:", work.done())
 assert timer.times[0] < 0.5
 
-# %% [markdown]
+# %% [markdown] translates="e10672b3"
 # 任务没有做完。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。
 
 # %%
@@ -442,7 +442,7 @@ def seconds(f, *args, used=gpus, warm_up=2, repeats=15):
     return median(durations)
 
 
-# %% [markdown]
+# %% [markdown] translates="b5b6a8af"
 # 本次会话里的第一次傅里叶变换，比后面的慢多少？（再运行一次这个单元格，就没有第一次了。）
 
 # %% tags=["nbval-ignore-output"]
@@ -454,7 +454,7 @@ for place in places:
     assert first > 0 and later > 0
     print(f"{place}: first {first:.1e} s, later {later:.1e} s")
 
-# %% [markdown]
+# %% [markdown] translates="afe3df12"
 # ### 小矩阵和大矩阵
 #
 # 两个$n \times n$矩阵相乘，大约要$2n^3$次运算：$n$变成两倍，运算量变成八倍。时间也增长得这么快吗？
@@ -468,10 +468,10 @@ for place in places:
     times[place] = [seconds(torch.mm, S, S, used=used) for S in squares]
 assert all(t > 0 for curve in times.values() for t in curve)
 
-# %% [markdown]
+# %% [markdown] translates="d5b0b84a"
 # 假如所有大小的矩阵，都和CPU算最大的矩阵时一样快，时间就落在虚线上。（代码可以跳过。）
 
-# %% mystnb={"image": {"alt": "\u4e00\u6b21\u77e9\u9635\u4e58\u6cd5\u7684\u65f6\u95f4\u968fn\u53d8\u5316\u7684\u56fe\uff0cn\u4ece16\u52301024\uff0c\u5750\u6807\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u6bcf\u4e2a\u8bbe\u5907\u4e00\u6761\u66f2\u7ebf\u3002\u53e6\u6709\u4e00\u6761\u865a\u76f4\u7ebf\uff0c\u8868\u793a\u65f6\u95f4\u4e0en\u7684\u4e09\u6b21\u65b9\u6210\u6b63\u6bd4\uff0c\u57281024\u5904\u4e0eCPU\u7684\u66f2\u7ebf\u76f8\u4ea4\u3002\u5728\u5b58\u4e0b\u7684\u56fe\u91cc\uff0cn = 16\u65f6CPU\u7528\u4e00\u5230\u4e24\u5fae\u79d2\uff0c\u662f\u865a\u7ebf\u6240\u793a\u7684\u597d\u51e0\u500d\uff1b\u66f2\u7ebf\u523032\u4e3a\u6b62\u4e0a\u5347\u5f97\u5f88\u6162\u3002\u4ece64\u8d77\uff0c\u66f2\u7ebf\u5728\u865a\u7ebf\u9644\u8fd1\u3002"}}
+# %% mystnb={"image": {"alt": "一次矩阵乘法的时间随n变化的图，n从16到1024，坐标轴是对数刻度，每个设备一条曲线。另有一条虚直线，表示时间与n的三次方成正比，在1024处与CPU的曲线相交。在存下的图里，n = 16时CPU用一到两微秒，是虚线所示的好几倍；曲线到32为止上升得很慢。从64起，曲线在虚线附近。"}} translates="de7113d5"
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]
@@ -483,10 +483,10 @@ plt.ylabel("seconds")
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="81a44624"
 # 在左边，时间增长得比较慢：小矩阵的乘法，时间比调用本身多不了多少。在右边，时间大部分花在计算上。如果你有GPU，找一找它的曲线在哪里与CPU的相交。
 
-# %% [markdown]
+# %% [markdown] translates="08feec9d"
 # ### 同时用两个GPU
 #
 # 每个GPU有自己的队列，两个队列都由Python来填：第一个GPU还没做完，第二个就拿到了任务。全是1的矩阵，经过下面的计算，结果不变。
@@ -505,7 +505,7 @@ def multiply(*matrices):
 ones = torch.ones(8, 8)
 assert_close(multiply(ones, ones), [ones, ones])
 
-# %% [markdown]
+# %% [markdown] translates="29f6c44f"
 # 在两个一样的GPU上，两个矩阵一起算，时间应该和只算一个差不多。
 
 # %% tags=["nbval-ignore-output"]
@@ -517,7 +517,7 @@ else:
     print(f"both: {seconds(multiply, S, T):.1e} s")
     assert_close([R.cpu() for R in multiply(S, T)], [S.cpu(), T.cpu()])
 
-# %% [markdown]
+# %% [markdown] translates="3d76db8e"
 # ## 避免看不见的复制
 #
 # `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。下面的类用来数这种读取有多少次：在`with CountReads()`里，每做一个操作，PyTorch都会调用这个类的方法；`item`运行的操作，名叫`_local_scalar_dense`。（这个类可以跳过。）
@@ -532,7 +532,7 @@ class CountReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-# %% [markdown]
+# %% [markdown] translates="3cc547cb"
 # 下面哪几行会读这个数？
 
 # %%
@@ -554,7 +554,7 @@ for code in (
         eval(code)
     print(f"{code:18}", reads.count)
 
-# %% [markdown]
+# %% [markdown] translates="1b747b31"
 # `if`会读；单独的比较不会。
 #
 # > **陷阱**。最后四行的计数是0，但在GPU上照样要等数算好：`str(x)`（所以`print(x)`也一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
@@ -580,7 +580,7 @@ def train(log):
     return losses
 
 
-# %% [markdown]
+# %% [markdown] translates="cef53bde"
 # 两种日志各读几次？第二种日志留到最后，一次全部复制过来，那时计数已经结束。
 
 # %%
@@ -592,7 +592,7 @@ kept = torch.stack(losses_kept).tolist()
 assert_close(losses_item, kept, rtol=1e-5, atol=0)
 reads_item.count, reads_kept.count
 
-# %% [markdown]
+# %% [markdown] translates="4a0dee13"
 # 读一百次也好，一次不读也好，损失都相同。在CPU上，读取不用等待。有GPU的话，比较这两个时间。
 
 # %% tags=["nbval-ignore-output"]
@@ -602,7 +602,7 @@ assert time_item > 0 and time_kept > 0
 print(f"read at each step: {1e3 * time_item:.0f} ms")
 print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 
-# %% [markdown]
+# %% [markdown] translates="6cf84907"
 # ## 在这里保存，在别处加载
 #
 # 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里。`map_location`指定加载到哪里。它可以是一个函数，逐个接收每个张量的数据和记录的位置；下面的函数只记下位置，返回`None`，所以什么也不改变。`BytesIO`是内存里的文件。
@@ -617,7 +617,7 @@ file.seek(0)
 torch.load(file, map_location=lambda data, place: recorded.add(place))
 assert recorded == {str(trained.out.weight.device)}
 
-# %% [markdown]
+# %% [markdown] translates="d9df5ac2"
 # `torch.load`把张量放回原来的位置。
 #
 # > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
@@ -635,7 +635,7 @@ except RuntimeError as missing:
     assert "map_location" in str(missing)
     print(str(missing)[:35], "...")
 
-# %% [markdown]
+# %% [markdown] translates="dd41ccab"
 # 加上`map_location="cpu"`，没有这个GPU也能加载。然后`load_state_dict`把值复制到参数所在的位置。
 
 # %%
@@ -648,7 +648,7 @@ batch = torch.ones(2, 20).to(device)
 assert_close(clone(batch), trained(batch))
 state["out.weight"].device
 
-# %% [markdown]
+# %% [markdown] translates="9850245b"
 # ## 小结
 #
 # - `device`只选一次。
@@ -661,7 +661,7 @@ state["out.weight"].device
 # - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。日志留在设备上。
 # - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
 
-# %% [markdown]
+# %% [markdown] translates="fa2552fb"
 # ## 练习
 #
 # 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/06_devices.ipynb)上。大多数检查在试你的函数时，给的是CPU上的张量：用什么设备，要从这些张量得知，不要依赖`device`。
@@ -669,7 +669,7 @@ state["out.weight"].device
 # %%
 from d2l_helpers import check
 
-# %% [markdown]
+# %% [markdown] translates="d3c19d2c"
 # ### 6.1 小和大
 #
 # *探索，25分钟。*
@@ -678,7 +678,7 @@ from d2l_helpers import check
 # 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量（vector）相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
 
 
-# %%
+# %% translates="9e4ce694"
 def time_sum(n, device):
     """两个含n个数的向量相加要多少秒。"""
     # 整数和torch.device -> 一个数
@@ -690,7 +690,7 @@ operations = {"sum": ..., "product": ...}  # 算出结果中的一个数要几�
 # %%
 check.small_and_large(time_sum, operations)
 
-# %% [markdown]
+# %% [markdown] translates="81e36ec2"
 # ### 6.2 不同设备上的参数
 #
 # *编程，15分钟。*
@@ -699,7 +699,7 @@ check.small_and_large(time_sum, operations)
 # 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
 
-# %%
+# %% translates="cf30f162"
 def set_bias(net, name, values):
     """把一个数值列表写进这个名字的偏置。"""
     ...
@@ -713,7 +713,7 @@ def get_bias(net, name):
 # %%
 check.parameters_across_devices(set_bias, get_bias)
 
-# %% [markdown]
+# %% [markdown] translates="95762d0e"
 # ### 6.3 一千个范数
 #
 # *编程，25分钟。*
@@ -722,7 +722,7 @@ check.parameters_across_devices(set_bias, get_bias)
 # 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
 
 
-# %%
+# %% translates="7ad4b74e"
 def norms_read(A, B, steps=1000):
     """每次相乘之后的范数，逐个读取。"""
     # (n, n)和(n, n) -> 数值列表
@@ -740,7 +740,7 @@ second = ...  # (100, 100)
 # %%
 check.thousand_norms(norms_read, norms_kept, second)
 
-# %% [markdown]
+# %% [markdown] translates="a8fb7ccc"
 # ### 6.4 两个同时算
 #
 # *探索，20分钟。*
@@ -749,7 +749,7 @@ check.thousand_norms(norms_read, norms_kept, second)
 # 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。和先后算两个相比，时间是不是一半？
 
 
-# %%
+# %% translates="1466fd28"
 def at_once(f, S, T):
     """[f(S), f(T)]，由两个线程同时计算。"""
     # 一个函数和两个矩阵 -> 由函数的返回值组成的列表
@@ -759,7 +759,7 @@ def at_once(f, S, T):
 # %%
 check.two_at_once(at_once)
 
-# %% [markdown]
+# %% [markdown] translates="8ecff4c7"
 # ### 6.5 什么留在原处
 #
 # *编程，20分钟。*
@@ -768,7 +768,7 @@ check.two_at_once(at_once)
 # 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名字，名字用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
 
 
-# %%
+# %% translates="371b03bf"
 def stays_behind(net):
     """普通属性里的张量的名字，用点连接。"""
     # 模块 -> 由字符串组成的列表，次序不限
@@ -778,7 +778,7 @@ def stays_behind(net):
 # %%
 check.what_stays_behind(stays_behind)
 
-# %% [markdown]
+# %% [markdown] translates="0f255e12"
 # ### 6.6 看不出来的读取
 #
 # *思考，10分钟。*
@@ -799,7 +799,7 @@ number_of_reads = {
 # %%
 check.readers_in_disguise(number_of_reads)
 
-# %% [markdown]
+# %% [markdown] translates="3c9f77d4"
 # ### 6.7 更少的位数
 #
 # *探索，15分钟。*
@@ -808,7 +808,7 @@ check.readers_in_disguise(number_of_reads)
 # 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
 
 
-# %%
+# %% translates="4d8e3c16"
 def rounding_error(A, B, dtype):
     """舍入A和B之后，A @ B的最大相对误差。"""
     # (n, k)、(k, m)和torch.dtype -> 一个数
@@ -826,7 +826,7 @@ guess = ...  # bfloat16的二进制小数位数；float16有10位
 # %%
 check.fewer_places(rounding_error, binary_places, guess)
 
-# %% [markdown]
+# %% [markdown] translates="3a02fcb4"
 # ## 接下来读什么
 #
 # [训练：在任何设备上训练，中断后恢复](07_training.ipynb)训练一个真正的模型，有什么设备就用什么设备，中断之后再恢复。

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="82d988dd"
 # # 第01章 解答
 #
 # 这里是[用层和块搭建网络](../01_blocks.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
@@ -48,7 +48,7 @@ use_style()
 #
 # 修改`MySequential`，让它把块保存在普通的Python列表里，一个也不注册。运行这一版之前，先写下你的预测：输出、`parameters()`、`state_dict()`、`double()`、打印这五项里，哪些会失效，也就是不再和`MySequential`一样？然后修复这个类：`forward`仍然遍历普通列表，但五项又都和`MySequential`一样，名字也相同；同一个块用两次时也要这样。
 
-# %% [markdown]
+# %% [markdown] translates="4f8aef02"
 # **思路**。模块进入注册表有两条途径：赋给属性，或者用`add_module`。列表不是模块，所以凡是依靠注册表的，都漏掉了这些块；`forward`遍历列表，一个也不漏。修复的办法：把每个块也注册一遍。
 
 
@@ -73,7 +73,7 @@ class ListSequential(nn.Module):
 # %%
 check.chain_over_a_list(ListSequential, breaks)
 
-# %% [markdown]
+# %% [markdown] translates="38d5db4b"
 # 修复之前，顺序块能计算，但打印出来是空的，没有东西可以训练，也没有东西可以保存。
 
 
@@ -90,14 +90,14 @@ broken = BrokenSequential(nn.Linear(2, 3), nn.ReLU())
 assert broken(torch.ones(1, 2)).shape == (1, 3)
 broken, list(broken.parameters()), dict(broken.state_dict())
 
-# %% [markdown]
+# %% [markdown] translates="892ea35d"
 # `double()`不报错，但什么也没有改变，到下一次调用才出错。
 
 # %% tags=["raises-exception"]
 broken.double()
 broken(torch.ones(1, 2).double())
 
-# %% [markdown]
+# %% [markdown] translates="7da178cd"
 # **另一种做法**。`nn.ModuleList`既是列表，又是注册表。如果不是做练习，用它来修复更好。
 #
 # **陷阱**。两份记录可能对不上。下面按名字替换一层，替换层的工具就是这样做的。新的层在列表里吗？
@@ -111,7 +111,7 @@ assert torch.equal(net(X), before)
 new = net.get_submodule("0")
 [block is new for block in net.blocks]
 
-# %% [markdown]
+# %% [markdown] translates="023e8a68"
 # 不在。新的层会打印、会训练、会保存，却从不运行。
 
 # %% [markdown]
@@ -122,7 +122,7 @@ new = net.get_submodule("0")
 #
 # 编写模块`Parallel(net1, net2)`：两个网络的输入相同，输出沿最后一维连结（concatenate）起来，`net1`的在前。两个网络对输入的要求，要在哪些方面一致？输出呢？设`net1 = nn.Linear(6, 3)`，`X`的形状是$(4, 2, 6)$。第二个网络有三种选择：预测选哪些时`Parallel`能正常运行。
 
-# %% [markdown]
+# %% [markdown] translates="76950168"
 # **思路**。赋给属性，就注册了两个网络；`torch.cat`沿`dim=-1`把两者返回的张量连结起来。两者必须接受同样的输入：形状、数据类型和设备都相同。两者的输出只有最后一维的大小可以不同，维数和其余各维的大小都必须相同。
 
 
@@ -142,13 +142,13 @@ works["nn.Flatten()"] = False
 # %%
 check.two_nets_side_by_side(Parallel, works)
 
-# %% [markdown]
+# %% [markdown] translates="b69f0393"
 # `nn.Flatten`接受同样的输入，但返回$(4, 12)$，而另一边是$(4, 2, 3)$。
 
 # %% tags=["raises-exception"]
 Parallel(nn.Linear(6, 3), nn.Flatten())(torch.ones(4, 2, 6))
 
-# %% [markdown]
+# %% [markdown] translates="b3910391"
 # **边界情况**。两边可以是同一个网络。它运行两次，参数只有一份。
 
 # %%
@@ -156,7 +156,7 @@ layer = nn.Linear(6, 3)
 both = Parallel(layer, layer)
 both(torch.ones(4, 2, 6)).shape, len(list(both.parameters()))
 
-# %% [markdown]
+# %% [markdown] translates="b1d3a059"
 # **陷阱**。一个网络如果原地计算，就改变了另一个网络的输入。下面的第二个网络得到什么就返回什么：它输出的第一个数本来应该是-1。
 
 # %%
@@ -170,7 +170,7 @@ Parallel(nn.ReLU(inplace=True), nn.Identity())(torch.tensor([-1.0, 2]))
 #
 # 编写函数`repeat(make_block, n)`，返回由`n`个块组成的顺序块。每个块都由一次单独的`make_block()`调用得到，块与块之间不共享任何参数。验证确实没有共享。如果传给函数的是一个块，而不是制造块的函数，会有什么变化？以三个`nn.Linear(4, 4)`组成的顺序块为例，分三种情况预测：调用三次，每次得到一个块；三个位置放同一个块；三个位置放同一个块的三份深拷贝（deep copy）。`parameters()`给出几个张量？一开始，三个位置上有几个不同的权重矩阵？
 
-# %% [markdown]
+# %% [markdown] translates="de1cf3bb"
 # **思路**。怎样制造一个块，只有调用者知道。传入函数，就是把办法交给`repeat`，`repeat`为每个位置调用一次。
 
 
@@ -188,7 +188,7 @@ starts = {
 # %%
 check.factory(repeat, starts)
 
-# %% [markdown]
+# %% [markdown] translates="9a476975"
 # 共享的张量，`parameters()`只给出一次。三层，每层两个张量，正好六个，所以没有一个是共享的。
 
 # %%
@@ -196,7 +196,7 @@ torch.manual_seed(0)
 chain = repeat(lambda: nn.Linear(4, 4), 3)
 len(list(chain.parameters()))
 
-# %% [markdown]
+# %% [markdown] translates="ff966672"
 # 如果传给函数的是一个块，函数手里就只有一层。它可以把这一层放在每个位置，那就是同一层运行三次；也可以复制。副本之间什么也不共享，但一开始都一样。串起来之后，各个副本的梯度不同，更新一步就不再一样。
 
 # %%
@@ -207,13 +207,13 @@ copies(X).sum().backward()
 torch.optim.SGD(copies.parameters(), lr=0.1).step()
 assert not torch.allclose(copies[0].weight, copies[2].weight)
 
-# %% [markdown]
+# %% [markdown] translates="b99eceb3"
 # **陷阱**。传入的函数，每次调用都必须制造一个块。如果它返回已有的块，`repeat`也没有办法。
 
 # %%
 len(list(repeat(lambda: block, 3).parameters()))
 
-# %% [markdown]
+# %% [markdown] translates="1d8248c3"
 # **边界情况**。调用类就会创建对象，所以类也可以当`make_block`用。一个块也没有的顺序块，返回的就是输入。
 
 # %%
@@ -228,7 +228,7 @@ repeat(nn.ReLU, 2)
 #
 # 编写一个`MLP`，实参`activation`可以是`"relu"`、`"tanh"`或`"gelu"`。如果是别的名字，一创建模块就报错，并列出这三个名字。这些激活函数必须注册吗？`nn.PReLU`呢？
 
-# %% [markdown]
+# %% [markdown] translates="8ffa28b0"
 # **思路**。写一个由名字查函数的字典，选择激活函数用它，列出名字的错误信息也用它。判断放在`__init__`里，写错的名字最先传到这里。
 #
 # 这三个激活函数没有要训练、保存或移动的张量，所以不必注册，用普通函数就行。`nn.PReLU`要学习输入为负时的斜率，必须注册。
@@ -258,20 +258,20 @@ must_register["nn.PReLU"] = True
 # %%
 check.activation_by_name(ActivationMLP, must_register)
 
-# %% [markdown]
+# %% [markdown] translates="bdb12302"
 # 错误信息里写了传入的是什么，可选的有哪些。
 
 # %% tags=["raises-exception"]
 ActivationMLP(20, 256, 10, "swish")
 
-# %% [markdown]
+# %% [markdown] translates="61023dc4"
 # 哪些模块有东西要注册，看状态字典就知道。
 
 # %%
 modules = nn.ReLU(), nn.Tanh(), nn.GELU(), nn.PReLU()
 {type(m).__name__: dict(m.state_dict()) for m in modules}
 
-# %% [markdown]
+# %% [markdown] translates="9c9b0dee"
 # **另一种做法**。不用函数，改用`nn.ReLU()`这样的模块：打印时会一起显示，钩子也能观察到。
 #
 # **陷阱**。`getattr(F, activation)`更短，但`F`里任何函数的名字它都接受。下面这个函数会丢掉一半的值，评估时也丢，而且不报错。
@@ -288,7 +288,7 @@ getattr(F, activation)(torch.ones(100)).unique()
 #
 # 在纸上画出`MySequential(d2l_helpers.NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))`的树，写上每个参数的名字和形状，再用`draw_modules`和`state_dict`核对。
 
-# %% [markdown]
+# %% [markdown] translates="fc0fc3d3"
 # **思路**。名字就是从根到张量的路径。顺序块里的每个块都有编号，没有参数的ReLU也有：所以在`0.net`里，参数的名字中没有编号1和3。`nn.Linear(n, m)`保存形状为$(m, n)$的权重和形状为$(m,)$的偏置。
 
 # %%
@@ -308,7 +308,7 @@ shapes = {
 # %%
 check.read_a_tree(shapes)
 
-# %% [markdown]
+# %% [markdown] translates="9b9ea167"
 # 状态字典与此一致，连次序也一样。这棵树没有缓冲区，所以状态字典里只有参数。
 
 # %%
@@ -316,10 +316,10 @@ net = MySequential(NestMLP(), MySequential(MLP(16, 8, 4), nn.ReLU()))
 found = {name: tuple(p.shape) for name, p in net.state_dict().items()}
 assert list(found.items()) == list(shapes.items())
 
-# %% [markdown]
+# %% [markdown] translates="1f3d8589"
 # 看图时，从左边开始，沿着连线就能读出名字。
 
-# %% mystnb={"image": {"alt": "\u4ece\u5de6\u5230\u53f3\u753b\u51fa\u7684\u6a21\u5757\u6811\u3002\u6839\u662fMySequential\uff0c\u67094,124\u4e2a\u53c2\u6570\uff0c\u5b50\u6a21\u5757\u6709\u4e24\u4e2a\uff1a0\u662fNestMLP\uff0c\u67093,952\u4e2a\uff1b1\u662fMySequential\uff0c\u6709172\u4e2a\u3002NestMLP\u7684\u5b50\u6a21\u5757\u662fnet\u548clinear\uff1anet\u662f\u7531Linear\u3001ReLU\u3001Linear\u548cReLU\u7ec4\u6210\u7684Sequential\uff0c\u7f16\u53f7\u4e3a0\u52303\u3002MySequential\u7684\u5b50\u6a21\u57570\u662fMLP\uff0c\u6709hidden\u548cout\u4e24\u5c42\uff1b1\u662fReLU\u3002"}}
+# %% mystnb={"image": {"alt": "从左到右画出的模块树。根是MySequential，有4,124个参数，子模块有两个：0是NestMLP，有3,952个；1是MySequential，有172个。NestMLP的子模块是net和linear：net是由Linear、ReLU、Linear和ReLU组成的Sequential，编号为0到3。MySequential的子模块0是MLP，有hidden和out两层；1是ReLU。"}} translates="ff6b94cd"
 draw_modules(net)
 plt.show()
 
@@ -331,7 +331,7 @@ plt.show()
 #
 # 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
-# %% [markdown]
+# %% [markdown] translates="6c6e743d"
 # **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到它和`measure`共用的列表里。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
 
 
@@ -354,7 +354,7 @@ def measure(net, X):
 # %%
 check.hook_that_measures(measure)
 
-# %% [markdown]
+# %% [markdown] translates="80df03f9"
 # 在本章的分类器里，数值一路上怎样变化？
 
 # %%
@@ -366,7 +366,7 @@ classifier = nn.Sequential(nn.Flatten(), scores)
 image = torch.rand(1, 28, 28)
 [(shape, round(mean, 2)) for shape, mean in measure(classifier, image)]
 
-# %% [markdown]
+# %% [markdown] translates="4610ca49"
 # 数值一路变小；最后的十个得分不算，个数太少，看不出什么。线性层有$d$个输入时，PyTorch在$-1/\sqrt{d}$和$1/\sqrt{d}$之间抽取权重：于是$W x$的均方值是$x$的均方值的三分之一。取自$N(0, 2/d)$的权重是为ReLU设计的，能让数值的大小保持不变。
 
 # %%
@@ -376,7 +376,7 @@ for layer in layers:
     nn.init.zeros_(layer.bias)
 [round(mean, 1) for _, mean in measure(classifier, image)]
 
-# %% [markdown]
+# %% [markdown] translates="fc603e28"
 # **陷阱**。钩子如果先留下输出、以后再测量，要当心：留下的不是副本。`Identity`返回-1和3，绝对值的均值是2，可是下面的ReLU会改写这个张量。
 
 # %%
@@ -394,7 +394,7 @@ kept[0].abs().mean().item(), measure(net, torch.tensor([-1.0, 3]))[0][1]
 #
 # 修改`FixedHiddenMLP`，用属性`rounds`记住最近一次调用把数值减半了几次。输入的尺度变大时，这个次数怎样增长？为什么？先预测：输入很大，ReLU让一部分值通过时，把输入乘以2，次数增加多少？乘以1024呢？如果ReLU返回的全是0，乘以1024又增加多少？
 
-# %% [markdown]
+# %% [markdown] translates="43605da6"
 # **思路**。每次调用都从0数起，在循环体里加1。
 #
 # 每循环一次，绝对值之和$S$就减半，所以$S > 1$时要循环$\lceil \log_2 S \rceil$次。输入很大时，偏置和代码里加的1几乎不起作用，$S$和尺度成正比：乘以2多一次，乘以1024多十次。如果ReLU什么也不让通过，那么不论输入是什么，`linear`都返回偏置，次数就不变。
@@ -417,7 +417,7 @@ added = {2: 1, 1024: 10, "1024, all zero": 0}
 # %%
 check.count_the_rounds(CountingMLP, added)
 
-# %% [markdown]
+# %% [markdown] translates="8c9af91d"
 # 用两个网络看两种情况：一个权重都是正的，所有值都通过；一个权重都是负的，没有值通过。
 
 # %%
@@ -431,10 +431,10 @@ for sign, name in ((1, "all values pass"), (-1, "none passes")):
     rounds[name] = [(net(scale * X), net.rounds)[1] for scale in scales]
 {name: counts[::5] for name, counts in rounds.items()}
 
-# %% [markdown]
+# %% [markdown] translates="b672048f"
 # 一开始偏置也有影响。之后尺度每翻倍五次，次数就加五：横轴取对数，就是一条直线。
 
-# %% mystnb={"image": {"alt": "\u5faa\u73af\u6b21\u6570\u968f\u8f93\u5165\u5c3a\u5ea6\u7684\u53d8\u5316\uff0c\u6a2a\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u4ece1\u52302\u768420\u6b21\u65b9\u3002\u6240\u6709\u503c\u90fd\u901a\u8fc7\u65f6\uff0c\u6b21\u6570\u4ece11\u5347\u523030\uff0c\u4ece\u7b2c\u56db\u4e2a\u70b9\u8d77\u6210\u4e00\u6761\u76f4\u7ebf\u3002\u6ca1\u6709\u503c\u901a\u8fc7\u65f6\uff0c\u6b21\u6570\u4e00\u76f4\u662f3\u3002"}}
+# %% mystnb={"image": {"alt": "循环次数随输入尺度的变化，横轴是对数刻度，从1到2的20次方。所有值都通过时，次数从11升到30，从第四个点起成一条直线。没有值通过时，次数一直是3。"}} translates="193697be"
 for name, counts in rounds.items():
     plt.plot(scales, counts, ".-", label=name)
 plt.xscale("log", base=2)
@@ -443,7 +443,7 @@ plt.ylabel("rounds")
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="7787df60"
 # **边界情况**。有一个值是无穷大，循环就永远不会结束，这在正文里已经看到。`nan > 1`不成立，所以遇到`nan`，循环立刻结束。
 
 # %%

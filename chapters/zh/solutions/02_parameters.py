@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="f0970f10"
 # # 第02章 解答
 #
 # 这里是[参数管理：访问、初始化和共享](../02_parameters.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
@@ -41,7 +41,7 @@ use_style()
 #
 # 编写`overview(net)`，列出每个参数的名字、形状和绝对值的均值（mean），并在一个`NestMLP`上运行。它的块`net`里有两个线性层：用三种方式访问第二个的偏置，并验证得到的是同一个对象。
 
-# %% [markdown]
+# %% [markdown] translates="f623d1c2"
 # **思路**。`named_parameters`会走遍嵌套的模块，给出带点的名字。先取绝对值，再求均值，否则正负权重会互相抵消。第二个线性层的索引是2，因为ReLU的索引是1。
 
 
@@ -64,7 +64,7 @@ def bias_in_three_ways(nest):
 # %%
 check.every_way_to_a_bias(overview, bias_in_three_ways)
 
-# %% [markdown]
+# %% [markdown] translates="f4d9d6e1"
 # 在一个`NestMLP`上运行，看最后一列。
 
 # %%
@@ -73,7 +73,7 @@ nest = NestMLP()
 for name, shape, size in overview(nest):
     print(f"{name:<15} {shape!s:<10} {size:.2f}")
 
-# %% [markdown]
+# %% [markdown] translates="b20786e0"
 # 默认值在$\pm 1/\sqrt{n_\mathrm{in}}$之间均匀分布，所以绝对值的均值是这个界的一半：20个输入是$0.11$，64个是$0.06$，32个是$0.09$。它与输出的个数无关。
 #
 # 三种方式给出同一个对象，所以用一种方式写入，三种方式都能看到。
@@ -85,7 +85,7 @@ with torch.no_grad():
     first[0] = 42
 third[0].item()
 
-# %% [markdown]
+# %% [markdown] translates="8e10270d"
 # **陷阱**。状态字典里的那一项也随这次写入改变。但那是同一块内存上的另一个对象，得不到梯度。
 
 # %%
@@ -100,7 +100,7 @@ entry is first, entry[0].item()
 #
 # 搭建一个网络，从$(n, 4)$变成$(n, 1)$，把一个`Linear(8, 8)`用在两处：只创建一次，在两处都作为模块来调用。不要用暂退法（dropout）。训练20步，每步用全部样本，损失函数（loss function）用`F.mse_loss`，优化器用`torch.optim.SGD`或`Adam`，全程用一个学习率（learning rate）。数据是64个随机样本；$y = x_1 x_2$是前两个特征的乘积，形状是$(64, 1)$。每一步之后，记录每个参数的范数，和这一步所用梯度的范数。最后用断言（assertion）确认两处的值仍然相同。共享得到了什么，失去了什么？各说一样。
 
-# %% [markdown]
+# %% [markdown] translates="6f0a2174"
 # **思路**。这个层只创建一次，把这个对象放到两处。在`step`之后记录：这时值已经变了，改变它的梯度也还在，下一次`zero_grad`才会清除。
 
 
@@ -127,7 +127,7 @@ def train_shared(net, X, y, num_steps=20):
 # %%
 check.watch_a_shared_layer_learn(make_shared, train_shared)
 
-# %% [markdown]
+# %% [markdown] translates="907d607b"
 # 共享层只记录一次，用第一处的名字。训练结束时，两处的值相同，因为是同一个对象。
 
 # %%
@@ -139,10 +139,10 @@ log = train_shared(net, X, y)
 assert_close(net[2].weight, net[4].weight, rtol=0, atol=0)
 list(log[-1])
 
-# %% [markdown]
+# %% [markdown] translates="8f2ed835"
 # 曲线是三个权重的范数，和各自梯度的范数。哪个权重变化最大？
 
-# %% mystnb={"image": {"alt": "\u4e24\u5e45\u56fe\uff0c\u6a2a\u8f74\u662f20\u6b65\uff0c\u6bcf\u5e45\u4e09\u6761\u7ebf\uff0c\u5206\u522b\u662f\u7b2c\u4e00\u5c42\u3001\u5171\u4eab\u5c42\u548c\u6700\u540e\u4e00\u5c42\u7684\u6743\u91cd\u3002\u5de6\u56fe\u662f\u6743\u91cd\u7684\u8303\u6570\uff1a\u7b2c\u4e00\u5c42\u4fdd\u6301\u57281.7\u9644\u8fd1\uff0c\u5171\u4eab\u5c42\u4ece1.5\u5347\u52301.75\uff0c\u6700\u540e\u4e00\u5c42\u4fdd\u6301\u57280.6\u9644\u8fd1\u3002\u53f3\u56fe\u662f\u68af\u5ea6\u7684\u8303\u6570\uff1a\u5171\u4eab\u5c42\u548c\u6700\u540e\u4e00\u5c42\u5728\u4e09\u6b65\u5185\u4ece0.05\u548c0.1\u964d\u52300.02\uff0c\u7136\u540e\u57280.01\u548c0.04\u4e4b\u95f4\u6ce2\u52a8\uff1b\u7b2c\u4e00\u5c42\u4fdd\u6301\u57280.02\u9644\u8fd1\u3002"}}
+# %% mystnb={"image": {"alt": "两幅图，横轴是20步，每幅三条线，分别是第一层、共享层和最后一层的权重。左图是权重的范数：第一层保持在1.7附近，共享层从1.5升到1.75，最后一层保持在0.6附近。右图是梯度的范数：共享层和最后一层在三步内从0.05和0.1降到0.02，然后在0.01和0.04之间波动；第一层保持在0.02附近。"}} translates="d3be7205"
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.5))
 styles = {"0.weight": "-", "2.weight": "--", "6.weight": ":"}
 for i, ax in enumerate(axes):
@@ -152,7 +152,7 @@ for i, ax in enumerate(axes):
 axes[0].legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="ddecd3d0"
 # 共享的权重变化最大。梯度起初下降很快，然后上下波动。
 #
 # **得与失**。共享省了内存：要存储、要训练的参数少了72个。失去的是自由，因为两处只能计算同一个函数。两个独立的层取相等的值，也能计算同一个函数，取不等的值，还能做更多。
@@ -172,7 +172,7 @@ sizes[0] - sizes[1]
 #
 # 编写一个供`apply`使用的函数：对线性层的每个权重，以1/3的概率从$N(2, 1)$抽取，否则设为-1。函数写入已有的权重；偏置和其他类型的模块保持不变。用至少10,000个权重检查：频率的误差不超过0.02；抽取的那一部分权重，均值和标准差的误差不超过0.1。
 
-# %% [markdown]
+# %% [markdown] translates="cbe010ba"
 # **思路**。抽取两次，互相独立：先从$N(2, 1)$抽取每个权重，再给每个权重抽一个均匀分布的数。这个数大于1/3的概率是2/3，这时把权重变成-1。
 
 
@@ -187,7 +187,7 @@ def init_mixture(module):
 # %%
 check.another_distribution(init_mixture)
 
-# %% [markdown]
+# %% [markdown] translates="977858eb"
 # 在20,000个权重上，频率、均值和标准差都接近要求的值。
 
 # %%
@@ -201,7 +201,7 @@ expected = torch.tensor([2 / 3, 2, 1])
 assert ((measured - expected).abs() < torch.tensor([0.02, 0.1, 0.1])).all()
 [round(value, 1) for value in measured.tolist()]
 
-# %% [markdown]
+# %% [markdown] translates="982c7fec"
 # **另一种做法**。`torch.where`的每个元素取自两个张量之一，其中一个张量也可以换成一个数。
 
 # %%
@@ -209,7 +209,7 @@ coins = torch.rand_like(weight) < 1 / 3
 mixed = torch.where(coins, 2 + torch.randn_like(weight), -1)
 assert (mixed == -1).float().mean().sub(2 / 3).abs() < 0.02
 
-# %% [markdown]
+# %% [markdown] translates="f2f41cc4"
 # **陷阱**。用掩码索引的`weight[coins]`是副本。末尾带`_`的函数填的是这个副本，权重不变。给`weight[coins]`赋值，才写入权重。
 
 # %%
@@ -231,7 +231,7 @@ print("after assignment: ", (weight != -1).any().item())
 #
 # 用精确的比较验证：`torch.optim.Adam`更新10步，只改变这些参数。如果改为直接取`net[-1]`，而它是ReLU，会怎样？
 
-# %% [markdown]
+# %% [markdown] translates="1b93d52c"
 # **思路**。找到最后一个有参数的模块。先冻结全部参数，再让这个模块可以训练：按这个次序，用在两处的参数仍可训练，原先冻结的参数也变得可以训练。SGD和Adam会跳过梯度是`None`的参数，所以冻结的参数要去掉梯度。
 
 
@@ -249,10 +249,10 @@ def freeze_all_but_last(net):
 # %%
 check.all_but_the_last(freeze_all_but_last)
 
-# %% [markdown]
+# %% [markdown] translates="63e96932"
 # 用Adam更新十步，这里优化器拿到全部参数。`torch.equal`比较时不容许误差。
 
-# %%
+# %% translates="c2741003"
 torch.manual_seed(5)  # 末尾ReLU的两个输出都不是0
 net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1), nn.ReLU())
 X = torch.rand(2, 4)
@@ -266,13 +266,13 @@ for _ in range(10):
 after = net.state_dict()
 [name for name in after if not torch.equal(after[name], before[name])]
 
-# %% [markdown]
+# %% [markdown] translates="05f24eac"
 # **末尾是ReLU**。直接取`net[-1]`，就会冻结全部参数，返回空列表。最先发现问题的是优化器。
 
 # %% tags=["raises-exception"]
 torch.optim.Adam(net[-1].parameters())
 
-# %% [markdown]
+# %% [markdown] translates="e31d406c"
 # **陷阱**。梯度全是0还不够：Adam记得前面各步的梯度，会继续更新参数。
 
 # %%
@@ -283,7 +283,7 @@ for grad in (torch.ones(1), torch.zeros(1), None):
     optimizer.step()
     print("gradient", w.grad, "-> w =", round(w.item(), 2))
 
-# %% [markdown]
+# %% [markdown] translates="33aad243"
 # **边界情况**。缓冲区不会冻结：前面如果有批量规范化（batch normalization），移动均值会继续更新，调用`eval`才停下。
 
 # %%
@@ -301,7 +301,7 @@ moved.any().item(), torch.equal(norm.running_mean, moved)
 #
 # 编写`num_bytes(net)`，返回网络的参数和缓冲区占用的字节数。两个张量共用的内存只算一次，一个是另一个的视图时也只算一次：张量的`untyped_storage()`就是它背后的内存。先手算，再与函数的结果比较。对象有三个：本章的`tied`；本教程自带的`FixedHiddenMLP()`；一个模块，唯一的缓冲区有10个`float32`数，用两个名字注册。
 
-# %% [markdown]
+# %% [markdown] translates="30157149"
 # **思路**。不管一个张量有几个名字，`parameters()`和`buffers()`都只给出一次。同一块内存上的两个张量有相同的存储（storage），所以按地址记下各个存储。
 
 
@@ -319,7 +319,7 @@ by_hand = {"tied": 484, "FixedHiddenMLP": 3280, "two names": 40}
 # %%
 check.count_bytes(num_bytes, by_hand)
 
-# %% [markdown]
+# %% [markdown] translates="fc8c3f46"
 # 手算，每个数4字节：`tied`前面有$4 \cdot 8 + 8 = 40$个数，共享层有$8 \cdot 8 + 8$即72个，末尾有9个。`FixedHiddenMLP`有一个400个数的缓冲区，还有一个420个数的线性层。有两个名字的缓冲区是10个数。
 
 # %%
@@ -330,7 +330,7 @@ module.register_buffer("first", torch.zeros(10))
 module.register_buffer("second", module.first)
 num_bytes(module)
 
-# %% [markdown]
+# %% [markdown] translates="d4e2f55b"
 # **另一种做法**。把各个张量自己的`nbytes`加起来，只要没有一个是另一个的视图，结果就对。
 
 
@@ -342,7 +342,7 @@ def num_bytes_of_tensors(net):
 module.register_buffer("view", module.first[-3:])
 num_bytes_of_tensors(module), num_bytes(module)
 
-# %% [markdown]
+# %% [markdown] translates="daa4114d"
 # **边界情况**。只要留着大张量的一个小视图，大张量的全部内存就一直占着。`num_bytes`如实报出这个数，用`clone`就能解决。
 
 # %%
@@ -360,7 +360,7 @@ before, num_bytes(small)
 #
 # 用`Linear(20, 256)`、ReLU和`LazyLinear(10)`搭建一个`Sequential`。在第一个批量之前，哪些参数有值？然后给网络一个宽度不对的批量，$(2, 30)$；报错之后，再给一个宽度对的，$(2, 20)$。这两次之后，延后层的权重各有没有形状？先预测（第一问的答案是名字的集合），然后再试。
 
-# %% [markdown]
+# %% [markdown] translates="246f25bb"
 # **思路**。第一层的两个宽度都给出了，一开始就有值。延后层的权重要等，偏置也跟着等，虽然偏置的10个数本来可以先创建。宽度不对的批量在第一层就出错，到不了延后层，延后层仍然没有形状。
 
 # %%
@@ -370,7 +370,7 @@ has_shape = {"after (2, 30)": False, "after (2, 20)": True}
 # %%
 check.only_one_width_is_given(with_values, has_shape)
 
-# %% [markdown]
+# %% [markdown] translates="f9813de6"
 # `is_lazy`说明一个参数是否还在等。
 
 
@@ -382,7 +382,7 @@ def waiting(net):
 net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10))
 waiting(net)
 
-# %% [markdown]
+# %% [markdown] translates="65bc2d27"
 # 现在送入这两个批量。
 
 # %%
@@ -394,7 +394,7 @@ for width in (30, 20):
         print(f"width {width}:", type(error).__name__)
     print(f"after {width}:", waiting(tried))
 
-# %% [markdown]
+# %% [markdown] translates="20197c4d"
 # **边界情况**。放在最前面的延后层接受任何宽度。这时，宽度不对的批量不会报错，反而决定了宽度；等宽度对的批量来了，才报错。
 
 # %%
@@ -413,7 +413,7 @@ except RuntimeError as error:
 #
 # 从`nn.init`里选两个本章没有用过的函数，实参只需要权重。在文档里查出两个函数抽取什么，再为每个函数写一个测试，权重的形状是$(200, 100)$：例如测试标准差，或者测试各列是否正交。对应的函数抽取的权重，测试要接受；这个权重乘以2或除以2，测试要拒绝；`nn.Linear(100, 200)`的初始权重，测试也要拒绝。下面的检查会把一些权重传给你的测试，这些权重都在CPU上。
 
-# %% [markdown]
+# %% [markdown] translates="f09d79fd"
 # **思路**。`kaiming_normal_`从正态分布抽取，标准差是$\sqrt{2 / n_\mathrm{in}}$；形状为$(200, 100)$的权重，$n_\mathrm{in} = 100$。`orthogonal_`给出的各列长度为1，互相正交：$W^\top W$是单位矩阵。第一个测试要为随机性留余地，第二个要为舍入误差（rounding error）留余地。
 
 # %%
@@ -432,7 +432,7 @@ def is_second(weight):
 # %%
 check.other_starts(first_start, is_first, second_start, is_second)
 
-# %% [markdown]
+# %% [markdown] translates="9061e75b"
 # 要为随机性留多大余地？$n$个正态分布的数，标准差的相对波动是$1/\sqrt{2n}$：20,000个数时是0.5%。这样大小的权重抽200个，没有一个偏差达到5%。
 
 # %%
@@ -442,7 +442,7 @@ stds = torch.stack([first_start(weight).std() for _ in range(200)])
 assert (stds / 0.02**0.5 - 1).abs().max() < 0.03
 round(stds.std().item() / 0.02**0.5, 3)
 
-# %% [markdown]
+# %% [markdown] translates="30fd8149"
 # **为什么要正交**？这样的层保持输入的长度：$\lVert Wx \rVert = \lVert x \rVert$。这里只有各列能互相正交：100维里放不下200个互相正交的行。
 
 # %%
@@ -452,7 +452,7 @@ assert_close((W @ x).norm(), x.norm())
 rows_too = torch.allclose(W @ W.T, torch.eye(200), atol=1e-4)
 rows_too, torch.linalg.matrix_rank(W @ W.T).item()
 
-# %% [markdown]
+# %% [markdown] translates="09aa4566"
 # **边界情况**。标准差区分不了两种分布：`kaiming_uniform_`的标准差也是这个值。最大值可以区分：均匀分布有界，这里是$\sqrt{6/100} = 0.245$。
 
 # %%
@@ -470,7 +470,7 @@ round(uniform.abs().max().item(), 2)
 #
 # `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
-# %% [markdown]
+# %% [markdown] translates="5fde2f67"
 # **思路**。绑定就是一个对象有两个名字。往对象里写，绑定保持；在一个名字下放入新的对象，绑定断开。在一次`deepcopy`里，这个对象只复制一次；分两次调用，就各复制一次，互不相干。
 
 # %%
@@ -485,7 +485,7 @@ still_tied = {
 # %%
 check.tie_that_breaks(still_tied)
 
-# %% [markdown]
+# %% [markdown] translates="e90e0252"
 # 先用`is`检验保持绑定的几种操作。
 
 
@@ -504,7 +504,7 @@ loaded = tie()
 loaded.load_state_dict(tie().state_dict())
 [is_tied(net) for net in (copy.deepcopy(tie()), loaded, tie().double())]
 
-# %% [markdown]
+# %% [markdown] translates="1c8181cc"
 # 再检验断开绑定的两种。
 
 # %%
@@ -513,7 +513,7 @@ apart = nn.Sequential(copy.deepcopy(net[0]), copy.deepcopy(net[1]))
 net[1].weight = nn.Parameter(torch.zeros(4, 4))
 is_tied(net), is_tied(apart)
 
-# %% [markdown]
+# %% [markdown] translates="c1eb7ffa"
 # **陷阱**。绑定断开不会报错：两边的值起初相等，训练第一步就分开了。
 
 # %%
@@ -523,7 +523,7 @@ trained(torch.ones(1, 4)).sum().backward()
 torch.optim.SGD(trained.parameters(), lr=0.1).step()
 torch.equal(trained[0].weight, trained[1].weight)
 
-# %% [markdown]
+# %% [markdown] translates="76e81acb"
 # **边界情况**。上面保持绑定的调用，有两种也可能断开绑定：`load_state_dict`加上`assign=True`，会在原来的位置放入新的参数；移到`meta`设备，那里没有可以写入的数据。
 
 # %%
@@ -539,7 +539,7 @@ is_tied(assigned), is_tied(tie().to("meta"))
 #
 # 编写一个模块，对任意的$d$从$(n, d)$变成$(n, 1)$，参数的个数与$d$无关：让每个特征通过同一个小网络（从1个数变成1个数，有一个隐藏层），再取平均。用$d = 5$和$d = 7$运行。如果样本的各个特征交换位置，输出会变吗？
 
-# %% [markdown]
+# %% [markdown] translates="13270ad1"
 # **思路**。线性层作用在最后一维上，不管前面是什么。给每个特征单独加上长度为1的最后一维：$(n, d)$变成$(n, d, 1)$，一个小网络就能用于所有特征。沿$d$取平均，剩下$(n, 1)$。求和不分次序，所以特征交换位置，输出不变。
 
 
@@ -561,7 +561,7 @@ output_changes = False
 # %%
 check.inputs_of_any_width(AnyWidth, output_changes)
 
-# %% [markdown]
+# %% [markdown] translates="7f7d6c98"
 # 一个对象接受两种宽度，参数有$8 + 8$个和$8 + 1$个。
 
 # %%
@@ -570,14 +570,14 @@ net = AnyWidth()
 shapes = [tuple(net(torch.rand(3, d)).shape) for d in (5, 7)]
 shapes, sum(p.numel() for p in net.parameters())
 
-# %% [markdown]
+# %% [markdown] translates="d459e34a"
 # 特征交换位置，输出不变，只差换了次序求和的舍入误差。
 
 # %%
 X = torch.rand(3, 7)
 assert_close(net(X[:, torch.randperm(7)]), net(X))
 
-# %% [markdown]
+# %% [markdown] translates="46abf65b"
 # **另一种做法**。把全部$n \cdot d$个数排成一列，作为一个批量，每个样本只有一个特征。变回来时必须变成$(n, d)$：$(d, n)$的数一样多，却会把样本混在一起，还不报错。
 
 # %%
@@ -585,7 +585,7 @@ Y = net.net(X.reshape(-1, 1))  # (n, d) -> (n d, 1)
 assert_close(Y.reshape(3, 7).mean(dim=1, keepdim=True), net(X))
 Y.reshape(7, 3).mean(dim=0).allclose(net(X)[:, 0])
 
-# %% [markdown]
+# %% [markdown] translates="8ca1268c"
 # **边界情况**。不分次序的网络，学不会次序。样本$(1, 0)$和$(0, 1)$的目标$x_1 - x_2$是1和-1；不管参数是什么，网络对两者的输出都相同。
 
 # %%

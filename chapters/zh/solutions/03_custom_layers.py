@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="2f3fc90f"
 # # 第03章 解答
 #
 # 这里是[编写自定义层](../03_custom_layers.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
@@ -39,7 +39,7 @@ use_style()
 #
 # 编写一个层，权重$W$的形状是$(d, d, m)$。输入向量（vector）$x$，形状是$(d,)$；输出$y$，形状是$(m,)$，其中$y_k = \sum_{i,j} W_{ijk}\, x_i x_j$。再让这个层也能接受批量，从$(n, d)$变成$(n, m)$，每个样本各算各的。用循环会很慢，用`torch.einsum`就不需要循环。最后用`gradcheck`检查，权重也要检查。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
-# %% [markdown]
+# %% [markdown] translates="366cb793"
 # **思路**。公式本身就是一个`einsum`：每个指标给一个字母，结果里没有的指标就求和。有批量时，两个$X$都多一个字母$n$，结果里也保留这个字母。如果换成省略号，就代表任意几维，一维也没有也行，所以一行代码既能处理向量，也能处理批量。
 
 
@@ -56,7 +56,7 @@ class QuadraticLayer(nn.Module):
 # %%
 check.quadratic_layer(QuadraticLayer)
 
-# %% [markdown]
+# %% [markdown] translates="34e8e054"
 # `gradcheck`要和数值梯度比较，需要双精度。比较时会原地改变权重的数值，所以函数里不用`W`也可以。
 
 # %%
@@ -65,7 +65,7 @@ layer = QuadraticLayer(3, 2).double()
 X = torch.randn(4, 3, dtype=torch.double, requires_grad=True)
 gradcheck(lambda X, W: layer(X), (X, layer.weight))
 
-# %% [markdown]
+# %% [markdown] translates="9a1bc69f"
 # **另一种做法**。对每个$k$，$y_k = x^\top W_k x$，其中$W_k$是矩阵：把最后一个指标移到最前面，再做两次乘法即可。
 
 # %%
@@ -74,7 +74,7 @@ Y = (X[:, None, None] @ W @ X[:, None, :, None]).squeeze(dim=(2, 3))
 assert_close(Y, layer(X))
 Y.shape
 
-# %% [markdown]
+# %% [markdown] translates="277818a8"
 # **边界情况**。$x_i x_j = x_j x_i$，所以每个$W_k$只有对称的部分起作用：$d^2$个权重中，有$d(d+1)/2$个就够了。
 
 # %%
@@ -90,7 +90,7 @@ assert_close(torch.einsum("ni,ijk,nj->nk", X, symmetric, X), layer(X))
 #
 # 编写一个层，返回输入的傅里叶系数的前一半：从$(n, d)$变成$(n, d/2)$，$d$是偶数，结果是复数（可以用`torch.fft`）。由输出算出一个实数，验证梯度能传到输入。输入是实数，所以这一层丢掉的系数里，有些是重复的，和留下的某个系数互为共轭。是哪几个？设$d = 8$，系数编号为0到7，写出重复的系数的编号。（改编自书的英文版第6.5节，CC BY-SA 4.0。）
 
-# %% [markdown]
+# %% [markdown] translates="3bb99301"
 # **思路**。不论输入是什么形状，`torch.fft.fft`都对最后一维做变换，也能反向传播。这一维只取前一半。输入是实数时，第$d - k$个系数是第$k$个系数的共轭复数：$d = 8$时，丢掉的系数中，5、6、7重复了3、2、1。系数4和自己配对，就此丢失。
 
 
@@ -105,7 +105,7 @@ repeated = {5, 6, 7}
 # %%
 check.half_spectrum(HalfSpectrum, repeated)
 
-# %% [markdown]
+# %% [markdown] translates="ab327f51"
 # 绝对值之和是一个实数，它的梯度传到每个输入。
 
 # %%
@@ -115,7 +115,7 @@ HalfSpectrum()(X).abs().sum().backward()
 assert X.grad.all()
 X.grad.shape
 
-# %% [markdown]
+# %% [markdown] translates="07d02f31"
 # **丢失了什么**。八个系数里的系数4，对应八个数能表示的最快的波：1, -1, 1, -1。这样的输入经过这一层，什么也留不下，所以`torch.fft.rfft`保留$d/2 + 1$个系数。
 
 # %%
@@ -131,7 +131,7 @@ torch.fft.rfft(fastest).abs()
 #
 # 前向传播写成`F.relu(X @ self.weight.detach() + self.bias)`，也训练得差。设这样的层有5个输入、3个输出，在`Sequential`里放在`nn.Linear(3, 1)`前面。训练一步会改变哪些参数？先预测，写出名字，再用`changed_by_a_step`检查，并修复这个层。`detach`和`.data`有什么共同点？在前向传播和反向传播（backpropagation）之间，像[第02章](../02_parameters.ipynb#cell-id=write-values-safely)对`w.data`那样，对`w.detach()`原地（in-place）做乘法：`backward`会怎样？为什么这样更安全？
 
-# %% [markdown]
+# %% [markdown] translates="41fb757d"
 # **思路**。和`.data`一样，`detach`给出值相同、没有计算图的张量：梯度传不过去，权重不动。偏置在`detach`之后才加上，会训练；后面的那一层也会。修复的办法是用参数本身。通过`detach`的修改会计数，因为`detach`得到的张量和原来的张量共用修改次数；`backward`发现需要的值改过，就拒绝计算。
 
 
@@ -152,7 +152,7 @@ after_edit = "RuntimeError"
 # %%
 check.repair(RepairedLinear, moved, after_edit)
 
-# %% [markdown]
+# %% [markdown] translates="8c88e2a3"
 # 修改次数可以读出来。通过`.data`修改时，`w`的次数不变，所以`backward`用新的值计算，不报错。
 
 # %%
@@ -171,7 +171,7 @@ w.detach().mul_(10)
 #
 # 编写`RunningNorm`：在`RunningCenter`里去掉平移参数，再加上从1开始的移动方差（running variance）。训练时，除以批量方差的平方根（方差用`X.var(dim=0)`计算），并把两个记忆都朝批量的值移动，移动的比例是`momentum`；评估时，除以记忆里的方差的平方根。哪些张量是缓冲区？在训练和评估时，这一层的数值和`nn.BatchNorm1d`的有哪些不同？为什么？
 
-# %% [markdown]
+# %% [markdown] translates="fc03dead"
 # **思路**。两个记忆都是缓冲区：不训练，但必须保存和移动。训练时，用批量自己的统计量，留在计算图里，存下来的则是分离之后的值；评估时，用记忆代替批量的统计量。
 
 
@@ -195,7 +195,7 @@ class RunningNorm(nn.Module):
 # %%
 check.layer_with_a_memory(RunningNorm)
 
-# %% [markdown]
+# %% [markdown] translates="3f500440"
 # **与`nn.BatchNorm1d`比较**。训练时都要除以方差的平方根，它的方差以$n$为分母，这里的以$n - 1$为分母：有4个样本时，两者的输出相差一个因子$\sqrt{3/4}$，约0.866。
 
 # %%
@@ -204,7 +204,7 @@ X = 5 * torch.randn(4, 2)
 ours, theirs = RunningNorm(2), nn.BatchNorm1d(2)
 assert_close(theirs(X) * 0.75**0.5, ours(X), rtol=1e-3, atol=1e-3)
 
-# %% [markdown]
+# %% [markdown] translates="f71de465"
 # 它存下来的方差以$n - 1$为分母，和这里一样。评估时只剩一点不同：它在方差上加了`eps`，即0.00001。加了`eps`，一列相同的数得到0；这里则是0除以0。（它还有`weight`和`bias`，这里没有；两者从1和0开始，在第一步更新之前不改变任何东西。）
 
 # %%
@@ -213,7 +213,7 @@ assert_close(theirs.eval()(X), ours.eval()(X), rtol=1e-4, atol=1e-4)
 flat = torch.ones(4, 2)
 theirs.train()(flat)[0].tolist(), ours.train()(flat)[0].tolist()
 
-# %% [markdown]
+# %% [markdown] translates="23838423"
 # **陷阱**。批量里只有一个样本时，以$n - 1$为分母的方差不存在：0除以0，得到`nan`。从此记忆就是`nan`，因为从`nan`朝一个数移动一步，还是`nan`。训练时，`nn.BatchNorm1d`拒绝这样的批量。
 
 # %%
@@ -231,7 +231,7 @@ torch.tensor(float("nan")).lerp(torch.tensor(1.0), 0.1)
 #
 # 对`Sequential(MyLinear(64, 8), MyLinear(8, 1))`，重画本章的直方图，分组要合适：权重取自$N(0, 0.01^2)$，偏置先取0，再取1。输入一个样本，特征都在0和1之间：在多少个网络里，这个样本会给出不为0的梯度？把第二种起点写成供`apply`使用的函数，`MyLinear`以外的模块不要动。
 
-# %% [markdown]
+# %% [markdown] translates="f7a620fc"
 # **思路**。权重小，每个加权和就小，于是由偏置说了算。偏置是1时，每个ReLU一开始都是打开的；偏置是0时，最后的ReLU有一半是关闭的，样本遇到关闭的ReLU，就给不出梯度来打开它。
 
 
@@ -247,7 +247,7 @@ can_learn = {0: "half", 1: "all"}
 # %%
 check.better_start(init_better, MyLinear, can_learn)
 
-# %% [markdown]
+# %% [markdown] translates="c80e5b63"
 # 用直方图来看：两种起点各取500个网络，画出进入最后一个ReLU的值。
 
 
@@ -264,10 +264,10 @@ def last_values(bias):
     return torch.cat(values).flatten().detach()
 
 
-# %% [markdown]
+# %% [markdown] translates="ef92dcad"
 # 注意刻度：偏置为0时，这些值约是正文里的万分之一；偏置为1时，都在1附近。
 
-# %% mystnb={"image": {"alt": "\u4e24\u5e45\u76f4\u65b9\u56fe\uff0c\u5404\u753b\u51fa500\u4e2a\u7f51\u7edc\u4e2d\u6700\u540e\u4e00\u4e2aReLU\u4e4b\u524d\u7684\u503c\u3002\u5de6\u56fe\u504f\u7f6e\u4e3a0\uff1a0\u9644\u8fd1\u6709\u4e00\u4e2a\u7a84\u5cf0\uff0c\u4e24\u4fa7\u5404\u5360\u4e00\u534a\u3002\u53f3\u56fe\u504f\u7f6e\u4e3a1\uff1a1\u9644\u8fd1\u5448\u949f\u5f62\uff0c\u4ece\u7ea60.9\u52301.1\uff0c\u6ca1\u6709\u503c\u63a5\u8fd10\u3002"}}
+# %% mystnb={"image": {"alt": "两幅直方图，各画出500个网络中最后一个ReLU之前的值。左图偏置为0：0附近有一个窄峰，两侧各占一半。右图偏置为1：1附近呈钟形，从约0.9到1.1，没有值接近0。"}} translates="132b626d"
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.5))
 for ax, bias in zip(axes, (0, 1), strict=True):
     values = last_values(bias)
@@ -275,7 +275,7 @@ for ax, bias in zip(axes, (0, 1), strict=True):
     ax.set(title=f"biases of {bias}", xlabel="value before the last ReLU")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="6ed2bc85"
 # **陷阱**。偏置相等，权重又极小，隐藏单元一开始就几乎一样，梯度也几乎一样。要靠各不相同的权重，才能让这些单元分开：如果权重也是0，所有单元就会一直一样。
 
 # %% [markdown]
@@ -286,7 +286,7 @@ plt.show()
 #
 # 编写暂退法（dropout）的层：训练时，以概率$p < 1$把每个输入设为0，其余的除以$1 - p$；评估时，什么也不改变。验证：平均来说，均值保持不变。$p$是参数、缓冲区还是属性？
 
-# %% [markdown]
+# %% [markdown] translates="7d4df923"
 # **思路**。一个输入以概率$1 - p$保留，所以平均来说$(1 - p) \cdot x / (1 - p) = x$：训练时和评估时，下一层看到的输入均值相同，评估时也就不需要系数。$p$是一项设置：不用学习；它只是一个数，没有所在的设备。用普通属性就行。
 
 
@@ -305,7 +305,7 @@ class Dropout(nn.Module):
 # %%
 check.dropout(Dropout)
 
-# %% [markdown]
+# %% [markdown] translates="5e2db74c"
 # 抽取很多次，均值就接近输入。
 
 # %%
@@ -315,7 +315,7 @@ mean = torch.stack([Dropout(0.4)(x) for _ in range(20_000)]).mean(dim=0)
 assert_close(mean, x, rtol=0.03, atol=0)
 [round(value, 1) for value in mean.tolist()]
 
-# %% [markdown]
+# %% [markdown] translates="1a185539"
 # **边界情况**。$p = 0$时什么也不改变，因为`torch.rand`从不小于0。$p = 1$时会是0除以0，所以练习不包括这种情况；`nn.Dropout(1)`返回的都是0。
 
 # %%
@@ -330,7 +330,7 @@ Dropout(1)(x), nn.Dropout(1)(x)
 #
 # 输入是一个批量的图像，形状为$(n, c, h, w)$。先把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
 
-# %% [markdown]
+# %% [markdown] translates="74f4c063"
 # **思路**。`CenteredLayer`对批量里的所有数求均值。数的次序和形状都不影响均值，而`Flatten`只改变这些。`RowCenteredLayer`沿最后一维求均值：在`Flatten`前面，最后一维是一行像素；在后面，是一整张图像。
 
 # %%
@@ -339,7 +339,7 @@ same_numbers = {"CenteredLayer": True, "RowCenteredLayer": False}
 # %%
 check.where_to_center(same_numbers)
 
-# %% [markdown]
+# %% [markdown] translates="18b41ea3"
 # 用两张2×2像素的图像就能看出来。放在`Flatten`前面，每一行像素的均值都是0；放在后面，只有每张图像的均值是0。
 
 # %%

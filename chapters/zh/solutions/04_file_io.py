@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="9952861a"
 # # 第04章 解答
 #
 # 这里是[读写文件：保存和加载张量与模型](../04_file_io.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
@@ -37,7 +37,7 @@ from torch.testing import assert_close
 
 from d2l_helpers import MLP, MySequential, check
 
-# %% [markdown]
+# %% [markdown] translates="4458cc94"
 # 所有文件都放进一个临时目录。
 
 # %%
@@ -51,7 +51,7 @@ folder = Path(scratch.name)
 #
 # 保存`MySequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`的状态字典。写一个函数`reuse(path)`：它构建一个网络，前两个线性层从文件加载；第二个ReLU之后，接上你自己的两个线性层，(64, 16)和(16, 3)，中间有一个ReLU。函数返回这个网络和缺失的键的列表，也就是文件没有填上的参数的名字。验证两个网络在第二个ReLU之后的输出完全相等。
 
-# %% [markdown]
+# %% [markdown] translates="e0d37eb1"
 # **思路**。顺序块按位置给块命名，ReLU也算一个位置：两个线性层是`0`和`2`，文件里和新网络里都是。文件里的`4`不能加载：网络里也有`4`，但形状不同，而`strict=False`不容许形状不对。缺失的是新层`4`和`6`的键。
 
 
@@ -75,7 +75,7 @@ def reuse(path):
 # %%
 check.reuse_two_layers(reuse)
 
-# %% [markdown]
+# %% [markdown] translates="ef74059d"
 # 这是练习里的顺序块，存进了文件。
 
 # %%
@@ -84,7 +84,7 @@ layers = [nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
 chain = MySequential(*layers, nn.Linear(64, 10))
 torch.save(chain.state_dict(), folder / "chain.pt")
 
-# %% [markdown]
+# %% [markdown] translates="3dc6eaab"
 # 从两个网络各取一个切片，到第二个ReLU为止。它们的输出每一位都相同。
 
 # %%
@@ -93,7 +93,7 @@ X = torch.rand(5, 20)
 assert_close(net[:4](X), chain[:4](X), rtol=0, atol=0)
 missing_keys
 
-# %% [markdown]
+# %% [markdown] translates="be05febb"
 # **另一种做法**。把整个文件严格加载到它所属的网络，再取这个网络的切片，在后面接上新的层；切片带着自己的值。这样，哪个键缺了都会发现。
 
 # %%
@@ -103,7 +103,7 @@ longer = MySequential(chain[:4], end)
 assert longer[0][2] is chain[2]
 longer(X).shape
 
-# %% [markdown]
+# %% [markdown] translates="831104ec"
 # **陷阱**。两个网络共享这些层：训练其中一个，另一个也会变。如果两个都要用，就做深拷贝。
 
 # %% [markdown]
@@ -121,7 +121,7 @@ longer(X).shape
 # - 遇到不认识的种类，`load_net`要报错，并在错误信息里写出它认识的种类。
 # - 如果顺序块里有别的层，例如`nn.Tanh`，或者`nn.Linear`的某个子类，两个函数之一要报错，并在错误信息里写出`Linear`和`ReLU`。
 
-# %% [markdown]
+# %% [markdown] translates="995a807f"
 # **思路**。构建一层时给它的类哪些实参，就用这些实参描述这一层：线性层是三个值，ReLU是空列表。`MLP`有两个线性层，只是名字不同，所以用字典记下每个名字对应的尺寸，两种网络都适用。`load_net`先构建任意一个同种类的网络，再设置它的各层。不管文件里写什么，它只调用自己的代码里写明的东西。
 
 
@@ -151,21 +151,21 @@ def load_net(path):
 # %%
 check.save_the_architecture_too(save_net, load_net)
 
-# %% [markdown]
+# %% [markdown] translates="5ccbfac9"
 # 这样的描述可以读懂，也可以在文件之间比较。
 
 # %%
 save_net(longer[1], folder / "end.pt")
 torch.load(folder / "end.pt")["layers"]
 
-# %% [markdown]
+# %% [markdown] translates="9715693d"
 # 如果文件里的种类要到程序以后的版本才有，加载就会遭到拒绝，错误信息能帮你找到原因。
 
 # %% tags=["raises-exception"]
 torch.save({"kind": "Transformer"}, folder / "later.pt")
 load_net(folder / "later.pt")
 
-# %% [markdown]
+# %% [markdown] translates="a1e9951a"
 # 为什么用`type`，不用`isinstance`？`nn.Linear`的子类的对象，算的可能是别的东西，文件里却没有描述。为什么用`_modules`？一个层在顺序块里可以占两个位置，而`named_children`里，每个对象只出现一次。
 
 # %%
@@ -173,7 +173,7 @@ relu = nn.ReLU()
 twice = MySequential(nn.Linear(20, 20), relu, nn.Linear(20, 20), relu)
 [name for name, _ in twice.named_children()], list(twice._modules)
 
-# %% [markdown]
+# %% [markdown] translates="fe7dc53d"
 # **边界情况**。一个线性层如果在顺序块里占两个位置，加载回来就成了两个层，值相同。输出不变，但原来是当作一个层来训练，现在会当作两个层。
 
 # %%
@@ -184,7 +184,7 @@ assert_close(back(X), f(relu(f(X))), rtol=0, atol=0)
 one_layer = back[0] is back[2]
 one_layer
 
-# %% [markdown]
+# %% [markdown] translates="51a65dda"
 # **陷阱**。`getattr(nn, name)(*sizes)`可以构建任何层，不受已知种类的限制；对描述调用`eval`，可以构建任何对象。这样，调用什么就由文件决定了，而`weights_only=True`要防的正是这个。
 
 # %% [markdown]
@@ -194,7 +194,7 @@ one_layer
 #
 # 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由一个单独的`torch.Generator`抽取，取名`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
-# %% [markdown]
+# %% [markdown] translates="c2ce8902"
 # **思路**。看看训练的一步要读取什么：参数，Adam的平均值，样本的次序，暂退法（dropout）置零的位置。次序来自`order`，置零的位置来自PyTorch的全局随机数生成器（generator）：这是两个状态。轮数说明还剩多少步。梯度还没有用到，`zero_grad`就把它清掉了。
 
 
@@ -223,7 +223,7 @@ needed |= {"own generator": True, "global generator": True, "gradients": False}
 # %%
 check.resume_with_more_state(checkpoint_of, restore, needed)
 
-# %% [markdown]
+# %% [markdown] translates="297bdae2"
 # 下面用一次训练，逐个部分验证。`start`构建这次训练的所有对象。
 
 
@@ -236,7 +236,7 @@ def start(seed):
     return net, optimizer, torch.Generator().manual_seed(seed)
 
 
-# %% [markdown]
+# %% [markdown] translates="2db6b5fc"
 # `train`用这些对象接着训练，样本里没有噪声。
 
 # %%
@@ -254,14 +254,14 @@ def train(net, optimizer, order, num_epochs):
             optimizer.step()
 
 
-# %% [markdown]
+# %% [markdown] translates="1aefb90d"
 # 一次训练做满10轮。
 
 # %%
 net, optimizer, order = start(seed=0)
 train(net, optimizer, order, 10)
 
-# %% [markdown]
+# %% [markdown] translates="c16d220f"
 # 另一次做完4轮停下并保存。
 
 # %%
@@ -270,7 +270,7 @@ train(stopped, its_optimizer, its_order, 4)
 state = checkpoint_of(stopped, its_optimizer, 4, its_order)
 torch.save(state, folder / "epoch4.pt")
 
-# %% [markdown]
+# %% [markdown] translates="9f9d850b"
 # 略去一个部分，就是让它保持新训练里原有的样子。所以，从新训练的检查点（checkpoint）里取出这个部分，替换保存的那份。
 
 
@@ -286,7 +286,7 @@ def end_without(part=None):
 
 assert_close(end_without(), net.state_dict(), rtol=0, atol=0)
 
-# %% [markdown]
+# %% [markdown] translates="cf5d4484"
 # 五个部分齐全时，虽然没有保存梯度，结果每一位都相同。缺了其中任何一个，结果就不同。
 
 # %%
@@ -295,7 +295,7 @@ for part in state:
     same = torch.equal(end, net.state_dict()["0.weight"])
     print(f"without {part}: {'the same' if same else 'another'} end")
 
-# %% [markdown]
+# %% [markdown] translates="839d9047"
 # **陷阱**。随机种子不是状态。它只说明生成器从哪里开始，不管抽取了什么，种子都不变。
 
 # %%
@@ -304,7 +304,7 @@ before = order.get_state()
 torch.randperm(256, generator=order)
 order.initial_seed(), torch.equal(order.get_state(), before)
 
-# %% [markdown]
+# %% [markdown] translates="1b4423cc"
 # **陷阱**。不要把生成器本身放进文件：它是对象，`weights_only=True`会拒绝。
 
 # %%
@@ -321,11 +321,11 @@ except pickle.UnpicklingError as error:
 #
 # 把`epoch15.pt`复制五份。其中一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`。可以利用这一点：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，键是文件名，值是十六进制的SHA-256摘要（digest）；再写一个函数`changed(paths, digests)`，哪些文件的摘要与`digests`里的不同，就返回哪些文件的名字。`digests`必须保存在哪里？
 
-# %% [markdown]
+# %% [markdown] translates="84d33246"
 # **思路**。截断的文件缺少zip压缩包末尾的目录，所以`torch.load`和`ZipFile`都会报错。翻转一个比特，只是换了一个数，别的都没变；`torch.load`不会重新计算校验和。`testzip`会重新计算，并返回第一个损坏条目的名字。
 
 
-# %%
+# %% translates="3a0e826c"
 noticed = {"cut": True, "flipped": False}
 
 
@@ -349,7 +349,7 @@ def changed(paths, digests):
 # %%
 check.find_the_corrupt_file(noticed, corrupt, changed)
 
-# %% [markdown]
+# %% [markdown] translates="8b5a460a"
 # 下面是五份副本和各自的摘要。只要是`torch.save`写的大文件都行。
 
 # %%
@@ -361,7 +361,7 @@ for path in paths:
     digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
 corrupt(paths), changed(paths, digests)
 
-# %% [markdown]
+# %% [markdown] translates="c5907f9e"
 # 把一份截成一半，再把另一份翻转一个比特。
 
 # %%
@@ -371,14 +371,14 @@ data[len(half)] ^= 1
 for path, content in ((paths[1], half), (paths[3], data)):
     path.write_bytes(content)
 
-# %% [markdown]
+# %% [markdown] translates="58b7a590"
 # 翻转了比特的那份，`torch.load`照样读取，不报错。
 
 # %%
 torch.load(paths[3])
 corrupt(paths)
 
-# %% [markdown]
+# %% [markdown] translates="adf29d1f"
 # **故意改动**。校验和谁都会算。有人用`torch.save`写入别的权重，得到的压缩包完好，`corrupt`什么也查不出来。摘要查得出来。摘要不要和文件放在一起，要放在那个人改不了的地方；或者给它签名。
 
 # %%
@@ -387,7 +387,7 @@ other["out.bias"] += 1
 torch.save(other, paths[2])
 corrupt([paths[2]]), changed([paths[2]], digests)
 
-# %% [markdown]
+# %% [markdown] translates="15b3839c"
 # **边界情况**。在每个张量前面，`torch.save`用字母Z填充。这一段没有校验和：在这里翻转比特，读到的内容不变，只有摘要看得出来。
 
 # %%
@@ -396,10 +396,10 @@ data[data.index(b"ZZZZ")] ^= 1
 paths[4].write_bytes(data)
 corrupt([paths[4]]), changed([paths[4]], digests)
 
-# %% [markdown]
+# %% [markdown] translates="c7982c57"
 # **陷阱**。只捕获`BadZipFile`不够。在压缩包目录的最后一个条目里，轮流给每个字节翻转一个比特，就会出现别的错误。
 
-# %%
+# %% translates="4fcb7386"
 kinds, data = set(), (folder / "model.pt").read_bytes()
 last = data.rindex(b"PK\x01\x02")  # 每个条目都这样开头
 for i in range(last, last + 46):
@@ -417,7 +417,7 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 #
 # 重新构建`three`，把`mlp.pt`加载进去，并捕获形状不符的错误。这时，它的哪些参数已经是文件里的值？先预测，写True或False，再比较。如果程序捕获这个错误后继续运行，会怎么样？为这种程序写一个函数`load_or_leave(net, state)`：它严格加载状态字典，并返回True；加载失败时，返回False，网络的每个参数和缓冲区都保持原样。两种情况下，网络都保留自己的`nn.Parameter`对象，因为优化器可能正引用这些对象：改变的只是值。
 
-# %% [markdown]
+# %% [markdown] translates="612f79bb"
 # **思路**。`load_state_dict`逐个处理名字：对得上的就复制，对不上的先记下，最后才报错。这时第一层已经是文件里的值，最后一层还是原样。要让网络不变，就先给它的状态留一份副本。必须是深拷贝：状态字典会随网络变化。
 
 # %%
@@ -442,14 +442,14 @@ def load_or_leave(net, state):
 # %%
 check.after_a_failed_load(from_file, load_or_leave)
 
-# %% [markdown]
+# %% [markdown] translates="67ecda89"
 # 加载之前，第一层的权重不是文件里的值。
 
 # %%
 state, three = MLP().state_dict(), MLP(20, 256, 3)
 torch.equal(three.hidden.weight, state["hidden.weight"])
 
-# %% [markdown]
+# %% [markdown] translates="5d82849e"
 # 加载之后，虽然失败了，权重却已经是文件里的值。
 
 # %%
@@ -458,7 +458,7 @@ try:
 except RuntimeError:
     print(torch.equal(three.hidden.weight, state["hidden.weight"]))
 
-# %% [markdown]
+# %% [markdown] translates="6f886c63"
 # **后果**。程序捕获错误后继续运行，手里的网络既不是原来的，也不是保存的：第一层是保存的，最后一层是原来的。从输出里看不出来。
 #
 # **另一种做法**。先比较名字和形状，全部对得上才加载。这样，内存里不需要网络的第二份副本。
@@ -482,7 +482,7 @@ check.after_a_failed_load(from_file, look_and_load)
 #
 # 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，文件夹里的所有检查点中，只留下轮数最大的三个；训练可能在任意一轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次得到的都必须是它前面的那一个。（不要看文件的写入时间：复制可能会改变它。）
 
-# %% [markdown]
+# %% [markdown] translates="8773203a"
 # **思路**。把轮数写进文件名，前面补零，这样按名字排序就是按数排序。写法与`save_checkpoint`相同；新文件写完整了，才删除多余的；在那之前，旧的三个都还在。`load_latest`从最新的开始，逐个尝试。写了一半的文件后缀是`.part`，两个函数都不会把它算进去。
 
 
@@ -511,7 +511,7 @@ def load_latest(folder):
 # %%
 check.keep_the_last_three(save_in_turn, load_latest)
 
-# %% [markdown]
+# %% [markdown] translates="4aada490"
 # 保存了12轮，留下三个。
 
 # %%
@@ -522,7 +522,7 @@ for epoch in range(1, 13):
 names = sorted(path.name for path in run.iterdir())
 names
 
-# %% [markdown]
+# %% [markdown] translates="fb3ea64e"
 # 截断最新的文件。每次得到的都是第11轮。
 
 # %%
@@ -531,13 +531,13 @@ for share in (0.1, 0.5, 0.9):
     (run / names[-1]).write_bytes(data[: int(share * len(data))])
     print(f"cut after {share:.0%}: epoch {load_latest(run)['epoch']}")
 
-# %% [markdown]
+# %% [markdown] translates="03a77df4"
 # **陷阱**。不补零，名字就按文本排序。这样，程序会以为第10轮比第9轮旧，把它删掉。
 
 # %%
 sorted(["8.pt", "9.pt", "10.pt"])
 
-# %% [markdown]
+# %% [markdown] translates="859662e8"
 # **边界情况**。截断的文件报什么错，要看截在哪里：大多是RuntimeError，有些长度是OSError。一个字节都不剩时是EOFError；剩1、2或3个字节时是UnpicklingError，因为字节太少，认不出是zip压缩包。如果只捕获第一种，遇到其他情况，这次训练就丢了。
 
 # %%

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="db176580"
 # # 第05章 解答
 #
 # 这里是[自动微分：沿计算图追踪梯度](../05_autograd.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
@@ -40,7 +40,7 @@ use_style()
 #
 # 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与自动微分的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
 
-# %% [markdown]
+# %% [markdown] translates="1f125ba9"
 # **思路**。图有八条边。
 #
 # | 边 | 偏导数 |
@@ -74,7 +74,7 @@ two_operations = "1/x"
 # %%
 check.larger_graph_by_hand(path_products, two_operations)
 
-# %% [markdown]
+# %% [markdown] translates="f49b6b19"
 # 这个和就是梯度。在$x = 1$处第二项是0，所以只在那里检查，会漏掉第二项里的错误。
 
 # %%
@@ -84,15 +84,15 @@ y = (x**2).log() * x.sin() + 1 / x
 sums = [sum(path_products(value)) for value in (1, 2, 3)]
 assert_close(slopes, torch.tensor(sums))
 
-# %% [markdown]
+# %% [markdown] translates="4a7f1ae7"
 # 在PyTorch的图里，沿着线从`x`走到加法。手工图里的哪条边，在这里占两个框？
 
-# %% mystnb={"image": {"alt": "\u4e00\u5f20\u4ece\u5de6\u5230\u53f3\u7684\u56fe\u3002\u4e09\u6761\u7ebf\u4ece\u6a59\u8272\u6846x\u51fa\u53d1\u3002\u4e0a\u9762\u4e00\u6761\u7ecf\u8fc7PowBackward0\u548cLogBackward0\uff0c\u4e2d\u95f4\u4e00\u6761\u7ecf\u8fc7SinBackward0\uff0c\u4e24\u6761\u4f1a\u5408\u4e8e\u4e00\u4e2aMulBackward0\u3002\u4e0b\u9762\u4e00\u6761\u7ecf\u8fc7ReciprocalBackward0\u548c\u53e6\u4e00\u4e2aMulBackward0\u3002\u4e24\u4e2aMulBackward0\u90fd\u8fde\u5230AddBackward0\u3002"}}
+# %% mystnb={"image": {"alt": "一张从左到右的图。三条线从橙色框x出发。上面一条经过PowBackward0和LogBackward0，中间一条经过SinBackward0，两条会合于一个MulBackward0。下面一条经过ReciprocalBackward0和另一个MulBackward0。两个MulBackward0都连到AddBackward0。"}} translates="e7a5fffb"
 x1 = torch.tensor(1.0, requires_grad=True)
 draw_graph((x1**2).log() * x1.sin() + 1 / x1, {"x": x1})
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="354c6455"
 # 从$x$到$1/x$的边占两个框：PyTorch先算倒数，再乘以1。
 #
 # **另一种做法**。`detach`能关闭一条路径。只留一条，其余的都关闭，自动微分给出的就是这条路径上的乘积。
@@ -111,7 +111,7 @@ assert_close(terms, path_products(2), rtol=1e-5, atol=0)
 #
 # 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再反复翻倍，直到*范数*（norm）至少是500，最后根据各元素的*和*选择分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
 
-# %% [markdown]
+# %% [markdown] translates="dfe9ea05"
 # **思路**。条件需要一个数：循环里是范数，分支里是和。不管走哪条路，函数都是把向量乘以一个数$k$。结果的第$i$个元素是$k a_i$：它对$a_i$的导数是$k$，对其余元素的导数是0。`backward`要有每个元素的权重；权重全是1，得到的就是每个导数本身。梯度仍然是商，$ka/a = k$。
 
 
@@ -132,7 +132,7 @@ still_quotient = True
 # %%
 check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 
-# %% [markdown]
+# %% [markdown] translates="0969dbdc"
 # 下面有三个向量，其中第二个走另一个分支：
 
 # %%
@@ -143,13 +143,13 @@ for numbers in ([20.0, 40, -5], [-1.0, 0.5, -2], [300.0, 200]):
     assert_close(a.grad, (result / a).detach())
     print(numbers, a.grad.tolist())
 
-# %% [markdown]
+# %% [markdown] translates="03a9cb5a"
 # 雅可比矩阵（Jacobian）说明了原因：对角线上是$k$，其余是0。
 
 # %%
 jacrev(f_of_vector)(torch.tensor([20.0, 40]))
 
-# %% [markdown]
+# %% [markdown] translates="b3687d58"
 # **边界情况**。在翻倍次数改变的地方，函数有跳跃，没有导数。自动微分察觉不到：它只知道这次调用走过的路。
 
 # %%
@@ -167,7 +167,7 @@ for value in (41.6, 41.7):
 #
 # 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用自动微分求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
 
-# %% [markdown]
+# %% [markdown] translates="ceb9e783"
 # **思路**。每个输出只取决于自己的输入，所以对输出之和求梯度，就得到全部导数。写`create_graph=True`，这些导数也有了图，可以用同样的方法再求导。
 
 
@@ -181,10 +181,10 @@ def two_slopes(function, x):
 # %%
 check.slopes_without_a_formula(two_slopes)
 
-# %% [markdown]
+# %% [markdown] translates="42caab8e"
 # 用双精度时，二阶导数等于$-\sin x$，精确到14位。
 
-# %% mystnb={"image": {"alt": "x\u4ece-6.28\u52306.28\u7684\u4e09\u6761\u6ce2\u5f62\u66f2\u7ebf\uff0c\u90fd\u5728-1\u548c1\u4e4b\u95f4\u3002\u84dd\u8272\u7684\u662f\u6b63\u5f26\u3002\u6a59\u8272\u7684\u662f\u5b83\u7684\u4e00\u9636\u5bfc\u6570\uff0c\u5728x = 0\u5904\u662f1\uff0c\u9886\u5148\u56db\u5206\u4e4b\u4e00\u4e2a\u6ce2\u3002\u84dd\u8272\u865a\u7ebf\u662f\u5b83\u7684\u4e8c\u9636\u5bfc\u6570\uff0c\u662f\u4e0a\u4e0b\u98a0\u5012\u7684\u6b63\u5f26\u3002"}}
+# %% mystnb={"image": {"alt": "x从-6.28到6.28的三条波形曲线，都在-1和1之间。蓝色的是正弦。橙色的是它的一阶导数，在x = 0处是1，领先四分之一个波。蓝色虚线是它的二阶导数，是上下颠倒的正弦。"}} translates="619aea60"
 angles = torch.linspace(-2 * math.pi, 2 * math.pi, 201, dtype=torch.double)
 sine = angles.sin()
 first, second = two_slopes(torch.sin, angles.requires_grad_())
@@ -196,7 +196,7 @@ plt.xlabel("$x$")
 plt.figlegend(loc="outside upper center", ncols=3)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="224a7b1b"
 # **陷阱**。用微小变化也能算出导数，但没有那么精确：相减的数几乎相等，差里剩下的有效数字很少。
 
 # %%
@@ -206,7 +206,7 @@ with torch.no_grad():
 error = (rough + sine).abs().max()
 assert 1e-10 < error < 1e-6
 
-# %% [markdown]
+# %% [markdown] translates="eabdb46f"
 # **边界情况**。直线的斜率不取决于$x$。这个斜率没有图，再调用一次`grad`就会报错。
 
 # %%
@@ -220,11 +220,11 @@ flat.requires_grad
 #
 # 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`的结果比较。把这种做法写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
 
-# %% [markdown]
+# %% [markdown] translates="b8448b3f"
 # **思路**。调用一次`grad`，就是把权重作为行向量，与雅可比矩阵相乘。如果第$i$个权重是1，其余是0，取出的就是第$i$行，也就是第$i$个输出的梯度。一行与输入一样长，行数与输出的个数相同：不管$n$是多少，都要调用$m$次。损失是一个数，所以对它调用一次就够了。
 
 
-# %%
+# %% translates="4d9af5d8"
 def jacobian(function, x):
     y = function(x)
     rows = [
@@ -239,7 +239,7 @@ calls = "m"
 # %%
 check.jacobian_by_products(jacobian, calls)
 
-# %% [markdown]
+# %% [markdown] translates="83109050"
 # 对softmax，结果与`jacrev`相同，也符合公式：对角线上是$p_i (1 - p_i)$，其余是$-p_i p_j$。
 
 
@@ -253,14 +253,14 @@ J, p = jacobian(softmax, logits), softmax(logits).detach()
 assert_close(J, jacrev(softmax)(logits.detach()))
 assert_close(J, p.diag() - p.outer(p))
 
-# %% [markdown]
+# %% [markdown] translates="742091cb"
 # **陷阱**。这个雅可比矩阵是对称的：把行错写成列，也能通过这样的检验。要用$n \neq m$的函数再试。
 
 # %%
 assert_close(J, J.T)
 jacobian(lambda x: x.cumsum(0)[1:], logits)
 
-# %% [markdown]
+# %% [markdown] translates="2e832e62"
 # **另一种做法**。`is_grads_batched`一次接受所有权重向量，各行一起算。
 
 # %%
@@ -268,7 +268,7 @@ eye = torch.eye(4)
 (rows,) = grad(softmax(logits), logits, eye, is_grads_batched=True)
 assert_close(rows, J)
 
-# %% [markdown]
+# %% [markdown] translates="b4b873aa"
 # **边界情况**。权重全是1，就是把各行相加。对softmax，结果是0：不管输入是什么，各个输出之和都是1，所以这个和的导数是0。
 
 # %%
@@ -282,7 +282,7 @@ assert_close(of_sum, torch.zeros(4))
 #
 # 对`u.sin().exp()`，用`graph_of`数一数：函数值、一阶、二阶和三阶导数各有多少个节点。写一个函数，对由某个`u`算出的任何值都能这样数。解释个数怎样增长，以及这对内存意味着什么。
 
-# %% [markdown]
+# %% [markdown] translates="0ce90545"
 # **思路**。每一阶导数都用`create_graph=True`记录，最后一阶也要，因为要数它的节点。一阶导数$e^{\sin u} \cos u$是乘积。按乘积的求导法则，每个乘积变成两个乘积，再加一个加法：二阶的乘积比一阶多，三阶又比二阶多。增加的节点越来越多。
 
 
@@ -300,7 +300,7 @@ added = "more and more"
 # %%
 check.what_second_derivatives_cost(count_nodes, added)
 
-# %% [markdown]
+# %% [markdown] translates="7f9f46e3"
 # 从二阶导数起，每一阶的节点都比前一阶的两倍还多：在PyTorch 2.13里，函数值是3个，然后是6、15和38个。（`*derivatives`接收第一个以外的所有个数。）
 
 # %%
@@ -309,7 +309,7 @@ value, *derivatives = count_nodes(u.sin().exp(), u)
 assert value < derivatives[0]
 [later > 2 * earlier for earlier, later in pairwise(derivatives)]
 
-# %% [markdown]
+# %% [markdown] translates="94a1b0d6"
 # **内存**。节点会保存值。`saved_tensors_hooks`接受两个函数：保存一个值时调用第一个，使用这个值时调用第二个。各阶导数要保存多少个值？
 
 
@@ -331,7 +331,7 @@ def kept_values(order):
 kept = [kept_values(order) for order in range(4)]
 [later > 2 * earlier for earlier, later in pairwise(kept)]
 
-# %% [markdown]
+# %% [markdown] translates="8ce9549a"
 # 值的个数也都超过前一阶的两倍。这里每个值是一个数。在网络里，每个值可能和一层的输出一样大；只要保存它的图还在，它就留在内存里。
 #
 # **边界情况**。不是每个函数的节点都这样增长。$e^u$的每一阶导数都记录为一个乘积，即1与$e^u$相乘。
@@ -347,7 +347,7 @@ assert len(set(derivatives)) == 1
 #
 # 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有斜率的地方，真正的斜率是多少？你的`backward`声称的斜率是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
 
-# %% [markdown]
+# %% [markdown] translates="1277bf8f"
 # **思路**。在两次跳跃之间，舍入的结果不变；在跳跃处，它没有斜率：所以真正的斜率是0。函数声称是1。`gradcheck`让输入有微小变化，来核对这个斜率：输入变了，输出却不变，所以不通过。
 #
 # 如果用真正的斜率，舍入的权重得到的梯度是0，就停在原处。声称的斜率告诉权重该变大还是变小。它是假的，但在这里符号是对的。
@@ -373,14 +373,14 @@ check.function_of_your_own(
     StraightRound, round_slopes, gradcheck_passes, moves
 )
 
-# %% [markdown]
+# %% [markdown] translates="76214ad3"
 # `gradcheck`是为双精度设计的。
 
 # %%
 numbers = torch.tensor([-1.7, 0.4, 2.6]).double().requires_grad_()
 gradcheck(StraightRound.apply, numbers, raise_exception=False)
 
-# %% [markdown]
+# %% [markdown] translates="01bb4e55"
 # 现在训练这个权重：它从0.3开始，目标是舍入后等于3。
 
 
@@ -397,7 +397,7 @@ def trained(rounding):
 
 {"torch.round": trained(torch.round), "straight": trained(StraightRound.apply)}
 
-# %% [markdown]
+# %% [markdown] translates="294e7292"
 # **另一种做法**。不用类：把舍入造成的差作为常数加上去。
 
 
@@ -410,7 +410,7 @@ def straight(X):
 assert_close(slopes, torch.ones_like(numbers))
 assert_close(straight(numbers), numbers.round())
 
-# %% [markdown]
+# %% [markdown] translates="de2ab848"
 # **陷阱**。要让权重本身保留小数部分。如果每一步之后都舍入，不到二分之一的步子就白走了，走一百步也一样。
 
 # %%
@@ -426,7 +426,7 @@ w.item()
 #
 # `t = torch.ones(2, requires_grad=True).double()`是叶节点吗？运行`t.sum().backward()`之后，梯度在哪里？让`t`成为叶节点。同样的错误出在`.to(device)`上时，为什么只在GPU上才看得出来？设`ones`是`torch.ones(2, requires_grad=True)`，在CPU上，类型是float32。预测`ones.double()`、`ones.float()`、`ones.to("cpu")`和`ones.to("cuda")`里，哪些是叶节点。
 
-# %% [markdown]
+# %% [markdown] translates="00392e39"
 # **思路**。`double`从`torch.ones`创建的张量算出一个新张量，所以`t`不是叶节点。梯度继续传到叶节点，而叶节点没有名字：梯度就找不到了。应当先转换，最后才要求梯度。
 #
 # 如果没有什么可转换，转换返回的就是原来的张量。在没有GPU的机器上，`device`是CPU，张量已经在那里，一切正常。在有GPU的机器上，`.to(device)`会复制一份，叶节点就丢失了。
@@ -443,7 +443,7 @@ is_leaf = {"double": False, "float": True, "cpu": True, "cuda": False}
 # %%
 check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 
-# %% [markdown]
+# %% [markdown] translates="ed7ced5f"
 # 图里仍然有那个没有名字的叶节点，梯度就在它那里。（这里取出`next_functions`的第一个二元组；如果还有别的，由`*_`接收。）
 
 # %%
@@ -452,7 +452,7 @@ t.sum().backward()
 (to_leaf, _), *_ = t.grad_fn.next_functions
 t.is_leaf, to_leaf.variable.grad
 
-# %% [markdown]
+# %% [markdown] translates="48a15f41"
 # 用`is`可以看出，哪些转换返回原来的张量。设备`meta`不保存数，每台机器上都有，这里用它代替GPU。
 
 # %%
@@ -460,7 +460,7 @@ ones = torch.ones(2, requires_grad=True)
 assert ones.float() is ones and ones.to("cpu") is ones
 ones.double().is_leaf, ones.to("meta").is_leaf
 
-# %% [markdown]
+# %% [markdown] translates="20919188"
 # **陷阱**。`retain_grad`让`t`保留一份自己的梯度，但不会让它成为叶节点：梯度继续往回传，在`ones`里累加，而那里没有人清空。
 
 # %%
@@ -472,7 +472,7 @@ for _ in range(3):
     t.sum().backward()
 t.grad.tolist(), ones.grad.tolist()
 
-# %% [markdown]
+# %% [markdown] translates="a7bb5a9f"
 # 如果把这样的张量交给优化器（optimizer），错误信息会指出哪里不对。
 
 # %%
@@ -481,7 +481,7 @@ try:
 except ValueError as error:
     print(error)
 
-# %% [markdown]
+# %% [markdown] translates="ee539b91"
 # **另一种做法**。在创建张量时就写全所有要求，设备也写上。
 
 # %%
@@ -494,7 +494,7 @@ torch.ones(2, dtype=torch.double, device="meta", requires_grad=True).is_leaf
 #
 # 训练一个权重，一共100步，每步都做`total = total + loss`，好在最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
 
-# %% [markdown]
+# %% [markdown] translates="2c3923ac"
 # **思路**。`total`由每一个损失算出，所以它的图里有所有损失的图。一步增加三个节点：减法、平方和加法。加上叶节点，一步之后是4个节点，两步之后是7个，100步之后是301个。`loss.item()`只给出数；下一个损失占用这个名字时，这一步的图就释放了。
 
 
@@ -516,14 +516,14 @@ log_nodes = {1: 4, 2: 7, 100: 301}
 # %%
 check.log_that_grows(train, log_nodes)
 
-# %% [markdown]
+# %% [markdown] translates="7a460d89"
 # 100步之后，`w`到达目标。
 
 # %%
 w, mean = train(lambda w: (w - 3) ** 2, 100)
 print(f"w = {w:.4f}, mean loss {mean:.4f}")
 
-# %% [markdown]
+# %% [markdown] translates="23a65a96"
 # 下面是日志越来越大的循环，每步之后都数一次节点。
 
 # %%
@@ -539,7 +539,7 @@ for _ in range(100):
     counts.append(len(graph_of(total)))
 assert counts == list(range(4, 302, 3))
 
-# %% [markdown]
+# %% [markdown] translates="fa9311fb"
 # 什么留在了内存里？是节点。节点保存的值已由`backward`释放，所以再从`total`运行一次`backward`会失败。
 
 # %%
@@ -548,7 +548,7 @@ try:
 except RuntimeError as error:
     print(str(error).split(" (")[0])
 
-# %% [markdown]
+# %% [markdown] translates="b8b16eb6"
 # **陷阱**。如果不运行`backward`，例如只做测试的循环，保存的值也会留下，每个批量一份。把这样的循环放在`no_grad`里，就不会构建图。
 #
 # **另一种做法**。`loss.detach()`也能让图断开。在GPU上，`item`每一步都要等损失算完；如果累加的是分离出来的损失，只要最后调用一次`item`。

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,mystnb,translates,-all
 #     comment_magics: false
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
 #     text_representation:
@@ -14,12 +14,12 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="9e79a4bf"
 # # 第06章 解答
 #
 # 这里是[计算设备：同一份代码，CPU和GPU都能跑](../06_devices.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
-# %%
+# %% translates="af9da506"
 import time
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
@@ -37,7 +37,7 @@ torch.set_num_threads(1)  # 和正文一样
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 places = [torch.device("cpu"), *d2l.try_all_gpus()]
 
-# %% [markdown]
+# %% [markdown] translates="be2edebb"
 # `seconds`和`CountReads`都是正文里的，后面的`multiply`和`ScaledLinear`也是。
 
 
@@ -71,7 +71,7 @@ class CountReads(TorchDispatchMode):
 #
 # 写`time_sum(n, device)`：在一个设备上，把两个含$n$个数的向量（vector）相加，返回要多少秒。测法和本章一样：开始计时之前，向量已经建好，并且已经加过一次；结果是五次或更多次的中位数。在你的每个设备上，对$10^2$到$10^7$个数的加法计时，画出时间随大小变化的图。从多大开始，时间随大小增长？这个大小为什么和矩阵乘法的不一样？设$n = 1000$，在这样的向量加法和这样的矩阵乘法里，算出结果中的一个数，各要多少次运算（加法和乘法合在一起算）？
 
-# %% [markdown]
+# %% [markdown] translates="3649e09d"
 # **思路**。`seconds`会预热（warm up）、等待、取中位数；剩下要做的，是先把向量建好。向量加法，算出一个数要一次加法。矩阵乘法，算出一个数要1000次乘法和999次加法：这个工作量随$n$增长，所以更早超过调用的开销。
 
 
@@ -86,10 +86,10 @@ operations = {"sum": 1, "product": 1000 + 999}
 # %%
 check.small_and_large(time_sum, operations)
 
-# %% [markdown]
+# %% [markdown] translates="dc3c4faa"
 # 虚线表示时间与大小成正比，它经过CPU曲线上一百万个数的那一点。曲线从多大的$n$开始上升？
 
-# %% mystnb={"image": {"alt": "\u4e00\u6b21\u52a0\u6cd5\u7684\u65f6\u95f4\u968fn\u53d8\u5316\u7684\u56fe\uff0cn\u4ece\u4e00\u767e\u5230\u4e00\u5343\u4e07\uff0c\u5750\u6807\u8f74\u662f\u5bf9\u6570\u523b\u5ea6\uff0c\u6bcf\u4e2a\u8bbe\u5907\u4e00\u6761\u66f2\u7ebf\uff1b\u53e6\u6709\u4e00\u6761\u865a\u76f4\u7ebf\uff0c\u8868\u793a\u65f6\u95f4\u4e0en\u6210\u6b63\u6bd4\uff0c\u7ecf\u8fc7CPU\u66f2\u7ebf\u4e0a\u4e00\u767e\u4e07\u5904\u7684\u70b9\u3002\u5728\u5b58\u4e0b\u7684\u56fe\u91cc\uff0c\u4e00\u5343\u4e2a\u6570\u4ee5\u5185\uff0cCPU\u7528\u4e00\u5230\u4e24\u5fae\u79d2\u3002\u66f2\u7ebf\u4ece\u4e00\u4e07\u8d77\u5f00\u59cb\u4e0a\u5347\uff0c\u4ece\u5341\u4e07\u8d77\u843d\u5728\u865a\u7ebf\u4e0a\uff0c\u5728\u4e00\u5343\u4e07\u5904\u8fdc\u9ad8\u4e8e\u865a\u7ebf\u3002"}}
+# %% mystnb={"image": {"alt": "一次加法的时间随n变化的图，n从一百到一千万，坐标轴是对数刻度，每个设备一条曲线；另有一条虚直线，表示时间与n成正比，经过CPU曲线上一百万处的点。在存下的图里，一千个数以内，CPU用一到两微秒。曲线从一万起开始上升，从十万起落在虚线上，在一千万处远高于虚线。"}} translates="fe642377"
 sizes = [10**k for k in range(2, 8)]
 for place in places:
     times = [time_sum(n, place) for n in sizes]
@@ -103,7 +103,7 @@ plt.ylabel("seconds")
 plt.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] translates="60bc39f2"
 # 在存下的图里，一千个数以内，大部分时间花在调用上；从大约一万起，时间随大小增长。矩阵乘法的时间，从大约$n = 32$起就增长：那是1024个数，但每个要63次运算。在GPU上，两种时间应该都更晚才开始增长：一次调用的开销更大，同时做的计算也更多。
 #
 # **边界情况**。最后一个点远高于虚线。这样的向量，比许多CPU的缓存还大，每个结果要40 MB内存。`torch.add(a, b, out=c)`每次写进同一块内存。
@@ -116,7 +116,7 @@ plt.show()
 #
 # 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
-# %% [markdown]
+# %% [markdown] translates="d619a1a6"
 # **思路**。`get_parameter`沿着用点连接的名字找下去，路径走不通时报错。`copy_`写进原有的张量，来源可以在另一个设备上，也可以是另一种类型；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
 
 
@@ -133,7 +133,7 @@ def get_bias(net, name):
 # %%
 check.parameters_across_devices(set_bias, get_bias)
 
-# %% [markdown]
+# %% [markdown] translates="f60578c4"
 # **陷阱**。用这些值新建一个`nn.Parameter`，看起来效果一样。但优化器（optimizer）管的还是旧参数，走一步之后，新参数不变。
 
 # %%
@@ -144,7 +144,7 @@ net(torch.ones(4, 2, device=device)).sum().backward()
 optimizer.step()
 get_bias(net, "bias")
 
-# %% [markdown]
+# %% [markdown] translates="d8e41309"
 # **边界情况**。列表里只有一个数时，`copy_`会用这个数填满整个偏置，并不报错。如果你希望报错，就比较长度。另外，不要先调用`net.cpu()`：它会移动调用者的网络，没有GPU时看不出来。
 
 # %%
@@ -159,7 +159,7 @@ get_bias(net, "bias")
 #
 # 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
 
-# %% [markdown]
+# %% [markdown] translates="f04967f0"
 # **思路**。两个函数的差别，在于把什么放进列表。列表里放张量，不需要读取；`torch.stack`就在原设备上把这些张量合成一个。如果$B$是正交矩阵，$A$的每一行长度不变，$A$的范数也就不变；`torch.linalg.qr`可以产生这样的$B$。
 
 
@@ -186,7 +186,7 @@ second = torch.linalg.qr(torch.randn(100, 100)).Q
 # %%
 check.thousand_norms(norms_read, norms_kept, second)
 
-# %% [markdown]
+# %% [markdown] translates="7d652c40"
 # 不管读一千次，还是一次不读，两份记录只差舍入误差。
 
 # %%
@@ -198,7 +198,7 @@ with CountReads() as reads_kept:
 assert_close(log_read, log_kept.tolist(), rtol=1e-5, atol=0)
 reads_read.count, reads_kept.count
 
-# %% [markdown]
+# %% [markdown] translates="cb4d6861"
 # CPU没有队列。在GPU上，每次读取都要等乘积算好，之后队列就空了：有GPU的话，比较这两个时间。
 
 # %% tags=["nbval-ignore-output"]
@@ -207,7 +207,7 @@ for norms in (norms_read, norms_kept):
     assert t > 0
     print(f"{norms.__name__}: {1e3 * t:.0f} ms")
 
-# %% [markdown]
+# %% [markdown] translates="098397d4"
 # **陷阱**。如果第二个矩阵是随机的，每走一步，范数约变成原来的十倍。float32最大约为$10^{38}$。相乘多少次之后，范数会超过它？
 
 # %%
@@ -215,7 +215,7 @@ torch.manual_seed(0)
 wild = torch.randn(100, 100).to(device)
 norms_kept(A, wild).isfinite().sum().item()
 
-# %% [markdown]
+# %% [markdown] translates="89e03ff8"
 # 还不到38次的一半：算范数要把平方加起来，先超出范围的是平方。
 #
 # `torch.randn(100, 100) / 10`看起来能让范数保持不变。下面取四个这样的矩阵，列出各自最大的特征值。乘的次数多了，每再乘一次，范数就约乘以这个数。
@@ -228,7 +228,7 @@ for seed in (5, 4, 0, 10):
     last = norms_kept(A, tenth)[-1].item()
     print(f"largest eigenvalue {largest:.3f}, last norm {last:.0e}")
 
-# %% [markdown]
+# %% [markdown] translates="0770b835"
 # 范数最后是多少，取决于抽到的矩阵。比1略大的数，1000次方非常大；比1略小的数，1000次方非常小。而无穷大减无穷大，结果是`nan`。
 
 # %% [markdown]
@@ -239,7 +239,7 @@ for seed in (5, 4, 0, 10):
 #
 # 给`multiply`计时：先在一个设备上算两个矩阵，再在两个设备上各算一个。没有两个GPU，就用`ThreadPoolExecutor`的两个线程，各给一个矩阵：写`at_once(f, S, T)`，在一个线程里调用`f(S)`，在另一个线程里调用`f(T)`，让两者同时运行，返回由两个结果组成的列表，`S`的结果在前。和先后算两个相比，时间是不是一半？
 
-# %% [markdown]
+# %% [markdown] translates="78f5fae8"
 # **思路**。线程池的`map`先把两次调用都启动，然后才等待，并按实参的次序给出结果。先`submit`两次，再取两次`result`，效果相同。
 
 
@@ -252,7 +252,7 @@ def at_once(f, S, T):
 # %%
 check.two_at_once(at_once)
 
-# %% [markdown]
+# %% [markdown] translates="2567438f"
 # 有两个GPU时，各得一个矩阵；没有时，两个矩阵都在`device`上。结果对吗？（`multiply`返回只含一个矩阵的列表；`(R,)`把矩阵取出来。）
 
 
@@ -271,7 +271,7 @@ S, T = (torch.ones(768, 768, device=place) for place in two)
 (R,), (Q,) = at_once(multiply, S, T)
 assert_close([R.cpu(), Q.cpu()], [S.cpu(), T.cpu()])
 
-# %% [markdown]
+# %% [markdown] translates="7f07912c"
 # 时间如果是一半，就显示0.5。把这个单元格多运行几次。
 
 # %% tags=["nbval-ignore-output"]
@@ -280,7 +280,7 @@ together = seconds(at_once, multiply, S, T, warm_up=1, repeats=3)
 assert one_by_one > 0 and together > 0
 print(f"{together / one_by_one:.2f} of the time, on {two[0]} and {two[1]}")
 
-# %% [markdown]
+# %% [markdown] translates="359bc6d5"
 # 有两个空闲的核心，可以接近0.5，因为torch计算时会释放Python的锁。如果另一个核心已经有任务，结果就一直接近1。要让每次乘法只用一个线程，否则第一次乘法就会占住好几个核心。矩阵还要大：启动一个线程，比一次小矩阵乘法更费时间。只有一个GPU时，两个线程好处不大，因为填的是同一个队列。
 #
 # **陷阱**。`pool.submit(f(S))`会在提交任务的线程里立刻调用`f`，交给线程池的是结果，而不是函数。等到取结果时，错误才出现。
@@ -298,11 +298,11 @@ work.exception()
 #
 # 写`stays_behind(net)`，找出放在普通属性里的所有张量，模块自己的要算，它下面任何模块的也要算。以列表返回这些张量的名字，名字用点连接。从`vars(module)`入手。对`nn.Sequential(ScaledLinear(5, 3))`，答案是`["0.scale"]`；只有`ScaledLinear(5, 3)`时是`["scale"]`；对`FixedHiddenMLP()`是`[]`。不要改变网络。
 
-# %% [markdown]
+# %% [markdown] translates="5154ad7a"
 # **思路**。参数（parameter）和缓冲区（buffer）各在自己的字典里，即`_parameters`和`_buffers`。直接放在`vars(module)`里的张量，`to`看不到。`named_modules`访问任意深度的所有模块，也包括最外层的模块，它的路径是空的。
 
 
-# %%
+# %% translates="a072579d"
 def stays_behind(net):
     return [
         f"{path}.{name}".lstrip(".")  # 空路径后面不加点
@@ -315,7 +315,7 @@ def stays_behind(net):
 # %%
 check.what_stays_behind(stays_behind)
 
-# %% [markdown]
+# %% [markdown] translates="78b04961"
 # 正文里把常数留在原处的，就是这一层。
 
 
@@ -326,14 +326,14 @@ class ScaledLinear(MyLinear):
         self.scale = torch.full((units,), 0.5)
 
 
-# %% [markdown]
+# %% [markdown] translates="ecc4a2b5"
 # 下面是题目里的例子：放在容器里的、单独使用的、用缓冲区的。
 
 # %%
 examples = nn.Sequential(ScaledLinear(5, 3)), ScaledLinear(5, 3)
 [stays_behind(net) for net in (*examples, FixedHiddenMLP())]
 
-# %% [markdown]
+# %% [markdown] translates="86bb0a2d"
 # **边界情况**。列表里的张量也会留在原处，属于类的张量也一样。两者都不直接在`vars(module)`里，所以这个函数会漏掉。
 
 
@@ -358,7 +358,7 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 #
 # 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
 
-# %% [markdown]
+# %% [markdown] translates="ef5f93a3"
 # **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。五个张量，Python的`max`从第二个开始，逐个和目前最大的比较，每次都要问哪个更大：4次读取。张量的方法则是设备上的一个操作。
 
 # %%
@@ -374,7 +374,7 @@ number_of_reads = {
 # %%
 check.readers_in_disguise(number_of_reads)
 
-# %% [markdown]
+# %% [markdown] translates="7a84d7ee"
 # 要数读取的次数，就在`CountReads`下运行每一行。
 
 # %%
@@ -387,7 +387,7 @@ for code in number_of_reads:
     counted[code] = reads.count
 assert counted == number_of_reads
 
-# %% [markdown]
+# %% [markdown] translates="52986b38"
 # **`v[v > 0]`为什么要等待**。结果的长度是大于0的元素个数。这个个数由GPU来数，Python要知道它才能继续。这不算一次读取：个数是在操作内部复制的，`CountReads`看不到那里。`meta`没有数据，也就得不到形状。
 
 # %%
@@ -397,7 +397,7 @@ try:
 except NotImplementedError:
     print("no shape without the data")
 
-# %% [markdown]
+# %% [markdown] translates="dc9141c9"
 # `torch.where`保持形状不变，不需要读任何数。
 
 # %%
@@ -411,7 +411,7 @@ torch.where(w > 0, w, 0).shape
 #
 # 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
 
-# %% [markdown]
+# %% [markdown] translates="60d2bbc8"
 # **思路**。`.to(dtype)`做舍入；`.double()`之后，继续用全部位数来算。bfloat16的误差约为float16的八倍。每少一位，误差就变成两倍，而$8 = 2^3$：bfloat16有$10 - 3 = 7$位。
 
 
@@ -434,7 +434,7 @@ guess = 7
 # %%
 check.fewer_places(rounding_error, binary_places, guess)
 
-# %% [markdown]
+# %% [markdown] translates="f39101e0"
 # 用正文里的矩阵：
 
 # %%
@@ -444,7 +444,7 @@ errors = [rounding_error(A, B, t) for t in (torch.half, torch.bfloat16)]
 print(f"half {errors[0]:.0e}, bfloat16 {errors[1]:.0e}")
 print(f"ratio {errors[1] / errors[0]:.0f}")
 
-# %% [markdown]
+# %% [markdown] translates="ec1c03c8"
 # **另一种做法**。`torch.finfo`里就有：`eps`是1到下一个数的距离，即$2^{-k}$。bfloat16的位数比float16少，范围更大。
 
 # %%
