@@ -40,7 +40,6 @@ OPEN = {
         "autograd",
         "devices",
         "file_io",
-        "parameters",
         "training",
     }
 }
