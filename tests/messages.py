@@ -37,10 +37,8 @@ SILENT = {"__init__", "_language", "_safely", "_time_limit", "_wrap"}
 # Catalogs that aren't translated yet.
 OPEN = {
     "zh": {
-        "autograd",
         "devices",
         "file_io",
-        "parameters",
         "training",
     }
 }
