@@ -29,7 +29,7 @@
 #
 # **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
 #
-# **需要先会**用PyTorch的张量（tensor），并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先读**：不用先读别的章；要会用PyTorch的张量（tensor），并做过一次线性回归。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
 # %% [markdown] translates="3ef383e3"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。随机数先在CPU上生成，再移到设备上：即使随机种子（seed）相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。

@@ -629,7 +629,8 @@ from d2l_helpers import check
 # %% [markdown] translates="480e5bf0"
 # ### 5.1 手工推算更大的图
 #
-# *编程，25分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
+# *编程，25分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-1)
 #
 # 画出$y = (\log x^2) \sin x + 1/x$的图，在每条边上写出用$x$表示的偏导数。$x^2$算一个节点，从$x$到它有一条边。把$dy/dx$写成若干项之和，从$x$到$y$的每条路径对应一项：写一个函数，返回这些项。在$x = 1, 2, 3$处与自动微分的结果核对；再把你的图与`draw_graph`画的图比较：你的图里有一条边，在那张图里对应两个运算。是哪一条？
 
@@ -650,7 +651,8 @@ check.larger_graph_by_hand(path_products, two_operations)
 # %% [markdown] translates="32521a58"
 # ### 5.2 向量通过控制流
 #
-# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
+# *编程，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-2)
 #
 # 改写`f`，让它接受形状为$(n,)$的向量：先把向量乘以3，再反复翻倍，直到*范数*（norm）至少是500，最后根据各元素的*和*选择分支。如果和大于0，就返回这时的向量，否则返回它的10倍。要给`backward`传什么，`a.grad`里才是每个元素的导数？按元素来看，梯度仍然是$f(a)/a$吗？为什么？用不含0的向量检查。
 
@@ -676,7 +678,8 @@ check.vector_through_control_flow(f_of_vector, weights_for, still_quotient)
 # %% [markdown] translates="d8dfe80c"
 # ### 5.3 不写公式求导数
 #
-# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
+# *编程，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-3)
 #
 # 写一个函数，它接受任何一元光滑函数，例如`torch.sin`，用自动微分求一阶和二阶导数，一次调用就求出许多点处的值。用它画出$\sin x$和两个导数，范围从$-2\pi$到$2\pi$，不写`cos`。不计舍入误差，二阶导数必须等于$-\sin x$。
 
@@ -694,7 +697,8 @@ check.slopes_without_a_formula(two_slopes)
 # %% [markdown] translates="d922ff09"
 # ### 5.4 用乘积求雅可比矩阵
 #
-# *编程，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
+# *编程，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-4)
 #
 # 对形状为$(4,)$的向量做`torch.softmax`，调用四次`torch.autograd.grad`，每次用不同的权重向量，构建$(4, 4)$的雅可比矩阵。与`jacrev`的结果比较。把这种做法写成一个函数，对任何以向量为自变量的函数都适用。从$(n,)$到$(m,)$的函数，需要调用几次？
 
@@ -714,7 +718,8 @@ check.jacobian_by_products(jacobian, calls)
 # %% [markdown] translates="dad838a3"
 # ### 5.5 二阶导数的代价
 #
-# *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
+# *探索，20分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-5)
 #
 # 对`u.sin().exp()`，用`graph_of`数一数：函数值、一阶、二阶和三阶导数各有多少个节点。写一个函数，对由某个`u`算出的任何值都能这样数。解释个数怎样增长，以及这对内存意味着什么。
 
@@ -736,7 +741,8 @@ check.what_second_derivatives_cost(count_nodes, added)
 # %% [markdown] translates="45164338"
 # ### 5.6 自定义函数
 #
-# *编程，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
+# *编程，20分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-6)
 #
 # 写一个`autograd.Function`，在`forward`里舍入，在`backward`里把梯度原样往回传。在舍入有斜率的地方，真正的斜率是多少？你的`backward`声称的斜率是多少？`gradcheck`会说什么？为什么权重为整数的网络要有这样的函数才能学习？设只有一个权重$w = 0.3$，损失是$(\mathrm{round}(w) - 3)^2$：训练一步，用哪一种舍入能移动这个权重，`torch.round`还是你的？先预测。
 
@@ -768,7 +774,8 @@ check.function_of_your_own(
 # %% [markdown] translates="b9f822b9"
 # ### 5.7 丢失的叶节点
 #
-# *思考，15分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
+# *思考，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-7)
 #
 # `t = torch.ones(2, requires_grad=True).double()`是叶节点吗？运行`t.sum().backward()`之后，梯度在哪里？让`t`成为叶节点。同样的错误出在`.to(device)`上时，为什么只在GPU上才看得出来？设`ones`是`torch.ones(2, requires_grad=True)`，在CPU上，类型是float32。预测`ones.double()`、`ones.float()`、`ones.to("cpu")`和`ones.to("cuda")`里，哪些是叶节点。
 
@@ -789,7 +796,8 @@ check.leaf_that_got_lost(make_t, gradient_in, is_leaf)
 # %% [markdown] translates="3fe9e020"
 # ### 5.8 越来越大的日志
 #
-# *探索，20分钟。* [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
+# *探索，20分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-8)
 #
 # 训练一个权重，一共100步，每步都做`total = total + loss`，好在最后打印均值：`w`从0开始，`total`也是；损失是`(w - 3) ** 2`；每一步减去梯度的0.1倍。每步之后用`graph_of`数一数`total`的节点。什么留在了内存里？对`loss`调用什么可以修好？把修好的循环写成函数`train(loss_of, steps)`，其中每次调用`loss_of(w)`都返回下一步的损失。
 

@@ -47,7 +47,8 @@ folder = Path(scratch.name)
 # %% [markdown]
 # ## 4.1 重用两个层
 #
-# *编程，15分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-1)
+# *编程，15分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-1)
 #
 # 保存`MySequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))`的状态字典。写一个函数`reuse(path)`：它构建一个网络，前两个线性层从文件加载；第二个ReLU之后，接上你自己的两个线性层，(64, 16)和(16, 3)，中间有一个ReLU。函数返回这个网络和缺失的键的列表，也就是文件没有填上的参数的名字。验证两个网络在第二个ReLU之后的输出完全相等。
 
@@ -109,7 +110,8 @@ longer(X).shape
 # %% [markdown]
 # ## 4.2 把架构也存下来
 #
-# *编程，40分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-2)
+# *编程，40分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-2)
 #
 # 保存一个网络，它的值都是`float32`；同时保存对网络的描述，描述由数、字符串、列表和字典组成。
 #
@@ -190,7 +192,8 @@ one_layer
 # %% [markdown]
 # ## 4.3 状态更多时的恢复
 #
-# *探索，25分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-3)
+# *探索，25分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-3)
 #
 # 在模型的ReLU后面加上`nn.Dropout(0.2)`。样本的次序改由一个单独的`torch.Generator`抽取，取名`order`：`torch.randperm(n, generator=order)`。一共10轮，在第4轮之后停下。检查点里必须有哪些部分，才能在`rtol=0, atol=0`下得到相同的结果？先预测，每一项写True或False。然后写两个函数：`checkpoint_of`返回要保存的字典；`restore`把加载到的内容放进重新构建的对象，并返回轮数。对每个部分验证：没有它，结果就不同。
 
@@ -317,7 +320,8 @@ except pickle.UnpicklingError as error:
 # %% [markdown]
 # ## 4.4 找出损坏的文件
 #
-# *编程，25分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-4)
+# *编程，25分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-4)
 #
 # 把`epoch15.pt`复制五份。其中一份截成一半，另一份在中间翻转一个比特。这两份里，`torch.load`会发现哪个？先预测，写True或False。写一个函数`corrupt(paths)`，返回这两个文件的名字，例如`"copy2.pt"`。可以利用这一点：每个文件都是带校验和（checksum）的zip压缩包，`zipfile.ZipFile(path).testzip()`会核对校验和。如果有人故意改动文件，校验和为什么不管用？对付这种情况，用`hashlib`：`digests`是一个字典，键是文件名，值是十六进制的SHA-256摘要（digest）；再写一个函数`changed(paths, digests)`，哪些文件的摘要与`digests`里的不同，就返回哪些文件的名字。`digests`必须保存在哪里？
 
@@ -413,7 +417,8 @@ assert kinds > {zipfile.BadZipFile, NotImplementedError}
 # %% [markdown]
 # ## 4.5 加载失败之后
 #
-# *思考，15分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-5)
+# *思考，15分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-5)
 #
 # 重新构建`three`，把`mlp.pt`加载进去，并捕获形状不符的错误。这时，它的哪些参数已经是文件里的值？先预测，写True或False，再比较。如果程序捕获这个错误后继续运行，会怎么样？为这种程序写一个函数`load_or_leave(net, state)`：它严格加载状态字典，并返回True；加载失败时，返回False，网络的每个参数和缓冲区都保持原样。两种情况下，网络都保留自己的`nn.Parameter`对象，因为优化器可能正引用这些对象：改变的只是值。
 
@@ -478,7 +483,8 @@ check.after_a_failed_load(from_file, look_and_load)
 # %% [markdown]
 # ## 4.6 保留最后三个
 #
-# *编程，30分钟。* [练习](../04_file_io.ipynb#cell-id=exercise-4-6)
+# *编程，30分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-6)
 #
 # 仿照`save_checkpoint`写两个新函数，保留最后三个检查点。`save_in_turn(state, folder)`用`torch.save`把`state`写进`folder`里单独的一个文件；`state`是带有`"epoch"`的字典。写完后，文件夹里的所有检查点中，只留下轮数最大的三个；训练可能在任意一轮保存。如果同一轮再保存一次，就用新状态取代旧状态。文件夹里的其他文件不动。如果写入失败，旧的检查点都要还在。`load_latest(folder)`返回能读取的、轮数最大的状态；一个也没有，就返回None。把最新的文件截断，分别只留10%、50%、90%的字节，再试只留1个字节：每次得到的都必须是它前面的那一个。（不要看文件的写入时间：复制可能会改变它。）
 
