@@ -75,7 +75,7 @@ test: ## test the code, the pairs and every cell (CH=03: one)
 
 test-notebooks: ## run every cell once, and compare its output (CH=03: one)
 	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
-	$(PY) -m pytest -o nbval_strict_twice=false \
+	$(PY) -m pytest -o nbval_strict_twice=false -p no:tests.after_cells \
 	    $(if $(CH),,-n auto --maxprocesses=4) $$notebooks
 
 prove: prove-outputs prove-mutants ## show that the tests fail where they should

@@ -32,7 +32,7 @@ from tools.page import CHAPTERS, chapters
 
 MOST_MEMORY = 1.25  # of that of a bare import
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-ONCE = ["-o", "nbval_strict_twice=false"]
+ONCE = ["-o", "nbval_strict_twice=false", "-p", "no:tests.after_cells"]
 OURS, FLOOR = "make test-notebooks", "floor"
 GOALS = {  # at most so much of the time of another way
     "pytest --nbmake -n 2": 0.35,

@@ -217,7 +217,10 @@ def _to(original: Callable) -> Callable:
             target = torch.device("cuda", target)
         target = torch.device(target)
         if target.type not in ("cpu", "cuda"):
-            return original(self, target, *args, **kwargs)
+            if not is_lazy(self):
+                return original(self, target, *args, **kwargs)
+            with torch._C.DisableTorchFunctionSubclass():
+                return original(self, target, *args, **kwargs)
         there, wanted = is_there(self), _is_gpu(target)
         names = ("dtype", "non_blocking", "copy")
         kwargs.update(zip(names, args, strict=False))

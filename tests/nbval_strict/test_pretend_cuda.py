@@ -90,6 +90,7 @@ PRINTS = {
     "drawn()": "(True, False, True)",
     "in_a_thread()": "cuda:0",
     "nn.LazyLinear(2).to('cuda')(there).device": "cuda:0",
+    "nn.LazyLinear(2).to('meta').weight.device": "meta",
     "F.dropout(there).device": "cuda:0",
     "torch.Generator('cuda').device": "cuda:0",
     "torch.cuda.is_available(), torch.cuda.device_count()": "(True, 1)",
