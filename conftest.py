@@ -1,6 +1,6 @@
 import os
 
-pytest_plugins = ["tests.after_cells", "tests.passed"]
+pytest_plugins = ["tests.after_cells", "tests.passed", "tests.variables"]
 if os.environ.get("DEVICE") == "pretend":
     pytest_plugins.append("nbval_strict.on_pretended_gpu")
 
