@@ -2,7 +2,7 @@ import os
 
 from tools.page import LANGUAGES
 
-pytest_plugins = ["tests.after_cells", "tests.passed"]
+pytest_plugins = ["tests.after_cells", "tests.passed", "tests.variables"]
 if os.environ.get("DEVICE") == "pretend":
     pytest_plugins.append("nbval_strict.on_pretended_gpu")
 

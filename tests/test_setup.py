@@ -582,6 +582,14 @@ def test_settings_are_those_that_pip_lists(tmp_path, monkeypatch):
     assert settings["UV_DEFAULT_INDEX"] == "file:///c"
 
 
+# A shell ignores Ctrl-C for what it runs in the background.
+HEEDS_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_path("make.py", run_name="__main__")
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_setup_goes_on_later(checkout):
     write(
@@ -594,7 +602,7 @@ def test_interrupted_setup_goes_on_later(checkout):
             """
         },
     )
-    status, said = checkout.run("setup")
+    status, said = checkout.run("setup", start=("-c", HEEDS_CTRL_C))
     assert status == 1
     assert said.endswith("\nStopped. The same command goes on from here.\n")
     write(checkout.stand_ins, STAND_INS)

@@ -20,8 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ["d2l", "lab", "dev", "site"]  # of pyproject.toml, for everyone
@@ -174,7 +173,9 @@ def checkout_of(about: dict) -> "Path | None":
     """The folder from which an environment has the package d2l_helpers."""
     if not about.get("checkout"):
         return None
-    return Path(url2pathname(urlsplit(about["checkout"]).path)).resolve()
+    # As urllib.request does it, the import of which every command would pay.
+    path = unquote(urlsplit(about["checkout"]).path)
+    return Path(path.lstrip("/") if os.name == "nt" else path).resolve()
 
 
 def read_stamp(folder: Path) -> dict:

@@ -59,6 +59,7 @@ TAKEN = [
     "tests/test_drawing.py",
     "tests/test_graphs.py",
     "tests/test_reference_modules.py",
+    "tests/variables.py",
     "tools/__init__.py",
     "tools/anchors.py",
     "tools/book.py",
