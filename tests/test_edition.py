@@ -342,6 +342,25 @@ def test_cell_that_went_stays_until_it_is_taken_out(zh, force, capsys):
     assert (problems(zh) == []) == force
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("x + 1", "x + 2", False),
+        ("x = 1  #", "y = 1  #", False),
+        ("    ...\n", "    ...\n    return x\n", False),
+        ("# the first number", "# 第一个数", True),
+        ("把一个数变成两倍", "返回两倍", True),
+    ],
+)
+def test_code_of_a_translation_is_that_of_the_original(zh, old, new, same):
+    edit(zh, old, new)
+    found = Translation(zh).out_of_step
+    assert ("has other code than the original" in found) != same
+    if not same:
+        assert edition.main(["sync", "08"]) == 0
+        assert (problems(zh), behind(zh)) == ([], [])
+
+
 def test_tags_are_those_of_the_original(zh):
     edit(zh.original, 'tags=["x"] ', "")
     assert "cell 5 has other tags" in problems(zh)[0]

@@ -14,7 +14,7 @@ MAY = {
     "make": {"tools"},
     "noxfile": set(),
     "benchmarks": {"d2l_helpers", "nbval_strict", "tools"},
-    "conftest": set(),
+    "conftest": {"tools"},
     "tests": {"d2l_helpers", "nbval_strict", "tools", "make"},
 }
 
