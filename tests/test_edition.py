@@ -326,6 +326,17 @@ def test_cell_that_moved_and_changed_is_found_by_what_it_was(zh):
     ]
 
 
+def test_exercise_that_changed_is_found_by_its_number(zh):
+    shutil.rmtree(zh.root / ".git")
+    new = "# %% [markdown]\n# A new line of words.\n\n# %% [markdown]\n"
+    edit(zh.original, "# %% [markdown]\n# ### 8.1", f"{new}# ### 8.1")
+    edit(zh.original, "Write a function", "Write one")
+    tiny_book.run(zh.original)
+    assert edition.main(["sync", "08"]) == 0
+    assert behind(zh) == [(6, UNTRANSLATED), (7, BEHIND)]
+    assert prose(zh)[-1].endswith("写一个函数，返回两倍。")
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_cell_that_went_stays_until_it_is_taken_out(zh, force, capsys):
     edit(
