@@ -326,6 +326,17 @@ def test_cell_that_moved_and_changed_is_found_by_what_it_was(zh):
     ]
 
 
+def test_exercise_that_changed_is_found_by_its_number(zh):
+    shutil.rmtree(zh.root / ".git")
+    new = "# %% [markdown]\n# A new line of words.\n\n# %% [markdown]\n"
+    edit(zh.original, "# %% [markdown]\n# ### 8.1", f"{new}# ### 8.1")
+    edit(zh.original, "Write a function", "Write one")
+    tiny_book.run(zh.original)
+    assert edition.main(["sync", "08"]) == 0
+    assert behind(zh) == [(6, UNTRANSLATED), (7, BEHIND)]
+    assert prose(zh)[-1].endswith("写一个函数，返回两倍。")
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_cell_that_went_stays_until_it_is_taken_out(zh, force, capsys):
     edit(
@@ -340,6 +351,25 @@ def test_cell_that_went_stays_until_it_is_taken_out(zh, force, capsys):
     assert ("图中有一条线：`[1, 2]`。" in prose(zh)) != force
     assert ("    图中有一条线：`[1, 2]`。" in capsys.readouterr().out) != force
     assert (problems(zh) == []) == force
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("x + 1", "x + 2", False),
+        ("x = 1  #", "y = 1  #", False),
+        ("    ...\n", "    ...\n    return x\n", False),
+        ("# the first number", "# 第一个数", True),
+        ("把一个数变成两倍", "返回两倍", True),
+    ],
+)
+def test_code_of_a_translation_is_that_of_the_original(zh, old, new, same):
+    edit(zh, old, new)
+    found = Translation(zh).out_of_step
+    assert ("has other code than the original" in found) != same
+    if not same:
+        assert edition.main(["sync", "08"]) == 0
+        assert (problems(zh), behind(zh)) == ([], [])
 
 
 def test_tags_are_those_of_the_original(zh):

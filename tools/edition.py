@@ -144,7 +144,7 @@ def accept(page: Page, number: int | None = None) -> Iterator[str]:
     """
     translation = Translation(page)
     if page.notebook.is_file():
-        require_none_in_notebook(page, translation.source)
+        require_none_in_notebook(page, translation.notebook)
     cells = translation.cells
     if number is not None:
         if not 0 < number <= len(cells):
@@ -154,7 +154,7 @@ def accept(page: Page, number: int | None = None) -> Iterator[str]:
             raise ValueError(f"{cells[0]} is {UNTRANSLATED}: translate it")
     numbers = [c.number for c in cells if c.state in (BEHIND, UNMARKED)]
     noting = synced.accepted(numbers, translation.original)
-    new = made(page, translation.source, [noting])
+    new = made(page, translation.notebook, [noting])
     _write(page, new)
     yield from _finished(page)
 

@@ -132,13 +132,13 @@ class Translation:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.words, self.terms = words_of(page), terms_of(page)
-        self.source = files.read_source(page)
+        self.notebook = files.read_source(page)
         self.original = files.read_source(page.original)
 
     @cached_property
     def out_of_step(self) -> str:
         """Where it has other cells than the original; "" if nowhere."""
-        found = difference(self.page, self.original, self.source)
+        found = difference(self.page, self.original, self.notebook)
         return found and f"{found}: {synced_by(self.page)}"
 
     @cached_property
@@ -150,7 +150,7 @@ class Translation:
         """
         if self.out_of_step:
             raise ValueError(self.out_of_step)
-        both = zip(self.original.cells, self.source.cells, strict=True)
+        both = zip(self.original.cells, self.notebook.cells, strict=True)
         return [Cell(self.page, i, *pair) for i, pair in enumerate(both, 1)]
 
     @property
@@ -190,9 +190,9 @@ class Translation:
         if self.out_of_step:
             raise ValueError(self.out_of_step)
         original = files.read_stored(self.page.original)
-        if found := difference(self.page, original, self.source):
+        if found := difference(self.page, original, self.notebook):
             raise ValueError(f"{found}: {files.rerun(self.page.original)}")
-        variant = translated.variant(self.source, self.page.language)
+        variant = translated.variant(self.notebook, self.page.language)
         return nbformat.writes(made(self.page, original, variant)) + "\n"
 
     def _not_as_derived(self) -> Iterator[str]:
@@ -293,5 +293,5 @@ def store(page: Page, force: bool = False) -> None:
     translation = Translation(page)
     there = page.notebook.is_file() and page.notebook.stat().st_size
     if there and not force:
-        require_none_in_notebook(page, translation.source)
+        require_none_in_notebook(page, translation.notebook)
     write_whole(page.notebook, translation.derived())
