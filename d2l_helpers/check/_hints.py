@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ._language import language
+from ._phrase import Phrase
+
 # The first step names what is wrong; the steps after it say what to do.
 Hint = str | tuple[str, ...]
 
@@ -66,9 +69,15 @@ def solution(title: str) -> str:
     """
     number = title.split()[0]
     chapter, _, place = number.partition(".")
-    for folder in ("solutions", "chapters/solutions"):
+    of_language = f"chapters/{language()}/solutions"
+    for folder in ("solutions", of_language, "chapters/solutions"):
         for page in sorted(Path(folder).glob(f"{chapter:0>2}_*.ipynb")):
             path = page.as_posix()
             cell = f"cell-id=exercise-{chapter}-{place}"
-            return f"[{number} in {path}]({path}#{cell})"
+            return Phrase(
+                "[{number} in {page}]({link})",
+                number=number,
+                page=path,
+                link=f"{path}#{cell}",
+            )
     return ""

@@ -13,10 +13,10 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from ._language import FIRST, say
+from ._language import say
 from ._phrase import Phrase, from_json, to_json
+from ._wrap import padded, wrapped
 
-WIDTH = 79
 MIME = "application/vnd.d2l.report+json"  # a report in any language
 SHOWN = 12  # elements of a tensor; of a larger one, its shape
 DIGITS = 4  # of a float, those that are significant
@@ -84,29 +84,35 @@ class Report:
         # Beside the two texts: what is stored can be said again.
         return {MIME: self.to_json()}
 
-    def as_text(self, language: str = FIRST) -> str:
-        """What a terminal shows, in lines that fit it."""
-        lines = [f"{STATES[self.state][0]} {self._heading(language)}"]
+    def as_text(self, language: str | None = None) -> str:
+        """What a terminal shows, in lines that fit it.
+
+        Args:
+            language (str): such as ``"zh"``; without it, that of the reader.
+        """
+        mark, words, opening = STATES[self.state]
+        lines = [f"{mark} {self._heading(words, language)}"]
         for name, text in self.details.items():
             text = say(text, language)
             if name == "solution":
                 text = re.sub(r"\[(.*)\]\(.*\)", r"\1", text)
-            lines.append(_wrapped(f"{_label(name, language):<10}", text))
-        if opening := STATES[self.state][2]:
+            label = say(_label(name), language)
+            lines.append(wrapped(padded(f"  {label} ", 12), text))
+        if opening:
             lines.append(f"  {say(opening, language)}")
-            lines += [_wrapped("- ", say(p, language)) for p in self.points]
+            lines += [wrapped("  - ", say(p, language)) for p in self.points]
         return "\n".join(lines)
 
-    def as_markdown(self, language: str = FIRST) -> str:
-        """What a notebook shows."""
-        lines = [f"**{STATES[self.state][0]} {self._heading(language)}**", ""]
+    def as_markdown(self, language: str | None = None) -> str:
+        """What a notebook shows, in a language as for :meth:`as_text`."""
+        mark, words, opening = STATES[self.state]
+        lines = [f"**{mark} {self._heading(words, language)}**", ""]
         for name, text in self.details.items():
             text = say(text, language)
             shown = code(text) if name in ("expected", "got") else text
-            label = _label(name, language).capitalize()
-            line = say("**{label}:** {text}", language)
-            lines.append(f"- {line.format(label=label, text=shown)}")
-        opening = STATES[self.state][2]
+            label = say(_label(name), language).capitalize()
+            line = Phrase("- **{label}:** {text}", label=label, text=shown)
+            lines.append(say(line, language))
         if self.details and opening:
             lines.append("")
         if opening:
@@ -114,11 +120,15 @@ class Report:
             lines += [say(opening, language), "", *points]
         return "\n".join(lines)
 
-    def _heading(self, language: str) -> str:
-        return say("{exercise}: {words}", language).format(
-            exercise=say(self.exercise, language),
-            words=say(STATES[self.state][1], language),
+    def _heading(self, state: str, language: str | None) -> str:
+        number, _, title = self.exercise.partition(" ")
+        heading = Phrase(
+            "{number} {title}: {state}",
+            number=number,
+            title=title,
+            state=state,
         )
+        return say(heading, language)
 
     def to_json(self) -> dict[str, object]:
         """All that it says, as JSON: sentences with values as their parts."""
@@ -140,21 +150,13 @@ class Report:
         )
 
 
-def _label(detail: str, language: str) -> str:
+def _label(detail: str) -> str:
     """The word for a detail, with its number: ``hint 2``."""
     name, *number = detail.split()
-    return " ".join([say(LABELS[name], language), *number])
-
-
-def _wrapped(label: str, text: str) -> str:
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"  {label}",
-        subsequent_indent=" " * (2 + len(label)),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    label = LABELS[name]
+    if not number:
+        return label
+    return Phrase("{label} {number}", label=label, number=number[0])
 
 
 def code(text: str) -> str:
