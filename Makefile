@@ -36,7 +36,7 @@ PY = $(if $(shell command -v $(PYTHON) 2>/dev/null),,$(error There is no \
 VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress run pull sync stale accept test \
+.PHONY: help setup lab progress run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
     html html-single handout assignment test-assignment test-site links \
     publish lint clean constraints
@@ -135,6 +135,9 @@ publish: ## push the site to the branch gh-pages
 	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html
+
+messages: ## bring the catalogs to what the checks say, and compile them
+	@$(PY) -m tests.messages
 
 lint: ## check the style of the code
 	@$(PY) lint

@@ -105,12 +105,14 @@ def remember(target: Path, record: Path, *, also: bool = False) -> None:
     write_whole(record, json.dumps(sorted(known)))
 
 
-def write_whole(target: Path, text: str) -> None:
+def write_whole(target: Path, content: str | bytes) -> None:
     """Write a file, complete or not at all, and never through a link."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as beside:
         new = Path(beside, target.name)
-        new.write_text(text, encoding="utf-8", newline="\n")
+        if isinstance(content, str):
+            content = content.encode()
+        new.write_bytes(content)
         os.replace(new, target)
 
 

@@ -1,0 +1,264 @@
+"""The catalogs: what the checks say in other languages, and what is wrong."""
+
+import pytest
+
+from d2l_helpers import check
+from d2l_helpers.check import _language
+from d2l_helpers.check._report import Report, State
+from tests import messages
+from tools import catalogs
+from tools.catalogs import Wanted
+from tools.page import CHAPTERS
+
+READS = ["chapters/*", "d2l_helpers/*"]
+# Catalogs that aren't translated yet.
+OPEN = {
+    "zh": {
+        "autograd",
+        "blocks",
+        "custom_layers",
+        "devices",
+        "file_io",
+        "parameters",
+        "shared",
+        "training",
+    }
+}
+EACH = pytest.mark.parametrize("language", catalogs.languages())
+
+
+@EACH
+def test_catalogs_have_no_fault(language):
+    assert "\n".join(catalogs.faults(language)) == ""
+
+
+@EACH
+def test_catalog_is_complete(language):
+    unfinished = {
+        file.stem
+        for file in catalogs.files(language)
+        if catalogs.missing(catalogs.read(file))
+    }
+    assert unfinished == OPEN.get(language, set())
+
+
+@EACH
+def test_catalogs_have_each_sentence_and_no_other(language):
+    """Change a sentence: this names it, and `make messages` marks it."""
+    catalog_of = {
+        message.id: file.stem
+        for file in catalogs.files(language)
+        for message in catalogs.read(file)
+        if message.id
+    }
+    assert messages.sentences() - {*catalog_of} == set(), "make messages"
+    assert {*catalog_of} - {*messages.strings()} == set(), "make messages"
+    for text, catalog in catalog_of.items():
+        assert messages.catalog_of(text) == catalog, "make messages"
+
+
+@EACH
+def test_title_of_an_exercise_is_its_heading(language):
+    files = (CHAPTERS / language).glob("??_*.py")
+    pages = "".join(file.read_text("utf-8") for file in files)
+    headings = dict(re.findall(r"^# ### (\d+\.\d+) (.+)$", pages, re.M))
+    for name in messages.NAMES:
+        number, _, title = getattr(check, name).title.partition(" ")
+        done = messages.topic_of(name) not in OPEN.get(language, ())
+        if number in headings and done:
+            assert say(title, language) == headings[number]
+
+
+# What is no fault, and what is
+
+
+def catalog(folder, *entries, name="layers", obsolete=(), compiled=True):
+    """A catalog of Chinese in a folder, of pairs."""
+    file = folder / "zh/LC_MESSAGES" / f"{name}.po"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = ['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8"']
+    lines += [f'msgid "{text}"\nmsgstr "{said}"' for text, said in entries]
+    lines += [f'#~ msgid "{text}"\n#~ msgstr "x"' for text in obsolete]
+    file.write_text("\n\n".join(lines), "utf-8")
+    if compiled:
+        catalogs.compile_all("zh", folder)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("It is 1.", "结果是1。"),
+        ("Is it 1?", "结果是1吗？"),
+        ("two of them", "其中2个"),
+        ("`a b`, not `c`", "不是`c`，而是`a b`"),
+        ("{a} and {b}", "{b}和{a}"),
+        ("X = [1, 2], frozen", "X = [1, 2]，冻结"),
+        ("68% of them", "其中68%"),
+        ("W", ""),
+    ],
+)
+def test_translation_is_accepted(tmp_path, text, said):
+    catalog(tmp_path, (text, said))
+    assert [*catalogs.faults("zh", tmp_path)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "fault"),
+    [
+        ("{a} and {b}", "{a}和b", "other placeholders"),
+        ("use `a b`", "使用a b", "other code"),
+        ("use `a`", "使用`b`", "other code"),
+        ("{a} in `{b}`", "`{a}`里的{b}", "other code"),
+        ("0.01 or 2", "0.01", "other numbers"),
+        ("a, b", "甲,乙", "a half-width mark"),
+        ("a: b", "甲: b", "a half-width mark"),
+        ("(a), b", "（甲）, b", "a half-width mark"),
+        ("a GPU", "一块 GPU", "a space beside a Chinese letter"),
+        ("GPU", "GPU 上", "a space beside a Chinese letter"),
+        ("a 'b'", "「甲」", "quotes other than “”"),
+        ("It is so.", "是这样", "another end of the sentence"),
+        ("It is so.", "是这样.", "a half-width mark"),
+        ("so", "是这样。", "another end of the sentence"),
+    ],
+)
+def test_fault_of_a_translation_is_named(tmp_path, text, said, fault):
+    catalog(tmp_path, (text, said))
+    assert f"layers.po: {fault}: {text}" in catalogs.faults("zh", tmp_path)
+
+
+def test_fault_of_a_catalog_is_named(tmp_path):
+    catalog(tmp_path, ("a", "甲"), obsolete=["old"])
+    catalog(tmp_path, ("a", "乙"), name="other")
+    assert [*catalogs.faults("zh", tmp_path)] == [
+        "layers.po: nothing says any more: old",
+        "other.po: also in layers.po: a",
+    ]
+
+
+def test_catalog_that_is_not_compiled_is_named(tmp_path):
+    fault = ["layers.po: to be compiled: python -m tools.catalogs"]
+    catalog(tmp_path, ("a", "甲"), compiled=False)
+    assert [*catalogs.faults("zh", tmp_path)] == fault
+    catalogs.compile_all("zh", tmp_path)
+    assert [*catalogs.faults("zh", tmp_path)] == []
+    catalog(tmp_path, ("a", "乙"), compiled=False)
+    assert [*catalogs.faults("zh", tmp_path)] == fault
+
+
+def test_report_tells_what_is_left(tmp_path, capsys):
+    catalog(tmp_path, ("a", "甲"), ("b", ""), compiled=False)
+    assert catalogs.report("zh", tmp_path) == 0
+    assert capsys.readouterr().out.strip().endswith("layers.po: 1 of 2")
+    catalog(tmp_path, ("a", "`a`"))
+    assert catalogs.report("zh", tmp_path) == 1
+    assert "layers.po: other code: a" in capsys.readouterr().out
+
+
+# What becomes of translations
+
+
+def entries(folder, name="layers"):
+    """What a catalog says, with a mark where it is fuzzy."""
+    file = folder / "zh/LC_MESSAGES" / f"{name}.po"
+    return {
+        m.id: f"{m.string}{'?' * m.fuzzy}" for m in catalogs.read(file) if m.id
+    }
+
+
+def update(folder, **wanted):
+    by_name = {k: [Wanted(text) for text in v] for k, v in wanted.items()}
+    catalogs.update("zh", by_name, folder)
+
+
+LONG = "The layer is in training, and its memory moves."
+OTHER = "The layer is in training, and its memories move."
+
+
+def test_translation_stays_where_the_sentence_does(tmp_path):
+    catalog(tmp_path, ("a", "甲"), ("b", ""))
+    update(tmp_path, layers=["c", "a", "b"])
+    assert entries(tmp_path) == {"c": "", "a": "甲", "b": ""}
+
+
+def test_translation_of_a_changed_sentence_is_fuzzy_until_it_is_looked_at(
+    tmp_path,
+):
+    file = catalog(tmp_path, (LONG, "这一层在训练。"))
+    for _ in range(2):  # it stays so
+        update(tmp_path, layers=[OTHER])
+        assert entries(tmp_path) == {OTHER: "这一层在训练。?"}
+        (fault, step) = catalogs.faults("zh", tmp_path)
+        assert fault == f"layers.po: fuzzy, translated from {LONG!r}: {OTHER}"
+        assert "to be compiled" in step
+    catalogs.compile_all("zh", tmp_path)
+    assert catalogs.translated(catalogs.read(file.with_suffix(".mo"))) == {}
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("#, fuzzy\n", ""), "utf-8")
+    update(tmp_path, layers=[OTHER])
+    assert LONG not in file.read_text("utf-8")
+    catalogs.compile_all("zh", tmp_path)
+    assert [*catalogs.faults("zh", tmp_path)] == []
+
+
+def test_sentence_that_is_still_said_lends_nothing(tmp_path):
+    catalog(tmp_path, (LONG, "这一层在训练。"))
+    update(tmp_path, layers=[LONG, OTHER])
+    assert entries(tmp_path) == {LONG: "这一层在训练。", OTHER: ""}
+
+
+def test_translation_follows_its_sentence_to_another_catalog(tmp_path):
+    catalog(tmp_path, ("a", "甲"))
+    update(tmp_path, layers=[], shared=["a"])
+    assert entries(tmp_path) == {}
+    assert entries(tmp_path, "shared") == {"a": "甲"}
+
+
+def test_translation_that_is_not_needed_is_kept_and_found_again(tmp_path):
+    file = catalog(tmp_path, ("a", "甲"))
+    for _ in range(2):
+        update(tmp_path, layers=["quite another"])
+        assert '#~ msgid "a"\n#~ msgstr "甲"' in file.read_text("utf-8")
+    update(tmp_path, layers=["a"])
+    assert entries(tmp_path) == {"a": "甲"}
+    assert "#~" not in file.read_text("utf-8")
+
+
+def test_update_changes_nothing_the_second_time(tmp_path):
+    file = catalog(tmp_path, ("a", "甲"))
+    text = file.read_text("utf-8")
+    file.write_text(f"# By a translator.\n{text}\n\n# Sure?\n", "utf-8")
+    wanted = [Wanted("68% of it", ("1.1 A: hint",)), Wanted("a")]
+    texts = []
+    for _ in range(2):
+        catalogs.update("zh", {"layers": wanted}, tmp_path)
+        texts.append(file.read_text("utf-8"))
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("# By a translator.\n")
+    assert '#. 1.1 A: hint\nmsgid "68% of it"\nmsgstr ""\n' in texts[0]
+
+
+def test_third_language_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(_language, "LOCALE", tmp_path)
+    words = {
+        "solved": "solvita",
+        "It was verified that": "Pruvite",
+        "{number} {title}: {state}": "{number}, {title} - {state}",
+    }
+    catalogs.update("eo", {"shared": [*map(Wanted, words)]}, tmp_path)
+    (file,) = catalogs.files("eo", tmp_path)
+    text = file.read_text("utf-8")
+    for sentence, said in words.items():
+        empty = f'msgid "{sentence}"\nmsgstr ""'
+        text = text.replace(empty, empty.replace('""', f'"{said}"'))
+    file.write_text(text, "utf-8")
+    assert catalogs.report("eo", tmp_path) == 0
+    report = Report("1.1 A", State.SOLVED, ("one",))
+    monkeypatch.setenv("D2L_LANGUAGE", "eo")
+    _language._catalog.cache_clear()
+    _language._languages.cache_clear()
+    try:
+        assert repr(report) == "✓ 1.1, A - solvita\n  Pruvite\n  - one"
+    finally:
+        _language._catalog.cache_clear()
+        _language._languages.cache_clear()
