@@ -1,9 +1,12 @@
 """The catalogs: what the checks say in other languages, and what is wrong."""
 
+import re
+
 import pytest
 
 from d2l_helpers import check
 from d2l_helpers.check import _language
+from d2l_helpers.check._language import say
 from d2l_helpers.check._report import Report, State
 from tests import messages
 from tools import catalogs
