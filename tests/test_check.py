@@ -1260,7 +1260,7 @@ def test_forward_that_returns_nothing_is_told_so(output):
 
 def test_prediction_names_what_its_key_is():
     with pytest.raises(Wrong) as raised:
-        predicted({8: 1}, {8: 2}, {8: "Think."}, of="epoch")
+        predicted({8: 1}, {8: 2}, {8: "Think."}, of="epoch {key}")
     assert raised.value.given == "your prediction for epoch 8"
     assert raised.value.expected == "another answer: run it and see"
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ._hints import Hint, steps
-from ._phrase import Phrase
+from ._phrase import Phrase, either
 from ._report import DIGITS, show
 from ._time_limit import TimeUp
 
@@ -172,7 +172,7 @@ def raises(
         Wrong: if it doesn't.
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    expected = " or ".join(k.__name__ for k in kinds)
+    expected = either(k.__name__ for k in kinds)
     if kind is Exception:
         expected = "an error"
     if says:
@@ -203,14 +203,14 @@ def predicted(
         prediction (dict): what the reader typed.
         truth (dict): what happened when the check ran it.
         hints (dict): by entry, what explains it.
-        of (str): what the keys are, such as "epoch".
+        of (str): what a key stands for, such as "epoch {key}".
 
     Raises:
         Wrong: with the first entry that differs.
     """
     for key, value in truth.items():
         shown = show(key)
-        name = Phrase("{of} {key}", of=of, key=shown) if of else shown
+        name = Phrase(of, key=shown) if of else shown
         with asked(Phrase("your prediction for {name}", name=name)):
             if key not in prediction:
                 raise Wrong("", "none", Phrase("Add {key}.", key=shown))

@@ -17,7 +17,7 @@ from torch import nn
 
 from . import _hints, _safely
 from ._compare import Wrong, distinct
-from ._phrase import Phrase
+from ._phrase import Phrase, either
 from ._report import Report, State, code, show
 from ._safely import replaced, safely
 from ._time_limit import TimeUp, is_of_reader
@@ -173,9 +173,7 @@ def _require_kind(name: str, answer: object, kind: object) -> None:
             )
             raise Wrong("a function", show(answer), hint)
     elif not isinstance(answer, kind):
-        names = " or ".join(
-            k.__name__ for k in typing.get_args(kind) or (kind,)
-        )
+        names = either(k.__name__ for k in typing.get_args(kind) or (kind,))
         hint = Phrase(
             "`{name}` must be a {kind}, as the starter cell has it.",
             name=name,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+
 
 class Phrase(str):
     """A sentence that remembers its template and what was filled in.
@@ -25,6 +28,11 @@ class Phrase(str):
 
     def __getnewargs_ex__(self) -> tuple:  # to copy it, and to send it
         return (self.template,), self.values
+
+
+def either(names: Iterable[str]) -> str:
+    """One of some names: ``"a or b"``."""
+    return reduce(lambda a, b: Phrase("{a} or {b}", a=a, b=b), names)
 
 
 def to_json(text: object) -> object:

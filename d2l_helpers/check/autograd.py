@@ -1050,7 +1050,7 @@ def log_that_grows(train: Callable, log_nodes: dict) -> None:
             "the same.",
             100: "Each step adds as many nodes as the second did.",
         },
-        of="total after step",
+        of="total after step {key}",
     )
 
 

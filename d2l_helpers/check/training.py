@@ -432,7 +432,7 @@ def schedule(
     _one_file(trial)
     _written_whole(trial)
     _runs_no_code(trial)
-    predicted(rates, _rates_without_scheduler(), _RATES, of="epoch")
+    predicted(rates, _rates_without_scheduler(), _RATES, of="epoch {key}")
 
 
 _RATES = {
