@@ -44,10 +44,15 @@ from d2l_helpers.check._compare import (
     show_both,
 )
 from d2l_helpers.check._exercise import exercise, is_blank
+from d2l_helpers.check._language import say
 from d2l_helpers.check._phrase import Phrase
 from d2l_helpers.check._report import MIME, Report, State, show
+from d2l_helpers.check._wrap import CLOSING, columns
+from tests import messages
 from tests.answers import RIGHT, WRONG
+from tests.messages import OPEN
 from tests.worked import worked
+from tools import catalogs
 from tools.environment import ROOT
 from tools.exercise import exercises
 from tools.page import CHAPTERS, chapters
@@ -209,6 +214,11 @@ def literals():
     }
 
 
+def prose(text):
+    """A text without code, and without what an error says."""
+    return re.sub(r"`[^`]*`|'[^']*'|\w+(Error|File|Interrupt): .*", "", text)
+
+
 def unsayable(text):
     """Parts of a text that no catalog of sentences can have."""
     if isinstance(text, Phrase):
@@ -216,8 +226,8 @@ def unsayable(text):
             if isinstance(value, str):
                 yield from unsayable(value)
         text = "" if text.template in literals() else text.template
-    words = re.sub(r"`[^`]*`|'[^']*'|\w+(Error|File|Interrupt): .*", "", text)
-    if text not in literals() and re.search("[a-z]+ [a-z]+ [a-z]+", words):
+    words = re.search("[a-z]+ [a-z]+ [a-z]+", prose(text))
+    if text not in literals() and words:
         yield text
 
 
@@ -231,6 +241,32 @@ def test_what_a_report_says_can_be_said_in_another_language(name):
         for part in unsayable(text)
     }
     assert found == set()
+
+
+@CHECKS
+@pytest.mark.parametrize("language", catalogs.languages())
+def test_catalogs_have_all_that_a_report_says(name, language):
+    found = {text for r in reports(name) for text, _ in messages.said(r)}
+    assert found - {*catalogs.texts(language)} == set(), "make messages"
+
+
+@CHECKS
+@pytest.mark.parametrize("language", catalogs.languages())
+def test_report_in_another_language_fits_and_has_no_english(name, language):
+    """But for code, what an error says, and what a reader typed."""
+    if messages.topic_of(name) in OPEN.get(language, ()):
+        pytest.skip("isn't translated yet")
+    for report in reports(name):
+        for line in report.as_text(language).splitlines():
+            assert columns(line) <= 79, report.as_text(language)
+            assert line.strip()[0] not in CLOSING, report.as_text(language)
+        for detail, text in report.details.items():
+            text = say(text, language)
+            text = re.sub(
+                r"`+[^`]*`+|'[^']*'|\w+(Error|File|Interrupt): .*", "", text
+            )
+            if detail != "solution":
+                assert not re.search("[a-z]+ [a-z]+ [a-z]+", text), text
 
 
 @pytest.mark.parametrize(

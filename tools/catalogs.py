@@ -95,6 +95,16 @@ def read(file: Path) -> Catalog:
     return catalog
 
 
+def texts(language: str, folder: Path = LOCALE) -> dict[str, str]:
+    """By sentence, the name of the catalog that has it."""
+    return {
+        message.id: file.stem
+        for file in files(language, folder)
+        for message in read(file)
+        if message.id
+    }
+
+
 def update(
     language: str,
     wanted: Mapping[str, Sequence[Wanted]],
