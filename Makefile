@@ -24,6 +24,9 @@ export CH
 # One cell of it: make accept CH=chapters/zh/03_custom_layers.py CELL=12
 CELL :=
 export CELL
+# The language of the pages, if not English: make progress EDITION=zh
+EDITION :=
+export EDITION
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -52,8 +55,8 @@ setup: ## install what the chapters, the tests and the site need
 lab: ## read and run the chapters in JupyterLab (WARM=0: ordinary kernels)
 	@$(PY) lab $(ARGS)
 
-progress: ## which exercises your notebooks have solved
-	@$(PY) progress
+progress: ## which exercises your notebooks have solved (EDITION=zh)
+	@$(PY) progress "$$EDITION"
 
 run: ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)

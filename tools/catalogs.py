@@ -22,8 +22,12 @@ from babel.messages import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, unescape, write_po
 
+from tools import prose
 from tools.environment import ROOT
 from tools.folders import shown, write_whole
+from tools.page import CHAPTER, CHAPTERS, LANGUAGES, Page
+from tools.terms import Term, terms_of
+from tools.words import ENGLISH, Words, words_of
 
 LOCALE = ROOT / "d2l_helpers/locale"
 HEADER = """\
@@ -40,16 +44,8 @@ ALIKE = 0.7  # of two sentences, from where one is the other, changed
 CODE = re.compile(r"(`+)(.+?)\1")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-HAN = "\u4e00-\u9fff"
-# By language: how its sentences end, and what is in none of them.
-ENDS = {"zh": "。？！”）"}
-NEVER = {
-    "zh": {
-        "a half-width mark": rf"[{HAN}）”][,;:?!.](?!\w)|[,;:?!][{HAN}]",
-        "a space beside a Chinese letter": rf"[{HAN}，。：；] | [{HAN}]",
-        "quotes other than “”": "[「」『』]",
-    }
-}
+QUOTED = re.compile(r"(?<![A-Za-z])'[^']*'")
+ENDS = {"": ".?!", "Han": "。？！”）"}  # of sentences, by the script
 
 
 @dataclass(frozen=True)
@@ -230,12 +226,26 @@ def _faults(message: Message, language: str) -> Iterator[str]:
         # A number may be a word in English.
         if not _found(NUMBER, CODE.sub("", english)) <= _found(NUMBER, bare):
             yield "other numbers"
-        for what, pattern in NEVER.get(language, {}).items():
-            if re.search(pattern, bare):
-                yield what
-        ends = ENDS.get(language, ".?!")
-        if (english[-1] in ".?!") != (other[-1] in ends):
+        words, terms = _rules(language)
+        for fault in prose.faults(QUOTED.sub("0", other), words, terms):
+            # What is code here may stand without backticks.
+            if not fault.startswith("English prose"):
+                yield fault
+        ends = [other[-1] in ENDS[words.script], english[-1] in ENDS[""]]
+        if ends[0] != ends[1]:
             yield "another end of the sentence"
+
+
+def _found(pattern: re.Pattern, text: str) -> set[str]:
+    return {match[match.lastindex or 0] for match in pattern.finditer(text)}
+
+
+def _rules(language: str) -> tuple[Words, tuple[Term, ...]]:
+    """The fixed words and the glossary of a language that has pages."""
+    if language not in LANGUAGES[1:]:
+        return ENGLISH, ()
+    page = Page(language, CHAPTER, "00_catalogs", CHAPTERS)
+    return words_of(page), terms_of(page)
 
 
 def main(arguments: list[str]) -> int:
@@ -261,10 +271,6 @@ def report(language: str, folder: Path = LOCALE) -> int:
     found = [*faults(language, folder)]
     print("\n".join(found))
     return int(bool(found))
-
-
-def _found(pattern: re.Pattern, text: str) -> set[str]:
-    return {match[match.lastindex or 0] for match in pattern.finditer(text)}
 
 
 if __name__ == "__main__":
