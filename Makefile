@@ -68,7 +68,8 @@ sync: ## bring code and new cells into the translations (CH=03: one)
 	@$(PY) -m tools.edition sync "$$CH" $(if $(filter 1,$(FORCE)),--force)
 
 stale: ## what the translations don't say as it is now (CH=03: one)
-	@$(PY) -m tools.edition stale "$$CH"
+	@status=0; $(PY) -m tools.edition stale "$$CH" || status=1; \
+	$(PY) -m tools.catalogs || status=1; exit $$status
 
 accept: ## a translation says it now (CH=03, or one cell: CH=file CELL=12)
 	@$(PY) -m tools.edition accept "$$CH" "$$CELL"
@@ -134,7 +135,7 @@ links: ## ask each address that the site links to (needs a network)
 publish: ## push the site to the branch gh-pages
 	@git remote get-url origin >/dev/null || { echo "First say where to push: \
 	git remote add origin ADDRESS" >&2; exit 2; }
-	@$(PY) -m tools.edition stale
+	@$(MAKE) --no-print-directory stale CH=
 	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html

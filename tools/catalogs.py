@@ -2,10 +2,11 @@
 
     python -m tools.catalogs [LANGUAGE]
 
-compiles those of a language, or of all, and tells what is missing or wrong. A
-translator edits d2l_helpers/locale/zh/LC_MESSAGES/custom_layers.po, for
-example; beside it stands what the checks read, compiled. A sentence stands in
-one catalog. `make messages` brings the catalogs to what is to be said.
+compiles those of a language, or of all, and tells what is left to do, and
+what is wrong; it fails if there is something. A translator edits, for example,
+d2l_helpers/locale/zh/LC_MESSAGES/custom_layers.po; the checks read what is
+compiled, beside it. A sentence stands in one catalog. `make messages` brings
+the catalogs to what is to be said.
 """
 
 from __future__ import annotations
@@ -189,13 +190,24 @@ def is_in_step(catalog: Catalog, compiled: Path) -> bool:
     return translated(read(compiled)) == translated(catalog)
 
 
-def missing(catalog: Catalog) -> list[str]:
-    """The sentences that a catalog doesn't say yet."""
-    return [m.id for m in catalog if m.id and not m.string]
+def left(catalog: Catalog) -> list[Message]:
+    """What a catalog doesn't say yet, or not as it is now."""
+    return [m for m in catalog if m.id and (m.fuzzy or not m.string)]
+
+
+def to_do(language: str, folder: Path = LOCALE) -> Iterator[str]:
+    """What isn't translated, or not as it is now, in lines."""
+    for file in files(language, folder):
+        for message in left(read(file)):
+            was = "".join(message.previous_id)
+            state = "isn't translated"
+            if message.fuzzy:
+                state = f"is translated from {was!r}" if was else "is fuzzy"
+            yield f"{shown(file)}: {message.id!r} {state}"
 
 
 def faults(language: str, folder: Path = LOCALE) -> Iterator[str]:
-    """What is wrong in the catalogs of a language, besides what is missing."""
+    """What is wrong in the catalogs of a language, besides what is to do."""
     seen = {}
     for file in files(language, folder):
         catalog = read(file)
@@ -214,10 +226,7 @@ def faults(language: str, folder: Path = LOCALE) -> Iterator[str]:
 
 
 def _faults(message: Message, language: str) -> Iterator[str]:
-    if message.fuzzy:
-        was = "".join(message.previous_id)
-        yield f"fuzzy, translated from {was!r}" if was else "fuzzy"
-    elif message.string:
+    if message.string and not message.fuzzy:
         english, other = message.id, message.string
         for what, of in (("placeholders", PLACEHOLDER), ("code", CODE)):
             if _found(of, english) != _found(of, other):
@@ -254,23 +263,29 @@ def main(arguments: list[str]) -> int:
     if len(arguments) > 1 or not {*arguments} <= {*known}:
         print(f"Name one of {', '.join(known)}, or none.", file=sys.stderr)
         return 2
-    return max(map(report, arguments or known), default=0)
+    done = [report(name) for name in arguments or known]
+    return 0 if all(done) else 1
 
 
-def report(language: str, folder: Path = LOCALE) -> int:
+def report(language: str, folder: Path = LOCALE) -> bool:
     """Compile the catalogs of a language, and print what is left to do.
 
     Returns:
-        1 if something is wrong, besides what is missing; else 0.
+        Whether nothing is.
     """
     compile_all(language, folder)
+    lines = [*to_do(language, folder), *faults(language, folder)]
+    for line in [*lines, *tallies(language, folder)]:
+        print(line)
+    return not lines
+
+
+def tallies(language: str, folder: Path = LOCALE) -> Iterator[str]:
+    """How far each catalog is."""
     for file in files(language, folder):
         catalog = read(file)
-        number, left = len([m for m in catalog if m.id]), missing(catalog)
-        print(f"{shown(file)}: {number - len(left)} of {number}")
-    found = [*faults(language, folder)]
-    print("\n".join(found))
-    return int(bool(found))
+        number, open_ = len([m for m in catalog if m.id]), len(left(catalog))
+        yield f"{shown(file)}: {number - open_} of {number} translated"
 
 
 if __name__ == "__main__":
