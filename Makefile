@@ -24,6 +24,9 @@ export CH
 # One cell of it: make accept CH=chapters/zh/03_custom_layers.py CELL=12
 CELL :=
 export CELL
+# The language of the pages, if not English: make progress EDITION=zh
+EDITION :=
+export EDITION
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -52,8 +55,8 @@ setup: ## install what the chapters, the tests and the site need
 lab: ## read and run the chapters in JupyterLab (WARM=0: ordinary kernels)
 	@$(PY) lab $(ARGS)
 
-progress: ## which exercises your notebooks have solved
-	@$(PY) progress
+progress: ## which exercises your notebooks have solved (EDITION=zh)
+	@$(PY) progress "$$EDITION"
 
 run: ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)
@@ -65,7 +68,8 @@ sync: ## bring code and new cells into the translations (CH=03: one)
 	@$(PY) -m tools.edition sync "$$CH" $(if $(filter 1,$(FORCE)),--force)
 
 stale: ## what the translations don't say as it is now (CH=03: one)
-	@$(PY) -m tools.edition stale "$$CH"
+	@status=0; $(PY) -m tools.edition stale "$$CH" || status=1; \
+	$(PY) -m tools.catalogs || status=1; exit $$status
 
 accept: ## a translation says it now (CH=03, or one cell: CH=file CELL=12)
 	@$(PY) -m tools.edition accept "$$CH" "$$CELL"
@@ -131,7 +135,7 @@ links: ## ask each address that the site links to (needs a network)
 publish: ## push the site to the branch gh-pages
 	@git remote get-url origin >/dev/null || { echo "First say where to push: \
 	git remote add origin ADDRESS" >&2; exit 2; }
-	@$(PY) -m tools.edition stale
+	@$(MAKE) --no-print-directory stale CH=
 	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html

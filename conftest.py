@@ -2,6 +2,8 @@ import os
 
 from tools.page import LANGUAGES
 
+# Tests know what is said in English, whatever a developer reads.
+os.environ.pop("D2L_LANGUAGE", None)
 pytest_plugins = ["tests.after_cells", "tests.passed", "tests.variables"]
 if os.environ.get("DEVICE") == "pretend":
     pytest_plugins.append("nbval_strict.on_pretended_gpu")

@@ -2,7 +2,7 @@
 
     python make.py setup              install what the chapters and tests need
     python make.py lab [OPTION...]    read and run the chapters in JupyterLab
-    python make.py progress           which exercises are solved
+    python make.py progress [zh]      which exercises are solved
     python make.py test [CHAPTER]     test the code, the pairs and every cell
     python make.py lint               check the style of the code
     python make.py clean              remove what was built, and the caches
@@ -179,8 +179,8 @@ def main(arguments: list) -> int:
         set_up(rest)
     elif command == "lab":
         return lab(set_up(), rest)
-    elif command == "progress" and not rest:
-        return hand_over(set_up(), "-m", "tools.exercises", "progress")
+    elif command == "progress" and len(rest) < 2:
+        return hand_over(set_up(), "-m", "tools.exercises", command, *rest)
     elif command == "test" and len(rest) < 2:
         return test(set_up(), "".join(rest))
     elif command == "lint" and not rest:

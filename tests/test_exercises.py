@@ -11,10 +11,11 @@ import pytest
 
 from d2l_helpers import check
 from tools import exercise, exercises, files, statements
-from tools.page import chapters, pages, with_translations
+from tools.page import chapters, front_page, pages, with_translations
 from tools.variants.solutions import statement
 from tools.words import KINDS, ways_to_say
 
+CHINESE_WORDS = front_page("zh").parent / "words.toml"
 CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
 # In each language, as far as both pages are there.
 ALL = pytest.mark.parametrize(
@@ -170,7 +171,25 @@ def test_progress_counts_what_the_checks_have_said(copy, capsys):
     assert re.sub(" +", " ", first) == (
         "03_custom_layers ✓✗○✓○○· 2 of 7; not right yet: 3.2"
     )
-    assert re.sub(" +", " ", total) == "all 2 of 7 solved"
+    assert total.strip() == "2 of 7 solved in all"
+
+
+def test_progress_is_told_in_the_language_of_the_pages(copy, capsys):
+    translation = replace(copy, language="zh")
+    shutil.copytree(copy.folder, translation.folder)
+    shutil.copy(CHINESE_WORDS, translation.folder)
+    say(translation.notebook, "3.1", "✓")
+    say(translation.notebook, "3.2", "✗")
+    assert exercises.main(["progress", "zh"]) == 0
+    first, total, end = capsys.readouterr().out.splitlines()
+    assert first.endswith("✓✗○○○○○    7题，通过1题；还不对：3.2")
+    assert total.strip() == "一共7题，通过1题"
+    assert end == "这是你上次保存笔记本时的检查结果。"
+
+
+def test_progress_in_an_unknown_language_is_refused(copy, capsys):
+    assert exercises.main(["progress", "xx"]) == 2
+    assert capsys.readouterr().err.endswith("in 'xx', but in en\n")
 
 
 def test_progress_survives_what_a_reader_does(copy, capsys):

@@ -2,10 +2,11 @@
 
     python -m tools.catalogs [LANGUAGE]
 
-compiles those of a language, or of all, and tells what is missing or wrong. A
-translator edits d2l_helpers/locale/zh/LC_MESSAGES/custom_layers.po, for
-example; beside it stands what the checks read, compiled. A sentence stands in
-one catalog. `make messages` brings the catalogs to what is to be said.
+compiles those of a language, or of all, and tells what is left to do, and
+what is wrong; it fails if there is something. A translator edits, for example,
+d2l_helpers/locale/zh/LC_MESSAGES/custom_layers.po; the checks read what is
+compiled, beside it. A sentence stands in one catalog. `make messages` brings
+the catalogs to what is to be said.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from babel.messages import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, unescape, write_po
 
+from tools import prose
 from tools.environment import ROOT
 from tools.folders import shown, write_whole
+from tools.page import CHAPTER, CHAPTERS, LANGUAGES, Page
+from tools.terms import Term, terms_of
+from tools.words import ENGLISH, Words, words_of
 
 LOCALE = ROOT / "d2l_helpers/locale"
 HEADER = """\
@@ -40,16 +45,8 @@ ALIKE = 0.7  # of two sentences, from where one is the other, changed
 CODE = re.compile(r"(`+)(.+?)\1")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-HAN = "\u4e00-\u9fff"
-# By language: how its sentences end, and what is in none of them.
-ENDS = {"zh": "。？！”）"}
-NEVER = {
-    "zh": {
-        "a half-width mark": rf"[{HAN}）”][,;:?!.](?!\w)|[,;:?!][{HAN}]",
-        "a space beside a Chinese letter": rf"[{HAN}，。：；] | [{HAN}]",
-        "quotes other than “”": "[「」『』]",
-    }
-}
+QUOTED = re.compile(r"(?<![A-Za-z])'[^']*'")
+ENDS = {"": ".?!", "Han": "。？！”）"}  # of sentences, by the script
 
 
 @dataclass(frozen=True)
@@ -193,13 +190,24 @@ def is_in_step(catalog: Catalog, compiled: Path) -> bool:
     return translated(read(compiled)) == translated(catalog)
 
 
-def missing(catalog: Catalog) -> list[str]:
-    """The sentences that a catalog doesn't say yet."""
-    return [m.id for m in catalog if m.id and not m.string]
+def left(catalog: Catalog) -> list[Message]:
+    """What a catalog doesn't say yet, or not as it is now."""
+    return [m for m in catalog if m.id and (m.fuzzy or not m.string)]
+
+
+def to_do(language: str, folder: Path = LOCALE) -> Iterator[str]:
+    """What isn't translated, or not as it is now, in lines."""
+    for file in files(language, folder):
+        for message in left(read(file)):
+            was = "".join(message.previous_id)
+            state = "isn't translated"
+            if message.fuzzy:
+                state = f"is translated from {was!r}" if was else "is fuzzy"
+            yield f"{shown(file)}: {message.id!r} {state}"
 
 
 def faults(language: str, folder: Path = LOCALE) -> Iterator[str]:
-    """What is wrong in the catalogs of a language, besides what is missing."""
+    """What is wrong in the catalogs of a language, besides what is to do."""
     seen = {}
     for file in files(language, folder):
         catalog = read(file)
@@ -218,10 +226,7 @@ def faults(language: str, folder: Path = LOCALE) -> Iterator[str]:
 
 
 def _faults(message: Message, language: str) -> Iterator[str]:
-    if message.fuzzy:
-        was = "".join(message.previous_id)
-        yield f"fuzzy, translated from {was!r}" if was else "fuzzy"
-    elif message.string:
+    if message.string and not message.fuzzy:
         english, other = message.id, message.string
         for what, of in (("placeholders", PLACEHOLDER), ("code", CODE)):
             if _found(of, english) != _found(of, other):
@@ -230,12 +235,27 @@ def _faults(message: Message, language: str) -> Iterator[str]:
         # A number may be a word in English.
         if not _found(NUMBER, CODE.sub("", english)) <= _found(NUMBER, bare):
             yield "other numbers"
-        for what, pattern in NEVER.get(language, {}).items():
-            if re.search(pattern, bare):
-                yield what
-        ends = ENDS.get(language, ".?!")
-        if (english[-1] in ".?!") != (other[-1] in ends):
+        words, terms = _rules(language)
+        for fault in prose.faults(QUOTED.sub("0", other), words, terms):
+            # What is code here may stand without backticks.
+            # The English text may have stars in code: 2**-k.
+            if not fault.startswith(("English prose", "stars that")):
+                yield fault
+        ends = [other[-1] in ENDS[words.script], english[-1] in ENDS[""]]
+        if ends[0] != ends[1]:
             yield "another end of the sentence"
+
+
+def _found(pattern: re.Pattern, text: str) -> set[str]:
+    return {match[match.lastindex or 0] for match in pattern.finditer(text)}
+
+
+def _rules(language: str) -> tuple[Words, tuple[Term, ...]]:
+    """The fixed words and the glossary of a language that has pages."""
+    if language not in LANGUAGES[1:]:
+        return ENGLISH, ()
+    page = Page(language, CHAPTER, "00_catalogs", CHAPTERS)
+    return words_of(page), terms_of(page)
 
 
 def main(arguments: list[str]) -> int:
@@ -244,27 +264,29 @@ def main(arguments: list[str]) -> int:
     if len(arguments) > 1 or not {*arguments} <= {*known}:
         print(f"Name one of {', '.join(known)}, or none.", file=sys.stderr)
         return 2
-    return max(map(report, arguments or known), default=0)
+    done = [report(name) for name in arguments or known]
+    return 0 if all(done) else 1
 
 
-def report(language: str, folder: Path = LOCALE) -> int:
+def report(language: str, folder: Path = LOCALE) -> bool:
     """Compile the catalogs of a language, and print what is left to do.
 
     Returns:
-        1 if something is wrong, besides what is missing; else 0.
+        Whether nothing is.
     """
     compile_all(language, folder)
+    lines = [*to_do(language, folder), *faults(language, folder)]
+    for line in [*lines, *tallies(language, folder)]:
+        print(line)
+    return not lines
+
+
+def tallies(language: str, folder: Path = LOCALE) -> Iterator[str]:
+    """How far each catalog is."""
     for file in files(language, folder):
         catalog = read(file)
-        number, left = len([m for m in catalog if m.id]), missing(catalog)
-        print(f"{shown(file)}: {number - len(left)} of {number}")
-    found = [*faults(language, folder)]
-    print("\n".join(found))
-    return int(bool(found))
-
-
-def _found(pattern: re.Pattern, text: str) -> set[str]:
-    return {match[match.lastindex or 0] for match in pattern.finditer(text)}
+        number, open_ = len([m for m in catalog if m.id]), len(left(catalog))
+        yield f"{shown(file)}: {number - open_} of {number} translated"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The exercises: what the chapters ask, and what a reader has solved.
 
-    python -m tools.exercises progress      what is solved in the notebooks
+    python -m tools.exercises progress [LANGUAGE]
+                                            what is solved in the notebooks
     python -m tools.exercises copy [CH]     statements, to the solutions' .py,
                                             in each language
 
@@ -15,14 +16,30 @@ import sys
 
 from tools import files
 from tools.exercise import is_check, number_of, said, sections
-from tools.page import Page, chapters, with_translations
+from tools.page import LANGUAGES, Page, chapters, with_translations
 from tools.statements import copy_statements
+from tools.words import words_of
 
 
-def progress() -> str:
-    """What is solved in each chapter, by the outputs that are stored."""
+def progress(language: str = "") -> str:
+    """What is solved in each chapter, by the outputs that are stored.
+
+    Args:
+        language (str): that of the chapters, such as ``"zh"``; without it,
+            the first.
+
+    Raises:
+        LookupError: if there is no chapter in it.
+    """
+    found = chapters(language=language)
+    if not found:
+        there = [name for name in LANGUAGES if chapters(language=name)]
+        raise LookupError(
+            f"There are no chapters in {language!r}, but in {', '.join(there)}"
+        )
+    words = words_of(found[0])
     lines, solved, total = [], 0, 0
-    for chapter in chapters():
+    for chapter in found:
         try:
             stored = files.read_stored(chapter)
         except files.UnreadableError as error:
@@ -38,16 +55,13 @@ def progress() -> str:
         done = sum(marks == "✓" for marks in marks_of.values())
         wrong = [number for number, marks in marks_of.items() if "✗" in marks]
         bar = "".join(marks[-1:] or "·" for marks in marks_of.values())
-        line = f"{chapter.stem:<20} {bar:<10} {done} of {len(marks_of)}"
+        tally = words.tally.format(done=done, total=len(marks_of))
         if wrong:
-            line += f"; not right yet: {', '.join(wrong)}"
-        lines.append(line)
+            tally += words.wrong.format(numbers=", ".join(wrong))
+        lines.append(f"{chapter.stem:<20} {bar:<10} {tally}")
         solved, total = solved + done, total + len(marks_of)
-    lines.append(f"{'all':<31} {solved} of {total} solved")
-    lines.append(
-        "This is what the checks said when you saved the notebooks last."
-    )
-    return "\n".join(lines)
+    in_all = words.tally_of_all.format(done=solved, total=total)
+    return "\n".join([*lines, f"{'':<31} {in_all}", words.as_saved])
 
 
 def main(arguments: list[str]) -> int:
@@ -55,8 +69,8 @@ def main(arguments: list[str]) -> int:
     force = arguments[-1:] == ["--force"]
     try:
         match arguments[: len(arguments) - force]:
-            case ["progress"] if not force:
-                print(progress())
+            case ["progress", *language] if len(language) < 2 and not force:
+                print(progress("".join(language)))
             case ["copy", *which] if len(which) < 2:
                 found = with_translations(chapters("".join(which)))
                 # A translation begins with a page: the other may be to come.

@@ -30,6 +30,11 @@ class Words:
             solution is called, and the link back.
         behind (str): what the site says above a part that doesn't say yet
             what the original says, with ``{link}``.
+        tally (str): how far a reader is with a chapter, with ``{done}`` and
+            ``{total}``.
+        wrong (str): what follows it, with ``{numbers}``.
+        tally_of_all (str): how far with all chapters, as ``tally``.
+        as_saved (str): of which moment this is.
         alt (int): how many letters the text for a figure has at least.
         script (str): the letters that are checked: "Han", or "" for none.
     """
@@ -50,6 +55,12 @@ class Words:
     solution: str = "Solution"
     exercise: str = "Exercise"
     behind: str = "This part is behind the [original]({link})."
+    tally: str = "{done} of {total}"
+    wrong: str = "; not right yet: {numbers}"
+    tally_of_all: str = "{done} of {total} solved in all"
+    as_saved: str = (
+        "This is what the checks said when you saved the notebooks last."
+    )
     alt: int = 40
     script: str = ""
 
