@@ -106,18 +106,21 @@ class Passed:
     def key(self, name: str) -> str:
         """A digest of all that the tests in a file may depend on."""
         said = list(self.around)
-        for file, digest in self.files.items():
-            if self._matters(name, file):
-                said.append(f"{file} {digest}")
+        said += [f"{file} {self.files[file]}" for file in self._matter(name)]
         return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
-    def _matters(self, name: str, file: str) -> bool:
-        notebook = name.endswith(".ipynb")
-        if _is_any(file, reads(self.root / name)):
-            return True
-        if notebook and _is_any(file, NOT_FOR_NOTEBOOKS):
-            return False
-        return _is_any(file, CODE) and not _is_any(file, NOT_CODE)
+    def _matter(self, name: str) -> list[str]:
+        """The files that the tests in a file may depend on."""
+        read = reads(self.root / name)
+        not_code = [*NOT_CODE]
+        if name.endswith(".ipynb"):
+            not_code += NOT_FOR_NOTEBOOKS
+        return [
+            file
+            for file in self.files
+            if _is_any(file, read)
+            or (_is_any(file, CODE) and not _is_any(file, not_code))
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -176,8 +179,7 @@ class Passed:
             return {}  # a kernel opens its files
         return {
             str(self.root / file): f"add {file!r} to READS in {name}"
-            for file in self.files
-            if not self._matters(name, file)
+            for file in self.files.keys() - set(self._matter(name))
         }
 
     def _refuse_undeclared(self, event: str, arguments: tuple) -> None:

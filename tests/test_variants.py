@@ -155,6 +155,13 @@ def test_text_that_is_overwritten_is_shown_as_on_a_screen(printed, shown):
     assert cell.outputs[0].text == shown
 
 
+def test_outputs_for_programs_are_left_out():
+    data = {"text/plain": "1", "application/vnd.d2l.report+json": {}}
+    output = new_output("display_data", data)
+    (cell,) = after(outputs.for_people, new_code_cell(outputs=[output]))
+    assert cell.outputs[0].data == {"text/plain": "1"}
+
+
 def test_styles_of_an_output_go():
     html = '<style>th {}</style><p style="color: red">a</p>'
     shown = new_output("display_data", {"text/html": html, "text/plain": "a"})

@@ -26,6 +26,16 @@ def unstyled(_: Page, notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def for_people(_: Page, notebook: NotebookNode) -> NotebookNode:
+    """Outputs have no forms that only programs read, as a check's report."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            for kind in [kind for kind in data if "/vnd." in kind]:
+                del data[kind]
+    return notebook
+
+
 def _on_a_screen(text: str) -> str:
     lines = []
     for line in text.replace("\r\n", "\n").split("\n"):

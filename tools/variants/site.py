@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from tools.course import Course
 from tools.page import Page
 from tools.variants import Transform, Words, download, in_markdown, links
-from tools.variants.outputs import overwritten, unstyled
+from tools.variants.outputs import for_people, overwritten, unstyled
 
 
 def variant(course: Course, anchors: Mapping[str, str]) -> list[Transform]:
@@ -25,6 +25,7 @@ def variant(course: Course, anchors: Mapping[str, str]) -> list[Transform]:
         in_markdown(*words(course, anchors)),
         overwritten,
         unstyled,
+        for_people,
     ]
 
 
