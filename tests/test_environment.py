@@ -277,7 +277,7 @@ def test_contributing_names_each_part_of_a_chapter():
         "## Exercises",
         "## Where to go next",
         "d2l_helpers/check/__init__.py",
-        "tests/test_check.py",
+        "tests/check",
         "raises-exception",
         "mystnb",
     ):
