@@ -1,121 +1,45 @@
 """The exercises in the chapters, and the pages of solutions."""
 
-import ast
 import re
 import shutil
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
 
 import nbformat
 import pytest
 
-from d2l_helpers import check
-from tools import exercise, exercises, files
+from tests.words import require_none
+from tools import checks, exercise, exercises, files
+from tools.form import Draft
+from tools.form import exercises as form
+from tools.form.blanks import blanks
 from tools.page import chapters, pages
-from tools.variants.solutions import statement
 
 CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
+draft = cache(Draft)
 
 
-def markdown(page):
-    cells = files.read_stored(page).cells
-    return [cell.source for cell in cells if cell.cell_type == "markdown"]
-
-
+@pytest.mark.parametrize(
+    "rule", [*form.RULES, blanks], ids=lambda rule: rule.__name__
+)
 @CHAPTERS
-def test_exercises_are_numbered_in_order(chapter):
-    numbers = [task.number for task in exercise.exercises(chapter)]
-    expected = [f"{chapter.number}.{i + 1}" for i in range(len(numbers))]
-    assert numbers == expected
-    assert len(numbers) >= 4
+def test_exercises_keep_the_form(chapter, rule):
+    require_none(rule(draft(chapter)))
 
 
 def test_there_are_enough_exercises_of_each_kind():
     tasks = [t for c in chapters() for t in exercise.exercises(c)]
     assert len(tasks) >= 35
     assert {task.kind for task in tasks} == set(exercise.KINDS)
-    assert all(5 <= task.minutes <= 60 for task in tasks)
-
-
-@CHAPTERS
-def test_exercise_waits_for_an_answer(chapter):
-    for task in exercise.exercises(chapter):
-        assert task.state == "blank", task.number
-
-
-@CHAPTERS
-def test_starter_says_what_it_wants(chapter):
-    for task in exercise.exercises(chapter):
-        for node in ast.parse(task.answer).body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-                assert ast.get_docstring(node), (task.number, node.name)
-
-
-@CHAPTERS
-def test_solution_is_right(chapter):
-    for task in exercise.exercises(chapter.solutions):
-        assert task.state == "solved", task.number
-
-
-@CHAPTERS
-def test_check_is_the_one_of_its_exercise(chapter):
-    for page in (chapter, chapter.solutions):
-        for task in exercise.exercises(page):
-            function = getattr(check, task.check)
-            assert function.title == f"{task.number} {task.title}"
 
 
 def test_each_check_has_its_exercise():
-    used = [t.check for c in chapters() for t in exercise.exercises(c)]
-    assert sorted(used) == sorted({*check.__all__} - {"Report", "State"})
-
-
-@CHAPTERS
-def test_statement_is_the_same_on_both_pages(chapter):
-    tasks = exercise.exercises(chapter)
-    headings = [
-        cell
-        for cell in markdown(chapter.solutions)
-        if exercise.HEADING.match(cell)
-    ]
-    expected = [statement(task, chapter.solutions) for task in tasks]
-    assert headings == expected, "run: python -m tools.exercises copy"
-
-
-@CHAPTERS
-def test_exercise_links_to_its_solution(chapter):
-    for task in exercise.exercises(chapter):
-        target = f"{chapter.link_to(chapter.solutions)}#{task.anchor}"
-        (cell,) = [
-            c for c in markdown(chapter) if c.startswith(f"### {task.number} ")
-        ]
-        assert f"\n[Solution]({target})\n" in cell
-
-
-@CHAPTERS
-def test_pages_link_to_each_other(chapter):
-    page = chapter.solutions
-    assert any(f"]({chapter.link_to(page)})" in c for c in markdown(chapter))
-    title = files.title_of(files.read_stored(chapter))
-    assert f"[{title}]({page.link_to(chapter)})" in markdown(page)[0]
-    number = f"{chapter.number:02}"
-    assert markdown(page)[0].startswith(f"# Solutions to chapter {number}\n")
-
-
-@CHAPTERS
-def test_solution_says_its_idea(chapter):
-    cells = markdown(chapter.solutions)
-    for cell, following in pairwise(cells):
-        if exercise.HEADING.match(cell):
-            assert following.startswith("**Idea.** ")
-
-
-@CHAPTERS
-def test_anchor_is_the_id_of_the_cell(chapter):
-    for page in (chapter, chapter.solutions):
-        ids = [cell.id for cell in files.read_stored(page).cells]
-        for task in exercise.exercises(page):
-            assert ids.count(task.anchor.removeprefix("cell-id=")) == 1
+    used = {t.check for c in chapters() for t in draft(c).exercises}
+    require_none(
+        f"{check.file}:{check.line}: {check.name} is called in no chapter"
+        for check in checks.written()
+        if check.name not in used
+    )
 
 
 # A reader's copy
@@ -259,14 +183,18 @@ def test_statement_is_copied_to_the_solutions(copy):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "named"),
     [
-        ("*Code, 20 minutes.*", "*Hard, 20 minutes.*"),
-        ("check.quadratic_layer(QuadraticLayer)", "QuadraticLayer"),
-        ("# Write a layer with a weight", "#"),
+        ("*Code, 20 minutes.*", "*Hard, 20 minutes.*", "a mark such as"),
+        (
+            "check.quadratic_layer(QuadraticLayer)",
+            "QuadraticLayer",
+            "one code",
+        ),
+        ("# Write a layer with a weight", "#", "below the mark"),
     ],
 )
-def test_exercise_in_another_form_is_named(copy, old, new):
+def test_exercise_in_another_form_is_named(copy, old, new, named):
     text = copy.source.read_text("utf-8")
     assert old in text
     if new == "#":
@@ -275,7 +203,7 @@ def test_exercise_in_another_form_is_named(copy, old, new):
     else:
         text = text.replace(old, new, 1)
     copy.source.write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=r"3\.1 needs a mark"):
+    with pytest.raises(ValueError, match=rf"3\.1 needs .*{named}"):
         list(exercise.parsed(files.read_source(copy), copy.stem))
 
 

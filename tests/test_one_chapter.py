@@ -11,7 +11,8 @@ from tools.environment import ROOT
 STEM = "03_custom_layers"
 # Some test of each kind, by what its id begins with.
 KINDS = [
-    "tests/test_chapters.py::test_script_and_notebook_are_a_pair",
+    "tests/test_chapters.py::test_page_keeps_the_form",
+    "tests/test_chapters.py::test_chapter_keeps_the_form",
     "tests/test_exercises.py::",
     "tests/check/test_answers.py::test_right_answer_is_accepted",
     "tests/check/test_answers.py::test_wrong_answer_gets_the_hint",

@@ -88,28 +88,58 @@ def parsed(notebook: NotebookNode, name: str) -> Iterator[Exercise]:
     Raises:
         ValueError: if one isn't in the form of the others.
     """
-    for first, *rest in sections(notebook):
-        number, title = HEADING.match(first.source).groups()
-        _, mark, statement = [*first.source.split("\n\n", 2), "", ""][:3]
-        marked = MARK.fullmatch(mark)
-        code = [cell for cell in rest if cell.cell_type == "code"]
-        checks = [i for i, cell in enumerate(code) if is_check(cell)]
-        if not marked or not statement.strip() or checks[:1] != [1]:
-            raise ValueError(
-                f"{name}: {number} needs a mark such as '*Code, 20 minutes.*' "
-                "with a link in the line after it, a statement, a code cell "
-                "for the answer, and a cell that begins with 'check.'"
-            )
-        yield Exercise(
-            number,
-            title,
-            marked[1],
-            int(marked[2]),
-            statement.strip(),
-            code[0].source,
-            code[1].source,
-            said(code[1]),
+    for cells in sections(notebook):
+        if lacks := missing(cells):
+            number = number_of(cells[0])
+            raise ValueError(f"{name}: {number} needs {'; '.join(lacks)}")
+        yield exercise_of(cells)
+
+
+def exercise_of(cells: list[NotebookNode]) -> Exercise:
+    """The exercise that some cells are, which lack nothing."""
+    number, title = HEADING.match(cells[0].source).groups()
+    mark, statement = _below_heading(cells[0])
+    kind, minutes, _ = MARK.fullmatch(mark).groups()
+    answer, check, *_ = _code(cells)
+    return Exercise(
+        number,
+        title,
+        kind,
+        int(minutes),
+        statement.strip(),
+        answer.source,
+        check.source,
+        said(check),
+    )
+
+
+def missing(cells: list[NotebookNode]) -> list[str]:
+    """What the cells of an exercise lack, from its heading on."""
+    mark, statement = _below_heading(cells[0])
+    checks = [i for i, cell in enumerate(_code(cells)) if is_check(cell)]
+    lacks = []
+    if not MARK.fullmatch(mark):
+        lacks.append(
+            "below its heading, and an empty line, a mark such as "
+            "'*Code, 20 minutes.*', with a link in the line after it"
         )
+    if not statement.strip():
+        lacks.append("below the mark, and an empty line, a statement")
+    if checks[:1] != [1]:
+        lacks.append(
+            "one code cell for the answer, and after it one that begins "
+            "with 'check.'"
+        )
+    return lacks
+
+
+def _below_heading(cell: NotebookNode) -> list[str]:
+    """The mark and the statement; "" for what isn't there."""
+    return [*cell.source.split("\n\n", 2), "", ""][1:3]
+
+
+def _code(cells: list[NotebookNode]) -> list[NotebookNode]:
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 def sections(notebook: NotebookNode) -> Iterator[list[NotebookNode]]:

@@ -35,18 +35,28 @@ def measure(page: Page) -> dict[str, float]:
     prose = [cells[i - 1].cell_type == "markdown" for i in code]
     return {
         "cells": len(code),
-        "prose before (%)": 100 * sum(prose) / len(code),
-        "median lines": statistics.median(
-            sum(bool(line.strip()) for line in cell) for cell in lines
+        "prose before (%)": 100 * sum(prose) / len(code) if code else 100,
+        "median lines": median_lines(cells),
+        "longest cell": max(map(len, lines), default=0),
+        "widest line": max(
+            (len(line) for cell in lines for line in cell), default=0
         ),
-        "longest cell": max(map(len, lines)),
-        "widest line": max(len(line) for cell in lines for line in cell),
-        "bare prints": sum(_is_bare_print(cells, i) for i in code),
+        "bare prints": sum(is_bare_print(cells, i) for i in code),
         "not compared": sum(
             "nbval-ignore-output" in cells[i].metadata.get("tags", [])
             for i in code
         ),
     }
+
+
+def median_lines(cells: list[NotebookNode]) -> float:
+    """How many lines that aren't empty half of the code cells have."""
+    lines = [
+        sum(bool(line.strip()) for line in cell.source.splitlines())
+        for cell in cells
+        if cell.cell_type == "code"
+    ]
+    return statistics.median(lines or [0])
 
 
 def without_exercises(cells: list[NotebookNode]) -> list[NotebookNode]:
@@ -64,11 +74,14 @@ def _is_blank(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and dots is not None
 
 
-def _is_bare_print(cells: list[NotebookNode], i: int) -> bool:
+def is_bare_print(cells: list[NotebookNode], i: int) -> bool:
     """Whether a cell only prints, without prose both before and after it."""
+    try:
+        statements = ast.parse(cells[i].source).body
+    except SyntaxError:
+        return False
     calls = [
-        getattr(getattr(s, "value", None), "func", None)
-        for s in ast.parse(cells[i].source).body
+        getattr(getattr(s, "value", None), "func", None) for s in statements
     ]
     if not all(getattr(call, "id", None) == "print" for call in calls):
         return False

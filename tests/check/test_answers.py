@@ -20,7 +20,8 @@ from d2l_helpers.check._phrase import Phrase
 from d2l_helpers.check._report import State
 from tests.answers import RIGHT, WRONG
 from tests.check.probes import JUNK, fingerprint
-from tests.worked import solutions
+from tests.worked import solutions, worked
+from tools import checks
 from tools.page import chapters
 
 # For the page of solutions has the statements, too.
@@ -34,14 +35,14 @@ TOPICS = [
 ]
 
 
-def module_of(name):
-    return getattr(check, name).__module__
+def topic_of(name):
+    """The module of a check."""
+    return getattr(check, name).__module__.rpartition(".")[2]
 
 
 def chapter_of(name):
     """The chapter of a check, as its tests are called."""
-    topic = module_of(name).rpartition(".")[2]
-    return STEMS.get(topic, topic)
+    return STEMS.get(topic_of(name), topic_of(name))
 
 
 CHECKS = pytest.mark.parametrize(
@@ -130,8 +131,12 @@ def test_floats_are_rounded(name):
 
 @CHECKS
 def test_answers_of_each_kind_are_tried(name):
-    assert len(RIGHT[name]) >= 1
-    assert len(WRONG[name]) >= 4
+    right, wrong = len(RIGHT[name]), len(WRONG[name])
+    enough = right >= 1 and wrong >= 4
+    assert enough, (
+        f"tests/answers/{topic_of(name)}.py has {right} right and {wrong} "
+        f"wrong answers for {name}, at least 1 and 4 are needed"
+    )
 
 
 def test_all_answers_are_for_a_check():
@@ -173,7 +178,7 @@ def test_each_hint_is_for_some_wrong_answer(topic):
     said = [
         text
         for function in WRONG
-        if module_of(function) == module.__name__
+        if topic_of(function) == topic
         for report in reports(function)
         for text in report.details.values()
     ]
@@ -288,7 +293,7 @@ def test_case_says_all_of_itself(name):
 @CHECKS
 def test_junk_is_answered(name):
     function = getattr(check, name)
-    number = len(RIGHT[name][0].arguments)
+    number = len(worked(name))
     for i, junk in enumerate(JUNK):
         answers = [junk, *[JUNK[i - 1]] * (number - 1)]
         report = function(*answers)
@@ -300,7 +305,7 @@ def test_junk_is_answered(name):
 @CHECKS
 def test_each_argument_may_be_junk(name):
     function = getattr(check, name)
-    answers = RIGHT[name][0].arguments
+    answers = tuple(worked(name).values())
     for i in range(len(answers)):
         for junk in JUNK[i::3]:
             report = function(*answers[:i], junk, *answers[i + 1 :])
@@ -339,3 +344,8 @@ def test_check_leaves_all_as_it_was(name, tmp_path, monkeypatch, capfd):
 def test_reports_fit_a_terminal(name):
     for report in reports(name):
         assert max(map(len, repr(report).splitlines())) <= 79, report
+
+
+def test_checks_are_found_by_their_files_too():
+    found = {check.name: check.title for check in checks.written()}
+    assert found == {name: getattr(check, name).title for name in NAMES}
