@@ -1,7 +1,6 @@
 """Where a page doesn't keep its form, it is told so in words: all at once."""
 
 import re
-import shutil
 from dataclasses import replace
 
 import nbformat
@@ -13,10 +12,10 @@ from nbformat.v4 import (
     new_output,
 )
 
+from tests import copies
 from tools import checks, files, pairs
-from tools.environment import ROOT
 from tools.form import Draft, blanks, chapters, exercises, pages
-from tools.page import CHAPTERS, Page
+from tools.page import Page
 from tools.page import chapters as written
 
 (CUSTOM_LAYERS,) = written("03")
@@ -27,21 +26,9 @@ ALT = {"image": {"alt": "A curve that falls from 2 to 0 in ten epochs."}}
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """A copy of all that belongs to chapter 03, and of the chapters."""
-    root = tmp_path / CHAPTERS.name
-    for name in ("*.py", "*.md", "03*.ipynb", "solutions/03*"):
-        for file in CHAPTERS.glob(name):
-            target = root / file.relative_to(CHAPTERS)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target)
-    for file in (
-        checks.module_of(CUSTOM_LAYERS),
-        checks.answers_of(CUSTOM_LAYERS),
-    ):
-        target = tmp_path / file.relative_to(ROOT)
-        target.parent.mkdir(parents=True)
-        shutil.copy(file, target)
-    monkeypatch.setattr("tools.page.CHAPTERS", root)
-    return replace(CUSTOM_LAYERS, root=root)
+    copy = copies.of_chapter(CUSTOM_LAYERS, tmp_path)
+    monkeypatch.setattr("tools.page.CHAPTERS", copy.root)
+    return copy
 
 
 def edit(file, old, new):

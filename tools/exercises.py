@@ -2,19 +2,34 @@
 
     python -m tools.exercises progress      what is solved in the notebooks
     python -m tools.exercises copy [CH]     statements, to the solutions' .py
+    python -m tools.exercises new 3.8 "Title"      begin an exercise
+    python -m tools.exercises rename 3.8 "Title"   give it another title
 
 A statement is written once, in its chapter. `copy` brings it to the page of
 solutions, and a test refuses a page that lacks it. A statement that was edited
 there, since that page was run, is kept, unless --force stands at the end.
+
+`new` writes the statement, the solution, the check, and answers to try, with
+TODO where an author is to go on. The kind is Code, with --kind=Think or
+--kind=Explore another; --minutes=20 says how long it takes, --check=name what
+its check is called, if that isn't to follow from the title.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from tools import files, pairs
-from tools.exercise import is_check, number_of, parsed, said, sections
-from tools.folders import write_whole
+from tools.exercise import (
+    KINDS,
+    is_check,
+    number_of,
+    parsed,
+    said,
+    sections,
+)
+from tools.folders import shown, write_whole
 from tools.page import Page, chapters
 from tools.variants import made
 from tools.variants.solutions import with_statements
@@ -118,6 +133,8 @@ def main(arguments: list[str]) -> int:
         match arguments[: len(arguments) - force]:
             case ["progress"] if not force:
                 print(progress())
+            case ["new" | "rename" as command, *_] if not files.in_handout():
+                return _write(command, arguments[1:])
             case ["copy", *which] if len(which) < 2:
                 done = [_copy(c, force) for c in chapters("".join(which))]
                 return 0 if all(done) else 1
@@ -128,6 +145,45 @@ def main(arguments: list[str]) -> int:
         print(error.args[0], file=sys.stderr)
         return 2
     return 0
+
+
+def _write(command: str, arguments: list[str]) -> int:
+    """Begin an exercise, or rename one; return the exit status."""
+    # They are for authors, and not in a handout.
+    from tools.edits import REFUSED, Edits, why
+    from tools.skeletons import exercise
+
+    options = _parser(command).parse_args(arguments)
+    number, _, place = options.number.partition(".")
+    edits = Edits()
+    try:
+        if not (number.isdecimal() and place.isdecimal()):
+            raise ValueError(f"{options.number!r} is no number such as 3.8")
+        (chapter,) = chapters(number)
+        values = {k: v for k, v in vars(options).items() if k != "number"}
+        new = exercise.Skeleton(chapter, int(place), **values)
+        (exercise.add if command == "new" else exercise.rename)(edits, new)
+        written = edits.write()
+    except REFUSED as error:
+        print(why(error), file=sys.stderr)
+        return 2
+    print("written:", *map(shown, written), sep="\n  ")
+    print(
+        f"Fill in what is marked TODO there; then {files.rerun(chapter)}, and "
+        f"`make test CH={chapter.number:02}` lists what is left."
+    )
+    return 0
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(f"python -m tools.exercises {command}")
+    parser.add_argument("number", help="chapter and place, such as 3.8")
+    parser.add_argument("title")
+    if command == "new":
+        parser.add_argument("--kind", choices=KINDS, default="Code")
+        parser.add_argument("--minutes", type=int, default=20)
+    parser.add_argument("--check", default="", help="the name of its check")
+    return parser
 
 
 def _copy(chapter: Page, force: bool) -> bool:
