@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests import copies
 from tools import chapter, checks, exercises, files
 from tools.edits import Edits
+from tools.exercise import BLANK_STATEMENT
 from tools.form import Draft
 from tools.form import chapters as form_of_chapters
 from tools.form import exercises as form
@@ -112,6 +112,16 @@ def test_new_exercise_changes_no_other_line(book):
         rest = iter(new)
         lost = [line for line in old if line not in rest]
         assert [line for line in lost if "import" not in line] == [], name
+
+
+def test_statement_of_a_new_exercise_is_copied_before_a_run(book):
+    exercises.main(NEW)
+    text = book.source.read_text("utf-8")
+    text = text.replace(BLANK_STATEMENT, "Divide each row by its sum.")
+    book.source.write_text(text, "utf-8")
+    assert exercises.main(["copy", "03"]) == 0
+    for rule in form.RULES:
+        assert list(rule(Draft(book))) == [], rule
 
 
 def test_new_exercise_stands_behind_the_others(book):
@@ -257,10 +267,9 @@ def test_new_chapter_is_written_and_run(book, started):
         "d2l_helpers/check/memory.py",
         "tests/answers/memory.py",
     ]
-    assert [Path(command[-1]).name for command in started] == [
-        "08_memory.py",
-        "08_memory.py",
-        "01_blocks.py",
+    assert [command[-1] for command in started] == [
+        "08",
+        "chapters/01_blocks.py",
     ]
 
 

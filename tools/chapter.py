@@ -31,14 +31,15 @@ def main(arguments: list[str]) -> int:
         new = chapter.Skeleton(
             options.number, options.title, needs, options.topic
         )
-        pages = chapter.add(edits, new)
+        chapter.add(edits, new)
         written = edits.write()
     except REFUSED as error:
         print(why(error), file=sys.stderr)
         return 2
     print("written:", *map(shown, written), sep="\n  ")
     run = [sys.executable, "-m", "tools.book", "run"]
-    statuses = [subprocess.call([*run, page.shown()]) for page in pages]
+    changed = [f"{new.number:02}", *(page.shown() for page in needs)]
+    statuses = [subprocess.call([*run, which]) for which in changed]
     print(
         f"Now fill in what is marked TODO: `make test CH={new.number:02}` "
         "lists it."

@@ -18,6 +18,8 @@ HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
 MARK = re.compile(
     rf"\*({'|'.join(KINDS)}), (\d+) minutes\.\*(\n\[.*\]\(.*\))?"
 )
+# What a new exercise has, until it is written.
+BLANK_STATEMENT = "TODO: the statement: what to do, given what, and an example"
 # By the mark with which a check's answer begins.
 STATES = {"✓": "solved", "○": "blank", "✗": "wrong"}
 

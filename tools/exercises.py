@@ -22,6 +22,7 @@ import sys
 
 from tools import files, pairs
 from tools.exercise import (
+    BLANK_STATEMENT,
     KINDS,
     is_check,
     number_of,
@@ -77,8 +78,9 @@ def copy_statements(chapter: Page, force: bool = False) -> bool:
 
 
 def _is_bare(cell) -> bool:
-    """Whether a cell has a heading alone, to which a statement is to come."""
-    return "\n" not in cell.source.strip()
+    """Whether a cell waits for the statement that is to come."""
+    text = cell.source.strip()
+    return "\n" not in text or text.endswith(BLANK_STATEMENT)
 
 
 def _known(page: Page) -> list[str]:

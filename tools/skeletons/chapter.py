@@ -59,15 +59,12 @@ class Skeleton:
         return Page(LANGUAGES[0], CHAPTER, stem, self.needs[0].root)
 
 
-def add(edits: Edits, new: Skeleton) -> list[Page]:
+def add(edits: Edits, new: Skeleton) -> None:
     """Write a chapter, and what other files say of it.
 
     Args:
         edits (Edits): gets the texts; nothing is written yet.
         new (Skeleton): the chapter.
-
-    Returns:
-        The pages that have to be run.
 
     Raises:
         ValueError: if its number, its title or its topic can't be.
@@ -100,7 +97,6 @@ def add(edits: Edits, new: Skeleton) -> list[Page]:
     for other in new.needs:
         _link_back(edits, other, new)
     _list(edits, new)
-    return [page, page.solutions, *new.needs]
 
 
 def _require_number(new: Skeleton) -> None:

@@ -20,6 +20,7 @@ from tools import checks, files, pairs
 from tools.edits import Edits
 from tools.environment import ROOT
 from tools.exercise import (
+    BLANK_STATEMENT,
     KINDS,
     Exercise,
     exercise_of,
@@ -85,6 +86,7 @@ class Skeleton:
             "name": self.name,
             "answer": ANSWERS[self.kind][1] or self.name,
             "solutions": page.link_to(page.solutions),
+            "blank": BLANK_STATEMENT,
             "anchor": f"cell-id=exercise-{page.number}-{self.place}",
         }
 
