@@ -12,6 +12,7 @@ from tools import book, gate, standards
 from tools.form import Draft
 from tools.form import chapters as form_of_chapters
 from tools.form import pages as form_of_pages
+from tools.measures import measure
 from tools.page import CHAPTERS, LANGUAGES, chapters, pages, texts
 
 EACH_CHAPTER = pytest.mark.parametrize("chapter", chapters(), ids=str)
@@ -62,12 +63,12 @@ def test_every_notebook_has_its_script():
 
 
 def test_chapters_meet_the_standards():
-    rows = {page.path: standards.measure(page) for page in pages()}
+    rows = {page.path: measure(page) for page in pages()}
     require_none(standards.missed(rows))
 
 
 def test_missed_standards_are_named():
-    fine = standards.measure(chapters("03")[0])
+    fine = measure(chapters("03")[0])
     poor = {"prose before (%)": 80, "median lines": 6, "not compared": 9}
     lines = standards.missed({"03": {**fine, **poor}})
     assert lines == [

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests import copies
-from tools import chapter, checks, exercises, files
+from tools import chapter, checks, exercises, files, skeletons
 from tools.edits import Edits
 from tools.exercise import BLANK_STATEMENT
 from tools.form import Draft
@@ -22,7 +22,10 @@ from tools.page import chapters
 from tools.skeletons import name_of
 
 (CUSTOM_LAYERS,) = chapters("03")
-NEW = ["new", "3.8", "Scale each row"]
+TASKS = len(Draft(CUSTOM_LAYERS).exercises)
+NEXT = f"3.{TASKS + 1}"
+NEW = ["new", NEXT, "Scale each row"]
+NUMBER = f"{chapters()[-1].number + 1:02}"
 
 
 @pytest.fixture
@@ -34,14 +37,14 @@ def book(tmp_path, monkeypatch):
     return copy
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def started(monkeypatch):
-    """The commands that would run pages, and don't."""
-    commands = []
+    """What pages would be run, and aren't."""
+    pages = []
     monkeypatch.setattr(
-        chapter.subprocess, "call", lambda c: commands.append(c) or 0
+        skeletons.subprocess, "call", lambda c: pages.append(c[-1]) or 0
     )
-    return commands
+    return pages
 
 
 def contents(page):
@@ -71,7 +74,7 @@ def refuses(main, arguments, words, page, capsys):
 # Exercises
 
 
-def test_new_exercise_is_written_into_its_files(book, capsys):
+def test_new_exercise_is_written_into_its_files(book, started, capsys):
     before = contents(book)
     assert exercises.main(NEW) == 0
     names = [
@@ -83,7 +86,7 @@ def test_new_exercise_is_written_into_its_files(book, capsys):
     assert changed(before, book) == names
     said = capsys.readouterr().out
     assert sorted(re.findall(r"^  (\S+)$", said, re.MULTILINE)) == names
-    assert "run `make run CH=03`" in said
+    assert started == ["03"]
 
 
 @pytest.mark.parametrize("kind", ["Code", "Think", "Explore"])
@@ -96,7 +99,7 @@ def test_new_exercise_keeps_the_form_but_for_its_blanks(book, kind):
     for page in (book, book.solutions):
         assert list(spacing(Draft(page))) == []
     new = draft.exercises[-1]
-    assert (new.number, new.title) == ("3.8", "Scale each row")
+    assert (new.number, new.title) == (NEXT, "Scale each row")
     assert (new.kind, new.minutes) == (kind, 15)
     assert new.check == "scale_each_row"
     files = {line.split(":")[0].split("/")[-2] for line in blanks(draft)}
@@ -127,33 +130,30 @@ def test_statement_of_a_new_exercise_is_copied_before_a_run(book):
 def test_new_exercise_stands_behind_the_others(book):
     exercises.main(NEW)
     headings = re.findall("^# ##+ (.*)", book.source.read_text("utf-8"), re.M)
-    assert headings[-3:] == [
-        "3.7 Where to center",
-        "3.8 Scale each row",
-        "Where to go next",
-    ]
+    assert headings[-3].startswith(f"3.{TASKS} ")
+    assert headings[-2:] == [f"{NEXT} Scale each row", "Where to go next"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["3.4", "A"], "3.4 is taken: the next is 3.8"),
-        (["3.9", "A"], "3.9 would leave a gap: the next is 3.8"),
-        (["9.1", "A"], "there is no chapter '9'; name one of 01_blocks, "),
+        (["3.4", "A"], f"3.4 is taken: the next is {NEXT}"),
+        (["3.99", "A"], f"3.99 would leave a gap: the next is {NEXT}"),
+        (["99.1", "A"], "there is no chapter '99'; name one of 01_blocks, "),
         (["3", "A"], "'3' is no number such as 3.8"),
         (["3.x", "A"], "'3.x' is no number such as 3.8"),
-        (["3.8", "Repair"], "repair is the name of something else in d2l_hel"),
-        (["3.8", "Devices"], "devices is the name of something else"),
-        (["3.8", "A", "--check=State"], "State is the name of something else"),
-        (["3.8", "深度"], "can't be the name of a check: give one by --check"),
-        (["3.8", "Lambda"], "'lambda', which follows from the title, can't"),
-        (["3.8", "A", "--check=1 x"], "can't be the name of a check"),
-        (["3.8", "a [link](b)"], "can't be a title: write words"),
-        (["3.8", 'say "no"'], "can't be a title: write words"),
-        (["3.8", "one\ntwo"], "can't be a title: write words"),
-        (["3.8", " "], "can't be a title: write words"),
-        (["3.8", "long " * 13], "can't be a title"),
-        (["3.8", "long" * 16], "has 64 letters: a title may have 60"),
+        ([NEXT, "Repair"], "repair is the name of something else in d2l_hel"),
+        ([NEXT, "Devices"], "devices is the name of something else"),
+        ([NEXT, "A", "--check=State"], "State is the name of something else"),
+        ([NEXT, "深度"], "can't be the name of a check: give one by --check"),
+        ([NEXT, "Lambda"], "'lambda', which follows from the title, can't"),
+        ([NEXT, "A", "--check=1 x"], "can't be the name of a check"),
+        ([NEXT, "a [link](b)"], "can't be a title: write words"),
+        ([NEXT, 'say "no"'], "can't be a title: write words"),
+        ([NEXT, "one\ntwo"], "can't be a title: write words"),
+        ([NEXT, " "], "can't be a title: write words"),
+        ([NEXT, "long " * 13], "can't be a title"),
+        ([NEXT, "long" * 16], "has 64 letters: a title may have 60"),
     ],
 )
 def test_exercise_that_does_not_fit_is_refused(book, capsys, arguments, words):
@@ -175,7 +175,7 @@ def test_script_that_has_not_run_gets_an_exercise_too(book):
     book.source.write_text(text.replace("# The simplest", "# My"), "utf-8")
     assert exercises.main(NEW) == 0
     assert "# My layer owns" in book.source.read_text("utf-8")
-    assert exercises.main(["new", "3.9", "Another one"]) == 0
+    assert exercises.main(["new", f"3.{TASKS + 2}", "Another"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_exercise_gets_another_title_wherever_it_has_it(book):
 
 
 def test_exercise_that_is_not_there_gets_no_title(book, capsys):
-    arguments = ["rename", "3.8", "Drop some inputs"]
-    words = "there is no exercise 3.8"
+    arguments = ["rename", NEXT, "Drop some inputs"]
+    words = f"there is no exercise {NEXT}"
     refuses(exercises.main, arguments, words, book, capsys)
     arguments = ["rename", "3.6", "Repair"]
     refuses(exercises.main, arguments, "repair is the name", book, capsys)
@@ -252,31 +252,28 @@ def test_title_gives_a_name(title, name):
 
 # Chapters
 
-CHAPTER = ["new", "08", "Watch what memory holds"]
+CHAPTER = ["new", NUMBER, "Plant a small forest"]
 
 
 def test_new_chapter_is_written_and_run(book, started):
     before = contents(book)
-    assert chapter.main([*CHAPTER, "--topic=memory"]) == 0
+    assert chapter.main([*CHAPTER, "--topic=forest"]) == 0
     assert changed(before, book) == [
         "chapters/01_blocks.py",
-        "chapters/08_memory.py",
+        f"chapters/{NUMBER}_forest.py",
         "chapters/from_the_book.md",
         "chapters/index.md",
-        "chapters/solutions/08_memory.py",
-        "d2l_helpers/check/memory.py",
-        "tests/answers/memory.py",
+        f"chapters/solutions/{NUMBER}_forest.py",
+        "d2l_helpers/check/forest.py",
+        "tests/answers/forest.py",
     ]
-    assert [command[-1] for command in started] == [
-        "08",
-        "chapters/01_blocks.py",
-    ]
+    assert started == [NUMBER, "chapters/01_blocks.py"]
 
 
-def test_new_chapter_keeps_the_form_but_for_its_blanks(book, started):
+def test_new_chapter_keeps_the_form_but_for_its_blanks(book):
     chapter.main([*CHAPTER, "--needs", "03", "5"])
-    (page,) = chapters("08")
-    assert page.stem == "08_what_memory_holds"
+    (page,) = chapters(NUMBER)
+    assert page.topic == "small_forest"
     draft = Draft(page)
     for rule in (*form_of_chapters.RULES, *form.RULES):
         assert list(rule(draft)) == [], rule
@@ -292,16 +289,28 @@ def test_new_chapter_keeps_the_form_but_for_its_blanks(book, started):
     [
         (
             ["07", "Draw maps"],
-            "07 would be the second one: the next chapter i",
+            f"second one: the next chapter is {NUMBER}",
         ),
-        (["09", "Draw maps"], "09 would leave a gap: the next chapter is 08"),
-        (["08", "Draw"], "'' can't be the name of a module: give a topic by"),
-        (["08", "Use class"], "'class' can't be the name of a module: give"),
-        (["08", "Draw", "--topic=a b"], "'a b' can't be the name of a module"),
-        (["08", "Repair layers", "--topic=repair"], "repair is the name of s"),
-        (["08", "Draw custom layers"], "custom_layers is the name of somethi"),
-        (["08", "Draw [a](b)"], "can't be a title: write words"),
-        (["08", "Draw maps", "--needs", "11"], "there is no chapter '11'"),
+        (["99", "Draw maps"], f"leave a gap: the next chapter is {NUMBER}"),
+        (
+            [NUMBER, "Draw"],
+            "'' can't be the name of a module: give a topic",
+        ),
+        ([NUMBER, "Use class"], "'class' can't be the name of a module: give"),
+        (
+            [NUMBER, "Draw", "--topic=a b"],
+            "'a b' can't be the name of",
+        ),
+        (
+            [NUMBER, "Repair layers", "--topic=repair"],
+            "repair is the name of",
+        ),
+        (
+            [NUMBER, "Draw custom layers"],
+            "custom_layers is the name of so",
+        ),
+        ([NUMBER, "Draw [a](b)"], "can't be a title: write words"),
+        ([NUMBER, "Draw maps", "--needs", "99"], "there is no chapter '99'"),
     ],
 )
 def test_chapter_that_does_not_fit_is_refused(
@@ -311,7 +320,7 @@ def test_chapter_that_does_not_fit_is_refused(
     assert started == []
 
 
-def test_chapter_that_cannot_link_back_is_refused(book, started, capsys):
+def test_chapter_that_cannot_link_back_is_refused(book, capsys):
     mine = book.notebook.read_text("utf-8").replace("simplest", "easiest")
     book.notebook.write_text(mine, "utf-8")
     arguments = [*CHAPTER, "--needs=03"]
@@ -319,16 +328,14 @@ def test_chapter_that_cannot_link_back_is_refused(book, started, capsys):
     refuses(chapter.main, arguments, words, book, capsys)
 
 
-def test_file_of_another_is_not_overwritten(book, started, capsys):
-    file = checks.answers_of(replace(book, stem="08_memory"))
+def test_file_of_another_is_not_overwritten(book, capsys):
+    file = checks.answers_of(replace(book, stem=f"{NUMBER}_forest"))
     file.write_text("mine")
-    words = "tests/answers/memory.py is there already: move it away"
-    refuses(chapter.main, [*CHAPTER, "--topic=memory"], words, book, capsys)
+    words = "tests/answers/forest.py is there already: move it away"
+    refuses(chapter.main, [*CHAPTER, "--topic=forest"], words, book, capsys)
 
 
-def test_front_page_without_a_table_is_told_what_it_lacks(
-    book, started, capsys
-):
+def test_front_page_without_a_table_is_told_what_it_lacks(book, capsys):
     (book.root / "index.md").write_text("# Mine\n")
     words = "chapters/index.md has no place for a chapter: let it have the ta"
     refuses(chapter.main, CHAPTER, words, book, capsys)
@@ -339,8 +346,8 @@ def test_new_chapter_fails_for_its_blanks_alone(tmp_path):
     copies.of_project(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "FRESH": "1"}
     code = (
-        "from tools import chapter\n"
-        "chapter.subprocess.call = lambda command: 0\n"
+        "from tools import chapter, skeletons\n"
+        "skeletons.subprocess.call = lambda command: 0\n"
         f"raise SystemExit(chapter.main({CHAPTER}))"
     )
 
@@ -355,22 +362,26 @@ def test_new_chapter_fails_for_its_blanks_alone(tmp_path):
 
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
-    (page,) = chapters("08", root=tmp_path / "chapters")
+    (page,) = chapters(NUMBER, root=tmp_path / "chapters")
     for each in (page, page.solutions):
         notebook = files.read_source(each)
         nbformat.write(notebook, each.notebook)
-    done = run("-m", "ruff", "check")
-    assert done.returncode == 0, done.stdout
-    done = run("-m", "ruff", "format", "--check")
-    assert done.returncode == 0, done.stdout
+    written = ["chapters", "d2l_helpers", "tests/answers"]
+    for command in (["check"], ["format", "--check"]):
+        done = run("-m", "ruff", *command, *written)
+        assert done.returncode == 0, done.stdout
     done = run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/check"),
-        *("tests/test_exercises.py", "-k", "08_ and not solved and not start"),
+        *(
+            "tests/test_exercises.py",
+            "-k",
+            f"{NUMBER}_ and not solved and not starters",
+        ),
     )
     failed = re.findall(r"^FAILED (.*)", done.stdout, re.MULTILINE)
     assert [re.sub(r" - .*", "", line) for line in failed] == [
         "tests/test_exercises.py::test_exercises_keep_the_form"
-        "[08_what_memory_holds-blanks]"
+        f"[{NUMBER}_small_forest-blanks]"
     ], done.stdout
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 60
 

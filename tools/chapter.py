@@ -11,13 +11,11 @@ What is left is marked TODO, and `make test CH=08` lists it.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 
 from tools.edits import REFUSED, Edits, why
-from tools.folders import shown
 from tools.page import chapters
-from tools.skeletons import chapter
+from tools.skeletons import carry_out, chapter
 
 
 def main(arguments: list[str]) -> int:
@@ -32,19 +30,10 @@ def main(arguments: list[str]) -> int:
             options.number, options.title, needs, options.topic
         )
         chapter.add(edits, new)
-        written = edits.write()
+        return carry_out(edits, new.page, needs)
     except REFUSED as error:
         print(why(error), file=sys.stderr)
         return 2
-    print("written:", *map(shown, written), sep="\n  ")
-    run = [sys.executable, "-m", "tools.book", "run"]
-    changed = [f"{new.number:02}", *(page.shown() for page in needs)]
-    statuses = [subprocess.call([*run, which]) for which in changed]
-    print(
-        f"Now fill in what is marked TODO: `make test CH={new.number:02}` "
-        "lists it."
-    )
-    return max(statuses)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,9 +10,9 @@ solutions, and a test refuses a page that lacks it. A statement that was edited
 there, since that page was run, is kept, unless --force stands at the end.
 
 `new` writes the statement, the solution, the check, and answers to try, with
-TODO where an author is to go on. The kind is Code, with --kind=Think or
---kind=Explore another; --minutes=20 says how long it takes, --check=name what
-its check is called, if that isn't to follow from the title.
+TODO where an author is to go on, and runs both pages. The kind is Code, with
+--kind=Think or --kind=Explore another; --minutes=20 says how long it takes,
+--check=name what its check is called, if that isn't to follow from the title.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _write(command: str, arguments: list[str]) -> int:
     """Begin an exercise, or rename one; return the exit status."""
     # They are for authors, and not in a handout.
     from tools.edits import REFUSED, Edits, why
-    from tools.skeletons import exercise
+    from tools.skeletons import carry_out, exercise
 
     options = _parser(command).parse_args(arguments)
     number, _, place = options.number.partition(".")
@@ -164,16 +164,16 @@ def _write(command: str, arguments: list[str]) -> int:
         (chapter,) = chapters(number)
         values = {k: v for k, v in vars(options).items() if k != "number"}
         new = exercise.Skeleton(chapter, int(place), **values)
-        (exercise.add if command == "new" else exercise.rename)(edits, new)
-        written = edits.write()
+        if command == "new":
+            exercise.add(edits, new)
+            return carry_out(edits, chapter)
+        exercise.rename(edits, new)
+        for file in edits.write():
+            print(f"written: {shown(file)}")
     except REFUSED as error:
         print(why(error), file=sys.stderr)
         return 2
-    print("written:", *map(shown, written), sep="\n  ")
-    print(
-        f"Fill in what is marked TODO there; then {files.rerun(chapter)}, and "
-        f"`make test CH={chapter.number:02}` lists what is left."
-    )
+    print(f"Now {files.rerun(chapter)}.")
     return 0
 
 

@@ -74,6 +74,7 @@ TAKEN = [
     "tools/form/pages.py",
     "tools/gate.py",
     "tools/lab",
+    "tools/measures.py",
     "tools/page.py",
     "tools/pairs.py",
     "tools/standards.py",

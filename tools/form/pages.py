@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools import files, gate, pairs, standards
+from tools import files, gate, measures, pairs
 from tools.form.draft import Cell, Draft
 
 ALT = 'mystnb={"image": {"alt": "..."}}'
@@ -48,11 +48,11 @@ def prose(draft: Draft) -> Iterator[str]:
 
 def code(draft: Draft) -> Iterator[str]:
     """Code cells are short, and end in an expression."""
-    cells = standards.without_exercises(draft.cells)
+    cells = measures.without_exercises(draft.cells)
     for i, cell in enumerate(cells):
         if not cell.is_code:
             continue
-        lines, most = cell.source.splitlines(), standards.MOST
+        lines, most = cell.source.splitlines(), measures.MOST
         if len(lines) > most["longest cell"]:
             yield (
                 f"{cell.where()}: {len(lines)} lines, at most "
@@ -64,17 +64,17 @@ def code(draft: Draft) -> Iterator[str]:
                     f"{cell.where(number)}: {len(line)} columns, at most "
                     f"{most['widest line']} are allowed; break the line"
                 )
-        if standards.is_bare_print(cells, i):
+        if measures.is_bare_print(cells, i):
             yield (
                 f"{cell.where()}: a bare print isn't needed; end the cell in "
                 "the value, or put prose after it, too"
             )
-    lines = standards.median_lines(cells)
-    if lines > standards.MOST["median lines"]:
+    lines = measures.median_lines(cells)
+    if lines > measures.MOST["median lines"]:
         yield (
             f"{draft.page.shown()}: half of its code cells have {lines:.0f} "
             "lines or more, where half should have at most "
-            f"{standards.MOST['median lines']}; divide the longest ones"
+            f"{measures.MOST['median lines']}; divide the longest ones"
         )
 
 

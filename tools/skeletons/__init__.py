@@ -8,8 +8,15 @@ TODO, before what belongs there.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
+
+from tools.edits import Edits
+from tools.folders import shown
+from tools.page import Page
 
 HERE = Path(__file__).parent
 # In a heading, a link, a table and a string of Python, this is itself.
@@ -54,3 +61,29 @@ def name_of(title: str) -> str:
     if words[1:] and words[0] in ("a", "an", "the"):
         words = words[1:]
     return re.sub("^[0-9_]+", "", "_".join(words))
+
+
+def carry_out(edits: Edits, chapter: Page, others: Iterable[Page] = ()) -> int:
+    """Write what begins an exercise or a chapter, and run its pages.
+
+    Args:
+        edits (Edits): the texts.
+        chapter (Page): it is run with its solutions.
+        others (iterable of Page): what else is run.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        EditedError, LookupError, OSError: if nothing could be written.
+    """
+    written = edits.write()
+    print("written:", *map(shown, written), sep="\n  ", flush=True)
+    number = f"{chapter.number:02}"
+    run = [sys.executable, "-m", "tools.book", "run"]
+    which = [number, *(page.shown() for page in others)]
+    statuses = [subprocess.call([*run, each]) for each in which]
+    print(
+        f"Now fill in what is marked TODO: `make test CH={number}` lists it."
+    )
+    return max(statuses)

@@ -28,7 +28,7 @@ from tools.exercise import (
     parsed,
     sections,
 )
-from tools.page import Page
+from tools.page import SOLUTIONS, Page
 from tools.skeletons import name_of, part, require_title
 from tools.variants.solutions import statement
 
@@ -85,7 +85,7 @@ class Skeleton:
             "minutes": str(self.minutes),
             "name": self.name,
             "answer": ANSWERS[self.kind][1] or self.name,
-            "solutions": page.link_to(page.solutions),
+            SOLUTIONS: page.link_to(page.solutions),
             "blank": BLANK_STATEMENT,
             "anchor": f"cell-id=exercise-{page.number}-{self.place}",
         }
