@@ -142,7 +142,9 @@ def test_new_exercise_stands_behind_the_others(book):
         (["99.1", "A"], "there is no chapter '99'; name one of 01_blocks, "),
         (["3", "A"], "'3' is no number such as 3.8"),
         (["3.x", "A"], "'3.x' is no number such as 3.8"),
-        ([NEXT, "Repair"], "repair is the name of something else in d2l_hel"),
+        ([NEXT, "Repair"], "repair is the name of something else, there or"),
+        ([NEXT, "Torch"], "torch is the name of something else"),
+        ([NEXT, "Sum"], "sum is the name of something else, there or in Pyt"),
         ([NEXT, "Devices"], "devices is the name of something else"),
         ([NEXT, "A", "--check=State"], "State is the name of something else"),
         ([NEXT, "深度"], "can't be the name of a check: give one by --check"),
@@ -226,6 +228,15 @@ def test_exercise_gets_another_title_wherever_it_has_it(book):
     assert "def drop_some_inputs(Dropout" in module
     exercises.main(["rename", "3.6", "Dropout"])
     assert changed(before, book) == []
+
+
+def test_code_that_is_no_python_is_named(book, capsys):
+    text = book.source.read_text("utf-8")
+    text = text.replace("check.dropout(Dropout)", "check.dropout(Dropout")
+    book.source.write_text(text, "utf-8")
+    arguments = ["rename", "3.6", "Drop some inputs"]
+    words = "'check.dropout(Dropout' isn't Python: "
+    refuses(exercises.main, arguments, words, book, capsys)
 
 
 def test_exercise_that_is_not_there_gets_no_title(book, capsys):

@@ -7,6 +7,7 @@ a file is being written.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -60,13 +61,29 @@ def written(root: Path = ROOT) -> list[Check]:
 
 
 def taken(root: Path = ROOT) -> set[str]:
-    """What no further check may be called: it would hide something there."""
-    public = {
-        node.name
-        for _, node in _nodes(root)
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    }
-    return public | {file.stem for file in (root / FOLDER).glob("*.py")}
+    """What no further check may be called: it would hide something."""
+    files = [*(root / FOLDER).glob("*.py")]
+    return {file.stem for file in files}.union(
+        dir(builtins), *(names(file.read_text("utf-8")) for file in files)
+    )
+
+
+def names(code: str) -> set[str]:
+    """What a module imports and defines.
+
+    Raises:
+        SyntaxError: if it isn't Python.
+    """
+    found = set()
+    for node in ast.parse(code).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found |= {alias.asname or alias.name for alias in names}
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                found.add(name)
+    return found
 
 
 def _nodes(root: Path) -> Iterator[tuple[Path, ast.stmt]]:

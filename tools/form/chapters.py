@@ -45,9 +45,10 @@ def parts(draft: Draft) -> Iterator[str]:
                 "section with ##"
             )
     sections = [heading for heading, _ in headings]
-    if missing := [h for h in ENDING if h not in sections]:
-        yield f"{first.file}: the section {', '.join(missing)} is missing"
-    elif tuple(sections[-len(ENDING) :]) != ENDING:
+    missing = [heading for heading in ENDING if heading not in sections]
+    for heading in missing:
+        yield f"{first.file}: the section {heading} is missing"
+    if not missing and tuple(sections[-len(ENDING) :]) != ENDING:
         yield (
             f"{first.file}: the last sections are to be {', '.join(ENDING)}, "
             "in this order"

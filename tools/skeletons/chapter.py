@@ -117,7 +117,7 @@ def _require_topic(new: Skeleton) -> None:
         )
     if topic in taken | {chapter.topic for chapter in chapters()}:
         raise ValueError(
-            f"{topic} is the name of something else in d2l_helpers.check: "
+            f"{topic} is the name of something else, there or in Python: "
             "give another topic by --topic, such as --topic=custom_layers"
         )
 

@@ -180,7 +180,11 @@ def _renamed(code: str, names: dict[str, str], texts: dict[str, str]) -> str:
         texts (dict): likewise, what strings hold.
     """
     lines = code.splitlines(keepends=True)
-    tokens = list(tokenize.generate_tokens(iter(lines).__next__))
+    try:
+        tokens = list(tokenize.generate_tokens(iter(lines).__next__))
+    except (tokenize.TokenError, SyntaxError) as error:
+        line = code.partition("\n")[0]
+        raise ValueError(f"{line!r} isn't Python: {error}") from None
     for token in reversed(tokens):
         new = None
         if token.type == tokenize.NAME:
@@ -286,11 +290,10 @@ def _require_name(edits: Edits, new: Skeleton) -> None:
             f"{name!r}, which follows from the title, can't be the name of a "
             "check: give one by --check, such as --check=quadratic_layer"
         )
-    module = edits.text(checks.module_of(new.chapter))
-    taken = checks.taken(new.chapter.root.parent)
-    if name in taken or re.search(rf"^def {name}\(", module, re.MULTILINE):
+    module = checks.names(edits.text(checks.module_of(new.chapter)))
+    if name in module | checks.taken(new.chapter.root.parent):
         raise ValueError(
-            f"{name} is the name of something else in d2l_helpers.check: "
+            f"{name} is the name of something else, there or in Python: "
             "give another by --check, such as --check=quadratic_layer"
         )
 
