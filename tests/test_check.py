@@ -215,7 +215,7 @@ def literals():
 
 def prose(text):
     """A text without code, and without what an error says."""
-    code = r"`+[^`]*`+|'[^']*'|\w+\.grad is .*"
+    code = r"`+[^`]*`+|'[^']*'|\b\w\.\w+ is .*"
     return re.sub(rf"{code}|\w+(Error|File|Interrupt): .*", "", text)
 
 
