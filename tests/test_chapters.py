@@ -1,37 +1,26 @@
 """The pairing gate, and what each chapter owes its readers."""
 
-import re
 import shutil
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
 
 import nbformat
 import pytest
 
-from nbval_strict.comparison import FIGURES
-from tools import book, files, gate, standards
-from tools.exercise import exercises
+from tests.problems import each_rule, require_none
+from tools import book, gate, standards
+from tools.form import Draft
+from tools.form import chapters as form_of_chapters
+from tools.form import pages as form_of_pages
+from tools.measures import measure
 from tools.page import (
     CHAPTERS,
     LANGUAGES,
-    NOTEBOOK,
     chapters,
-    front_page,
     pages,
     texts,
     with_translations,
 )
-from tools.words import ways_to_say, words_of
-
-EACH_CHAPTER = pytest.mark.parametrize("chapter", chapters(), ids=str)
-# And the solutions.
-EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=str)
-# In each language.
-ALL = with_translations(pages())
-ALL_CHAPTERS = pytest.mark.parametrize(
-    "chapter", [page for page in ALL if not page.is_solutions], ids=str
-)
-ALL_PAGES = pytest.mark.parametrize("page", ALL, ids=str)
 
 
 def stored(page):
@@ -42,15 +31,17 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@ALL_PAGES
-def test_script_and_notebook_are_a_pair(page):
-    assert list(gate.problems(page)) == []
+draft = cache(Draft)
 
 
-@ALL_PAGES
-def test_script_is_as_jupyterlab_would_save_it(page):
-    saved = files.script(files.read_source(page))
-    assert files.readable(page.source.read_text("utf-8")) == saved
+@each_rule(form_of_pages, with_translations(pages()))
+def test_page_keeps_the_form(page, rule):
+    require_none(rule(draft(page)))
+
+
+@each_rule(form_of_chapters, with_translations(chapters()))
+def test_chapter_keeps_the_form(page, rule):
+    require_none(rule(draft(page)))
 
 
 def test_every_notebook_has_its_script():
@@ -60,23 +51,21 @@ def test_every_notebook_has_its_script():
         for file in CHAPTERS.rglob("*.ipynb")
         if ".ipynb_checkpoints" not in file.parts
     }
-    assert found == {page.notebook for page in listed}
-
-
-@EACH_PAGE
-def test_prose_stands_before_each_code_cell(page):
-    for cell, following in pairwise(stored(page).cells):
-        if {cell.cell_type, following.cell_type} == {"code"}:
-            assert following.source.startswith("check."), following.source
+    others = sorted(found - {page.notebook for page in listed})
+    require_none(
+        f"{file} has no .py file of its name: run `jupytext --to py:percent`, "
+        "or remove it"
+        for file in others
+    )
 
 
 def test_chapters_meet_the_standards():
-    rows = {page.path: standards.measure(page) for page in pages()}
-    assert standards.missed(rows) == []
+    rows = {page.path: measure(page) for page in pages()}
+    require_none(standards.missed(rows))
 
 
 def test_missed_standards_are_named():
-    fine = standards.measure(chapters("03")[0])
+    fine = measure(chapters("03")[0])
     poor = {"prose before (%)": 80, "median lines": 6, "not compared": 9}
     lines = standards.missed({"03": {**fine, **poor}})
     assert lines == [
@@ -86,154 +75,11 @@ def test_missed_standards_are_named():
     ]
 
 
-@ALL_PAGES
-def test_figures_have_alternative_text(page):
-    for cell in code_cells(stored(page)):
-        kinds = {k for output in cell.outputs for k in output.get("data", {})}
-        if kinds & set(FIGURES):
-            alt = cell.metadata.mystnb.image.alt
-            assert len(alt) > words_of(page).alt
-            assert re.search(r"\.(svg|png)\b", alt) is None
-
-
-@ALL_CHAPTERS
-def test_chapter_has_the_parts_of_a_chapter(chapter):
-    text = "\n".join(
-        cell.source
-        for cell in stored(chapter).cells
-        if cell.cell_type == "markdown"
-    )
-    headings = re.findall(r"^##? .+", text, re.MULTILINE)
-    assert [h for h in headings if h.startswith("# ")] == headings[:1]
-    for heading, name in zip(
-        headings[-3:], ("summary", "exercises", "further"), strict=True
-    ):
-        assert heading in ways_to_say(chapter, name)
-    for name in ("learn", "book", "need"):
-        assert any(part in text for part in ways_to_say(chapter, name)), name
-    for part in ("https://d2l.ai/", "https://zh.d2l.ai/"):
-        assert part in text
-
-
-def is_to_come(file):
-    """Whether a page isn't translated yet, whose original is there."""
-    path = file.resolve().relative_to(CHAPTERS)
-    return path.parts[0] in LANGUAGES and (
-        CHAPTERS.joinpath(*path.parts[1:]).is_file()
-    )
-
-
-def assert_links_lead_somewhere(text, folder):
-    """Links to files and, in notebooks, to cells that begin a section."""
-    for link in re.findall(r"\]\(([^):]+)\)", text):
-        path, _, fragment = link.partition("#")
-        file = folder / path
-        if not file.is_file() and is_to_come(file):
-            continue
-        assert file.is_file(), link
-        if fragment:
-            cells = nbformat.read(file, as_version=4).cells
-            names = [cell.id for cell in cells if cell.source.startswith("#")]
-            assert names.count(fragment.removeprefix("cell-id=")) == 1, link
-
-
-@ALL_PAGES
-def test_links_to_chapters_lead_to_files(page):
-    for cell in stored(page).cells:
-        if cell.cell_type == "markdown":
-            assert_links_lead_somewhere(cell.source, page.folder)
-
-
 @pytest.mark.parametrize("file", texts(), ids=lambda file: file.stem)
 def test_links_of_pages_of_text_lead_somewhere(file):
-    assert_links_lead_somewhere(file.read_text("utf-8"), file.parent)
-
-
-def links(text):
-    """The chapters that a text links to, by number."""
-    found = re.findall(rf"\]\(({NOTEBOOK})", text)
-    return {chapter.number for c in found for chapter in chapters(c)}
-
-
-@EACH_CHAPTER
-def test_chapters_that_need_each_other_link_both_ways(chapter):
-    # In the opening cell, what comes after "You need" ends it.
-    opening = stored(chapter).cells[0].source
-    needed = links(opening.partition("**You need**")[2])
-    for other in chapters():
-        if other.number in needed:
-            text = other.source.read_text("utf-8")
-            assert chapter.number in links(text)
-    assert needed or chapter.number == 1
-
-
-@EACH_PAGE
-def test_section_has_at_most_one_figure(page):
-    figures = {}
-    heading = None
-    for cell in stored(page).cells:
-        if cell.cell_type == "markdown":
-            for heading in re.findall(r"^##+ .+", cell.source, re.MULTILINE):
-                figures[heading] = 0
-        else:
-            kinds = {k for o in cell.outputs for k in o.get("data", {})}
-            figures[heading] = figures.get(heading, 0) + bool(
-                kinds & set(FIGURES)
-            )
-    assert [h for h, number in figures.items() if number > 1] == []
-
-
-@EACH_CHAPTER
-def test_front_page_lists_the_chapter(chapter):
-    title = files.title_of(stored(chapter))
-    begins = f"| {chapter.number:02} | [{title}]({chapter.notebook.name}) |"
-    assert begins in front_page().read_text("utf-8")
-
-
-def said_in_front():
-    """The text of the front page, on one line."""
-    return " ".join(front_page().read_text("utf-8").split())
-
-
-@EACH_CHAPTER
-def test_front_page_says_how_long_the_exercises_take(chapter):
-    tasks = exercises(chapter)
-    hours = round(sum(task.minutes for task in tasks) / 60)
-    assert "all of a chapter, two to four hours" in said_in_front()
-    assert 2 <= hours <= 4
-
-
-def test_front_page_names_the_exercises_that_need_other_chapters():
-    needed = {}
-    for chapter in chapters():
-        opening = stored(chapter).cells[0].source
-        direct = links(opening.partition("**You need**")[2])
-        needed[chapter.number] = direct.union(
-            {chapter.number}, *(needed[n] for n in direct)
-        )
-    others = {
-        task.number: links(task.statement) - needed[chapter.number]
-        for chapter in chapters()
-        for task in exercises(chapter)
-    }
-    _, _, said = said_in_front().partition(
-        "exercises point to another chapter: "
-    )
-    named = re.findall(r"\b\d\.\d\b", said.partition("##")[0])
-    # A handout may lack chapters.
-    named = [number for number in named if number in others]
-    assert named == [number for number, missed in others.items() if missed]
-
-
-@EACH_PAGE
-def test_no_cell_needs_a_gpu_that_may_be_missing(page):
-    needs = re.compile(r"""\.cuda\(|cuda:[1-9]\b|["']cuda["'], *[1-9]\b""")
-    for cell in code_cells(stored(page)):
-        found = needs.search(cell.source)
-        assert found is None, (
-            f"{found[0]!r} fails without this GPU: move with .to(device), or "
-            f"take d2l.try_all_gpus(), in\n{cell.source}"
-        )
+    text = file.read_text("utf-8")
+    found = form_of_pages.broken_links(text, file.parent)
+    require_none(f"{file.name}:{line}: {what}" for line, what in found)
 
 
 @pytest.fixture

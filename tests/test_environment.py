@@ -276,8 +276,10 @@ def test_contributing_names_each_part_of_a_chapter():
         "## Summary",
         "## Exercises",
         "## Where to go next",
-        "d2l_helpers/check/__init__.py",
-        "tests/test_check.py",
+        "python -m tools.exercises new ",
+        "python -m tools.chapter new ",
+        "`TODO`",
+        "tests/check",
         "raises-exception",
         "mystnb",
     ):

@@ -1,136 +1,50 @@
 """The exercises in the chapters, and the pages of solutions."""
 
-import ast
 import re
 import shutil
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
 
 import nbformat
 import pytest
 
-from d2l_helpers import check
-from tools import exercise, exercises, files, statements
+from tests.problems import each_rule, require_none
+from tools import checks, exercise, exercises, files, statements
+from tools.form import Draft
+from tools.form import exercises as form
+from tools.form.blanks import blanks
 from tools.page import chapters, front_page, pages, with_translations
-from tools.variants.solutions import statement
-from tools.words import KINDS, ways_to_say
+from tools.words import KINDS
 
 CHINESE_WORDS = front_page("zh").parent / "words.toml"
-CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
 # In each language, as far as both pages are there.
-ALL = pytest.mark.parametrize(
-    "chapter",
-    [
-        chapter
-        for chapter in with_translations(chapters())
-        if chapter.is_original or chapter.solutions.is_there
-    ],
-    ids=str,
-)
+ALL = [
+    chapter
+    for chapter in with_translations(chapters())
+    if chapter.is_original or chapter.solutions.is_there
+]
+draft = cache(Draft)
+TASKS = len(draft(chapters("03")[0]).exercises)
 
 
-def markdown(page):
-    cells = files.read_stored(page).cells
-    return [cell.source for cell in cells if cell.cell_type == "markdown"]
-
-
-@CHAPTERS
-def test_exercises_are_numbered_in_order(chapter):
-    numbers = [task.number for task in exercise.exercises(chapter)]
-    expected = [f"{chapter.number}.{i + 1}" for i in range(len(numbers))]
-    assert numbers == expected
-    assert len(numbers) >= 4
+@each_rule(form, ALL, blanks)
+def test_exercises_keep_the_form(page, rule):
+    require_none(rule(draft(page)))
 
 
 def test_there_are_enough_exercises_of_each_kind():
     tasks = [t for c in chapters() for t in exercise.exercises(c)]
     assert len(tasks) >= 35
     assert {task.kind for task in tasks} == set(KINDS)
-    assert all(5 <= task.minutes <= 60 for task in tasks)
-
-
-@CHAPTERS
-def test_exercise_waits_for_an_answer(chapter):
-    for task in exercise.exercises(chapter):
-        assert task.state == "blank", task.number
-
-
-@CHAPTERS
-def test_starter_says_what_it_wants(chapter):
-    for task in exercise.exercises(chapter):
-        for node in ast.parse(task.answer).body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-                assert ast.get_docstring(node), (task.number, node.name)
-
-
-@CHAPTERS
-def test_solution_is_right(chapter):
-    for task in exercise.exercises(chapter.solutions):
-        assert task.state == "solved", task.number
-
-
-@CHAPTERS
-def test_check_is_the_one_of_its_exercise(chapter):
-    for page in (chapter, chapter.solutions):
-        for task in exercise.exercises(page):
-            function = getattr(check, task.check)
-            assert function.title == f"{task.number} {task.title}"
 
 
 def test_each_check_has_its_exercise():
-    used = [t.check for c in chapters() for t in exercise.exercises(c)]
-    assert sorted(used) == sorted({*check.__all__} - {"Report", "State"})
-
-
-@ALL
-def test_statement_is_the_same_on_both_pages(chapter):
-    tasks = exercise.exercises(chapter)
-    headings = [
-        cell
-        for cell in markdown(chapter.solutions)
-        if exercise.HEADING.match(cell)
-    ]
-    expected = [statement(task, chapter.solutions) for task in tasks]
-    assert headings == expected, "run: python -m tools.exercises copy"
-
-
-@ALL
-def test_exercise_links_to_its_solution(chapter):
-    for task in exercise.exercises(chapter):
-        target = f"{chapter.link_to(chapter.solutions)}#{task.anchor}"
-        (cell,) = [
-            c for c in markdown(chapter) if c.startswith(f"### {task.number} ")
-        ]
-        links = [f"[{s}]({target})" for s in ways_to_say(chapter, "solution")]
-        assert any(link in cell.splitlines() for link in links)
-
-
-@ALL
-def test_pages_link_to_each_other(chapter):
-    page = chapter.solutions
-    assert any(f"]({chapter.link_to(page)})" in c for c in markdown(chapter))
-    title = files.title_of(files.read_stored(chapter))
-    assert f"[{title}]({page.link_to(chapter)})" in markdown(page)[0]
-    heading, _, _ = markdown(page)[0].partition("\n")
-    number = f"{page.number:02}"
-    headings = ways_to_say(page, "solutions")
-    assert heading in [said.format(number=number) for said in headings]
-
-
-@ALL
-def test_solution_says_its_idea(chapter):
-    cells = markdown(chapter.solutions)
-    for cell, following in pairwise(cells):
-        if exercise.HEADING.match(cell):
-            assert following.startswith(ways_to_say(chapter, "idea"))
-
-
-@ALL
-def test_anchor_is_the_id_of_the_cell(chapter):
-    for page in (chapter, chapter.solutions):
-        ids = [cell.id for cell in files.read_stored(page).cells]
-        for task in exercise.exercises(page):
-            assert ids.count(task.anchor.removeprefix("cell-id=")) == 1
+    used = {t.check for c in chapters() for t in draft(c).exercises}
+    require_none(
+        f"{check.file}:{check.line}: {check.name} is called in no chapter"
+        for check in checks.written()
+        if check.name not in used
+    )
 
 
 # A reader's copy
@@ -169,9 +83,10 @@ def test_progress_counts_what_the_checks_have_said(copy, capsys):
     assert exercises.main(["progress"]) == 0
     first, total, *_ = capsys.readouterr().out.splitlines()
     assert re.sub(" +", " ", first) == (
-        "03_custom_layers ✓✗○✓○○· 2 of 7; not right yet: 3.2"
+        f"03_custom_layers ✓✗○✓○○·{'○' * (TASKS - 7)} 2 of {TASKS}; not right "
+        "yet: 3.2"
     )
-    assert total.strip() == "2 of 7 solved in all"
+    assert total.strip() == f"2 of {TASKS} solved in all"
 
 
 def test_progress_is_told_in_the_language_of_the_pages(copy, capsys):
@@ -182,8 +97,9 @@ def test_progress_is_told_in_the_language_of_the_pages(copy, capsys):
     say(translation.notebook, "3.2", "✗")
     assert exercises.main(["progress", "zh"]) == 0
     first, total, end = capsys.readouterr().out.splitlines()
-    assert first.endswith("✓✗○○○○○    7题，通过1题；还不对：3.2")
-    assert total.strip() == "一共7题，通过1题"
+    bar = f"✓✗{'○' * (TASKS - 2)}"
+    assert first.endswith(f"{bar:<10} {TASKS}题，通过1题；还不对：3.2")
+    assert total.strip() == f"一共{TASKS}题，通过1题"
     assert end == "这是你上次保存笔记本时的检查结果。"
 
 
@@ -201,7 +117,7 @@ def test_progress_survives_what_a_reader_does(copy, capsys):
     del cells[at[-1] + 1]
     nbformat.write(notebook, file)
     assert exercises.main(["progress"]) == 0
-    assert "○○○○○○·" in capsys.readouterr().out
+    assert f"{'○' * (TASKS - 1)}·" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -223,7 +139,9 @@ def test_progress_lists_the_others_too(copy, capsys, text, told):
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("02_my_notes ")
     assert told in first
-    assert re.sub(" +", " ", second) == "03_custom_layers ○○○○○○○ 0 of 7"
+    assert re.sub(" +", " ", second) == (
+        f"03_custom_layers {'○' * TASKS} 0 of {TASKS}"
+    )
 
 
 def test_page_that_cannot_be_read_costs_a_line(copy, capsys):
@@ -292,14 +210,18 @@ def test_statement_is_copied_to_the_solutions(copy):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "named"),
     [
-        ("*Code, 20 minutes.*", "*Hard, 20 minutes.*"),
-        ("check.quadratic_layer(QuadraticLayer)", "QuadraticLayer"),
-        ("# Write a layer with a weight", "#"),
+        ("*Code, 20 minutes.*", "*Hard, 20 minutes.*", "a mark such as"),
+        (
+            "check.quadratic_layer(QuadraticLayer)",
+            "QuadraticLayer",
+            "one code",
+        ),
+        ("# Write a layer with a weight", "#", "below the mark"),
     ],
 )
-def test_exercise_in_another_form_is_named(copy, old, new):
+def test_exercise_in_another_form_is_named(copy, old, new, named):
     text = copy.source.read_text("utf-8")
     assert old in text
     if new == "#":
@@ -308,7 +230,7 @@ def test_exercise_in_another_form_is_named(copy, old, new):
     else:
         text = text.replace(old, new, 1)
     copy.source.write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=r"3\.1 needs a mark"):
+    with pytest.raises(ValueError, match=rf"3\.1 needs .*{named}"):
         list(exercise.parsed(files.read_source(copy), copy))
 
 

@@ -9,12 +9,10 @@ import tomllib
 import pytest
 import yaml
 
-from d2l_helpers import check
 from d2l_helpers.check import _report, _safely
 from tools import exercise
 from tools.environment import ROOT, python_range
-from tools.exercise import exercises
-from tools.page import TIMEOUT, chapters, front_page
+from tools.page import TIMEOUT, front_page
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
@@ -52,13 +50,3 @@ def test_jobs_of_one_python_run_with_the_oldest(workflow):
     oldest, _ = (f"{major}.{minor}" for major, minor in python_range())
     named = re.findall(r"python-version: (.+)", text(workflow))
     assert set(named) - {"${{ matrix.python }}"} == {f'"{oldest}"'}
-
-
-@pytest.mark.parametrize("chapter", chapters(), ids=str)
-def test_checks_of_a_chapter_stand_in_the_module_of_its_topic(chapter):
-    found = {
-        getattr(check, task.check).__module__.rpartition(".")[2]
-        for task in exercises(chapter)
-    }
-    assert found == {chapter.topic}
-    assert (ROOT / f"tests/answers/{found.pop()}.py").is_file()

@@ -382,23 +382,23 @@ def test_pitfalls_stand_out(pages, page):
     assert len(pages[page.name].article.select("blockquote.pitfall")) == quotes
 
 
-@EACH_CHAPTER
-def test_names_of_the_package_lead_to_the_reference(pages, chapter):
+def test_names_of_the_package_lead_to_the_reference(pages):
     import d2l_helpers
 
     known = {*d2l_helpers.__all__}
     known |= {f"d2l_helpers.{k}" for k in known}
-    found = 0
-    article = pages[chapter.name].article
-    for code in article.select("p code, li code, td code"):
-        if code.get_text().removesuffix("()") in known:
-            found += 1
-            short = code.get_text().removesuffix("()").rpartition(".")[2]
-            assert code.parent.name == "a", (chapter, code)
-            assert code.parent["href"] == (
-                f"reference.html#d2l_helpers.{short}"
-            )
-    assert found
+    found = set()
+    for chapter in CHAPTERS:
+        article = pages[chapter.name].article
+        for code in article.select("p code, li code, td code"):
+            if code.get_text().removesuffix("()") in known:
+                found.add(chapter)
+                short = code.get_text().removesuffix("()").rpartition(".")[2]
+                assert code.parent.name == "a", (chapter, code)
+                assert code.parent["href"] == (
+                    f"reference.html#d2l_helpers.{short}"
+                )
+    assert len(found) > len(CHAPTERS) / 2
 
 
 def test_chinese_is_marked_as_such(pages):

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import torch
 
 from tools import files
-from tools.exercise import Exercise, exercises, opening
+from tools.exercise import Exercise, opening
+from tools.form import Draft
 from tools.page import Page, chapters
 
 _numbers = itertools.count()
@@ -21,11 +22,14 @@ _numbers = itertools.count()
 
 @functools.cache
 def solutions() -> dict[str, tuple[Page, Exercise]]:
-    """By check: the page of its worked solution, and the solution."""
+    """By check: the page of its worked solution, and the solution.
+
+    They are those of the ``.py`` files, also where these haven't run yet.
+    """
     return {
         task.check: (chapter.solutions, task)
         for chapter in chapters()
-        for task in exercises(chapter.solutions)
+        for task in Draft(chapter.solutions).exercises
     }
 
 
@@ -46,8 +50,10 @@ def worked(check: str, *edits: Mapping[str, str] | str) -> dict[str, object]:
             as another definition of a name.
 
     Raises:
-        LookupError: if there is nothing to replace.
+        LookupError: if there is no solution, or nothing to replace.
     """
+    if check not in solutions():
+        raise LookupError(f"no page of solutions calls check.{check}")
     page, task = solutions()[check]
     code = task.answer
     for edit in edits:

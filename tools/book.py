@@ -28,8 +28,8 @@ from nbformat import NotebookNode
 from nbval_strict import warm_kernels
 from nbval_strict.client import Client, client_of
 from tools import files, gate, pairs, translation
-from tools.edits import difference, require_none_in_notebook, script
 from tools.folders import write_whole
+from tools.own_edits import difference, require_none_in_notebook, script
 from tools.page import TIMEOUT, Page, pages, with_translations
 from tools.variants import made, stored
 

@@ -23,9 +23,9 @@ from nbformat.v4 import new_notebook
 
 from tools import files
 from tools.alignment import aligned
-from tools.edits import require_none_in_notebook
 from tools.folders import write_whole
 from tools.history import old_texts
+from tools.own_edits import require_none_in_notebook
 from tools.page import Page, pages
 from tools.statements import copy_statements
 from tools.translation import (

@@ -15,6 +15,8 @@ from tools.page import Page
 from tools.words import ENGLISH, Words, words_of
 
 HEADING = re.compile(r"##+ (\d+\.\d+) (.+)")
+# What a new exercise has, until it is written.
+BLANK_STATEMENT = "TODO: the statement: what to do, given what, and an example"
 # By the mark with which a check's answer begins.
 STATES = {"✓": "solved", "○": "blank", "✗": "wrong"}
 
@@ -86,30 +88,59 @@ def parsed(notebook: NotebookNode, page: Page) -> Iterator[Exercise]:
     Raises:
         ValueError: if one isn't in the form of the others.
     """
-    languages = [words_of(page), ENGLISH]
-    for first, *rest in sections(notebook):
-        number, title = HEADING.match(first.source).groups()
-        _, mark, statement = [*first.source.split("\n\n", 2), "", ""][:3]
-        marked = [_marked(mark, words) for words in languages]
-        marked = [found for found in marked if found]
-        code = [cell for cell in rest if cell.cell_type == "code"]
-        checks = [i for i, cell in enumerate(code) if is_check(cell)]
-        if not marked or not statement.strip() or checks[:1] != [1]:
+    for cells in sections(notebook):
+        if lacks := missing(cells, page):
             raise ValueError(
-                f"{page.shown()}: {number} needs a mark such as "
-                f"'{mark_of('Code', 20, languages[0])}' with a link in the "
-                "line after it, a statement, a code cell for the answer, and "
-                "a cell that begins with 'check.'"
+                f"{page.shown()}: {number_of(cells[0])} needs "
+                f"{'; '.join(lacks)}"
             )
-        yield Exercise(
-            number,
-            title,
-            *marked[0],
-            statement.strip(),
-            code[0].source,
-            code[1].source,
-            said(code[1]),
+        yield exercise_of(cells, page)
+
+
+def exercise_of(cells: list[NotebookNode], page: Page) -> Exercise:
+    """The exercise that some cells are, which lack nothing."""
+    number, title = HEADING.match(cells[0].source).groups()
+    mark, statement = _below_heading(cells[0])
+    answer, check, *_ = _code(cells)
+    return Exercise(
+        number,
+        title,
+        *_marked(mark, page),
+        statement.strip(),
+        answer.source,
+        check.source,
+        said(check),
+    )
+
+
+def missing(cells: list[NotebookNode], page: Page) -> list[str]:
+    """What the cells of an exercise lack, from its heading on."""
+    mark, statement = _below_heading(cells[0])
+    checks = [i for i, cell in enumerate(_code(cells)) if is_check(cell)]
+    lacks = []
+    if not _marked(mark, page):
+        lacks.append(
+            "below its heading, and an empty line, a mark such as "
+            f"{mark_of('Code', 20, words_of(page))!r}, with a link in the "
+            "line after it"
         )
+    if not statement.strip():
+        lacks.append("below the mark, and an empty line, a statement")
+    if checks[:1] != [1]:
+        lacks.append(
+            "one code cell for the answer, and after it one that begins "
+            "with 'check.'"
+        )
+    return lacks
+
+
+def _below_heading(cell: NotebookNode) -> list[str]:
+    """The mark and the statement; "" for what isn't there."""
+    return [*cell.source.split("\n\n", 2), "", ""][1:3]
+
+
+def _code(cells: list[NotebookNode]) -> list[NotebookNode]:
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 def mark_of(kind: str, minutes: int, words: Words) -> str:
@@ -117,15 +148,16 @@ def mark_of(kind: str, minutes: int, words: Words) -> str:
     return words.mark.format(kind=words.kinds[kind], minutes=minutes)
 
 
-def _marked(text: str, words: Words) -> tuple[str, int] | None:
+def _marked(text: str, page: Page) -> tuple[str, int] | None:
     """The kind of an exercise and its minutes, by its mark."""
-    pattern = re.escape(words.mark)
-    for name, part in (("kind", r"(\w+)"), ("minutes", r"(\d+)")):
-        pattern = pattern.replace(re.escape(f"{{{name}}}"), part)
-    found = re.fullmatch(rf"{pattern}(?:\n\[.*\]\(.*\))?", text)
-    for kind, called in words.kinds.items():
-        if found and found[1] == called:
-            return kind, int(found[2])
+    for words in (words_of(page), ENGLISH):
+        pattern = re.escape(words.mark)
+        for name, part in (("kind", r"(\w+)"), ("minutes", r"(\d+)")):
+            pattern = pattern.replace(re.escape(f"{{{name}}}"), part)
+        found = re.fullmatch(rf"{pattern}(?:\n\[.*\]\(.*\))?", text)
+        for kind, called in words.kinds.items():
+            if found and found[1] == called:
+                return kind, int(found[2])
     return None
 
 

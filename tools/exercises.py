@@ -4,21 +4,32 @@
                                             what is solved in the notebooks
     python -m tools.exercises copy [CH]     statements, to the solutions' .py,
                                             in each language
+    python -m tools.exercises new 3.8 "Title"
+                                            begin an exercise
+    python -m tools.exercises rename 3.8 "Title"
+                                            give it another title
 
 A statement is written once, in its chapter. `copy` brings it to the page of
 solutions, and a test refuses a page that lacks it. A statement that was edited
 there, since that page was run, is kept, unless --force stands at the end.
+
+`new` writes the statement, the solution, the check, and answers to try, with
+TODO where an author is to go on, and runs both pages. The kind is Code, with
+--kind=Think or --kind=Explore another; --minutes=20 says how long it takes,
+--check=name what its check is called, if that isn't to follow from the title.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from tools import files
 from tools.exercise import is_check, number_of, said, sections
+from tools.folders import shown
 from tools.page import LANGUAGES, Page, chapters, with_translations
 from tools.statements import copy_statements
-from tools.words import words_of
+from tools.words import KINDS, words_of
 
 
 def progress(language: str = "") -> str:
@@ -71,6 +82,8 @@ def main(arguments: list[str]) -> int:
         match arguments[: len(arguments) - force]:
             case ["progress", *language] if len(language) < 2 and not force:
                 print(progress("".join(language)))
+            case ["new" | "rename" as command, *_] if not files.in_handout():
+                return _write(command, arguments[1:])
             case ["copy", *which] if len(which) < 2:
                 found = with_translations(chapters("".join(which)))
                 # A translation begins with a page: the other may be to come.
@@ -88,6 +101,46 @@ def main(arguments: list[str]) -> int:
         print(error.args[0], file=sys.stderr)
         return 2
     return 0
+
+
+def _write(command: str, arguments: list[str]) -> int:
+    """Begin an exercise, or rename one; return the exit status."""
+    # They are for authors, and not in a handout.
+    from tools.skeletons import bring_along, carry_out, exercise
+    from tools.transaction import REFUSED, Transaction, why
+
+    options = _parser(command).parse_args(arguments)
+    number, _, place = options.number.partition(".")
+    transaction = Transaction()
+    try:
+        if not (number.isdecimal() and place.isdecimal()):
+            raise ValueError(f"{options.number!r} is no number such as 3.8")
+        (chapter,) = chapters(number)
+        values = {k: v for k, v in vars(options).items() if k != "number"}
+        new = exercise.Skeleton(chapter, int(place), **values)
+        if command == "new":
+            exercise.add(transaction, new)
+            return carry_out(transaction, chapter)
+        exercise.rename(transaction, new)
+        for file in transaction.write():
+            print(f"written: {shown(file)}")
+        bring_along(chapter)
+    except REFUSED as error:
+        print(why(error), file=sys.stderr)
+        return 2
+    print(f"Now {files.rerun(chapter)}.")
+    return 0
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(f"python -m tools.exercises {command}")
+    parser.add_argument("number", help="chapter and place, such as 3.8")
+    parser.add_argument("title")
+    if command == "new":
+        parser.add_argument("--kind", choices=KINDS, default="Code")
+        parser.add_argument("--minutes", type=int, default=20)
+    parser.add_argument("--check", default="", help="the name of its check")
+    return parser
 
 
 def _copy(chapter: Page, force: bool) -> bool:

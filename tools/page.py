@@ -7,6 +7,7 @@ of another language are translations; they stand in a folder of its name there.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass, replace
@@ -218,6 +219,17 @@ def with_translations(found: list[Page]) -> list[Page]:
         for page in (one, *(one.translations if one.is_original else ()))
         if page == one or page.is_there
     ]
+
+
+def is_to_come(file: Path) -> bool:
+    """Whether a file of a translation isn't there yet, but its original."""
+    path = Path(os.path.relpath(file, CHAPTERS))
+    language, *rest = path.parts
+    return (
+        language in LANGUAGES
+        and not file.exists()
+        and CHAPTERS.joinpath(*rest).is_file()
+    )
 
 
 def front_page(language: str = "") -> Path:

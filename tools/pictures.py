@@ -33,8 +33,9 @@ def first_picture(chapter: Page) -> Picture:
                 png = base64.b64decode(data["image/png"])
                 return Picture(data["image/svg+xml"], png, alt)
     raise LookupError(
-        f"{chapter.source.name} needs a picture with an alt text, for its "
-        "card on the front page"
+        f"{chapter.shown()} needs a picture for its card on the front page: a "
+        "figure, drawn after `use_style()` of d2l_helpers, in a cell with an "
+        "alt text; `make test CH=` names the place"
     )
 
 

@@ -5,75 +5,14 @@ python -m tools.standards   a table, a line each; exit status 1 if one misses
 
 from __future__ import annotations
 
-import ast
 import re
-import statistics
 import sys
 
-from nbformat import NotebookNode
-
 from tools import files
-from tools.page import Page, chapters, pages
+from tools.measures import LEAST, MOST, measure
+from tools.page import chapters, pages
 
-# By column, the least or the most that a chapter may have.
-LEAST = {"prose before (%)": 90}
-MOST = {
-    "median lines": 5,
-    "longest cell": 20,
-    "widest line": 79,
-    "bare prints": 0,
-}
 MOST_IGNORED = 0.05  # of all code cells, those whose output isn't compared
-
-
-def measure(page: Page) -> dict[str, float]:
-    """The figures of a chapter, by column."""
-    notebook = files.read_stored(page)
-    cells = without_exercises(notebook.cells)
-    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
-    lines = [cells[i].source.splitlines() for i in code]
-    prose = [cells[i - 1].cell_type == "markdown" for i in code]
-    return {
-        "cells": len(code),
-        "prose before (%)": 100 * sum(prose) / len(code),
-        "median lines": statistics.median(
-            sum(bool(line.strip()) for line in cell) for cell in lines
-        ),
-        "longest cell": max(map(len, lines)),
-        "widest line": max(len(line) for cell in lines for line in cell),
-        "bare prints": sum(_is_bare_print(cells, i) for i in code),
-        "not compared": sum(
-            "nbval-ignore-output" in cells[i].metadata.get("tags", [])
-            for i in code
-        ),
-    }
-
-
-def without_exercises(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """The cells without the checks, and without the blank answers."""
-    return [
-        cell
-        for cell, following in zip(cells, [*cells[1:], cells[0]], strict=True)
-        if not cell.source.startswith("check.")
-        and not (following.source.startswith("check.") and _is_blank(cell))
-    ]
-
-
-def _is_blank(cell: NotebookNode) -> bool:
-    dots = re.search(r"(^\s*|[=:{(] ?)\.{3}", cell.source, re.MULTILINE)
-    return cell.cell_type == "code" and dots is not None
-
-
-def _is_bare_print(cells: list[NotebookNode], i: int) -> bool:
-    """Whether a cell only prints, without prose both before and after it."""
-    calls = [
-        getattr(getattr(s, "value", None), "func", None)
-        for s in ast.parse(cells[i].source).body
-    ]
-    if not all(getattr(call, "id", None) == "print" for call in calls):
-        return False
-    around = [cells[i - 1], *cells[i + 1 : i + 2]]
-    return [cell.cell_type for cell in around] != ["markdown", "markdown"]
 
 
 def modules() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools import files, pairs
-from tools.exercise import number_of, parsed
+from tools.exercise import BLANK_STATEMENT, number_of, parsed
 from tools.folders import write_whole
 from tools.page import Page
 from tools.variants import made
@@ -52,8 +52,9 @@ def copy_statements(chapter: Page, force: bool = False) -> bool:
 
 
 def _is_bare(cell) -> bool:
-    """Whether a cell has a heading alone, to which a statement is to come."""
-    return "\n" not in cell.source.strip()
+    """Whether a cell waits for the statement that is to come."""
+    text = cell.source.strip()
+    return "\n" not in text or text.endswith(BLANK_STATEMENT)
 
 
 def _known(page: Page) -> list[str]:

@@ -17,9 +17,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools import files, pairs, prose
-from tools.edits import require_none_in_notebook
 from tools.exercise import number_of
 from tools.folders import write_whole
+from tools.own_edits import require_none_in_notebook
 from tools.page import Page
 from tools.remarks import remarks, tree
 from tools.terms import terms_of

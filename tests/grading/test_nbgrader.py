@@ -15,7 +15,7 @@ from tools.environment import ROOT
 from tools.page import chapters
 
 NAME = "03_custom_layers"
-# Two of the seven exercises: one right, and one wrong.
+# Two of the exercises: one right, and one wrong.
 ANSWERS = {
     "quadratic-layer-answer": """
 class QuadraticLayer(nn.Module):
