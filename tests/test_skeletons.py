@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests import copies
-from tools import chapter, checks, exercises, files, skeletons
+from tools import chapter, checks, edition, exercises, files, skeletons
 from tools.exercise import BLANK_STATEMENT
 from tools.form import Draft
 from tools.form import chapters as form_of_chapters
@@ -20,6 +20,7 @@ from tools.form.pages import spacing
 from tools.page import chapters
 from tools.skeletons import name_of
 from tools.transaction import Transaction
+from tools.translation import Translation
 
 (CUSTOM_LAYERS,) = chapters("03")
 TASKS = len(Draft(CUSTOM_LAYERS).exercises)
@@ -39,7 +40,7 @@ def book(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def started(monkeypatch):
-    """What pages would be run, and aren't."""
+    """What pages would be brought into step, or run, and aren't."""
     pages = []
     monkeypatch.setattr(
         skeletons.subprocess,
@@ -88,7 +89,24 @@ def test_new_exercise_is_written_into_its_files(book, started, capsys):
     assert changed(before, book) == names
     said = capsys.readouterr().out
     assert sorted(re.findall(r"^  (\S+)$", said, re.MULTILINE)) == names
-    assert started == ["03"]
+    translations = [
+        "chapters/zh/03_custom_layers.py",
+        "chapters/zh/solutions/03_custom_layers.py",
+    ]
+    assert started == [*translations, "03"]
+
+
+@pytest.mark.parametrize("kind", ["Code", "Think"])
+def test_new_exercise_comes_to_the_translations(book, kind):
+    assert exercises.main([*NEW, f"--kind={kind}"]) == 0
+    translation = replace(book, language="zh")
+    for page in (translation, translation.solutions):
+        list(edition.sync(page))
+        assert Translation(page).out_of_step == ""
+    draft = Draft(translation)
+    assert draft.exercises[-1].number == NEXT
+    for rule in form.IN_EACH_LANGUAGE:
+        assert list(rule(draft)) == [], rule
 
 
 @pytest.mark.parametrize("kind", ["Code", "Think", "Explore"])
