@@ -31,8 +31,8 @@ from tools import catalogs, checks
 from tools.form.blanks import BLANK
 from tools.page import chapters
 
-# For the page of solutions has the statements, too.
-READS = ["chapters/solutions/*"]
+# For the page of solutions has the statements, too; and catalogs.
+READS = ["chapters/solutions/*", "d2l_helpers/*"]
 STEMS = {chapter.topic: chapter.stem for chapter in chapters()}
 TOPICS = [
     module.name
@@ -243,8 +243,8 @@ def unknown(name, language):
     return said - known(language)
 
 
-@CHECKS
 @LANGUAGES
+@CHECKS
 def test_catalogs_have_all_that_a_report_says(name, language):
     require_none(
         f"d2l_helpers/locale/{language} lacks {text!r}: run `make messages`"
@@ -252,8 +252,8 @@ def test_catalogs_have_all_that_a_report_says(name, language):
     )
 
 
-@CHECKS
 @LANGUAGES
+@CHECKS
 def test_report_in_another_language_fits_and_has_no_english(name, language):
     """But for code, what an error says, and what a reader typed."""
     if unknown(name, language):

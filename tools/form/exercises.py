@@ -10,7 +10,7 @@ from tools.exercise import Exercise, missing, number_of, sections
 from tools.form.draft import Cell, Draft
 from tools.page import Page
 from tools.variants.solutions import statement
-from tools.words import ways_to_say, words_of
+from tools.words import ENGLISH, ways_to_say, words_of
 
 FEWEST = 4
 SHORTEST, LONGEST = 5, 60  # minutes
@@ -187,8 +187,8 @@ def opening(draft: Draft) -> Iterator[str]:
         return
     first = Draft(page.solutions).cells[0]
     titles = [
-        words.format(number=f"{page.number:02}")
-        for words in ways_to_say(page, "solutions")
+        words.solutions.format(number=f"{page.number:02}")
+        for words in (words_of(page), ENGLISH)
     ]
     if first.source.partition("\n")[0] not in titles:
         yield f"{first.where()}: the first cell is to begin {titles[0]!r}"

@@ -104,3 +104,4 @@ def bring_along(chapter: Page) -> None:
                 subprocess.call(
                     [*sync, page.shown()], stdout=subprocess.DEVNULL
                 )
+                print(f"  {page.shown()}, to be translated", flush=True)
