@@ -53,6 +53,14 @@ KEPT = 9  # keys of a file, as of two devices, or of chosen tests
 VARIABLES = ("DEVICE", "WARM", "MPLBACKEND", "CUDA_VISIBLE_DEVICES")
 
 
+class LeftOut(pytest.File):
+    """A file that has passed: there is no test in it to run."""
+
+    def collect(self) -> list[pytest.Item]:
+        """Nothing, where the tests would be."""
+        return []
+
+
 class Passed:
     """What has passed, and what is left out for it.
 
@@ -125,13 +133,27 @@ class Passed:
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out a file that has passed, before it is imported."""
-        if self.fresh or not collection_path.is_relative_to(self.root):
-            return None
-        name = collection_path.relative_to(self.root).as_posix()
+        return self._leaves_out(collection_path) or None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> list[pytest.Collector]:
+        """Likewise, one that is named: pytest asks of no such file above."""
+        found = yield
+        if found and self._leaves_out(file_path):
+            return [LeftOut.from_parent(parent, path=file_path)]
+        return found
+
+    def _leaves_out(self, file: Path) -> bool:
+        if self.fresh or not file.is_relative_to(self.root):
+            return False
+        name = file.relative_to(self.root).as_posix()
+        if name in self.left_out:
+            return True
         if name in self.known and self.key(name) in self.known[name]:
             self.left_out.add(name)
-            return True
-        return None
+        return name in self.left_out
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count the tests of each file that are to run."""

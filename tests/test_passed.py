@@ -89,6 +89,13 @@ ALL = {"all", "reader", "01_a", "02_b"}
 TESTS = {"all", "reader"}
 
 
+def test_file_that_is_named_is_left_out_too(project):
+    named = ["tests/test_all.py", "chapters/01_a.ipynb"]
+    assert project.ran(*named) == set()
+    (project.path / "data/one.txt").write_text("2")
+    assert project.ran(*named) == {"all"}
+
+
 MISSED = {
     "chapters/01_a.ipynb": {"all", "01_a"},
     "chapters/01_a.py": {"all", "01_a"},
