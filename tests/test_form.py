@@ -470,3 +470,21 @@ def test_blanks_are_named_with_their_places(book):
     )
     assert said[1].endswith(f":{line_of(module, 'TODO')}: the hint")
     assert f"index.md:{line_of(front, 'TODO')}: " in said[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("# TODO: the shapes, (n, d) -> (n,)", "the shapes, (n, d) -> (n,)"),
+        (
+            '    with case("TODO: the case, as X = [1]"):',
+            "the case, as X = [1]",
+        ),
+        ('    "TODO the hint",', "the hint"),
+        ("| 03 | TODO: what | TODO: links |", "what links"),
+    ],
+)
+def test_blank_is_told_without_the_line_around_it(book, line, words):
+    edit(book.source, "import copy", f"import copy\n{line}")
+    said = [told.partition(": ")[2] for told in blanks.blanks(Draft(book))]
+    assert " ".join(said) == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tools import checks
@@ -11,7 +12,7 @@ from tools.page import Page, texts
 
 # It stands in each blank, before what belongs there. Search for it.
 BLANK = "TODO"
-STRIPPED = ' :|,"'  # of what belongs there: the line around it
+END = re.compile(r' \||"|$')  # of what belongs there, in a table or a string
 
 
 def blanks(draft: Draft) -> Iterator[str]:
@@ -36,7 +37,8 @@ def blanks(draft: Draft) -> Iterator[str]:
                 continue
             if file in own or f"{page.number:02}" in line:
                 for what in line.split(BLANK)[1:]:
-                    yield f"{shown(file)}:{number}: {what.strip(STRIPPED)}"
+                    said = what[: END.search(what).start()].strip(" :")
+                    yield f"{shown(file)}:{number}: {said}"
 
 
 def _statements(page: Page) -> set[int]:
