@@ -164,12 +164,14 @@ def main(arguments: list[str]) -> int:
 def _chosen(command: str, which: str) -> list[Page]:
     """The pages that are meant, each with its translations behind it.
 
-    What is listed are the pages that can be executed, so the originals.
+    What is listed are the pages that are tested: the originals. A handout may
+    have translations alone.
     """
     found = pages(which)
-    if command == "list":
-        return list(dict.fromkeys(page.original for page in found))
-    return with_translations(found)
+    if command != "list":
+        return with_translations(found)
+    originals = [page.original for page in found if page.original.is_there]
+    return list(dict.fromkeys(originals)) or found
 
 
 def _list(page: Page, _: bool) -> bool:
