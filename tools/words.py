@@ -38,6 +38,7 @@ class Words:
         assignment (str): how an assignment begins, with ``{title}``.
         points (str): as ``mark``, in an assignment, with ``{points}``.
         colab (str): what the first cell does in Colab, in a line.
+        glossary (str): what stands above the rows of the glossary.
         alt (int): how many letters the text for a figure has at least.
         script (str): the letters that are checked: "Han", or "" for none.
     """
@@ -71,6 +72,13 @@ class Words:
     )
     points: str = "*{kind}, {minutes} minutes, {points} points.*"
     colab: str = "Colab lacks what these chapters call: this cell installs it."
+    glossary: str = (
+        "# Glossary\n\n"
+        "The terms of this companion, in English and in Chinese, and where "
+        "each is\ntaught. They are those of the book, in both of its "
+        "editions.\n\n"
+        "| term | 中文 | what it is | taught in |\n|---|---|---|---|"
+    )
     alt: int = 40
     script: str = ""
 
