@@ -13,16 +13,14 @@ from pathlib import Path
 
 from tools import files
 from tools.folders import shown, write_whole
-from tools.page import LANGUAGES, Page, chapters, front_page
+from tools.page import GLOSSARY, LANGUAGES, Page, chapters, front_page
 from tools.terms import Term, terms_of
 from tools.words import words_of
-
-NAME = "glossary.md"
 
 
 def file_of(language: str) -> Path:
     """Where the page of a language stands."""
-    return front_page(language).with_name(NAME)
+    return front_page(language).with_name(GLOSSARY)
 
 
 def glossary(language: str) -> str:

@@ -18,6 +18,7 @@ from tools.environment import ROOT
 CHAPTERS = ROOT / "chapters"
 LANGUAGES = ("en", "zh")  # the first is the one that is translated
 TIMEOUT = 120  # seconds for a cell
+GLOSSARY = "glossary.md"  # a page without code that a command makes
 CHAPTER, SOLUTIONS = KINDS = ("chapter", "solutions")
 STEM = re.compile(r"\d\d_[^/\\]+")
 # In a link on a page: the notebook of another one, and the way there.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tools import page, prose
 from tools.folders import write_whole
-from tools.page import CHAPTER, LANGUAGES, Page
+from tools.page import CHAPTER, GLOSSARY, LANGUAGES, Page
 from tools.terms import terms_of
 from tools.translation import (
     BEHIND,
@@ -228,7 +228,7 @@ def texts(which: str = "") -> list[Text]:
             *sorted(root.glob("site/pages/*.md")),
             *(root / name for name in ("README.md", "tools/handout.md")),
         ]
-        if file.is_file()
+        if file.is_file() and file.name != GLOSSARY  # which is made
     ]
     return [text for text in found if not which or text.is_meant_by(which)]
 

@@ -75,8 +75,8 @@ class Words:
     glossary: str = (
         "# Glossary\n\n"
         "The terms of this companion, in English and in Chinese, and where "
-        "each is\ntaught. They are those of the book, in both of its "
-        "editions.\n\n"
+        "each is\ntaught. Where the book has a term, it is the book's, in "
+        "both of its editions.\n\n"
         "| term | 中文 | what it is | taught in |\n|---|---|---|---|"
     )
     alt: int = 40
