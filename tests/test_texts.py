@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from tests import tiny_book
-from tools import edition, texts
+from tools import edition, files, page, texts
+from tools.form.pages import broken_links
 from tools.page import CHAPTERS, LANGUAGES
 from tools.translation import BEHIND, UNMARKED, UNTRANSLATED
 
@@ -52,6 +53,22 @@ make lab   # 会打开
 def test_text_is_in_step(text):
     assert text.is_there
     assert list(text.problems()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_links_of_pages_of_text_lead_somewhere(language):
+    for file in page.texts(language):
+        found = broken_links(file.read_text("utf-8"), file.parent)
+        assert list(found) == [], file
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_front_page_lists_each_chapter_by_its_title(language):
+    text = page.front_page(language).read_text("utf-8")
+    for chapter in page.chapters(language=language):
+        title = files.title_of(files.read_stored(chapter))
+        link = f"| {chapter.number:02} | [{title}]({chapter.stem}.ipynb) |"
+        assert text.count(f"\n{link}") == 1, link
 
 
 def test_each_text_of_the_book_is_translated():
