@@ -24,7 +24,7 @@ export CH
 # One cell of it: make accept CH=chapters/zh/03_custom_layers.py CELL=12
 CELL :=
 export CELL
-# The language of the pages, if not English: make progress EDITION=zh
+# The language of the pages, if not English: make lab EDITION=zh
 EDITION :=
 export EDITION
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
@@ -52,11 +52,11 @@ help: ## list the targets
 setup: ## install what the chapters, the tests and the site need
 	@$(PY) setup
 
-lab: ## read and run the chapters in JupyterLab (WARM=0: ordinary kernels)
+lab: ## read and run the chapters in JupyterLab (EDITION=zh: Chinese)
 	@$(PY) lab $(ARGS)
 
 progress: ## which exercises your notebooks have solved (EDITION=zh)
-	@$(PY) progress "$$EDITION"
+	@$(PY) progress
 
 run: ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)
@@ -112,11 +112,11 @@ html: ## build the site from the stored outputs: _build/html/index.html
 html-single: ## one chapter as one HTML file (CH=03)
 	@$(PY) -m tools.site single "$$CH"
 
-handout: ## a folder and a zip for students, without the solutions
-	@$(PY) -m tools.handout
+handout: ## a folder and a zip for students, no solutions (EDITION=zh)
+	@$(PY) -m tools.handout "$$EDITION"
 
-assignment: ## exercises as an assignment for nbgrader (CH=03)
-	@$(PY) -m tools.assignment "$$CH"
+assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
+	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
 
 test-assignment: ## hand out an assignment, and grade it
 	@$(PY) setup grade

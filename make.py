@@ -2,7 +2,7 @@
 
     python make.py setup              install what the chapters and tests need
     python make.py lab [OPTION...]    read and run the chapters in JupyterLab
-    python make.py progress [zh]      which exercises are solved
+    python make.py progress           which exercises are solved
     python make.py test [CHAPTER]     test the code, the pairs and every cell
     python make.py lint               check the style of the code
     python make.py clean              remove what was built, and the caches
@@ -15,6 +15,7 @@ the environment:
     VENV=folder    another environment than .venv, or than conda's active one
     TORCH=cpu      PyTorch from its own index of builds for the CPU
     SETUP=0        take the environment as it is, and install nothing
+    EDITION=zh     for lab and progress: the pages in this language
     WARM=0         for lab and test: no kernels that start fast (on Linux)
     DEVICE=pretend for test: the pages, on a GPU that isn't there
     FRESH=1        for test: also what has passed, and is as it was
@@ -66,6 +67,15 @@ def hand_over(python: Path, *command: str) -> int:
 
 def lab(python: Path, options: list) -> int:
     """Open the front page in JupyterLab, with more options for it."""
+    from tools.page import front_page, require_language
+
+    edition = os.environ.get("EDITION", "")
+    try:
+        require_language(edition)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    page = front_page(edition).relative_to(ROOT).as_posix()
     warm = ["--config=tools/lab/warm.py"]
     return hand_over(
         python,
@@ -73,7 +83,7 @@ def lab(python: Path, options: list) -> int:
         "jupyterlab",
         "--ServerApp.root_dir=.",
         "--LabApp.app_settings_dir=tools/lab",
-        "--LabApp.default_url=/lab/tree/chapters/index.md",
+        f"--LabApp.default_url=/lab/tree/{page}",
         *(warm if os.environ.get("WARM") != "0" else []),
         *options,
     )
@@ -188,7 +198,8 @@ def main(arguments: list) -> int:
         set_up(rest)
     elif command == "lab":
         return lab(set_up(), rest)
-    elif command == "progress" and len(rest) < 2:
+    elif command == "progress" and not rest:
+        rest = [os.environ.get("EDITION", "")]
         return hand_over(set_up(), "-m", "tools.exercises", command, *rest)
     elif command == "test" and len(rest) < 2:
         return test(set_up(), "".join(rest))

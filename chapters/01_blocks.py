@@ -64,10 +64,10 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # ## Layer, block and model are one kind of thing
 #
 # Here are a network of three layers and a batch of two samples with 20
-# features each. `nn.Linear(20, 256)` is the model of linear regression with
-# 256 outputs; `nn.ReLU`, an *activation*, replaces negative numbers by 0. `to`
-# returns a tensor on the device, and moves a module in place. Which shape will
-# the output have?
+# features each. `nn.Linear(20, 256)`, a *fully connected layer*, is the model of
+# linear regression with 256 outputs; `nn.ReLU`, an *activation*, replaces
+# negative numbers by 0. `to` returns a tensor on the device, and moves a module
+# in place. Which shape will the output have?
 
 # %%
 torch.manual_seed(0)
@@ -420,8 +420,8 @@ careful(torch.full((2, 20), 1e38))
 # ## Keep modules in lists and dictionaries
 #
 # A chain fixes the order of the computation. To hold modules and use them in
-# any order, take `nn.ModuleList`. It is used like a list: `append`, `extend`,
-# indexing, iteration.
+# any order, take another *container*, `nn.ModuleList`. It is used like a list:
+# `append`, `extend`, indexing, iteration.
 
 # %%
 layers = nn.ModuleList([nn.Linear(20, 256)])

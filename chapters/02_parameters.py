@@ -304,7 +304,7 @@ mixed[2].weight.tolist()
 # \end{cases}$$
 #
 # Two steps are enough. Why do they give the three cases? (`torch.no_grad()`
-# allows writing to a parameter; the next section explains it.)
+# allows writing to a parameter; the section *Write values safely* explains it.)
 
 
 # %%
@@ -652,8 +652,8 @@ print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
 # %% [markdown]
-# It has 256, from the layer before it. Each layer has become an ordinary
-# `Linear`. What does a batch of another width do now?
+# It has 256, from the layer before it. Each lazy layer has become an
+# ordinary `Linear`. What does a batch of another width do now?
 
 # %%
 try:

@@ -716,8 +716,8 @@ torch.set_rng_state(elsewhere["random_state"])
 
 # %% [markdown]
 # RNG is the random number generator. A `torch.ByteTensor` has bytes
-# (`torch.uint8`), as this state does, but it is also on the CPU. So load
-# checkpoints with `map_location="cpu"`. The random state stays there;
+# (`torch.uint8`), as this state has; but it is a tensor on the CPU, which this
+# state isn't. So load checkpoints with `map_location="cpu"`. The random state stays there;
 # `load_state_dict`, of the model and of the optimizer, brings the values to
 # where the parameters are. One number stays on the CPU, Adam's count of its
 # steps: an Adam without the options `fused` and `capturable` wants it there.

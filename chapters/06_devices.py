@@ -351,8 +351,8 @@ moves = (device, torch.float64, "meta")
 #
 # Many optimizers remember something of past gradients, and this memory doesn't
 # follow a move. Below, a layer changes its type after one step of Adam; the
-# memory keeps the old type, as it would keep the old place. Then Adam loads
-# its own state. What becomes of the memory?
+# memory keeps the old type, as it would stay on the old device after a move.
+# Then Adam loads its own state. What becomes of the memory?
 
 # %%
 stepped = nn.Linear(3, 1)
@@ -435,8 +435,8 @@ torch.get_float32_matmul_precision()
 #
 # With `"high"` in place of `"highest"`, a recent NVIDIA GPU may use *TF32*,
 # which is faster and rounds the inputs to 10 of the 23 binary places (digits
-# after the point) of float32. Float16 has 10 too, also on a CPU. Which of
-# these two numbers does it keep?
+# after the point) of float32. Float16 keeps 10 places, too, and works on a CPU.
+# Which of these two numbers does float16 keep?
 
 # %%
 numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
@@ -846,9 +846,9 @@ check.parameters_across_devices(set_bias, get_bias)
 # `norms_read(A, B, steps)` reads each with `item` and returns a list;
 # `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
-# leave them as they were. Choose a second matrix, not the identity, that keeps
-# the norms finite, and above 0, for a random first one. Show that the two
-# records are equal, count the reads, time both.
+# leave them as they were. Choose a second matrix, not the identity, with which
+# the norms stay finite and above 0 when the first matrix is random. Show that
+# the two records are equal, count the reads, time both.
 
 
 # %%

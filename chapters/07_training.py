@@ -126,7 +126,8 @@ y = torch.from_numpy(digits.target).long().to(device)
 f"{X.numel() * X.element_size():,} bytes"
 
 # %% [markdown]
-# They take half a megabyte, so they move to the device once.
+# They take half a megabyte: little enough to move all of them to the device,
+# once.
 
 # %% [markdown]
 # ### Three parts
@@ -341,9 +342,9 @@ plt.show()
 
 # %% [markdown]
 # The validation loss is lower, though the weights were fitted to the training
-# digits. (The accuracy's zigzag is a few of 297 digits.) But the training loss
-# was taken with dropout, while the weights still improved. Which is lower with
-# the last weights and without dropout?
+# digits. (The accuracy goes up and down by a few of the 297 digits.) But the
+# training loss was taken with dropout, while the weights still improved. Which
+# is lower with the last weights and without dropout?
 
 # %%
 train_end, _ = evaluate(watched.net, X_train, y_train)

@@ -48,7 +48,7 @@ class StrictFile(IPyNbFile):
         self.ran: list[list[Ran]] = []
         folder = self.path.parent
         if self.settings.own_folder:
-            folder = _new_folder()
+            folder = _new_folder(folder.name)
         self.folder = folder
         self.kernel = WatchedKernel(
             str(folder),
@@ -307,10 +307,13 @@ class PageError(Exception):
     """A page isn't as it has to be; the message says what to do."""
 
 
-def _new_folder() -> Path:
-    folder = TemporaryDirectory(ignore_cleanup_errors=True)
-    _folders.append(folder)
-    return Path(folder.name)
+def _new_folder(name: str) -> Path:
+    """An empty folder, called as that of the page: it may ask."""
+    around = TemporaryDirectory(ignore_cleanup_errors=True)
+    _folders.append(around)
+    folder = Path(around.name, name)
+    folder.mkdir()
+    return folder
 
 
 def remove_folders() -> None:

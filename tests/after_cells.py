@@ -50,7 +50,7 @@ LEFT_BEHIND = {
 def pytest_nbval_strict_checks(page: Path) -> dict[str, Check]:
     """The checks of a page of this book."""
     (ours,) = pages(str(page))
-    checks = {"modules move": partial(modules_move, ours.path)}
+    checks = {"modules move": partial(modules_move, ours.name)}
     if not ours.is_solutions and ours.solutions.is_there:
         beginning = opening_of(ours.solutions)
         for task in exercise.exercises(ours.solutions):
@@ -60,9 +60,9 @@ def pytest_nbval_strict_checks(page: Path) -> dict[str, Check]:
     return checks
 
 
-def modules_move(path: str, show: Callable[[str], str]) -> None:
+def modules_move(name: str, show: Callable[[str], str]) -> None:
     """Modules move to another device whole, but for the pitfalls."""
-    assert json.loads(show(PROBE)) == LEFT_BEHIND.get(path, [])
+    assert json.loads(show(PROBE)) == LEFT_BEHIND.get(name, [])
 
 
 def solution_is_right(

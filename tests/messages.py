@@ -6,8 +6,9 @@ tries the answers of tests/answers, and brings the catalogs to what is said
 about them: those of all languages, or of a new one. It takes half a minute.
 Then it does what `python -m tools.catalogs` does, but doesn't fail.
 
-A message is a string in the code of the checks that a report says, or that
-looks like a sentence, which a report may say to an answer that nobody tried.
+A message is a string in the code of the checks that a report says. It may also
+say, to an answer that nobody tried, what looks like a sentence, and what is
+given to the functions whose arguments it shows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from d2l_helpers.check import _hints
 from d2l_helpers.check._phrase import Phrase
 from d2l_helpers.check._report import LABELS, STATES, Report
 from tests.answers import RIGHT, WRONG
+from tests.shown import shown
 from tools import catalogs
 from tools.catalogs import Wanted
 
@@ -84,12 +86,12 @@ def _strings(module: ast.Module) -> Iterator[ast.Constant]:
 
 
 def sentences() -> set[str]:
-    """The strings that look as if a report said them, wherever they stand."""
+    """The strings that look as if a report said them, or that it may show."""
     return {
         text
         for modules in _modules().values()
         for module in modules
-        for text in _sentences(module)
+        for text in (*_sentences(module), *filter(words, shown(module)))
     }
 
 

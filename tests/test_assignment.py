@@ -12,10 +12,13 @@ import d2l_helpers.check
 from tools import assignment, book
 from tools.environment import ROOT
 from tools.exercise import exercises
-from tools.page import Page, chapters
+from tools.page import LANGUAGES, Page, chapters, with_translations
 from tools.variants import assignment as variant
+from tools.words import words_of
 
-CHAPTERS = pytest.mark.parametrize("chapter", chapters(), ids=str)
+CHAPTERS = pytest.mark.parametrize(
+    "chapter", with_translations(chapters()), ids=str
+)
 SOLUTION = re.compile("### BEGIN SOLUTION.*?### END SOLUTION", re.DOTALL)
 
 
@@ -35,14 +38,56 @@ def run(notebook, folder, monkeypatch):
     for value in names.values():
         if isinstance(value, TemporaryDirectory):
             value.cleanup()  # which it would say loudly at the end
+    return reports
+
+
+def states_of(reports):
     return [report.state for report in reports]
 
 
-def test_teacher_gets_all_points(tmp_path, monkeypatch):
-    (chapter,) = chapters("03")
-    states = run(assignment.notebook_of(chapter), tmp_path, monkeypatch)
+LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@LANGUAGE
+def test_teacher_gets_all_points(language, tmp_path, monkeypatch):
+    (chapter,) = chapters("03", language=language)
+    reports = run(assignment.notebook_of(chapter), tmp_path, monkeypatch)
+    states = states_of(reports)
     assert set(states) == {"solved"}
     assert len(states) == len(exercises(chapter))
+
+
+def hinted(language, folder, monkeypatch, times):
+    """What a check says of the same wrong answer, again and again."""
+    (chapter,) = chapters("03", language=language)
+    notebook = assignment.notebook_of(chapter)
+    cells = {cell.id: cell for cell in notebook.cells}
+    cells["dropout-answer"].source = WRONG_DROPOUT
+    cells["dropout-answer"].source += "    def __init__(self, p=0.5):\n"
+    cells["dropout-answer"].source += "        super().__init__()"
+    opening = [c for c in notebook.cells if c.id.startswith("imports-")]
+    tried = [cells["dropout-answer"], *[cells["dropout-check"]] * times]
+    notebook.cells = [*opening, *tried]
+    return run(notebook, folder, monkeypatch)
+
+
+@LANGUAGE
+def test_checks_speak_the_language_of_the_assignment(
+    language, tmp_path, monkeypatch
+):
+    (report,) = hinted(language, tmp_path, monkeypatch, 1)
+    said = {"en": "3.6 Dropout: not right yet", "zh": "3.6 暂退法：还不对"}
+    assert said[language] in repr(report)
+
+
+@LANGUAGE
+def test_hints_go_on_in_their_language(language, tmp_path, monkeypatch):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions/03_custom_layers.ipynb").touch()
+    *_, report = hinted(language, tmp_path, monkeypatch, 4)
+    link = "solutions/03_custom_layers.ipynb#cell-id=exercise-3-6"
+    said = {"en": f"[3.6 in {link[:32]}]", "zh": f"[{link[:32]}里的3.6]"}
+    assert f"{said[language]}({link})" in report.as_markdown()
 
 
 # In a line or a few, ways to be judged right without an answer.
@@ -129,7 +174,7 @@ def test_student_begins_with_blanks_that_run(chapter, tmp_path, monkeypatch):
     notebook = assignment.notebook_of(chapter)
     for cell in notebook.cells:
         cell.source = SOLUTION.sub("", cell.source)
-    states = run(notebook, tmp_path, monkeypatch)
+    states = states_of(run(notebook, tmp_path, monkeypatch))
     assert set(states) == {"blank"}
     assert len(states) == len(exercises(chapter))
 
@@ -143,7 +188,10 @@ def test_assignment_says_what_the_chapter_says(chapter):
         assert f"## {task.number} {task.title}\n" in text
         assert task.answer in text
         assert f"report = {task.call}" in text
+        words = words_of(chapter)
+        assert f"*{words.kinds[task.kind]}" in text
     assert ".ipynb" not in text
+    assert ("Write your answer" in text) == chapter.is_original
 
 
 def test_cells_are_marked_for_nbgrader():
@@ -292,6 +340,8 @@ def test_course_is_no_build(monkeypatch, tmp_path, capsys):
         ([], "name a chapter: make assignment CH=03"),
         ([""], "name a chapter: make assignment CH=03"),
         (["99"], "there is no chapter '99'"),
+        (["03", "zh", "x"], "name a chapter: make assignment CH=03"),
+        (["03", "xx"], "There are no chapters in 'xx', but in en, zh"),
     ],
 )
 def test_command_needs_a_chapter(arguments, complaint, capsys):

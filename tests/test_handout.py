@@ -15,13 +15,19 @@ import pytest
 
 from tools import files, gate, handout
 from tools.course import Course
-from tools.page import CHAPTERS, chapters
+from tools.page import CHAPTERS, LANGUAGES, chapters
+from tools.words import words_of
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def language(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, language):
     target = tmp_path_factory.mktemp("handout") / "course"
-    handout.make_handout(Course("A course"), target)
+    handout.make_handout(Course("A course"), target, language)
     return target
 
 
@@ -29,7 +35,7 @@ def folder(tmp_path_factory):
 def little(monkeypatch):
     """A handout that is soon written, for tests of what it replaces."""
 
-    def write(course, folder):
+    def write(course, folder, language):
         for chapter in course.chapters:
             (folder / chapter.source.name).write_text("x = 1")
         (folder / "README.md").write_text(f"# {course.title}")
@@ -51,19 +57,43 @@ def run(folder, *command, given=None):
     )
 
 
-def test_no_solution_is_in_it(folder):
-    assert (folder / "chapters/03_custom_layers.ipynb").is_file()
+def test_no_solution_is_in_it(folder, language):
+    words = words_of(chapters(language=language)[0])
+    pages = [p for p in (folder / "chapters").rglob("[0-9i]*") if p.is_file()]
+    assert len(pages) > len(chapters())
     assert not list(folder.rglob("solutions"))
     assert not list(folder.rglob("answers"))
-    for file in (folder / "chapters").iterdir():
+    for file in pages:
         text = file.read_text("utf-8")
-        assert "olution](" not in text
+        assert f"{words.solution[1:]}](" not in text
         assert "solutions/" not in text
         assert "worked solution" not in text
+        assert "完整的解答" not in text
 
 
-def test_exercises_are_as_they_were(folder):
-    for chapter in chapters():
+def test_it_has_one_language(folder, language):
+    pages = {
+        chapter.notebook.relative_to(CHAPTERS).as_posix()
+        for chapter in chapters(language=language)
+    }
+    root = folder / "chapters"
+    found = {p.relative_to(root).as_posix() for p in root.rglob("*.ipynb")}
+    assert found == pages
+
+
+def test_front_page_is_there_in_its_language(folder, language):
+    home = chapters(language=language)[0].home.relative_to(CHAPTERS)
+    text = (folder / "chapters" / home / "index.md").read_text("utf-8")
+    original = (CHAPTERS / home / "index.md").read_text("utf-8")
+    assert text.startswith(original[:200])
+    readme = (folder / "README.md").read_text("utf-8")
+    assert readme.startswith("# A course\n")
+    assert readme[20:] in handout.readme_of(language).read_text("utf-8")
+
+
+def test_exercises_are_as_they_were(folder, language, monkeypatch):
+    monkeypatch.setattr(files, "in_handout", lambda: True)
+    for chapter in chapters(language=language):
         copy = replace(chapter, root=folder / CHAPTERS.name)
         assert list(gate.problems(copy)) == []
         ours = files.read_source(chapter).cells
@@ -85,7 +115,8 @@ CHECK = """
 import json, sys
 from pathlib import Path
 from tools import book
-file = Path("chapters/03_custom_layers.ipynb")
+from tools.page import chapters
+file = chapters("03")[0].notebook
 for text in json.load(sys.stdin):
     file.unlink(missing_ok=True)
     if text is not None:
@@ -94,16 +125,17 @@ for text in json.load(sys.stdin):
 """
 
 
-def test_remedies_are_those_that_it_has(folder, tmp_path):
+def test_remedies_are_those_that_it_has(folder, language, tmp_path):
     folder = shutil.copytree(folder, tmp_path / "course")
     makefile = (folder / "Makefile").read_text("utf-8")
     assert "tools.book run" not in makefile
     assert "FORCE" not in makefile
-    file = folder / "chapters/03_custom_layers.ipynb"
+    (chapter,) = chapters("03", language=language)
+    file = replace(chapter, root=folder / "chapters").notebook
     original = file.read_text("utf-8")
     texts = [
         original.replace('"execution_count": 1,', '"execution_count": 9,'),
-        original.replace("The simplest layer", "My layer"),
+        original.replace("# ", "# My ", 1),
         original[:100],
         "<<<<<<< mine\n",
         None,
@@ -137,19 +169,23 @@ def test_zip_holds_the_same(folder):
     assert {n for n in names if "__pycache__" not in n} <= expected
 
 
-def test_its_tests_are_those_of_its_files(folder):
+def test_its_tests_are_those_of_its_files(folder, language):
     done = run(folder, sys.executable, "-m", "pytest", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout
-    for chapter in chapters():
+    for chapter in chapters(language=language):
         assert f"{chapter.shown('.ipynb')}::" in done.stdout
     assert "tests/test_chapters.py::" in done.stdout
 
 
-def test_a_chapter_passes_its_tests_there(folder):
+def test_a_chapter_passes_its_tests_there(folder, language):
+    done = run(folder, sys.executable, "-m", "tools.book", "list", "03")
+    (notebook,) = done.stdout.split()
+    (chapter,) = chapters("03", language=language)
+    assert notebook == chapter.shown(".ipynb")
     done = run(
         folder,
         *(sys.executable, "-m", "pytest", "-q", "-k", "03_custom_layers"),
-        *("tests/test_chapters.py", "chapters/03_custom_layers.ipynb"),
+        *("tests/test_chapters.py", notebook),
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d+ passed", done.stdout)
@@ -161,10 +197,12 @@ def test_its_code_is_in_style(folder, command):
     assert done.returncode == 0, done.stdout
 
 
-def test_progress_is_told_there(folder):
+def test_progress_is_told_there(folder, language):
     done = run(folder, sys.executable, "-m", "tools.exercises", "progress")
     last, _ = done.stdout.splitlines()[-2:]
-    assert re.fullmatch(r" +0 of \d+ solved in all", last)
+    words = words_of(chapters(language=language)[0])
+    none_of = re.escape(words.tally_of_all.format(done=0, total="N"))
+    assert re.fullmatch(rf" +{none_of.replace('N', '[0-9]+')}", last)
 
 
 @pytest.mark.skipif(
@@ -185,7 +223,7 @@ def test_python_does_there_what_make_does(folder):
     assert done.returncode == 0, done.stderr
     command = ["make.py", "progress", f"VENV={sys.prefix}", "SETUP=0"]
     done = run(folder, sys.executable, *command)
-    assert "solved" in done.stdout, done.stderr
+    assert "03_custom_layers" in done.stdout, done.stderr
 
 
 def test_course_chooses_the_chapters_and_the_name(tmp_path):
@@ -309,7 +347,7 @@ def test_handout_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     handout.make_handout(Course("A"), folder)
     before = contents(tmp_path)
 
-    def fail(_, folder):
+    def fail(_, folder, language):
         (folder / "README.md").write_text("# Half")
         raise KeyboardInterrupt
 
@@ -326,7 +364,17 @@ def test_command_writes_both_and_says_where(tmp_path, monkeypatch, capsys):
     assert handout.main([]) == 0
     told = capsys.readouterr().out
     assert f"The zip is {handout.NAME}.zip" in told
-    assert handout.main(["what"]) == 2
+    assert handout.main(["zh"]) == 0
+    told = capsys.readouterr().out
+    assert f"The zip is {handout.NAME}-zh.zip" in told
+    assert handout.main(["zh", "what"]) == 2
+
+
+@pytest.mark.usefixtures("little")
+def test_handout_in_an_unknown_language_is_refused(capsys):
+    assert handout.main(["xx"]) == 2
+    told = capsys.readouterr().err
+    assert told == "There are no chapters in 'xx', but in en, zh\n"
 
 
 def test_course_that_makes_no_sense_is_told(monkeypatch, capsys):

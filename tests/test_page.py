@@ -12,6 +12,7 @@ from tools.page import (
     chapters,
     front_page,
     pages,
+    require_language,
     texts,
 )
 
@@ -101,6 +102,28 @@ def test_another_language_is_a_folder_and_a_word(root):
     assert front_page("zh") == root / "zh/index.md"
     assert texts("zh") == [root / "zh/index.md"]
     assert texts() == [root / "index.md", root / "why.md"]
+
+
+def test_file_for_authors_is_no_page(root):
+    (root / "zh/STYLE.md").touch()
+    assert texts("zh") == [root / "zh/index.md"]
+
+
+def test_first_language_that_is_there_is_meant(root):
+    for file in root.glob("**/*_*.py"):
+        if "zh" not in file.parts:
+            file.unlink()
+    assert paths(pages()) == ["zh/01_a", "zh/solutions/01_a"]
+    assert paths(chapters("1")) == ["zh/01_a"]
+    assert front_page() == root / "zh/index.md"
+    assert texts() == [root / "zh/index.md"]
+
+
+def test_language_without_pages_is_refused(root):
+    for language in ("", "en", "zh", "eo"):
+        require_language(language)
+    with pytest.raises(LookupError, match="in 'fr', but in en, zh, eo"):
+        require_language("fr")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import warnings
 
 import pytest
 
-from tools import catalogs
+from tools import catalogs, texts
 from tools.page import pages
 from tools.translation import to_do
 
-READS = ["chapters/*", "d2l_helpers/*"]
+READS = ["*.md", "chapters/*", "d2l_helpers/*", "site/*", "tools/*"]
 
 
 @pytest.mark.filterwarnings("default")
 def test_what_is_to_be_translated_is_listed():
-    lines = list(to_do(pages()))
+    lines = [*to_do(pages()), *texts.to_do()]
     for language in catalogs.languages():
         if any(catalogs.to_do(language)):
             lines += catalogs.tallies(language)

@@ -17,7 +17,7 @@ from tools import files, pairs
 from tools.course import Course
 from tools.environment import ROOT
 from tools.exercise import Exercise, exercises
-from tools.page import chapters, front_page, pages
+from tools.page import chapters, front_page, pages, with_translations
 from tools.staging import anchors
 from tools.variants import (
     assignment,
@@ -35,6 +35,7 @@ from tools.variants import (
 from tools.variants import (
     front_page as front,
 )
+from tools.words import words_of
 
 (CHAPTER,) = chapters("03")
 LINKS = "See [the graph](05_autograd.ipynb#a-b) and [x](01_blocks.ipynb)."
@@ -80,7 +81,7 @@ def test_transform_of_words_leaves_code_alone():
     assert sources(after(shout, *cells)) == ["A!", "a", "a"]
 
 
-@pytest.mark.parametrize("page", pages(), ids=str)
+@pytest.mark.parametrize("page", with_translations(pages()), ids=str)
 @pytest.mark.parametrize("course", [Course("A"), Course("A", solutions=False)])
 def test_every_variant_is_a_notebook(page, course):
     read = files.read_stored(page)
@@ -119,6 +120,18 @@ def test_link_to_a_solution_goes_with_its_line_or_sentence():
     )
     assert links.without_solutions(text) == "*Code, 5 minutes.*\n\nOne. Two."
     assert links.without_solutions(LINKS) == LINKS
+
+
+def test_link_to_a_solution_goes_with_its_chinese_sentence():
+    text = (
+        "*编程，5分钟。*\n[解答](solutions/01_blocks.ipynb#cell-id=a)\n\n"
+        "一。完整的解答，在[另外一页](solutions/01_blocks.ipynb)上。二。\n"
+        "三。"
+    )
+    assert links.without_solutions(text) == "*编程，5分钟。*\n\n一。二。\n三。"
+    assert links.without_solutions("一，[二](02_b.ipynb)。") == (
+        "一，[二](02_b.ipynb)。"
+    )
 
 
 def test_link_to_a_cell_becomes_one_to_its_heading():
@@ -213,6 +226,29 @@ def test_handout_has_no_solutions_whatever_the_site_has():
     copy = handout.variant(Course("A", solutions=True))
     cells = made(CHAPTER, notebook(new_markdown_cell(text)), copy).cells
     assert sources(cells) == ["One."]
+
+
+def test_translation_names_its_language_where_no_folder_does():
+    cells = [new_markdown_cell("# A"), new_code_cell("x"), new_code_cell("y")]
+    for page in (CHAPTER, *CHAPTER.translations):
+        for variant in (
+            download.variant(Course("A")),
+            [assignment.speaking],
+        ):
+            first, code, other = made(page, notebook(*cells), variant).cells
+            assert (first.source, other.source) == ("# A", "y")
+            tree = ast.parse(code.source)
+            assert ast.unparse(tree.body[-1]) == "x"
+            named = f"os.environ['D2L_LANGUAGE'] = '{page.language}'"
+            assert (named in ast.unparse(tree)) == (not page.is_original)
+
+
+def test_colab_says_in_the_language_of_the_page_what_it_does():
+    (page,) = chapters("03", language="zh")
+    first, code = after(colab.installing("a"), new_code_cell("x"), page=page)
+    assert first.source.splitlines()[0] == f"# {words_of(page).colab}"
+    assert "Colab lacks" not in first.source
+    assert code.source == "x"
 
 
 def test_colab_installs_first():

@@ -1,6 +1,6 @@
 """A chapter's exercises as an assignment that nbgrader grades.
 
-    python -m tools.assignment CHAPTER
+    python -m tools.assignment CHAPTER [LANGUAGE]
 
 writes into a course folder of nbgrader, course: its configuration, and the
 teacher's version of the assignment, source/NN_name/NN_name.ipynb. What is
@@ -29,7 +29,7 @@ from tools.course import NAME
 from tools.environment import ROOT
 from tools.exercise import exercises
 from tools.folders import BUILD, require_own, shown
-from tools.page import TIMEOUT, Page, chapters
+from tools.page import TIMEOUT, Page, chapters, require_language
 from tools.variants import assignment, made
 
 COURSE = ROOT / "course"
@@ -129,16 +129,18 @@ def notebook_of(chapter: Page) -> NotebookNode:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    if len(arguments) != 1 or not arguments[0]:
+    which, *language = [part for part in arguments if part] or [""]
+    if not arguments or not arguments[0] or len(language) > 1:
         print("name a chapter: make assignment CH=03", file=sys.stderr)
         return 2
     try:
+        require_language("".join(language))
         if EARLIER.exists() and not COURSE.exists():
             raise LookupError(
                 f"{EARLIER} holds a course, where a build may delete it: "
                 f"move it first, as `mv {EARLIER} {COURSE}` does"
             )
-        for chapter in chapters(arguments[0]):
+        for chapter in chapters(which, language="".join(language)):
             target = make_assignment(chapter, COURSE)
             print(f"The assignment is {shown(target)}")
     except LookupError as error:

@@ -2,14 +2,16 @@
 
     python -m tools.book list [CHAPTER]     the notebooks, a line each
     python -m tools.book run [CHAPTER]      execute, and store the outputs
+    python -m tools.book prose [CHAPTER]    store prose; the outputs stay
     python -m tools.book pull [CHAPTER]     bring a notebook's edits to its .py
     python -m tools.book check [CHAPTER]    say what keeps it from publication
 
 where CHAPTER is a number such as 03, which stands for the chapter and for its
 solutions, or one file. A number stands for their translations, too: `run`
 executes the original and makes the notebooks of its translations from that.
-`run` and `pull` keep a file that has edits which the other lacks; with --force
-at the end, they overwrite it.
+`prose` does likewise without executing anything, for a page whose code is as
+it was run. `run`, `prose` and `pull` keep a file that has edits which the
+other lacks; with --force at the end, `run` and `pull` overwrite it.
 """
 
 from __future__ import annotations
@@ -85,6 +87,39 @@ def run(page: Page, force: bool = False) -> NotebookNode:
     return notebook
 
 
+def store_prose(page: Page) -> None:
+    """Store the prose of a page whose code hasn't changed since it was run.
+
+    The outputs stay, and so do times that a run would measure anew.
+
+    Args:
+        page (Page): an original.
+
+    Raises:
+        UnreadableError: if one of the files can't be read.
+        EditedError: if the stored notebook has edits that its source lacks.
+        ValueError: if there is other code.
+    """
+    new, old = files.read_source(page), files.read_stored(page)
+    require_none_in_notebook(page, new)
+    if _code(new) != _code(old):
+        raise ValueError(
+            f"{page.shown()} has other code than was run: {files.rerun(page)}"
+        )
+    variant = [stored.with_outputs_of(old), stored.named, stored.remembering]
+    text = nbformat.writes(made(page, new, variant)) + "\n"
+    write_whole(page.notebook, text)
+
+
+def _code(notebook: NotebookNode) -> list[tuple]:
+    """What of a notebook decides what its cells give."""
+    return [
+        (pairs.text(cell), cell.metadata.get("tags", []))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
 def pull(page: Page, force: bool = False) -> bool:
     """Write the cells of a stored notebook into its source.
 
@@ -136,7 +171,13 @@ def pull(page: Page, force: bool = False) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    commands = {"list": _list, "run": _run, "pull": _pull, "check": _check}
+    commands = {
+        "list": _list,
+        "run": _run,
+        "prose": _prose,
+        "pull": _pull,
+        "check": _check,
+    }
     force = arguments[-1:] == ["--force"]
     command, *which = arguments[: len(arguments) - force] or [""]
     if command not in commands or len(which) > 1:
@@ -164,12 +205,14 @@ def main(arguments: list[str]) -> int:
 def _chosen(command: str, which: str) -> list[Page]:
     """The pages that are meant, each with its translations behind it.
 
-    What is listed are the pages that can be executed, so the originals.
+    What is listed are the pages that are tested: the originals. A handout may
+    have translations alone.
     """
     found = pages(which)
-    if command == "list":
-        return list(dict.fromkeys(page.original for page in found))
-    return with_translations(found)
+    if command != "list":
+        return with_translations(found)
+    originals = [page.original for page in found if page.original.is_there]
+    return list(dict.fromkeys(originals)) or found
 
 
 def _list(page: Page, _: bool) -> bool:
@@ -196,6 +239,20 @@ def _pull(page: Page, force: bool) -> bool:
         print(f"{page.shown()} has the notebook's cells; {files.rerun(page)}")
     else:
         print(f"{page.shown()} and its notebook have the same cells")
+    return True
+
+
+def _prose(page: Page, _: bool) -> bool:
+    """Store the prose of a page, and say so; tell whether that went well."""
+    try:
+        if page.is_original:
+            store_prose(page)
+        else:
+            translation.store(page)
+    except (ValueError, OSError) as error:
+        print(f"not stored: {error}")
+        return False
+    print(f"{page.shown('.ipynb')} has the prose of its source")
     return True
 
 

@@ -5,9 +5,11 @@
     python -m tools.edition accept CHAPTER [CELL]     this says it now
 
 where CHAPTER is a number such as 03, which stands for the translations of the
-chapter and of its solutions, or a file of one; CELL is the number of a cell,
-as `stale` gives it. `sync` keeps what is translated: a cell that the original
-lacks stays, until it is taken out by hand, or by --force at the end.
+chapter and of its solutions, or a file of one, also of a page without code;
+CELL is the number of a cell, or of a section, as `stale` gives it. `sync`
+keeps what is translated: a cell that the original lacks stays, until it is
+taken out by hand, or by --force at the end. Of a page without code, it says
+which sections are to be brought by hand.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from difflib import SequenceMatcher
-from functools import partial
+from functools import partial, singledispatch
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
@@ -24,15 +26,17 @@ from nbformat.v4 import new_notebook
 from tools import files
 from tools.alignment import aligned
 from tools.folders import write_whole
-from tools.history import old_texts
+from tools.history import old_sections, old_texts
 from tools.own_edits import require_none_in_notebook
 from tools.page import Page, pages
 from tools.statements import copy_statements
+from tools.texts import Section, Text, texts
 from tools.translation import (
     BEHIND,
     KEY,
     UNMARKED,
     UNTRANSLATED,
+    Cell,
     Translation,
     accepted_by,
     alt_of,
@@ -44,6 +48,7 @@ from tools.translation import (
 from tools.variants import made, synced
 
 
+@singledispatch
 def sync(page: Page, force: bool = False) -> Iterator[str]:
     """Give a translation the cells of its original; what it says stays.
 
@@ -85,6 +90,7 @@ def sync(page: Page, force: bool = False) -> Iterator[str]:
         yield from _finished(page)
 
 
+@singledispatch
 def stale(page: Page) -> Iterator[str]:
     """The cells of a translation that don't say what the original says.
 
@@ -101,30 +107,18 @@ def stale(page: Page) -> Iterator[str]:
     """
     cells = Translation(page).behind
     noted = {c.cell.metadata.get(KEY, "") for c in cells if c.state == BEHIND}
-    texts = old_texts(page.original, noted)
+    before = old_texts(page.original, noted)
     for cell in cells:
-        lines = [f"{cell} is {cell.state}"]
         now = to_say(page, cell.original, cell.cell)
         if cell.state == UNTRANSLATED:
-            lines += [_indented(now), "Translate it, and store the page:"]
-            remedy = files.rerun(page)
+            yield _untranslated(cell, now, "store the page", files.rerun(page))
         else:
-            before = texts.get(cell.cell.metadata[KEY])
-            changed = (
-                f"(no commit has what it was)\n{now}"
-                if before is None
-                else word_difference(before, now)
-            )
-            lines += [
-                _indented(changed),
-                "is said as",
-                _indented(alt_of(cell.cell) or cell.cell.source),
-                "When it says the same again,",
-            ]
-            remedy = accepted_by(cell)
-        yield "\n".join([*lines, f"{remedy}."])
+            noted_text = before.get(cell.cell.metadata[KEY])
+            said = alt_of(cell.cell) or cell.cell.source
+            yield _behind(cell, noted_text, now, said, accepted_by(cell))
 
 
+@singledispatch
 def accept(page: Page, number: int | None = None) -> Iterator[str]:
     """Note that cells of a translation say what the original says now.
 
@@ -145,18 +139,84 @@ def accept(page: Page, number: int | None = None) -> Iterator[str]:
     translation = Translation(page)
     if page.notebook.is_file():
         require_none_in_notebook(page, translation.notebook)
-    cells = translation.cells
-    if number is not None:
-        if not 0 < number <= len(cells):
-            raise ValueError(f"{page.shown()} has cells 1 to {len(cells)}")
-        cells = [cells[number - 1]]
-        if cells[0].state == UNTRANSLATED:
-            raise ValueError(f"{cells[0]} is {UNTRANSLATED}: translate it")
-    numbers = [c.number for c in cells if c.state in (BEHIND, UNMARKED)]
+    numbers = _to_accept(page, translation.cells, "cells", number)
     noting = synced.accepted(numbers, translation.original)
     new = made(page, translation.notebook, [noting])
     _write(page, new)
     yield from _finished(page)
+
+
+@sync.register
+def _(text: Text, force: bool = False) -> Iterator[str]:
+    if not text.is_there:
+        write_whole(text.file, text.original.read_text("utf-8"))
+    yield from text.problems()
+
+
+@stale.register
+def _(text: Text) -> Iterator[str]:
+    behind = text.behind
+    before = old_sections(text.original, {s.noted for s in behind})
+    for section in behind:
+        now, remedy = section.original, accepted_by(section)
+        if section.state == UNTRANSLATED:
+            yield _untranslated(section, now, "say so", remedy)
+        else:
+            old = before.get(section.noted)
+            yield _behind(section, old, now, section.said, remedy)
+
+
+@accept.register
+def _(text: Text, number: int | None = None) -> Iterator[str]:
+    text.accept(_to_accept(text, text.sections, "sections", number))
+    yield from text.problems()
+
+
+def _to_accept(
+    page: Page | Text,
+    parts: list[Cell] | list[Section],
+    called: str,
+    number: int | None,
+) -> list[int]:
+    """The places of what is to be accepted.
+
+    Raises:
+        ValueError: if it isn't there, or isn't translated.
+    """
+    if number is not None:
+        if not 0 < number <= len(parts):
+            raise ValueError(f"{page.shown()} has {called} 1 to {len(parts)}")
+        parts = [parts[number - 1]]
+        if parts[0].state == UNTRANSLATED:
+            raise ValueError(f"{parts[0]} is {UNTRANSLATED}: translate it")
+    return [p.number for p in parts if p.state in (BEHIND, UNMARKED)]
+
+
+def _untranslated(
+    part: Cell | Section, now: str, then: str, remedy: str
+) -> str:
+    lines = [f"{part} is {part.state}", _indented(now)]
+    return "\n".join([*lines, f"Translate it, and {then}:", f"{remedy}."])
+
+
+def _behind(
+    part: Cell | Section, before: str | None, now: str, said: str, remedy: str
+) -> str:
+    changed = (
+        f"(no commit has what it was)\n{now}"
+        if before is None
+        else word_difference(before, now)
+    )
+    return "\n".join(
+        [
+            f"{part} is {part.state}",
+            _indented(changed),
+            "is said as",
+            _indented(said),
+            "When it says the same again,",
+            f"{remedy}.",
+        ]
+    )
 
 
 def _finished(page: Page) -> Iterator[str]:
@@ -170,13 +230,16 @@ def _finished(page: Page) -> Iterator[str]:
         yield from translation.problems()
 
 
-def _state(page: Page) -> str:
+def _state(page: Page | Text) -> str:
     """In a line, whether a translation that is in step is up to date."""
-    if not (number := len(Translation(page).behind)):
+    is_text = isinstance(page, Text)
+    found = (page if is_text else Translation(page)).behind
+    if not found:
         return f"{page.shown()} is up to date"
+    parts = "sections" if is_text else "cells"
     return (
-        f"{page.shown()} is in step. To translate: {number} of its cells; "
-        f"`make stale CH={page.shown()}` lists them"
+        f"{page.shown()} is in step. To translate: {len(found)} of its "
+        f"{parts}; `make stale CH={page.shown()}` lists them"
     )
 
 
@@ -236,32 +299,42 @@ def main(arguments: list[str]) -> int:
     return 0 if all(done) else 1
 
 
-def _translations(which: str) -> list[Page]:
+def _translations(which: str) -> list[Page | Text]:
     """The translations that are meant; not all need be there.
 
     Raises:
         LookupError: if there is no such page.
     """
+    found = texts(which)
+    if which and found:
+        return found
     return [
         page
-        for found in pages(which)
-        for page in (found.translations if found.is_original else [found])
-    ]
+        for one in pages(which)
+        for page in (one.translations if one.is_original else [one])
+    ] + found
 
 
-def _only(found: list[Page]) -> Page:
+def _only(found: list[Page | Text]) -> Page | Text:
     if len(found) != 1:
         names = " or ".join(f"CH={page.shown()}" for page in found)
         raise LookupError(f"which page has this cell: {names}?")
     return found[0]
 
 
-def _missing(page: Page) -> bool:
-    print(f"{page.shown()} is missing: {synced_by(page)} to begin it")
+def _missing(page: Page | Text) -> bool:
+    begun = (
+        f"run `make sync CH={page.shown()}`"
+        if isinstance(page, Text)
+        else synced_by(page)
+    )
+    print(f"{page.shown()} is missing: {begun} to begin it")
     return True
 
 
-def _told(page: Page, command: Callable[[Page], Iterable[str]]) -> bool:
+def _told(
+    page: Page | Text, command: Callable[[Page | Text], Iterable[str]]
+) -> bool:
     """Run a command for a page; say what is left, and tell whether nothing."""
     try:
         left = list(command(page))

@@ -27,7 +27,7 @@ import sys
 from tools import files
 from tools.exercise import is_check, number_of, said, sections
 from tools.folders import shown
-from tools.page import LANGUAGES, Page, chapters, with_translations
+from tools.page import Page, chapters, require_language, with_translations
 from tools.statements import copy_statements
 from tools.words import KINDS, words_of
 
@@ -42,12 +42,8 @@ def progress(language: str = "") -> str:
     Raises:
         LookupError: if there is no chapter in it.
     """
+    require_language(language)
     found = chapters(language=language)
-    if not found:
-        there = [name for name in LANGUAGES if chapters(language=name)]
-        raise LookupError(
-            f"There are no chapters in {language!r}, but in {', '.join(there)}"
-        )
     words = words_of(found[0])
     lines, solved, total = [], 0, 0
     for chapter in found:

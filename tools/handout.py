@@ -1,9 +1,10 @@
 """What students get: the chapters and all that they need, no solutions.
 
-    python -m tools.handout     writes _build/handout/NAME, and NAME.zip
+    python -m tools.handout [LANGUAGE]
 
-The chapters are those of the course in site/course.toml. Links to solutions,
-and to chapters that the course leaves out, become text.
+writes _build/handout/NAME, and NAME.zip, with the pages of one language. The
+chapters are those of the course in site/course.toml. Links to solutions, and
+to chapters that the course leaves out, become text.
 """
 
 from __future__ import annotations
@@ -28,12 +29,19 @@ from tools.folders import (
     shown,
     write_whole,
 )
-from tools.page import CHAPTERS, Page, front_page, texts
+from tools.page import (
+    CHAPTERS,
+    LANGUAGES,
+    Page,
+    front_page,
+    require_language,
+    texts,
+)
 from tools.variants import front_page as front
 from tools.variants import handout, made, reads
 from tools.variants.stored import remembering
 
-README = Path(__file__).with_suffix(".md")
+HERE = Path(__file__).parent  # has the README, in each language
 # Files, and folders with all that is in them.
 TAKEN = [
     ".gitattributes",
@@ -92,6 +100,8 @@ TAKEN = [
     "tools/variants/translated.py",
     "tools/words.py",
 ]
+# What the tools know of a language, beside its pages.
+AUTHORS = ["terms.toml", "words.toml"]
 # Targets of the Makefile that make sense there.
 TARGETS = [
     "help",
@@ -106,7 +116,9 @@ TARGETS = [
 ]
 
 
-def make_handout(course: Course, folder: Path) -> Path:
+def make_handout(
+    course: Course, folder: Path, language: str = LANGUAGES[0]
+) -> Path:
     """Write a folder, and a zip with the same beside it.
 
     Earlier ones are replaced, unless somebody has worked in them.
@@ -114,6 +126,7 @@ def make_handout(course: Course, folder: Path) -> Path:
     Args:
         course (Course): its title and its chapters.
         folder (Path): where to write; its name is that of the zip.
+        language (str): that of the pages.
 
     Returns:
         The zip file.
@@ -126,7 +139,7 @@ def make_handout(course: Course, folder: Path) -> Path:
     record = folder.with_name(f".{folder.name}.json")
     _require_replaceable(folder, archive, record)
     with replacing(folder) as new:
-        _write(course, new)
+        _write(course, new, language)
         packed = Path(shutil.make_archive(new, "zip", new.parent, new.name))
         _require_replaceable(folder, archive, record)
         # Until both are in their places, the old and the new ones are known.
@@ -146,7 +159,7 @@ def _require_replaceable(folder: Path, archive: Path, record: Path) -> None:
         require_known(target, record)
 
 
-def _write(course: Course, folder: Path) -> None:
+def _write(course: Course, folder: Path, language: str) -> None:
     """Write all that students get into an empty folder."""
     for name in TAKEN:
         target = folder / name
@@ -157,17 +170,30 @@ def _write(course: Course, folder: Path) -> None:
         else:
             shutil.copy2(ROOT / name, target)
     for chapter in course.chapters:
-        _copy_chapter(course, chapter, folder / CHAPTERS.name)
-    for file in texts():
+        page = replace(chapter, language=language)
+        _copy_chapter(course, page, folder / CHAPTERS.name)
+    front_file = front_page(language)
+    for file in texts(language):
         words = handout.words(course)
-        if file == front_page():
+        if file == front_file:
             words = front.in_handout(course)
         text = reads(file.read_text("utf-8"), words)
-        (folder / CHAPTERS.name / file.name).write_text(text, "utf-8")
+        copy = folder / CHAPTERS.name / file.relative_to(CHAPTERS)
+        copy.write_text(text, "utf-8")
+    for name in AUTHORS:  # there are none of the first language
+        if (file := front_file.with_name(name)).is_file():
+            shutil.copy2(file, folder / CHAPTERS.name / language)
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
-    readme = README.read_text("utf-8").replace("TITLE", course.title, 1)
+    readme = readme_of(language).read_text("utf-8")
+    readme = readme.replace("TITLE", course.title, 1)
     (folder / "README.md").write_text(readme, "utf-8")
+
+
+def readme_of(language: str) -> Path:
+    """The file with the README of a handout in a language."""
+    first = language == LANGUAGES[0]
+    return HERE / ("handout.md" if first else f"handout.{language}.md")
 
 
 def _copy_chapter(course: Course, chapter: Page, root: Path) -> None:
@@ -199,16 +225,20 @@ def _with_targets(makefile: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    if arguments:
+    given = [part for part in arguments if part]
+    if len(given) > 1:
         print(__doc__, file=sys.stderr)
         return 2
+    language = "".join(given) or LANGUAGES[0]
+    name = NAME if language == LANGUAGES[0] else f"{NAME}-{language}"
     try:
+        require_language(language)
         course = read_course()
-    except ValueError as error:
-        print(error, file=sys.stderr)
+    except (LookupError, ValueError) as error:
+        print(error.args[0], file=sys.stderr)
         return 2
     try:
-        archive = make_handout(course, BUILD / "handout" / NAME)
+        archive = make_handout(course, BUILD / "handout" / name, language)
     except (LookupError, files.UnreadableError) as error:
         print(error, file=sys.stderr)
         return 2

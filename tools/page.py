@@ -18,6 +18,7 @@ from tools.environment import ROOT
 CHAPTERS = ROOT / "chapters"
 LANGUAGES = ("en", "zh")  # the first is the one that is translated
 TIMEOUT = 120  # seconds for a cell
+GLOSSARY = "glossary.md"  # a page without code that a command makes
 CHAPTER, SOLUTIONS = KINDS = ("chapter", "solutions")
 STEM = re.compile(r"\d\d_[^/\\]+")
 # In a link on a page: the notebook of another one, and the way there.
@@ -175,14 +176,15 @@ def pages(
     Args:
         which (str): a number, a name or a file (:meth:`Page.is_meant_by`);
             all pages if empty.
-        language (str): that of the pages; a file may be of any.
+        language (str): that of the pages; a file may be of any. Without it,
+            the first that has pages: a handout may lack the originals.
         root (Path, optional): the folder of all pages, if not that of this
             book.
 
     Raises:
         LookupError: if there is no such page.
     """
-    first = language or LANGUAGES[0]
+    first = language or _first(root or CHAPTERS)
     found = _written(first, root or CHAPTERS)
     if not which:
         return found
@@ -211,6 +213,19 @@ def chapters(
     return chosen
 
 
+def require_language(language: str) -> None:
+    """Refuse a language without pages; an empty text is none.
+
+    Raises:
+        LookupError: if it is refused; the message names those there are.
+    """
+    there = [name for name in LANGUAGES if _written(name, CHAPTERS)]
+    if language and language not in there:
+        raise LookupError(
+            f"There are no chapters in {language!r}, but in {', '.join(there)}"
+        )
+
+
 def with_translations(found: list[Page]) -> list[Page]:
     """Some pages, each original with its translations behind it."""
     return [
@@ -233,13 +248,23 @@ def is_to_come(file: Path) -> bool:
 
 
 def front_page(language: str = "") -> Path:
-    """The file with the front page of a language."""
-    return CHAPTERS / f"{_home(language or LANGUAGES[0])}index.md"
+    """The file with the front page of a language, or of the first there."""
+    return CHAPTERS / f"{_home(language or _first(CHAPTERS))}index.md"
 
 
 def texts(language: str = "") -> list[Path]:
-    """The files of the pages without code, the front page among them."""
-    return sorted(front_page(language).parent.glob("*.md"))
+    """The files of the pages without code, the front page among them.
+
+    A name in capitals, such as STYLE.md, is that of a file for authors.
+    """
+    found = sorted(front_page(language).parent.glob("*.md"))
+    return [file for file in found if file.stem.islower()]
+
+
+def _first(root: Path) -> str:
+    """The first language that has pages."""
+    there = (name for name in LANGUAGES if _written(name, root))
+    return next(there, LANGUAGES[0])
 
 
 def _home(language: str) -> str:

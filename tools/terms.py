@@ -1,6 +1,6 @@
 """The glossary of a language: one term for one English term, on each page.
 
-Each is a line of terms.toml in the language's folder.
+They stand in terms.toml in the language's folder.
 """
 
 from __future__ import annotations
@@ -23,13 +23,31 @@ class Term:
         said (str): what it is in the other language.
         taught (str): the link, from a chapter, to where it is taught; "" if
             no place is.
+        also (tuple of str): other words for it there, in English.
+        means (str): what it is, in a line; "" if no place teaches it.
+        explained (str): the same in the other language.
         never (tuple of str): what isn't said for it, though others do.
+
+    Raises:
+        ValueError: if it is taught and not explained, or the other way.
     """
 
     english: str
     said: str
     taught: str = ""
+    also: tuple[str, ...] = ()
+    means: str = ""
+    explained: str = ""
     never: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (
+            len({bool(self.taught), bool(self.means), bool(self.explained)})
+            > 1
+        ):
+            raise ValueError(
+                f"{self.english} needs taught, means and explained, or none"
+            )
 
     def found_instead(self, text: str, terms: Iterable[Term]) -> Iterator[str]:
         """The words in a text that aren't said for this term.
@@ -60,7 +78,12 @@ def _read(file: Path) -> tuple[Term, ...]:
     try:
         values = tomllib.loads(file.read_text("utf-8"))
         return tuple(
-            Term(**{**term, "never": tuple(term.get("never", ()))})
+            Term(
+                **{
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in term.items()
+                }
+            )
             for term in values["terms"]
         )
     except (ValueError, KeyError, TypeError) as error:

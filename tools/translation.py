@@ -230,7 +230,7 @@ def to_do(pages: Iterable[Page]) -> Iterator[str]:
 
 
 def accepted_by(cell: Cell) -> str:
-    """What says that a cell is up to date."""
+    """What says that a cell, or a section, is up to date."""
     return f"run `make accept CH={cell.page.shown()} CELL={cell.number}`"
 
 

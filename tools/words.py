@@ -35,6 +35,10 @@ class Words:
         wrong (str): what follows it, with ``{numbers}``.
         tally_of_all (str): how far with all chapters, as ``tally``.
         as_saved (str): of which moment this is.
+        assignment (str): how an assignment begins, with ``{title}``.
+        points (str): as ``mark``, in an assignment, with ``{points}``.
+        colab (str): what the first cell does in Colab, in a line.
+        glossary (str): what stands above the rows of the glossary.
         alt (int): how many letters the text for a figure has at least.
         script (str): the letters that are checked: "Han", or "" for none.
     """
@@ -60,6 +64,20 @@ class Words:
     tally_of_all: str = "{done} of {total} solved in all"
     as_saved: str = (
         "This is what the checks said when you saved the notebooks last."
+    )
+    assignment: str = (
+        "# {title}: exercises\n\n"
+        "Write your answer in the place of each `...`, run the cell, and run "
+        "the check below it. The assignment is graded by the same checks."
+    )
+    points: str = "*{kind}, {minutes} minutes, {points} points.*"
+    colab: str = "Colab lacks what these chapters call: this cell installs it."
+    glossary: str = (
+        "# Glossary\n\n"
+        "The terms of this companion, in English and in Chinese, and where "
+        "each is\ntaught. Where the book has a term, it is the book's, in "
+        "both of its editions.\n\n"
+        "| term | 中文 | what it is | taught in |\n|---|---|---|---|"
     )
     alt: int = 40
     script: str = ""

@@ -244,9 +244,9 @@ class RunningNorm(nn.Module):
 check.layer_with_a_memory(RunningNorm)
 
 # %% [markdown]
-# **Beside `nn.BatchNorm1d`.** In training it divides by the variance with $n$
-# in the denominator, ours with $n - 1$: for 4 samples, the factor between the
-# outputs is $\sqrt{3/4}$, about 0.866.
+# **Beside `nn.BatchNorm1d`.** In training both divide by the root of the
+# variance, which has $n$ in its denominator there, and $n - 1$ here: for 4
+# samples, the factor between the outputs is $\sqrt{3/4}$, about 0.866.
 
 # %%
 torch.manual_seed(0)
@@ -411,7 +411,7 @@ Dropout(1)(x), nn.Dropout(1)(x)
 
 # %% [markdown]
 # **Idea.** `CenteredLayer` takes the mean of all numbers of the batch. Their
-# order and shape don't matter, and `Flatten` changes only these.
+# shape doesn't matter, and `Flatten` changes nothing else.
 # `RowCenteredLayer` takes it along the last dimension: in front of `Flatten`
 # that is one row of pixels, behind it a whole image.
 

@@ -546,8 +546,8 @@ except RuntimeError:
 
 # %% [markdown]
 # **What follows.** A program that catches the error and goes on has neither
-# the old net nor the saved one, but the first layer of the one and the last
-# layer of the other. Nothing in its answers tells.
+# the saved net nor the old one, but the first layer of the saved one and the
+# last layer of the old one. Nothing in its outputs tells.
 #
 # **Another way.** Compare names and shapes first, and load only what fits as a
 # whole. This needs no second copy of the net in memory.

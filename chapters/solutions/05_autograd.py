@@ -354,9 +354,9 @@ added = "more and more"
 check.what_second_derivatives_cost(count_nodes, added)
 
 # %% [markdown]
-# From the first derivative on, each has more than twice as many nodes as the
-# one before: in PyTorch 2.13 the numbers are 3 for the value, then 6, 15 and
-# 38. (`*derivatives` takes all counts but the first.)
+# The second derivative has more than twice as many nodes as the first, and the
+# third more than twice as many as the second: in PyTorch 2.13 the numbers are
+# 3 for the value, then 6, 15 and 38. (`*derivatives` takes all counts but the first.)
 
 # %%
 u = torch.tensor(1.0, requires_grad=True)
@@ -547,8 +547,9 @@ assert ones.float() is ones and ones.to("cpu") is ones
 ones.double().is_leaf, ones.to("meta").is_leaf
 
 # %% [markdown]
-# **Pitfall.** `retain_grad` makes `t` keep a copy of its gradient, but no leaf
-# of it: the gradient goes on, and adds up in `ones`, which nobody empties.
+# **Pitfall.** `retain_grad` makes `t` keep a copy of its gradient, but doesn't
+# make it a leaf: the gradient goes on, and adds up in `ones`, which nobody
+# empties.
 
 # %%
 ones.grad = None

@@ -196,9 +196,9 @@ get_bias(net, "bias")
 # `norms_read(A, B, steps)` reads each with `item` and returns a list;
 # `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
-# leave them as they were. Choose a second matrix, not the identity, that keeps
-# the norms finite, and above 0, for a random first one. Show that the two
-# records are equal, count the reads, time both.
+# leave them as they were. Choose a second matrix, not the identity, with which
+# the norms stay finite and above 0 when the first matrix is random. Show that
+# the two records are equal, count the reads, time both.
 
 # %% [markdown]
 # **Idea.** The two differ in what goes into the list. A list of tensors costs
@@ -266,8 +266,8 @@ norms_kept(A, wild).isfinite().sum().item()
 # first.
 #
 # `torch.randn(100, 100) / 10` seems to keep the norm. Here are four such
-# matrices, with their largest eigenvalue. In the long run, a product
-# multiplies the norm by about this number.
+# matrices, with the largest absolute value of their eigenvalues. In the long
+# run, a product multiplies the norm by about this number.
 
 # %%
 for seed in (5, 4, 0, 10):

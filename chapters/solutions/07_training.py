@@ -302,9 +302,9 @@ for rule in (stop_by_loss, stop_by_accuracy):
 
 # %% [markdown]
 # Neither rule stops later each time. On the machine that made this page, the
-# accuracy stopped far too early for seeds 0 and 3, where it kept a loss half
-# as high again. For seed 1 the loss did. Five seeds of one split don't tell
-# which is better.
+# rule of the accuracy stopped far too early for seeds 0 and 3: the loss that it
+# kept was higher by a half. For seed 1, the rule of the loss stopped far too
+# early. Five seeds of one split don't tell which is better.
 #
 # **Equal ones.** The accuracy takes steps of 1/297. Losses are sums of many
 # numbers, and seldom equal: each of these histories has as many losses as

@@ -50,10 +50,10 @@ from d2l_helpers import draw_modules, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown] translates="524d9f77"
+# %% [markdown] translates="a2ecf899"
 # ## 层、块和模型是同一种东西
 #
-# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`就是线性回归的模型，有256个输出；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
+# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`是*全连接层*（fully connected layer），也就是有256个输出的线性回归模型；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
 
 # %%
 torch.manual_seed(0)
@@ -344,10 +344,10 @@ careful = d2l_helpers.FixedHiddenMLP()
 nn.init.ones_(careful.linear.weight)
 careful(torch.full((2, 20), 1e38))
 
-# %% [markdown] translates="631fdab4"
+# %% [markdown] translates="6e260940"
 # ## 用列表和字典保存模块
 #
-# 顺序块固定了计算的次序。想保存一些模块，再按任意次序使用，就用`nn.ModuleList`。它用起来像列表：`append`、`extend`、索引、迭代。
+# 顺序块固定了计算的次序。想保存一些模块，再按任意次序使用，就用另一种*容器*（container）`nn.ModuleList`。它用起来像列表：`append`、`extend`、索引、迭代。
 
 # %%
 layers = nn.ModuleList([nn.Linear(20, 256)])

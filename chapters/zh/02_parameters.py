@@ -244,7 +244,7 @@ mixed[2].apply(init_42)
 assert mixed[0].weight.abs().max() <= (6 / (4 + 8)) ** 0.5
 mixed[2].weight.tolist()
 
-# %% [markdown] translates="6bea8ee2"
+# %% [markdown] translates="62f36e00"
 # ### 自定义初始化：你自己的分布
 #
 # 假设要这样抽取权重（$U$表示均匀分布，uniform distribution）：
@@ -255,7 +255,7 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{概率为 } 1/4
 # \end{cases}$$
 #
-# 两步就够了。为什么这两步正好得到这三种情况？（`torch.no_grad()`允许写入参数，下一节会解释。）
+# 两步就够了。为什么这两步正好得到这三种情况？（`torch.no_grad()`允许写入参数，“安全地写入数值”一节会解释。）
 
 
 # %%
@@ -403,7 +403,7 @@ w.grad, w.tolist()
 # %% [markdown] translates="311f60c7"
 # ## 参数绑定：共享一个层
 #
-# 一个层放在两处，参数仍只有一套，这样的参数叫作*绑定*（tied）的参数。下面的`shared`放在位置2和位置4。它的权重会列出几次？
+# 一个层放在两处，参数仍只有一套，这样的参数叫作*绑定*（tied）的参数，这种做法也叫参数共享（parameter sharing）。下面的`shared`放在位置2和位置4。它的权重会列出几次？
 
 # %%
 torch.manual_seed(0)
@@ -552,7 +552,7 @@ shaped(batch_20)  # (2, 20) -> (2, 256) -> (2, 10)
 print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
-# %% [markdown] translates="3a03c35f"
+# %% [markdown] translates="205d944a"
 # 256个，来自前一层。每个延后层都变成了普通的`Linear`。现在再来一个宽度不同的批量，会怎样？
 
 # %% translates="c9165b63"

@@ -612,7 +612,7 @@ on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
-# %% [markdown] translates="83b83f36"
+# %% [markdown] translates="f779414a"
 # RNG是随机数生成器（random number generator）。`torch.ByteTensor`装的是字节（`torch.uint8`），这个状态也是；但`torch.ByteTensor`还要求在CPU上。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，就是Adam的步数：如果不用选项`fused`和`capturable`，Adam就要求这个数在CPU上。
 
 # %%

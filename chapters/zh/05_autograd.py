@@ -168,10 +168,10 @@ plt.show()
 # %% [markdown] translates="845b70c6"
 # 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
 
-# %% [markdown] translates="2dee727d"
+# %% [markdown] translates="c23a774a"
 # ## 损失的梯度
 #
-# 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的损失（loss）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
+# 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的*损失函数*（loss function）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
 #
 # `x @ weight`是向量（vector）与矩阵的乘积。先移到设备上，再调用`requires_grad_`，这样移动后的张量才是叶节点。
 

@@ -306,7 +306,7 @@ held = optimizer.param_groups[0]["params"][0]
 moves = (device, torch.float64, "meta")
 [held is net.to(move).hidden.weight for move in moves]
 
-# %% [markdown] translates="b96cfc91"
+# %% [markdown] translates="63193265"
 # 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。
 #
 # 许多优化器会记住过去梯度（gradient）的某些信息，模块移动时，这些信息不会跟着走。下面，Adam先走一步，然后层改变类型：Adam记住的信息仍是旧类型；假如层换了位置，这些信息也会留在旧位置。最后，Adam加载自己的状态。记住的信息会怎样？
@@ -375,7 +375,7 @@ torch.set_float32_matmul_precision("highest")
 assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
 torch.get_float32_matmul_precision()
 
-# %% [markdown] translates="6b980131"
+# %% [markdown] translates="0cf74d76"
 # ### 乘法有多精确
 #
 # 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），TF32只留10位。float16也只有10位，在CPU上也能用。下面两个数，float16能保留哪一个？
@@ -713,7 +713,7 @@ def get_bias(net, name):
 # %%
 check.parameters_across_devices(set_bias, get_bias)
 
-# %% [markdown] translates="95762d0e"
+# %% [markdown] translates="a260be8e"
 # ### 6.3 一千个范数
 #
 # *编程，25分钟。*

@@ -109,7 +109,7 @@ X = (torch.from_numpy(digits.images).float() / 16).to(device)
 y = torch.from_numpy(digits.target).long().to(device)
 f"{X.numel() * X.element_size():,} bytes"
 
-# %% [markdown] translates="431c6f45"
+# %% [markdown] translates="08f1d2a9"
 # 一共半兆字节，所以一次就全部移到设备上。
 
 # %% [markdown] translates="59be8f06"
@@ -291,7 +291,7 @@ fmts = ["C1--"]
 d2l.plot(epochs, [accuracy], "epoch", "accuracy", fmts=fmts, axes=right)
 plt.show()
 
-# %% [markdown] translates="b4714acc"
+# %% [markdown] translates="c395e0de"
 # 验证损失更低，尽管权重拟合的是训练集。（准确率的锯齿，不过是297个数字里有几个时对时错。）但是，算训练损失时暂退法开着，权重也还在改进。换成最后的权重，并关掉暂退法，哪个更低？
 
 # %%

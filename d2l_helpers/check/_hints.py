@@ -6,12 +6,10 @@ from pathlib import Path
 
 from ._language import language
 from ._phrase import Phrase
+from ._seen import seen as _seen
 
 # The first step names what is wrong; the steps after it say what to do.
 Hint = str | tuple[str, ...]
-
-# By exercise and wrong answer, how often it was seen: as long as the process.
-_seen: dict[str, dict[tuple[str, ...], int]] = {}
 
 
 def steps(hint: Hint) -> tuple[str, ...]:

@@ -964,15 +964,15 @@ def _measures(
         holds(is_list, "a list of pairs", show(got), hint)
         pairs = all(isinstance(p, (list, tuple)) and len(p) == 2 for p in got)
         holds(pairs, "a list of pairs", show(got), hints["pairs"])
-        hint = "every"
+        key = "every"
         if len(got) == len(expected):
             shapes, truth = (
                 [shape for shape, _ in p] for p in (got, expected)
             )
-            hint = "means" if same(shapes, truth) else "shapes"
+            key = "means" if same(shapes, truth) else "shapes"
         elif same(got[-len(expected) :], expected):
-            hint = "earlier"
-        equal(got, expected, hints[hint], known)
+            key = "earlier"
+        equal(got, expected, hints[key], known)
 
 
 def _hooks_and_modes(net: nn.Module) -> tuple[set, list[bool]]:

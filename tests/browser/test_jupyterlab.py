@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from nbval_strict import flakes
+from tools import files
 from tools.folders import BUILD
 from tools.page import chapters, pages
 
@@ -74,10 +75,9 @@ LOOK = """async (index) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Where JupyterLab is, started by `make lab` in a copy."""
-    folder = tmp_path_factory.mktemp("checkout")
+@contextlib.contextmanager
+def started(folder, *settings):
+    """Where JupyterLab is, started by `make lab` in a copy of the checkout."""
     flakes.copy_of_checkout(folder)
     log = folder / "lab.log"
     arguments = f"--no-browser --port 0 --IdentityProvider.token={TOKEN}"
@@ -91,6 +91,7 @@ def address(tmp_path_factory):
                 f"VENV={sys.prefix}",
                 "SETUP=0",
                 f"ARGS={arguments}",
+                *settings,
             ],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder)},
@@ -111,6 +112,12 @@ def address(tmp_path_factory):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with started(tmp_path_factory.mktemp("checkout")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +282,31 @@ def test_exercise_leads_to_its_solution_and_back(lab):
         while not 0 <= cell.locator("h2, h3").bounding_box()["y"] < 1000:
             assert time.monotonic() < deadline, f"{link} leads to the top"
             time.sleep(0.1)
+
+
+@pytest.mark.timeout(180)
+def test_chinese_edition_opens_and_its_checks_speak_chinese(browser, tmp_path):
+    (chapter,) = chapters("03", language="zh")
+    title = files.title_of(files.read_stored(chapter))
+    shots = BUILD / "screenshots"
+    shots.mkdir(parents=True, exist_ok=True)
+    with (
+        started(tmp_path / "checkout", "EDITION=zh") as address,
+        browser.new_context(
+            viewport={"width": 1400, "height": 1000}
+        ) as context,
+    ):
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{address}?token={TOKEN}")
+        front = page.locator(".jp-MarkdownViewer:visible")
+        front.get_by_role("heading", name="怎样读").wait_for()
+        page.screenshot(path=shots / "lab-zh.png")
+        front.get_by_role("link", name=title, exact=True).first.click()
+        page.wait_for_function(OPENED, arg=chapter.shown(".ipynb"))
+        run_all(page)
+        index = page.evaluate(FIND, "check.quadratic_layer")
+        words = "3.1 二次层：还没做"
+        asked = {"index": index, "words": words}
+        assert words in page.evaluate(SHOWN, asked)
+        page.screenshot(path=shots / "lab-zh-check.png")

@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 
 from tools import assignment
 from tools.environment import ROOT
-from tools.page import chapters
+from tools.page import LANGUAGES, chapters
 
 NAME = "03_custom_layers"
 # Two of the exercises: one right, and one wrong.
@@ -52,11 +52,23 @@ def nbgrader(course, *arguments):
     assert done.returncode == 0, done.stderr
 
 
+# By language, what the feedback says of the wrong answer.
+TOLD = {
+    "en": ("3.6 Dropout: not right yet", "divided by 1 - p"),
+    "zh": ("3.6 暂退法：还不对", "除以1 - p"),
+}
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def language(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def course(tmp_path_factory):
+def course(tmp_path_factory, language):
     """A course: its assignment is released, and three have handed it in."""
     course = tmp_path_factory.mktemp("course")
-    (chapter,) = chapters("03")
+    (chapter,) = chapters("03", language=language)
     assignment.make_assignment(chapter, course)
     nbgrader(course, "generate_assignment", NAME)
     released = course / "release" / NAME / f"{NAME}.ipynb"
@@ -96,8 +108,10 @@ def test_scores_are_those_of_the_checks(course):
     }
 
 
-def test_feedback_shows_the_hint(course):
+def test_feedback_shows_the_hint(course, language):
     file = course / "feedback" / "half" / NAME / f"{NAME}.html"
     text = file.read_text("utf-8")
-    assert "3.6 Dropout: not right yet" in text
-    assert "divided by 1 - p" in text
+    for words in TOLD[language]:
+        assert words in text
+    for other in LANGUAGES:
+        assert other == language or TOLD[other][0] not in text

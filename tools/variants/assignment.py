@@ -16,6 +16,8 @@ from tools.exercise import Exercise, opening
 from tools.files import title_of
 from tools.page import Page, chapters
 from tools.variants import Transform, in_markdown, links
+from tools.variants.speaking import speaking
+from tools.words import words_of
 
 MINUTES = 5  # for a point
 # What an answer has done to the package isn't there any more.
@@ -23,7 +25,7 @@ CHECK = """\
 import sys
 
 for module in list(sys.modules):
-    if module.startswith("d2l_helpers.check") and module[-7:] != "._hints":
+    if module.startswith("d2l_helpers.check") and module[-6:] != "._seen":
         del sys.modules[module]
 import d2l_helpers.check as check  # anew, as it is installed
 
@@ -49,19 +51,16 @@ def variant(
     return [
         title_alone,
         opening_as(solutions),
+        speaking,
         *(with_exercise(task, solution) for task, solution in pairs),
         in_markdown(links.without([chapter.stem for chapter in chapters()])),
     ]
 
 
-def title_alone(_: Page, notebook: NotebookNode) -> NotebookNode:
+def title_alone(page: Page, notebook: NotebookNode) -> NotebookNode:
     """Of the cells, there is one, which says what to do."""
-    cell = new_markdown_cell(
-        f"# {title_of(notebook)}: exercises\n\nWrite your answer in the place "
-        "of each `...`, run the cell, and run the check below it. The "
-        "assignment is graded by the same checks.",
-        id="title",
-    )
+    said = words_of(page).assignment.format(title=title_of(notebook))
+    cell = new_markdown_cell(said, id="title")
     return new_notebook(metadata=notebook.metadata, cells=[cell])
 
 
@@ -83,12 +82,6 @@ def with_exercise(task: Exercise, solution: Exercise) -> Transform:
     points = max(1, round(task.minutes / MINUTES))
     name = task.check.replace("_", "-")
     cells = [
-        new_markdown_cell(
-            f"## {task.number} {task.title}\n\n"
-            f"*{task.kind}, {task.minutes} minutes, {points} points.*\n\n"
-            f"{task.statement}",
-            id=f"{name}-statement",
-        ),
         new_code_cell(
             f"{task.answer}\n### BEGIN SOLUTION\n{solution.answer}\n"
             "### END SOLUTION",
@@ -102,8 +95,16 @@ def with_exercise(task: Exercise, solution: Exercise) -> Transform:
         ),
     ]
 
-    def transform(_: Page, notebook: NotebookNode) -> NotebookNode:
-        notebook.cells += deepcopy(cells)
+    def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
+        words = words_of(page)
+        mark = words.points.format(
+            kind=words.kinds[task.kind], minutes=task.minutes, points=points
+        )
+        statement = new_markdown_cell(
+            f"## {task.number} {task.title}\n\n{mark}\n\n{task.statement}",
+            id=f"{name}-statement",
+        )
+        notebook.cells += [statement, *deepcopy(cells)]
         return notebook
 
     return transform

@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell
 from tools.course import Course
 from tools.page import Page, texts
 from tools.variants import Transform, download, in_markdown, links
+from tools.words import words_of
 
 # Of the cell that the chapters themselves don't have; no test runs it, since
 # pyproject.toml has the plugin leave it out.
@@ -31,9 +32,9 @@ def variant(course: Course, revision: str) -> list[Transform]:
 def installing(requirement: str) -> Transform:
     """The first cell installs what Colab lacks."""
 
-    def transform(_: Page, notebook: NotebookNode) -> NotebookNode:
+    def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
         cell = new_code_cell(
-            "# Colab lacks what these chapters call: this cell installs it.\n"
+            f"# {words_of(page).colab}\n"
             f"%pip install --quiet {requirement}\n"
             "!python -m d2l_helpers.d2l_package",
             metadata={"tags": [COLAB_TAG]},

@@ -17,7 +17,7 @@
 # %% [markdown] translates="2f3fc90f"
 # # 第03章 解答
 #
-# 这里是[编写自定义层](../03_custom_layers.ipynb)一章的练习解答，每题先列出题目。先在那一章里自己做，卡住了再来看。
+# 这里是[编写自定义层](../03_custom_layers.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
 import torch
@@ -195,7 +195,7 @@ class RunningNorm(nn.Module):
 # %%
 check.layer_with_a_memory(RunningNorm)
 
-# %% [markdown] translates="3f500440"
+# %% [markdown] translates="02cc0842"
 # **与`nn.BatchNorm1d`比较**。训练时都要除以方差的平方根，它的方差以$n$为分母，这里的以$n - 1$为分母：有4个样本时，两者的输出相差一个因子$\sqrt{3/4}$，约0.866。
 
 # %%
@@ -330,8 +330,8 @@ Dropout(1)(x), nn.Dropout(1)(x)
 #
 # 输入是一个批量的图像，形状为$(n, c, h, w)$。先把`CenteredLayer`放在`nn.Flatten`后面，再放到前面：两种次序得到的数相同吗？换成`RowCenteredLayer`呢？先预测，写True或False，再试一试。
 
-# %% [markdown] translates="74f4c063"
-# **思路**。`CenteredLayer`对批量里的所有数求均值。数的次序和形状都不影响均值，而`Flatten`只改变这些。`RowCenteredLayer`沿最后一维求均值：在`Flatten`前面，最后一维是一行像素；在后面，是一整张图像。
+# %% [markdown] translates="fefb9bf3"
+# **思路**。`CenteredLayer`对批量里的所有数求均值。形状不影响均值，而`Flatten`只改变形状。`RowCenteredLayer`沿最后一维求均值：在`Flatten`前面，最后一维是一行像素；在后面，是一整张图像。
 
 # %%
 same_numbers = {"CenteredLayer": True, "RowCenteredLayer": False}

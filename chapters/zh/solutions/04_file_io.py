@@ -463,7 +463,7 @@ try:
 except RuntimeError:
     print(torch.equal(three.hidden.weight, state["hidden.weight"]))
 
-# %% [markdown] translates="6f886c63"
+# %% [markdown] translates="a7965a8b"
 # **后果**。程序捕获错误后继续运行，手里的网络既不是原来的，也不是保存的：第一层是保存的，最后一层是原来的。从输出里看不出来。
 #
 # **另一种做法**。先比较名字和形状，全部对得上才加载。这样，内存里不需要网络的第二份副本。

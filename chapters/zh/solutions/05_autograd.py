@@ -305,7 +305,7 @@ added = "more and more"
 # %%
 check.what_second_derivatives_cost(count_nodes, added)
 
-# %% [markdown] translates="7f9f46e3"
+# %% [markdown] translates="28ff9abe"
 # 从二阶导数起，每一阶的节点都比前一阶的两倍还多：在PyTorch 2.13里，函数值是3个，然后是6、15和38个。（`*derivatives`接收第一个以外的所有个数。）
 
 # %%
@@ -467,7 +467,7 @@ ones = torch.ones(2, requires_grad=True)
 assert ones.float() is ones and ones.to("cpu") is ones
 ones.double().is_leaf, ones.to("meta").is_leaf
 
-# %% [markdown] translates="20919188"
+# %% [markdown] translates="f8bade6a"
 # **陷阱**。`retain_grad`让`t`保留一份自己的梯度，但不会让它成为叶节点：梯度继续往回传，在`ones`里累加，而那里没有人清空。
 
 # %%

@@ -215,10 +215,10 @@ torch.manual_seed(0)
 wild = torch.randn(100, 100).to(device)
 norms_kept(A, wild).isfinite().sum().item()
 
-# %% [markdown] translates="89e03ff8"
+# %% [markdown] translates="8ead7d75"
 # 还不到38次的一半：算范数要把平方加起来，先超出范围的是平方。
 #
-# `torch.randn(100, 100) / 10`看起来能让范数保持不变。下面取四个这样的矩阵，列出各自最大的特征值。乘的次数多了，每再乘一次，范数就约乘以这个数。
+# `torch.randn(100, 100) / 10`看起来能让范数保持不变。下面取四个这样的矩阵，列出各自特征值的绝对值中最大的一个。乘的次数多了，每再乘一次，范数就约乘以这个数。
 
 # %%
 for seed in (5, 4, 0, 10):

@@ -277,7 +277,7 @@ for rule in (stop_by_loss, stop_by_accuracy):
     print(f"{rule.__name__:18}", *(f"{stop:7}" for *_, stop in ends))
     print(f"{'  loss kept':18}", *(f"{loss:7.3f}" for loss in losses))
 
-# %% [markdown] translates="8cccc381"
+# %% [markdown] translates="246a3022"
 # 没有哪条规则次次都停得更晚。在制作本页的机器上，种子取0和3时，看准确率的规则停得实在太早，保留的损失要高出一半。种子取1时，停得实在太早的是看损失的规则。只有一种划分的五个种子，说明不了哪条规则更好。
 #
 # **相等的情形**。准确率一级一级地变，每级1/297。损失是许多数的和，很少相等：下面每个历史记录里，各轮的损失都不相同，准确率则有相同的。
