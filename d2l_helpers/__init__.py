@@ -6,6 +6,7 @@ from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from .drawing import draw_modules, use_style
 from .graphs import draw_graph, graph_of
 from .layers import CenteredLayer, MyLinear
+from .steps import changed_by_a_step
 
 __all__ = [
     "MLP",
@@ -14,6 +15,7 @@ __all__ = [
     "MyLinear",
     "MySequential",
     "NestMLP",
+    "changed_by_a_step",
     "draw_graph",
     "draw_modules",
     "graph_of",
