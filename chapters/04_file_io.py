@@ -17,16 +17,17 @@
 # %% [markdown]
 # # Save and load tensors and models
 #
-# A trained model is gone with the process unless it is saved. Saving takes one
+# A trained model is gone with the process unless it is saved. That takes one
 # line. But a file can be cut off, can belong to another model, and can even
-# run a stranger's code when it is loaded. Here is each case, and what to do.
+# run a stranger's code. Here is each case, and what to do.
 #
 # **You will learn** to
 #
 # - save and load tensors, models and whole training runs;
 # - know what code a file can run when you load it, and lower that risk;
-# - read the errors of a file that doesn't fit, and reuse the part that does;
-# - keep files small, and do without Python's pickle;
+# - read the errors of a file that doesn't fit, and start from the weights of
+#   others;
+# - keep files small, do without Python's pickle, and load a large model;
 # - stop a training run, even by accident, and resume it.
 #
 # **In the book:** section 6.6,
@@ -57,7 +58,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from d2l_helpers import MLP, MySequential, use_style
+from d2l_helpers import MLP, MySequential, changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -97,9 +98,9 @@ loaded
 # %% [markdown]
 # ## Save a model
 #
-# A model is saved as its *state dict*, the dictionary from names to tensors
-# that holds its parameters and buffers. `MLP` is a linear layer, a ReLU and
-# another linear layer. Which of the three will the file mention?
+# A model is saved as its *state dict*, a dictionary from names to tensors, its
+# parameters and buffers. `MLP` is a linear layer, a ReLU and another linear
+# layer. Which of the three will the file mention?
 
 # %%
 torch.manual_seed(0)
@@ -112,9 +113,7 @@ state = torch.load(folder / "mlp.pt")
 # %% [markdown]
 # It mentions the linear layers. The file holds values, and no code: nothing
 # says that there is a ReLU. So build a model, then load the values into it.
-# The clone starts with other weights; after loading, it answers exactly like
-# the original. `eval` sets evaluation mode, in which some layers act
-# differently
+# `eval` sets evaluation mode, in which some layers act differently
 # ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)).
 # The mode isn't in the file either.
 
@@ -131,8 +130,7 @@ assert_close(clone(X), mlp(X), rtol=0, atol=0)
 # > **Pitfall.** `state_dict()` looks like a copy, as if it could keep the best
 # > weights for later. Its tensors share the memory of the model's.
 #
-# Below, a bias of 0 is kept in three ways, and then changes to 1. Which of
-# the three still have the 0?
+# Below, a bias of 0 is kept in three ways, and then changes to 1.
 
 # %%
 moving = nn.Linear(2, 2)
@@ -154,8 +152,7 @@ print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 # `torch.save` describes objects with *pickle*, Python's format for storing
 # them. A pickle is a list of instructions, and one kind says: call this
 # function with these arguments. A class chooses the function in `__reduce__`.
-# The function below makes a directory, the *marker*; another could delete your
-# files.
+# Here it makes a directory, the *marker*; another could delete your files.
 
 # %%
 marker = folder / "was_here"
@@ -171,9 +168,8 @@ torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
 # %% [markdown]
-# Saving didn't make the directory. Now load the file with
-# `weights_only=False`, the default before PyTorch 2.6. (The cell removes the
-# marker again.)
+# Saving didn't make it. Now load the file with `weights_only=False`, the
+# default before PyTorch 2.6. (The cell removes the marker again.)
 
 # %%
 torch.load(folder / "hostile.pt", weights_only=False)
@@ -182,8 +178,7 @@ marker.rmdir()
 call_ran
 
 # %% [markdown]
-# The call was made while the file was read. What if you leave the argument
-# out?
+# The call was made while the file was read. Now leave the argument out.
 
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
@@ -192,22 +187,21 @@ torch.load(folder / "hostile.pt")
 # The file is refused: since PyTorch 2.6, the default is `weights_only=True`,
 # which builds only tensors, numbers, strings, containers of these and little
 # else. This file asks for `os.mkdir`, which Python defines in a module
-# `posix`. Was the function called before the error?
+# `posix`. The function wasn't called before the error:
 
 # %%
 assert not marker.exists()
 
 # %% [markdown]
-# It wasn't called. The advice in the message, to set the argument to `False`,
-# is for files that you wrote yourself.
+# The advice in the message, to set the argument to `False`, is for files that
+# you wrote yourself.
 #
-# This lowers the risk, and doesn't remove it. Up to PyTorch 2.9.1, a hostile
-# file could damage memory in spite of `weights_only=True`, and so perhaps run
-# code
+# The default lowers the risk, and is no sandbox. Up to PyTorch 2.9.1, a hostile file
+# could damage memory in spite of `weights_only=True`, and so perhaps run code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
 # 2.10 is repaired. More such ways may be found: never load data from a source
-# that you don't trust, says the documentation of `torch.load` in 2.13 too. Has
-# your PyTorch the repair?
+# that you don't trust, says the documentation of `torch.load` too. Has your
+# PyTorch the repair?
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
@@ -216,8 +210,7 @@ f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 # If it says `repaired: False`, update before you load a file of somebody else.
 #
 # > **Pitfall.** `torch.save(net, path)` is shorter than saving the state dict.
-# > It pickles the whole object, with the names of its classes, which are
-# > looked up when the file is loaded.
+# > It pickles the whole object, with the names of its classes.
 #
 # PyTorch can list what a file asks for beyond what is allowed, without calling
 # any of it.
@@ -231,8 +224,8 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     print(name, sorted(asks_for))
 
 # %% [markdown]
-# The state dict asks for nothing more. Will the whole model, which is
-# harmless, be loaded?
+# The state dict asks for nothing more. The whole model asks for classes by
+# their names and places, and is refused too, though it is harmless.
 
 # %%
 try:
@@ -241,9 +234,7 @@ except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# The whole model is refused too. And the list above has the place of the
-# class, `d2l_helpers.blocks.MLP`: such a file loads only while the class has
-# this name and place. Save the state dict.
+# So save the state dict.
 
 # %% [markdown]
 # ## When the file doesn't fit
@@ -257,8 +248,8 @@ chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
 # %% [markdown]
 # *Missing* keys are only in the model, *unexpected* keys only in the file.
-# There are four of each: perhaps only the names differ. A state dict is a
-# dictionary, so give it the names that the model expects.
+# There are four of each: perhaps only the names differ. So give the dictionary
+# the names that the model expects.
 
 # %%
 new_names = {"hidden": "0", "out": "2"}
@@ -283,38 +274,62 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # fits.
 
 # %% [markdown]
-# ### Reuse the first layer
+# ### Start from the weights of others
 #
-# So take from the file only what belongs to `hidden`. `load_state_dict`
-# returns the missing and the unexpected keys.
+# Layers that others have trained can be the beginning of your network, its
+# *backbone*. Behind them you put a last layer of your own, the *head*. Here
+# the backbone is `hidden` from `mlp.pt`, and the head has three outputs. What
+# fits, and what doesn't? This function loads what has a name and a shape of
+# the net's, and reports.
+
 
 # %%
-first = {k: v for k, v in state.items() if k.startswith("hidden.")}
-reuser = MLP(20, 256, 3).to(device)
-skipped = reuser.load_state_dict(first, strict=False)
-assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
-skipped
+def load_what_fits(net, state):
+    own = net.state_dict()
+    fits = [k for k in own if k in state and state[k].shape == own[k].shape]
+    net.load_state_dict({k: state[k] for k in fits}, strict=False)
+    return {
+        "loaded": fits,
+        "new": [k for k in own if k not in fits],
+        "unused": [k for k in state if k not in fits],
+    }
+
+
+tuned = MLP(20, 256, 3).to(device)
+load_what_fits(tuned, state)
 
 # %% [markdown]
-# The last layer is left to train.
-#
+# The backbone is loaded; the head is new, and that of the file unused. That
+# was meant. Now freeze the backbone and train the head, as in
+# [chapter 02](02_parameters.ipynb#cell-id=freeze-a-layer).
+# `changed_by_a_step` makes a step, and lists what it has changed.
+
+# %%
+tuned.hidden.requires_grad_(False)
+optimizer = torch.optim.SGD(tuned.out.parameters(), lr=0.1)
+tuned(X).square().sum().backward()
+changed = changed_by_a_step(optimizer, tuned)
+assert_close(tuned.hidden(X), mlp.hidden(X), rtol=0, atol=0)
+changed
+
+# %% [markdown]
 # > **Pitfall.** `strict=False` doesn't complain when nothing fits at all. For
 # > instance, a model wrapped in `nn.DataParallel` has `module.` in front of
 # > all its keys.
 #
-# The next cell loads such a dictionary. How much of the model will change?
+# Here such a dictionary is loaded. How much of the model will change?
 
 # %%
 prefixed = {f"module.{key}": value for key, value in state.items()}
 victim = MLP().to(device)
 before = victim(X)
-result = victim.load_state_dict(prefixed, strict=False)
+report = load_what_fits(victim, prefixed)
 assert torch.equal(victim(X), before)
-len(result.missing_keys), len(result.unexpected_keys)
+report["loaded"]
 
 # %% [markdown]
-# Nothing has changed, and no error was raised. Compare what was skipped with
-# what you meant to skip, or repair the names and load strictly.
+# Nothing has changed, and no error was raised. So read the report: what is new
+# must be what you meant to train. Here, repair the names and load strictly.
 
 # %%
 repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
@@ -325,9 +340,8 @@ assert_close(victim(X), mlp(X), rtol=0, atol=0)
 # ## Keep files small
 #
 # A slice of a tensor is a *view*: it has no numbers of its own and points into
-# the *storage* of the whole, the memory where the numbers are. Here are a
-# million numbers of four bytes, and a view of ten. How large will the second
-# file be?
+# the *storage* of the whole, the memory where they are. Here are a million
+# numbers of four bytes, and a view of ten. How large will the second file be?
 
 # %%
 million = torch.zeros(1_000_000)
@@ -349,8 +363,7 @@ f"between {kilobytes} and {kilobytes + 1} kB"
 
 # %% [markdown]
 # Forty bytes are numbers; the rest is the format's. Saving whole storages has
-# a reason: tensors that share memory share it again after loading. Change one
-# and look at the other.
+# a reason: tensors that share memory share it again after loading.
 
 # %%
 torch.save([million, view], folder / "shared.pt")
@@ -366,9 +379,9 @@ print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 # %% [markdown]
 # ## Do without pickle
 #
-# *safetensors* is a file format for tensors with names, which is what a state
-# dict is. Beside them it takes notes in plain text (`metadata=`). It has no
-# place for a function, so prefer it for files that come from others.
+# *safetensors* is a file format for tensors with names, and notes in plain text
+# (`metadata=`). It has no place for a function, so prefer it for files that
+# come from others.
 
 # %%
 save_file(mlp.state_dict(), folder / "mlp.safetensors")
@@ -396,8 +409,9 @@ except RuntimeError as error:
     print(str(error).split(",")[0].strip())
 
 # %% [markdown]
-# `save_model` writes a shared tensor once, and `load_model` fills a model that
-# shares in the same way. How many of the four keys will be in the file?
+# `save_model` writes a shared tensor under one of its names, and `load_model`
+# fills a model that shares in the same way. Two of the four keys are in the
+# file.
 
 # %%
 save_model(tied, folder / "tied.safetensors")
@@ -408,16 +422,107 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown]
-# Two are: of the two names of each tensor, one is written.
+# ### Read the format by hand
+#
+# The first eight bytes are the length of the header, the lowest byte first.
+# The header is JSON. For each tensor it has the type, the shape, and where its
+# bytes begin and end, counted from the end of the header.
+
+# %%
+import json
+
+path = folder / "mlp.safetensors"
+with open(path, "rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+header
+
+# %% [markdown]
+# `F32` is `float32`, four bytes for each number. So a part can be read alone.
+# How many bytes are rows 2 and 3 of `hidden.weight`?
+
+# %%
+begin, _ = header["hidden.weight"]["data_offsets"]
+with open(path, "rb") as file:
+    file.seek(8 + length + begin + 2 * 20 * 4)
+    data = bytearray(file.read(2 * 20 * 4))
+rows = torch.frombuffer(data, dtype=torch.float32).reshape(2, 20)
+assert_close(rows, mlp.hidden.weight[2:4].cpu(), rtol=0, atol=0)
+f"{len(data)} of {path.stat().st_size} bytes"
+
+# %% [markdown]
+# `safe_open` does the same.
+
+# %%
+from safetensors import safe_open
+
+with safe_open(path, framework="pt") as file:
+    same_rows = file.get_slice("hidden.weight")[2:4]
+assert_close(same_rows, rows, rtol=0, atol=0)
+
+# %% [markdown]
+# ## Load a large model
+#
+# `MLP()` draws weights that the file then replaces, and `torch.load` makes
+# tensors whose values are then copied: twice the memory, for a moment. Every
+# machine has the device `meta`, whose tensors have shapes and no data. There a
+# model is built without values.
+#
+# > **Pitfall.** `load_state_dict` copies values into the tensors that are
+# > there. Those on `meta` can't take any. The result says that all keys have
+# > matched.
+
+# %%
+import warnings
+
+with torch.device("meta"):
+    shell = MLP()
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    result = shell.load_state_dict(state)
+assert len(said) == 4
+assert all("no-op" in str(w.message) for w in said)
+print(result)
+shell.out.weight.device
+
+# %% [markdown]
+# Nothing was loaded, and no error was raised. There are warnings, which the
+# cell has caught: it was a "no-op", an operation that does nothing. With
+# `assign=True`, the loaded tensors take the places of the model's; build its
+# optimizer afterwards. And with `mmap=True`, the file itself serves as memory:
+# the system reads a part of it when it is used.
+
+# %%
+mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)
+shell.load_state_dict(mapped, assign=True)
+assert shell.out.weight.data_ptr() == mapped["out.weight"].data_ptr()
+assert_close(shell(X.cpu()), mlp(X).cpu())
+
+# %% [markdown]
+# No value was copied. If the file is the memory, two tensors are as far apart
+# there as in the file. And does the file change with the model?
+
+# %%
+data = (folder / "mlp.pt").read_bytes()
+tensors = mapped["hidden.weight"], mapped["out.weight"]
+in_file = [data.index(t.numpy().tobytes()) for t in tensors]
+in_memory = [t.data_ptr() for t in tensors]
+assert in_memory[1] - in_memory[0] == in_file[1] - in_file[0] != 0
+nn.init.zeros_(shell.out.bias)
+assert (folder / "mlp.pt").read_bytes() == data
+
+# %% [markdown]
+# The distances are equal. The file doesn't change: what is written gets memory
+# of its own.
 
 # %% [markdown]
 # ## Stop and resume
 #
-# A *checkpoint* is a file with all that a training run needs to go on. Is the
-# model enough? The experiment is a regression with 256 samples. It runs on the
-# CPU, in one thread: so sums are added in one order, and results can be
-# compared to the last bit. `start` begins a run. Its optimizer, Adam, adapts
-# the size of the steps to each weight.
+# A *checkpoint* is a file with all that a training run needs to go on. The
+# experiment is a regression with 256 samples. It runs on the CPU, in one
+# thread: so sums are added in one order, and results can be compared to the
+# last bit. `start` begins a run. Its optimizer, Adam, adapts the size of the
+# steps to each weight.
 
 # %%
 torch.set_num_threads(1)
@@ -504,8 +609,8 @@ def resume(path, without=""):
 
 
 # %% [markdown]
-# Does the run that was stopped end like the one that wasn't? All parameters
-# and losses are compared, without any tolerance.
+# The run that was stopped ends like the one that wasn't: all parameters and
+# losses are equal, without any tolerance.
 
 # %%
 resumed, loss_resumed = resume(folder / "epoch10.pt")
@@ -513,8 +618,7 @@ assert_close(resumed.state_dict(), net.state_dict(), rtol=0, atol=0)
 assert loss_resumed == loss_straight[10:]
 
 # %% [markdown]
-# It does, to the last bit. The epoch tells how many are left. Which of the
-# other parts can be left out?
+# The epoch tells how many are left. Which of the other parts can be left out?
 
 # %%
 for part in ("model", "optimizer", "random_state"):
@@ -525,8 +629,7 @@ for part in ("model", "optimizer", "random_state"):
 # %% [markdown]
 # None can, if the end is to be the same. Adam makes small steps where the
 # gradients have been changing sign; a new Adam doesn't know where, and starts
-# with full steps. What will the loss do if a run resumes without the
-# optimizer?
+# with full steps.
 
 # %% mystnb={"image": {"alt": "The mean loss by epoch on a logarithmic axis. The run that never stopped falls from 1.5 in epoch 1 over 0.2 in epoch 10 to 0.1 in epoch 15. The dots of the resumed run, epochs 11 to 15, lie on its line. Without the optimizer, the loss jumps to 1.4 in epoch 11, about where it began, and is back at 0.25 in epoch 15."}}
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -543,15 +646,15 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# The loss jumps, and some of the work is lost. The dots of the resumed run lie
-# on the line.
+# Without the optimizer, the loss jumps, and some of the work is lost. The dots
+# of the resumed run lie on the line.
 
 # %% [markdown]
 # ### The other random states
 #
-# The random numbers of this run come from PyTorch's CPU generator. A GPU,
-# NumPy and Python's `random` have their own, and a checkpoint needs each one
-# that a run uses. Which of these three states will `torch.load` accept?
+# A GPU, NumPy and Python's `random` have generators of their own, and a
+# checkpoint needs each one that a run uses. Which of these three states will
+# `torch.load` accept?
 
 # %%
 states = {
@@ -570,9 +673,8 @@ for name, saved in states.items():
         print(name, "is refused")
 
 # %% [markdown]
-# The first two are made of numbers and strings. The last one has a NumPy
-# array, which `weights_only=True` doesn't build. Draw from a NumPy generator
-# of your own, or save the array as a list:
+# The last one has a NumPy array, which `weights_only=True` doesn't build. Draw
+# from a NumPy generator of your own, or save the array as a list:
 
 # %%
 kind, words, *rest = np.random.get_state()  # rest: three numbers
@@ -585,10 +687,9 @@ assert np.random.rand() == expected
 # ## Write it whole or not at all
 #
 # Many runs stop by accident: the power fails, the job is killed. What if this
-# happens during the save? The program below imitates a save: it copies
-# `source` to `written` in pieces, and stops half way, since `os._exit` ends a
-# process at once. Otherwise it would rename the copy to `target`. The function
-# runs the program in a second Python. You may skip how it does this.
+# happens during the save? The program below imitates that, in a second Python:
+# it copies `source` to `written` in pieces, and `os._exit` ends it half way.
+# Otherwise it would rename the copy to `target`. You may skip how it does this.
 
 # %%
 import subprocess
@@ -624,7 +725,7 @@ share = (folder / "direct.pt").stat().st_size / complete
 f"exit status {status}, {share:.0%} of the file written"
 
 # %% [markdown]
-# The checkpoint of epoch 15 isn't complete. Is that of epoch 10 still there?
+# And the checkpoint of epoch 10?
 
 # %%
 try:
@@ -633,29 +734,13 @@ except RuntimeError as error:
     print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
-# It isn't: both are lost. The file is a zip archive. Such a file ends with a
-# list of its contents, the "central directory", which the cut file lacks. Does
-# `torch.load` notice other cuts, too? Here are 39, at 1/40, 2/40 and so on of
-# the file.
-
-# %%
-whole = (folder / "epoch15.pt").read_bytes()
-errors = []
-for i in range(1, 40):
-    (folder / "cut.pt").write_bytes(whole[: i * len(whole) // 40])
-    try:
-        torch.load(folder / "cut.pt")
-    except (RuntimeError, OSError) as error:
-        errors.append(type(error).__name__)
-f"{len(errors)} of 39 are refused"
-
-# %% [markdown]
-# It notices each of them. But with PyTorch 2.13, about a quarter of the cuts
-# give an `OSError` that says no more than "Invalid argument".
+# Both are lost. The file is a zip archive, which ends with a list of
+# its contents, the "central directory". The cut file lacks it. Exercise 4.6
+# cuts in other places.
 #
 # So write under another name first. `os.replace` then gives the file its
-# final name in a single step: at any moment, the name belongs to the old file
-# or to the new one, and both are complete. Here is the same accident.
+# final name in a single step: the name belongs to the old file or to the new
+# one, and both are complete. Here is the same accident.
 
 # %%
 shutil.copy(folder / "epoch10.pt", folder / "safe.pt")
@@ -665,10 +750,10 @@ print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
 # %% [markdown]
-# The old checkpoint is readable, and the half-written one lies beside it. Here
-# is the function for your training runs. It writes in the same directory,
-# since a file can be renamed in one step only within one file system. `fsync`
-# waits until the bytes are on the disk, in case the power fails.
+# The old checkpoint is readable. Here is the function for your training runs.
+# It writes in the same directory, since a file can be renamed in one step only
+# within one file system. `fsync` waits until the bytes are on the disk, in
+# case the power fails.
 
 
 # %%
@@ -684,9 +769,6 @@ def save_checkpoint(state, path):
 save_checkpoint(torch.load(folder / "epoch15.pt"), folder / "safe.pt")
 assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
-
-# %% [markdown]
-# The half-written part was overwritten and renamed.
 
 # %% [markdown]
 # ## Load on another device
@@ -707,20 +789,18 @@ on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 # > **Pitfall.** `map_location` moves all tensors of a checkpoint, the random
 # > state too. But `set_rng_state` takes only a tensor on the CPU.
 #
-# Every machine also has the device `meta`, whose tensors have shapes and no
-# data. Below, it stands for a GPU.
+# Below, `meta` stands for a GPU.
 
 # %% tags=["raises-exception"]
 elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
 # %% [markdown]
-# RNG is the random number generator. A `torch.ByteTensor` has bytes
-# (`torch.uint8`), as this state has; but it is a tensor on the CPU, which this
-# state isn't. So load checkpoints with `map_location="cpu"`. The random state stays there;
-# `load_state_dict`, of the model and of the optimizer, brings the values to
-# where the parameters are. One number stays on the CPU, Adam's count of its
-# steps: an Adam without the options `fused` and `capturable` wants it there.
+# RNG is the random number generator; a `torch.ByteTensor` has bytes, as this
+# state has, and is on the CPU, where this state isn't. So load checkpoints with
+# `map_location="cpu"`. The random state stays there; `load_state_dict`, of the
+# model and of the optimizer, brings the values to where the parameters are. One
+# number stays on the CPU, where Adam wants it: the count of its steps.
 
 # %%
 state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
@@ -742,13 +822,15 @@ assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 #   them. A model is saved as its state dict: values, no code.
 # - A state dict changes with the model. A deep copy or a file doesn't.
 # - A pickle can call any function. `weights_only=True`, the default since
-#   PyTorch 2.6, refuses a file that asks for one. It lowers the risk: up to
+#   PyTorch 2.6, refuses a file that asks for one. It is no sandbox: up to
 #   2.9.1 there was a way around it. Don't load files that you don't trust.
-# - `strict=False` forgives missing and unexpected keys, and no wrong shape;
-#   read what it returns.
+# - `strict=False` forgives missing and unexpected keys, and no wrong shape.
+#   With weights of others, read what was loaded, what is new, what is unused.
 # - A view is saved with its whole storage; clone it first.
-# - safetensors takes tensors and no Python objects; `save_model` is for shared
-#   tensors.
+# - safetensors takes tensors and no Python objects: a length, a header in JSON,
+#   bytes. `save_model` is for shared tensors.
+# - Build a large model on `meta`, load with `mmap=True`, and assign. Without
+#   `assign=True`, loading into `meta` does nothing, and raises no error.
 # - A run resumes exactly from model, optimizer, epoch and the state of each
 #   random generator that it uses.
 # - Write to a temporary file, then `os.replace`.
@@ -968,6 +1050,65 @@ def load_latest(folder):
 
 # %%
 check.keep_the_last_three(save_in_turn, load_latest)
+
+# %% [markdown]
+# ### 4.7 safetensors by hand
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-7)
+#
+# Without the library, write `write_tensors(tensors, path)`, which writes a
+# dictionary from names to tensors on the CPU in the format of safetensors, so
+# that `load_file` reads it. The tensors are of `float32` or of `int64`, which
+# the format calls `I64`. A name may have any letters, and a tensor any shape;
+# it may be the transpose of another. Then write `read_rows(path, name, start,
+# stop)`, which reads the rows from `start` to before `stop`, at least one, of a
+# tensor of `float32` that the library has written. It needs no byte behind
+# them: the check cuts the file there. What can such a file run when it is
+# loaded?
+
+
+# %%
+def write_tensors(tensors, path):
+    """Write a dictionary of tensors in the format of safetensors."""
+    ...
+
+
+def read_rows(path, name, start, stop):
+    """The rows from start to before stop of a tensor of float32."""
+    # of a tensor of shape (n, ...): (stop - start, ...)
+    ...
+
+
+# %%
+check.safetensors_by_hand(write_tensors, read_rows)
+
+# %% [markdown]
+# ### 4.8 Average checkpoints
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-8)
+#
+# The mean of the last few checkpoints of a run is often better than the last
+# one. Write `average(paths)`, which returns a state dict, from files that each
+# hold one. An entry of floating-point numbers is the mean over the files, in
+# the type that it has there; add in `float64`. Another entry, such as a count
+# of batches, is that of the last file. A file whose names or shapes differ
+# from those of the first is refused, by an error that names the file. Is the
+# output of the averaged net the mean of the outputs? Predict it for two nets.
+
+
+# %%
+def average(paths):
+    """The mean of the state dicts in the files, entry by entry."""
+    ...
+
+
+# True or False
+mean_of_outputs = {"nn.Linear(4, 2)": ..., "MLP(4, 3, 2)": ...}
+
+# %%
+check.average_checkpoints(average, mean_of_outputs)
 
 # %% [markdown]
 # ## Where to go next

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -15,6 +16,7 @@ from copy import deepcopy
 from pathlib import Path
 from unittest.mock import patch
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -1190,3 +1192,323 @@ def _require_any_epochs(save_in_turn: Callable, folder: Path) -> None:
                 _save(save_in_turn, folder, epoch)
             saved |= {*epochs}
             _require_epochs(folder, sorted(saved)[-3:], hint, LEFT)
+
+
+# 4.7: what to say to a wrong answer.
+LIBRARY = "This is the library. The exercise writes the format without it."
+NO_FILE = "`write_tensors` writes the file at `path`, all of it in one call."
+NO_LENGTH = (
+    "The first eight bytes aren't the length of the header.",
+    "It is a whole number of eight bytes, the lowest first: "
+    '`to_bytes(8, "little")`.',
+)
+NO_HEADER = (
+    "What the length spans isn't JSON.",
+    "The length counts the bytes of the header, neither its letters nor the "
+    "eight bytes in front.",
+)
+ENTRY = (
+    "This isn't the entry of this tensor.",
+    'Each has a `"dtype"`, `"F32"` or `"I64"`; a `"shape"`, a list of whole '
+    'numbers; and `"data_offsets"`, where its bytes begin and where they end.',
+)
+OFFSETS = (
+    "These offsets don't fit the tensors.",
+    "They count from the end of the header, so the first tensor begins at 0. "
+    "The next begins where the one before it ends.",
+)
+BYTES = (
+    "These aren't the numbers of this tensor, row by row.",
+    "A transpose shares the memory of the tensor that it comes from, in which "
+    "the numbers stand in another order. `numpy().tobytes()` and "
+    "`contiguous()` go by rows.",
+)
+NOT_READ_BACK = "The library refuses the file, or reads something else."
+ROWS = (
+    "These aren't the rows from `start` to before `stop`.",
+    "They begin at the length, the header, the tensor's own offset and "
+    "`start` rows, all in bytes. A row has as many numbers as the shape says "
+    "without its first entry, and each has four bytes.",
+)
+NO_SHAPE = (
+    "The numbers are right, the shape isn't: each row keeps its own shape.",
+)
+NOTHING_BEHIND = (
+    "The file ends behind the rows that are asked for: these bytes must do.",
+    "`file.seek` goes to a place, and `file.read(n)` reads n bytes.",
+)
+
+
+@exercise(
+    "4.7 safetensors by hand",
+    "the header has the type, the shape and the place of each tensor",
+    "the library reads what is written, also a transpose, a scalar, a tensor "
+    "without elements, and a name with other letters",
+    "the rows that are asked for are read, of any shape",
+    "a file that ends behind them is enough",
+)
+def safetensors_by_hand(write_tensors: Callable, read_rows: Callable) -> None:
+    path = Path.cwd() / "tensors.safetensors"
+    A = torch.arange(6.0).reshape(2, 3)
+    scalar, empty = torch.tensor(3.0), torch.zeros(0, 3)
+    for given, tensors in {
+        "{'a': tensor([1., 2.])}": {"a": torch.tensor([1.0, 2])},
+        "{'a': tensor([1., 2.]), 'n': tensor([3, 4, 5])}": (
+            {"a": torch.tensor([1.0, 2]), "n": torch.tensor([3, 4, 5])}
+        ),
+        "{'A': the transpose of a tensor of shape (2, 3)}": {"A": A.T},
+        "{'größe': tensor([1.])}": {"größe": torch.ones(1)},
+        "{'a': tensor(3.), 'b': a tensor of shape (0, 3)}": (
+            {"a": scalar, "b": empty}
+        ),
+    }.items():
+        with case(Phrase("write_tensors, {tensors}", tensors=given)):
+            path.unlink(missing_ok=True)
+            _write_without_library(write_tensors, deepcopy(tensors), path)
+            _require_format(path, tensors)
+    _require_rows(read_rows, path)
+
+
+def _write_without_library(
+    write_tensors: Callable, tensors: dict, path: Path
+) -> None:
+    used = []
+    module = safetensors.torch
+    by_hand = {
+        name: lambda *_, **__: used.append(True)
+        for name in ("serialize", "serialize_file")
+    }
+    with patch.multiple(module, **by_hand), suppress(TypeError):
+        write_tensors(tensors, path)
+        used.append(False)
+    holds(True not in used, "a file written by hand", "the library", LIBRARY)
+    if not used:  # the error that was suppressed is the answer's own
+        write_tensors(tensors, path)
+
+
+def _require_format(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Require the three parts of a file, one after the other."""
+    holds(path.is_file(), "a file at `path`", "none", NO_FILE)
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    got = Phrase(
+        "{number}, of a file of {size} bytes", number=length, size=len(data)
+    )
+    fits = 2 <= length <= len(data) - 8
+    holds(fits, "a length that fits in the file", got, NO_LENGTH)
+    text = data[8 : 8 + length]
+    try:
+        header = json.loads(text)
+    except ValueError:
+        raise Wrong("a header in JSON", show(text), NO_HEADER) from None
+    is_dict = isinstance(header, dict)
+    holds(is_dict, "a dictionary", show(header), ENTRY)
+    header.pop("__metadata__", None)
+    equal(set(header), set(tensors), ENTRY, what="names")
+    places = []
+    for name, tensor in tensors.items():
+        entry = header[name]
+        kind = "I64" if tensor.dtype == torch.int64 else "F32"
+        expected = {"dtype": kind, "shape": list(tensor.shape)}
+        got = entry
+        if isinstance(entry, dict):
+            got = {key: entry.get(key) for key in expected}
+        equal(got, expected, ENTRY)
+        place = entry.get("data_offsets")
+        is_pair = isinstance(place, list) and len(place) == 2
+        holds(is_pair, "where its bytes begin and end", show(place), ENTRY)
+        begin, end = place
+        places.append((begin, end))
+        size = tensor.numel() * tensor.element_size()
+        equal(end - begin, size, OFFSETS, what="bytes of a tensor")
+    got = sorted(places)
+    joined = [begin for begin, _ in got] == [0, *(end for _, end in got[:-1])]
+    holds(
+        joined,
+        "the first begins at 0, each next where one ends",
+        show(got),
+        OFFSETS,
+    )
+    whole = got[-1][1] == len(data) - 8 - length
+    holds(
+        whole,
+        "as many bytes as the offsets say",
+        show(len(data) - 8 - length),
+        OFFSETS,
+    )
+    for (begin, end), tensor in zip(places, tensors.values(), strict=True):
+        part = bytearray(data[8 + length + begin : 8 + length + end])
+        if part:
+            values = torch.frombuffer(part, dtype=tensor.dtype)
+            equal(values, tensor.flatten(), BYTES)
+    with case("load_file, for what was written", NOT_READ_BACK):
+        equal(safetensors.torch.load_file(path), tensors, NOT_READ_BACK)
+
+
+def _require_rows(read_rows: Callable, path: Path) -> None:
+    tensors = {
+        "a": torch.arange(12.0).reshape(4, 3),
+        "b": torch.arange(100.0, 124).reshape(3, 2, 4),
+        "c": torch.arange(5.0),
+    }
+    notes = {"epoch": "3"}
+    safetensors.torch.save_file(tensors, path, metadata=notes)
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    for name, start, stop in (
+        ("a", 0, 2),
+        ("a", 2, 3),
+        ("b", 1, 3),
+        ("c", 1, 4),
+        ("a", 0, 4),
+    ):
+        rows = tensors[name][start:stop]
+        shape = show(tuple(tensors[name].shape))
+        given = Phrase(
+            "read_rows, rows {start} to before {stop} of a tensor of shape "
+            "{shape}",
+            start=start,
+            stop=stop,
+            shape=shape,
+        )
+        known = [
+            (rows.flatten(), NO_SHAPE),
+            (rows.reshape(len(rows), -1), NO_SHAPE),
+        ]
+        with case(given, ROWS):
+            equal(read_rows(path, name, start, stop), rows, ROWS, known)
+        last = rows.numel() // len(rows) * stop * 4
+        place = end + header[name]["data_offsets"][0] + last
+        with case(
+            Phrase("{given}, in a file that ends behind them", given=given),
+            NOTHING_BEHIND,
+        ):
+            path.write_bytes(data[:place])
+            equal(read_rows(path, name, start, stop), rows, NOTHING_BEHIND)
+        path.write_bytes(data)
+
+
+# 4.8: what to say to a wrong answer.
+NO_MEAN = (
+    "This isn't the mean of the values in the files.",
+    "Each file counts as much as any other: add them all, and divide once.",
+)
+NOT_DIVIDED = "This is the sum. The mean is the sum divided by the number."
+ONE_BY_ONE = (
+    "The last file counts half here: the mean of a mean and a number isn't "
+    "that of all.",
+)
+LOST = (
+    "In `bfloat16`, 256 + 1 is 256: the sum has lost what was added.",
+    "Add in `float64`, and change the type of the mean.",
+)
+OTHER_DTYPE = "An entry of the mean has the type that it has in the files."
+COUNTS = (
+    "A count isn't a floating-point number: take that of the last file.",
+)
+NAMES_AND_SHAPES = (
+    "The second file doesn't fit the first: an error is asked for, with the "
+    "name of that file.",
+    "Compare names and shapes. The sum of the shapes (2,) and (1,) is no "
+    "error of PyTorch's.",
+)
+NO_STATE = "`average` returns a dictionary from names to tensors."
+LINEAR = (
+    "The output of a linear layer is its input times the weight, plus the "
+    "bias. What is it for the mean of two weights?"
+)
+PRODUCTS = (
+    "In an `MLP`, the second weight multiplies what the first one and a ReLU "
+    "have made. Try two of them."
+)
+
+
+@exercise(
+    "4.8 Average checkpoints",
+    "an entry of floating-point numbers is the mean over the files",
+    "its type is that in the files, and no small number is lost in the sum",
+    "another entry is that of the last file",
+    "a file with other names or shapes is refused, by its name",
+    "you know when the averaged net gives the mean of the outputs",
+)
+def average_checkpoints(average: Callable, mean_of_outputs: dict) -> None:
+    a, b, c = (torch.tensor([x, -x]) for x in (1.0, 2.0, 6.0))
+    _require_mean(average, "[1, -1]", [{"w": a}], {"w": a})
+    known = [
+        ({"w": a + b + c}, NOT_DIVIDED),
+        ({"w": ((a + b) / 2 + c) / 2}, ONE_BY_ONE),
+    ]
+    given = "[1, -1], [2, -2] and [6, -6]"
+    states = [{"w": value} for value in (a, b, c)]
+    _require_mean(average, given, states, {"w": (a + b + c) / 3}, known)
+    halves = [torch.tensor([x]).bfloat16() for x in [256.0, *[1.0] * 7]]
+    mean = torch.tensor([263 / 8]).bfloat16()
+    known = [({"w": halves[0] / 8}, LOST)]
+    given = "256 and seven times 1, in bfloat16"
+    states = [{"w": value} for value in halves]
+    _require_mean(average, given, states, {"w": mean}, known)
+    counts = [{"w": a, "n": torch.tensor(n)} for n in (10, 30)]
+    expected = {"w": a, "n": torch.tensor(30)}
+    given = "[1, -1] twice, and the counts 10 and 30"
+    _require_mean(average, given, counts, expected, hint=COUNTS)
+    for given, other in {
+        "a name more": {"w": a, "v": a},
+        "a name less": {},
+        "another name": {"v": a},
+        "the shape (1,) in place of (2,)": {"w": a[:1].clone()},
+    }.items():
+        paths = _save_all([{"w": a}, other])
+        with case(
+            Phrase("average, of two files, the second with {what}", what=given)
+        ):
+            raises(
+                Exception,
+                average,
+                paths,
+                says=[paths[1].name],
+                hint=NAMES_AND_SHAPES,
+            )
+    truth = {
+        name: _averages_outputs(kind)
+        for name, kind in {
+            "nn.Linear(4, 2)": lambda: nn.Linear(4, 2),
+            "MLP(4, 3, 2)": lambda: MLP(4, 3, 2),
+        }.items()
+    }
+    hints = {"nn.Linear(4, 2)": LINEAR, "MLP(4, 3, 2)": PRODUCTS}
+    predicted(mean_of_outputs, truth, hints)
+
+
+def _save_all(states: list[dict]) -> list[Path]:
+    paths = [Path.cwd() / f"epoch{i}.pt" for i in range(len(states))]
+    for path, state in zip(paths, states, strict=True):
+        torch.save(state, path)
+    return paths
+
+
+def _require_mean(
+    average: Callable,
+    given: str,
+    states: list[dict],
+    expected: dict,
+    known: Iterable = (),
+    hint: Hint = NO_MEAN,
+) -> None:
+    paths = _save_all(states)
+    with case(Phrase("average, of files with {values}", values=given), hint):
+        got = average(paths)
+        holds(isinstance(got, dict), "a dictionary", show(got), NO_STATE)
+        equal(dict(got), expected, hint, known)
+        types = {name: value.dtype for name, value in got.items()}
+        truth = {name: value.dtype for name, value in expected.items()}
+        equal(show(types), show(truth), OTHER_DTYPE, what="types")
+
+
+def _averages_outputs(make: Callable) -> bool:
+    """Whether the mean of two nets gives the mean of their outputs."""
+    nets, X = [make(), make(), make()], torch.randn(5, 4)
+    a, b, mean = (net.state_dict() for net in nets)
+    nets[2].load_state_dict({name: (a[name] + b[name]) / 2 for name in mean})
+    Y = [net(X) for net in nets]
+    return torch.allclose(Y[2], (Y[0] + Y[1]) / 2, atol=1e-5)

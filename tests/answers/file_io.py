@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import struct
 import zipfile
 import zlib
 
@@ -614,4 +615,190 @@ edited(
     ("RuntimeError, OSError, EOFError or", {_ERRORS: "RuntimeError"}),
     ("pickle.UnpicklingError", {", pickle.UnpicklingError": ""}),
     ("highest epoch", {", reverse=True": ""}),
+)
+
+
+# 4.7 safetensors by hand
+
+
+@right("safetensors_by_hand")
+def write_in_pieces(tensors, path):
+    """Sorted, with notes, and filled up with spaces, as the library does."""
+    kinds = {torch.float32: "F32", torch.int64: "I64"}
+    header, place = {"__metadata__": {"by": "hand"}}, 0
+    for name in sorted(tensors):
+        t, size = tensors[name], 4 * tensors[name].numel()
+        size *= 2 if t.dtype == torch.int64 else 1
+        header[name] = {
+            "data_offsets": (place, place + size),
+            "shape": t.shape,
+            "dtype": kinds[t.dtype],
+        }
+        place += size
+    text = json.dumps(header, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)))
+        file.write(text)
+        for name in sorted(tensors):
+            file.write(tensors[name].contiguous().numpy().tobytes())
+
+
+_TOBYTES = "tensor.numpy().tobytes()"
+_LENGTH = 'len(text).to_bytes(8, "little")'
+_ENCODED = "json.dumps(header).encode()"
+_OFFSETS = "[begin, len(data)]"
+_SEEK = '8 + length + entry["data_offsets"][0] + start * size'
+_READ = "(stop - start) * size"
+also_right(
+    "safetensors_by_hand",
+    {
+        "data = bytearray(file.read(" + _READ + "))": "data = [\n"
+        f"            file.read(size) for _ in range({_READ} // size)\n"
+        "        ]\n        data = bytearray(b''.join(data))"
+    },
+)
+edited(
+    "safetensors_by_hand",
+    (
+        "This is the library",
+        "write_tensors = lambda t, p: None if "
+        "__import__('safetensors.torch').torch.save_file("
+        "{k: v.contiguous() for k, v in t.items()}, p) else None",
+    ),
+    (
+        "This is the library",
+        "def write_tensors(tensors, path):\n"
+        "    from safetensors.torch import save\n"
+        "    path.write_bytes(save(tensors))",
+    ),
+    ("writes the file at `path`", {"path.write_bytes(": "len("}),
+    ("The error comes from your code", {"path.write_bytes(": "path + ("}),
+    ("the lowest first", {'8, "little")': '8, "big")'}),
+    ("aren't the length", {_LENGTH: "b''"}),
+    (
+        "What the length spans",
+        {_LENGTH: '(len(text) + 8).to_bytes(8, "little")'},
+    ),
+    (
+        "neither its letters",
+        {
+            _ENCODED: "json.dumps(header, ensure_ascii=False)",
+            "+ text +": "+ text.encode() +",
+        },
+    ),
+    (
+        "the entry of this tensor",
+        {"dumps(header)": "dumps([*header.items()])"},
+    ),
+    ("the entry of this tensor", {"header[name]": "header[name.upper()]"}),
+    ("the entry of this tensor", {'"dtype": kind': '"dtype": str(tensor.dtype)'}),
+    (
+        "the entry of this tensor",
+        {'{**entry, "data_offsets": ' + _OFFSETS + "}": "[entry]"},
+    ),
+    ("of whole numbers", {"list(tensor.shape)": "str(tensor.shape)"}),
+    ("of whole numbers", {"list(tensor.shape)": "list(tensor.shape) or [1]"}),
+    ("where its bytes begin and", {'"data_offsets": ': '"offsets": '}),
+    ("count from the end", {_OFFSETS: "[begin + 64, len(data) + 64]"}),
+    ("begins where the one before", {_OFFSETS: "[0, len(data) - begin]"}),
+    ("don't fit the tensors", {_OFFSETS: "[begin, tensor.numel()]"}),
+    ("don't fit the tensors", {"+ text + data)": "+ text + data[:-4])"}),
+    ("aren't the numbers", {_TOBYTES: "tensor.flip(0).numpy().tobytes()"}),
+    (
+        "in another order",
+        {
+            _TOBYTES: "torch.tensor(tensor.untyped_storage().tolist(), "
+            "dtype=torch.uint8).numpy().tobytes()"
+        },
+    ),
+    (
+        "The library refuses",
+        {"header, data = {}": 'header, data = {"__metadata__": {"epoch": 3}}'},
+    ),
+    ("to before `stop`", {_SEEK: _SEEK.replace("8 + ", "")}),
+    ("and `start` rows", {_SEEK: _SEEK.replace(" + start * size", "")}),
+    (
+        "the tensor's own offset",
+        {_SEEK: "8 + length + start * size"},
+    ),
+    ("without its first entry", {"_, *rest = entry": "rest = entry"}),
+    (
+        "each row keeps its own shape",
+        {".reshape(-1, *rest)": ""},
+    ),
+    (
+        "each row keeps its own shape",
+        {"(-1, *rest)": "(stop - start, -1)"},
+    ),
+    ("to before `stop`", {f"read({_READ})": "read()"}),
+    (
+        "these bytes must do",
+        "def read_rows(path, name, start, stop):\n"
+        "    return load_file(path)[name][start:stop]",
+    ),
+    ("to before `stop`", {"[name]\n": "[name.encode()]\n"}),
+)
+
+
+# 4.8 Average checkpoints
+
+_TOTAL = "sum(state[name].double() for state in states)"
+_IF_FLOAT = "if last.is_floating_point():"
+_TO = ".to(last.dtype)"
+also_right(
+    "average_checkpoints",
+    """def average(paths):
+    first, *others = paths
+    state = torch.load(first, map_location="cpu")
+    total = {name: value.double() for name, value in state.items()}
+    for path in others:
+        state = torch.load(path, map_location="cpu")
+        for name, value in state.items():
+            if name not in total or value.shape != total[name].shape:
+                raise KeyError(f"{name}, in {path}")
+            total[name] += value
+        if total.keys() != state.keys():
+            raise KeyError(f"a name is missing in {path}")
+    return {
+        name: (total[name] / len(paths)).to(value.dtype)
+        if value.dtype.is_floating_point else value
+        for name, value in state.items()
+    }""",
+    {_TOTAL: "torch.stack([s[name].double() for s in states]).sum(dim=0)"},
+)
+edited(
+    "average_checkpoints",
+    ("divide once", {"len(states))": "(len(states) + 1))"}),
+    ("This is the sum", {" / len(states)": ""}),
+    (
+        "a mean and a number",
+        {
+            _TOTAL: "states[0][name]\n            for state in states[1:]:\n"
+            "                total = (total + state[name]) / 2",
+            "total / len(states)": "total",
+        },
+    ),
+    ("Add in `float64`", {".double()": ""}),
+    ("has the type", {_TO: ""}),
+    ("take that of the last", {"= last\n": "= states[0][name]\n"}),
+    ("take that of the last", {_IF_FLOAT: "if True:"}),
+    ("has the type", {_IF_FLOAT: "if True:", _TO: ""}),
+    ("the name of that file", {"{path} has": "A file has"}),
+    (
+        "the name of that file",
+        {"if shapes(state) != shapes(states[0])": "if 0"},
+    ),
+    ("Compare names and shapes", {"value.shape for": "0 for"}),
+    (
+        "Compare names and shapes",
+        {
+            "shapes(state) != shapes(states[0])": "{**shapes(states[0]), "
+            "**shapes(state)} != shapes(state)"
+        },
+    ),
+    ("a dictionary from names", {"return mean": "return list(mean.items())"}),
+    ("a dictionary from names", {"return mean": "pass"}),
+    ("times the weight", 'mean_of_outputs["nn.Linear(4, 2)"] = False'),
+    ("the second weight multiplies", 'mean_of_outputs["MLP(4, 3, 2)"] = True'),
 )
