@@ -27,7 +27,9 @@
 # - write a module: its parts in `__init__`, its computation in `forward`;
 # - chain modules as `nn.Sequential` does, even one that stands there twice;
 # - use constants, loops and branches in a forward computation;
+# - add the input of a block to its output;
 # - keep modules in lists and dictionaries so that their parameters are found;
+# - build a network from a configuration;
 # - nest blocks, and follow the shapes through an image classifier.
 #
 # **In the book:** section 6.1,
@@ -45,6 +47,7 @@
 # it).
 
 # %%
+import json
 from collections import OrderedDict
 from itertools import pairwise
 
@@ -64,10 +67,10 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # ## Layer, block and model are one kind of thing
 #
 # Here are a network of three layers and a batch of two samples with 20
-# features each. `nn.Linear(20, 256)`, a *fully connected layer*, is the model of
-# linear regression with 256 outputs; `nn.ReLU`, an *activation*, replaces
-# negative numbers by 0. `to` returns a tensor on the device, and moves a module
-# in place. Which shape will the output have?
+# features each. `nn.Linear(20, 256)`, a *fully connected layer*, is linear
+# regression with 256 outputs; `nn.ReLU`, an *activation*, replaces negative
+# numbers by 0. `to` returns a tensor on the device, and moves a module in
+# place. Which shape will the output have?
 
 # %%
 torch.manual_seed(0)
@@ -77,10 +80,10 @@ net.to(device)
 net(X).shape
 
 # %% [markdown]
-# Each sample has become 10 numbers. The next cell shows the same three things
-# of the first layer and of the whole network: how many modules it holds
-# directly (its *children*), how many parameter tensors it has, those of its
-# children included, and the shape of its output for `X`.
+# Each sample has become 10 numbers. The next cell shows the same of the first
+# layer and of the whole network: how many modules it holds directly (its
+# *children*), how many parameter tensors it has, those of its children
+# included, and the shape of its output.
 
 # %%
 for module in (net[0], net):
@@ -93,8 +96,8 @@ for module in (net[0], net):
 
 # %% [markdown]
 # A *layer*, a *block* of layers and a whole *model* are all modules: objects
-# with parameters, with child modules, and with a forward computation. This is
-# why blocks can be put into blocks.
+# with parameters, child modules and a forward computation. This is why blocks
+# can be put into blocks.
 
 # %% [markdown]
 # ## Write a module
@@ -129,8 +132,7 @@ mlp
 # The *state dict* of a module is a dictionary from names to tensors, its
 # parameters among them. This companion has a reference version of the book's
 # classes. Its parameters have the names of yours, so it can load their values.
-# `assert_close` raises an error unless the two outputs agree. It raises none
-# below: they do.
+# `assert_close` raises an error unless the two outputs agree.
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -150,8 +152,8 @@ mlp(X).sum().backward()
 {name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
 
 # %% [markdown]
-# What happens if `super().__init__()` is left out? The registry doesn't exist
-# when the first layer arrives, and PyTorch says so.
+# Without `super().__init__()`, the registry doesn't exist when the first layer
+# arrives, and PyTorch says so.
 
 
 # %% tags=["raises-exception"]
@@ -166,8 +168,7 @@ NoInitMLP()
 # ### Call the module, not its `forward`
 #
 # A *hook* is a function that you register on a module and that PyTorch runs
-# for you. This one counts its runs. The computation happens twice below. How
-# many runs will the hook count?
+# for you. This one counts its runs. The computation happens twice below.
 
 # %%
 calls = 0
@@ -185,7 +186,8 @@ calls
 
 # %% [markdown]
 # The hook ran once: the outputs are equal, but `mlp.forward(X)` skips the
-# hooks of `mlp`. Does it skip the hooks of the layers inside, too?
+# hooks of `mlp`. Those of the layers inside still run, since `forward` calls
+# the layers.
 
 # %%
 watched, ran = MLP().to(device), []
@@ -195,9 +197,8 @@ watched.forward(X)
 ran
 
 # %% [markdown]
-# It doesn't: `forward` calls the layers, and their hooks run. (`*_` takes all
-# arguments of the hook, and `name=name` keeps the name of this round.) Many
-# tools work through hooks, so call the module.
+# (`*_` takes all arguments of the hook, and `name=name` keeps the name of this
+# round.) Many tools work through hooks, so call the module.
 
 # %% [markdown]
 # ## Chain modules
@@ -303,11 +304,10 @@ assert_close(MySequential(*blocks)(X), expected)
 # %% [markdown]
 # ## Put code into the forward computation
 #
-# `forward` is a Python method, and can do what Python can. This module
-# multiplies by a constant matrix (`@` is the product of matrices), uses one
-# layer twice, halves its values until they are small, and returns a single
-# number for the batch. `register_buffer` keeps the matrix in the module
-# without training it.
+# `forward` is Python. This module multiplies by a constant matrix (`@` is the
+# product of matrices), uses one layer twice, halves its values until they are
+# small, and returns a single number for the batch. `register_buffer` keeps the
+# matrix in the module without training it.
 
 
 # %%
@@ -329,8 +329,8 @@ class FixedHiddenMLP(nn.Module):
 
 # %% [markdown]
 # The loop ends when the absolute values sum to at most 1, so the output lies
-# between -1 and 1. How many rounds that takes is decided by the data (exercise
-# 1.7 counts them).
+# between -1 and 1. The data decide how many rounds that takes (exercise 1.7
+# counts them).
 
 # %%
 torch.manual_seed(0)
@@ -354,9 +354,9 @@ print("state dict:", list(fixed.state_dict()))
 # > `forward` too. But the module doesn't know that it is there. The book's
 # > own `FixedHiddenMLP` keeps `rand_weight` in this way (6.1.3, 中文版 5.1.3).
 #
-# The next class does it like the book and borrows `forward` from the last one.
-# The constant isn't in the state dict, so a copy that loads the state dict
-# keeps a constant of its own, and answers differently.
+# The next class does it like the book. The constant isn't in the state dict, so
+# a copy that loads the state dict keeps a constant of its own, and answers
+# differently.
 
 
 # %%
@@ -377,16 +377,15 @@ list(plain.state_dict())
 
 # %% [markdown]
 # The constant is also left behind when `double` changes the module's data type
-# from `float32` to `float64`. Which line of `forward` will fail?
+# from `float32` to `float64`. So the first line of `forward` fails.
 
 # %% tags=["raises-exception"]
 plain_copy.double()
 plain_copy(X.cpu().double())
 
 # %% [markdown]
-# The first line fails: it multiplies by `rand_weight`, which is still
-# `float32`. A buffer is loaded, and changes its type, with the rest;
-# [chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# A buffer is loaded, and changes its type, with the rest.
+# [Chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
 # has a table of which tensors are trained, saved and moved.
 
 # %%
@@ -406,15 +405,93 @@ H = torch.tensor(float("inf"))
 torch.equal(H / 2, H)
 
 # %% [markdown]
-# Half of infinity is infinity, so no number of times is enough: with an
-# infinite value, the `while` above never ends. The reference version checks
-# before it loops, and raises an error. The weights of the linear layer are 1
-# here, and twenty inputs of 1e38 sum to more than a float can hold.
+# Half of infinity is infinity: with an infinite value, the `while` above, which
+# is the book's, never ends. The reference version checks before it loops. The
+# weights of its linear layer are 1 here, and twenty inputs of 1e38 sum to more
+# than a float can hold.
 
 # %% tags=["raises-exception"]
 careful = d2l_helpers.FixedHiddenMLP()
 nn.init.ones_(careful.linear.weight)
 careful(torch.full((2, 20), 1e38))
+
+# %% [markdown]
+# ## Add the input to the output
+#
+# A *residual* block adds its input to what a net makes of it. What the net
+# learns is the difference. (The book's ResNet, 8.6, 中文版 7.6, consists of such
+# blocks.)
+
+
+# %%
+class Residual(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, X):
+        return X + self.net(X)
+
+
+# %% [markdown]
+# The sum matters in training. This function chains 30 layers, each wrapped by
+# `wrap`, and returns the mean size of the gradient that arrives at the input.
+
+
+# %%
+def gradient_at_input(wrap):
+    torch.manual_seed(0)
+    layers = [nn.Sequential(nn.Linear(20, 20), nn.ReLU()) for _ in range(30)]
+    deep = nn.Sequential(*map(wrap, layers)).to(device)
+    Z = X.clone().requires_grad_()
+    deep(Z).sum().backward()
+    return Z.grad.abs().mean().item()
+
+
+# %% [markdown]
+# A plain chain first, then one of residual blocks.
+
+# %%
+for wrap in (nn.Sequential, Residual):
+    print(f"{wrap.__name__}: {gradient_at_input(wrap):.0e}")
+
+# %% [markdown]
+# Through the plain layers, almost nothing of the gradient arrives. Each sum
+# passes it on as it is, and adds what comes through the net.
+#
+# > **Pitfall.** Both parts of the sum must have the same shape. For some other
+# > shapes PyTorch repeats the values of one part, which is called
+# > *broadcasting*.
+#
+# Here the input has 20 features. The nets return 10 and 1.
+
+# %%
+for width in (10, 1):
+    block = Residual(nn.Linear(20, width)).to(device)
+    try:
+        print(f"{width}: no error, shape {tuple(block(X).shape)}")
+    except RuntimeError as error:
+        print(f"{width}: {type(error).__name__}")
+
+# %% [markdown]
+# The one number was added to all 20 features, and no error says so. Compare
+# the shapes before you add.
+
+
+# %%
+class CarefulResidual(Residual):
+    def forward(self, X):
+        Y = self.net(X)
+        if Y.shape != X.shape:
+            raise ValueError(f"{tuple(X.shape)} became {tuple(Y.shape)}")
+        return X + Y
+
+
+# %% [markdown]
+# The same block is refused now.
+
+# %% tags=["raises-exception"]
+CarefulResidual(nn.Linear(20, 1)).to(device)(X)
 
 # %% [markdown]
 # ## Keep modules in lists and dictionaries
@@ -431,7 +508,7 @@ layers
 
 # %% [markdown]
 # The last two layers don't fit together, 10 outputs and 3 inputs, and that is
-# no error: a list has no forward computation.
+# no error. A call is one: a list has no forward computation.
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
@@ -474,8 +551,8 @@ activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 #
 # The class below keeps its hidden layers in a plain list, and its last layer
 # in an attribute. (`*hidden, last = ...` gives the last pair to `last`, and
-# those before it, as a list, to `hidden`.) The output has the right shape. How
-# many of the six parameter tensors does the module know?
+# the others, as a list, to `hidden`.) How many of the six parameter tensors
+# does the module know?
 
 
 # %%
@@ -507,12 +584,57 @@ plain_list.hidden = nn.ModuleList(plain_list.hidden)
 len(list(plain_list.parameters())), len(plain_list.state_dict())
 
 # %% [markdown]
+# ## Build a network from a configuration
+#
+# A *configuration* is data that describes a network. It can stand in a file,
+# be compared and be changed without touching code. This one is JSON: each list
+# has a kind, and what the kind needs. A residual block needs the list of what
+# is inside.
+
+# %%
+CONFIG = """[
+    ["linear", 20, 64],
+    ["residual", ["linear", 64, 64], ["relu"]],
+    ["linear", 64, 10]
+]"""
+
+# %% [markdown]
+# `build` looks up the class of each kind, and calls itself for the inside of a
+# block. A kind that isn't in the dictionary raises a `KeyError`.
+
+# %%
+KINDS = {"linear": nn.Linear, "relu": nn.ReLU}
+
+
+def build(config):
+    blocks = []
+    for kind, *rest in config:
+        if kind == "residual":
+            blocks.append(CarefulResidual(build(rest)))
+        else:
+            blocks.append(KINDS[kind](*rest))
+    return nn.Sequential(*blocks)
+
+
+built = build(json.loads(CONFIG)).to(device)
+built(X).shape, [name for name, _ in built.named_parameters()]
+
+# %% [markdown]
+# > **Pitfall.** `*` repeats what is in a list. Data repeated three times
+# > describes three layers. A module repeated three times is one layer, in three
+# > places.
+
+# %%
+from_data = build([["linear", 20, 20]] * 3)
+from_module = nn.Sequential(*[nn.Linear(20, 20)] * 3)
+[len(list(net.parameters())) for net in (from_data, from_module)]
+
+# %% [markdown]
 # ## Nest blocks
 #
 # `NestMLP` of this companion holds a `Sequential` (20 to 64 to 32 features)
 # and a linear layer after it (32 to 16). Here it is the first of three blocks
-# in another `Sequential`; the last is the module with the loop. Which shape
-# will come out?
+# in another `Sequential`; the last is the module with the loop.
 
 # %%
 torch.manual_seed(0)
@@ -576,14 +698,14 @@ probabilities.argmax(dim=1).item()
 
 # %% [markdown]
 # The prediction means nothing yet: the weights are random. In theory each
-# probability is above 0, since $e^x > 0$. Rounding can make it 0:
+# probability is above 0, since $e^x > 0$; rounding can make it 0.
 
 # %%
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
 # %% [markdown]
-# Before training, check the shape after each layer. Here are a smaller
-# classifier and three images: where does the 28 x 28 disappear?
+# Before training, check the shape after each layer, here for a smaller
+# classifier and three images.
 
 # %%
 torch.manual_seed(0)
@@ -597,8 +719,8 @@ for layer in small:
     print(type(layer).__name__, tuple(H.shape))
 
 # %% [markdown]
-# `nn.Flatten()` joins all dimensions but the first. The first stays 3 to the
-# end: one row for each image.
+# `nn.Flatten()` joins all dimensions but the first, which stays 3: one row for
+# each image.
 
 # %% [markdown]
 # ## Build the network as it runs
@@ -624,9 +746,8 @@ class DynamicMLP(nn.Module):
 
 
 # %% [markdown]
-# Hooks show which way a batch has taken. This function lists the layers
-# (modules without children) in the order in which they ran. You may skip how
-# it does this.
+# Hooks show which way a batch has taken. This function lists the layers in the
+# order in which they ran. You may skip how it does this.
 
 
 # %%
@@ -654,11 +775,10 @@ print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
 # %% [markdown]
-# One class, two networks. While the code runs, PyTorch records a graph of its
-# operations, anew for each batch. Some tools make one graph, a *static* one,
-# and use it for all batches. A Python `if` on the values of a batch can't be
-# in it. [Chapter 05](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)
-# compares the two.
+# One class, two networks. PyTorch records a graph of its operations anew for
+# each batch. Some tools make one *static* graph for all batches;
+# [chapter 05](05_autograd.ipynb#cell-id=dynamic-and-static-graphs) compares the
+# two.
 
 # %% [markdown]
 # ## Summary
@@ -673,6 +793,9 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 #   and `nn.ModuleDict` only hold modules. A plain list hides them.
 # - `children()` gives a repeated block once. The registry has it each time.
 # - A constant tensor belongs in a buffer: saved and moved, and not trained.
+# - A residual block returns `X + net(X)`, and passes gradients on. Compare the
+#   shapes: broadcasting hides a wrong one.
+# - A configuration is data. A dictionary says what may be built from it.
 # - `forward` is Python: its branches and loops may depend on the data.
 
 # %% [markdown]
@@ -893,6 +1016,83 @@ added = {2: ..., 1024: ..., "1024, all zero": ...}  # numbers of rounds
 
 # %%
 check.count_the_rounds(CountingMLP, added)
+
+# %% [markdown]
+# ### 1.8 A module without torch's
+#
+# *Code, 30 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-8)
+#
+# Write in plain Python, without `nn.Module`, a class `Module` from which
+# others inherit. They write `__init__`, which assigns their parts to
+# attributes and doesn't call yours, and `forward`. Parts are parameters,
+# objects of `nn.Parameter`, and children, objects of `Module`.
+#
+# - Calling an object returns what its `forward` returns for these arguments.
+# - `named_parameters()` gives pairs of a dotted name and a parameter: first
+#   the object's own, then those of its children, each in the order of the
+#   attributes. A parameter that has several names is given once.
+# - A part that was replaced or deleted isn't there any more.
+# - `zero_grad()` sets the gradient of each parameter to None.
+#
+# What does `nn.Module` do beyond this?
+
+
+# %%
+class Module:
+    """What modules have in common, in plain Python."""
+
+    def __call__(self, *args): ...
+
+    def named_parameters(self):
+        """Pairs of a dotted name and a parameter, each parameter once."""
+        ...
+
+    def zero_grad(self):
+        """Set the gradient of each parameter to None."""
+        ...
+
+
+# %%
+check.module_without_torch(Module)
+
+# %% [markdown]
+# ### 1.9 A shortcut that fits
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/01_blocks.ipynb#cell-id=exercise-1-9)
+#
+# Write `Shortcut(net, num_inputs, num_outputs)`, a residual block for a net
+# that takes `num_inputs` features to `num_outputs`. If the two are equal, it
+# adds the input to the output of the net. If they differ, it adds what a
+# linear layer without a bias, in the attribute `project`, makes of the input.
+# Where the two parts of the sum differ in their shapes, it raises a
+# `ValueError` that names both. Why is that needed? Predict the shape of
+# `X + Y` for `X` of shape $(4, 20)$ and for four shapes of `Y`.
+
+
+# %%
+class Shortcut(nn.Module):
+    """What a net makes of X, plus X, or plus a projection of it."""
+
+    def __init__(self, net, num_inputs, num_outputs):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, num_inputs) -> (*, num_outputs)
+        ...
+
+
+sums = {
+    (4, 1): ...,
+    (20,): ...,
+    (4, 10): ...,
+    (3, 4, 20): ...,
+}  # by the shape of Y: a shape, or "error"
+
+# %%
+check.shortcut_that_fits(Shortcut, sums)
 
 # %% [markdown]
 # ## Where to go next

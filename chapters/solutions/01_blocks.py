@@ -523,3 +523,200 @@ plt.show()
 
 # %%
 net(torch.full((1, 20), float("nan"))), net.rounds
+
+# %% [markdown]
+# ## 1.8 A module without torch's
+#
+# *Code, 30 minutes.*
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-8)
+#
+# Write in plain Python, without `nn.Module`, a class `Module` from which
+# others inherit. They write `__init__`, which assigns their parts to
+# attributes and doesn't call yours, and `forward`. Parts are parameters,
+# objects of `nn.Parameter`, and children, objects of `Module`.
+#
+# - Calling an object returns what its `forward` returns for these arguments.
+# - `named_parameters()` gives pairs of a dotted name and a parameter: first
+#   the object's own, then those of its children, each in the order of the
+#   attributes. A parameter that has several names is given once.
+# - A part that was replaced or deleted isn't there any more.
+# - `zero_grad()` sets the gradient of each parameter to None.
+#
+# What does `nn.Module` do beyond this?
+
+# %% [markdown]
+# **Idea.** Python has a registry already: `vars(self)`, the dictionary of an
+# object's attributes, in the order of their assignment. What is replaced or
+# deleted there is gone. The rest is a walk: own parameters, then the children,
+# with a prefix for the names, and a set of what was seen.
+
+
+# %%
+class Module:
+    def __call__(self, *args):
+        return self.forward(*args)
+
+    def named_parameters(self, prefix="", seen=None):
+        seen = set() if seen is None else seen
+        for name, part in vars(self).items():
+            if isinstance(part, nn.Parameter) and part not in seen:
+                seen.add(part)
+                yield prefix + name, part
+        for name, part in vars(self).items():
+            if isinstance(part, Module):
+                yield from part.named_parameters(f"{prefix}{name}.", seen)
+
+    def zero_grad(self):
+        for _, parameter in self.named_parameters():
+            parameter.grad = None
+
+
+# %%
+check.module_without_torch(Module)
+
+# %% [markdown]
+# A network of such modules can be trained: an optimizer asks for parameters
+# alone.
+
+
+# %%
+class Affine(Module):
+    def __init__(self, num_inputs, num_outputs):
+        self.weight = nn.Parameter(torch.randn(num_outputs, num_inputs))
+        self.bias = nn.Parameter(torch.zeros(num_outputs))
+
+    def forward(self, X):
+        return X @ self.weight.T + self.bias
+
+
+class TwoLayers(Module):
+    def __init__(self):
+        self.hidden, self.out = Affine(3, 8), Affine(8, 1)
+
+    def forward(self, X):
+        return self.out(F.relu(self.hidden(X)))
+
+
+# %% [markdown]
+# Forty steps of gradient descent on the product of two features:
+
+# %%
+torch.manual_seed(0)
+net, X = TwoLayers(), torch.rand(64, 3)
+optimizer = torch.optim.SGD([p for _, p in net.named_parameters()], lr=0.05)
+losses = []
+for _ in range(40):
+    loss = F.mse_loss(net(X), X[:, :1] * X[:, 1:2])
+    net.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+assert losses[-1] < losses[0] / 10
+[name for name, _ in net.named_parameters()]
+
+# %% [markdown]
+# **What `nn.Module` does beyond this.** It keeps parameters, buffers and
+# children in three dictionaries of its own, and notices each assignment. So it
+# can refuse what doesn't belong there, load, move and print. A call runs
+# hooks.
+
+# %%
+layer = nn.Linear(2, 2)
+{
+    name: [*part]
+    for name, part in vars(layer).items()
+    if part and name in ("_parameters", "_buffers", "_modules")
+}
+
+# %% [markdown]
+# **Pitfall.** Neither of the two looks into a plain list.
+
+
+# %%
+class Listed(Module):
+    def __init__(self):
+        self.layers = [Affine(2, 2)]
+
+
+list(Listed().named_parameters())
+
+# %% [markdown]
+# ## 1.9 A shortcut that fits
+#
+# *Code, 20 minutes.*
+# [Exercise](../01_blocks.ipynb#cell-id=exercise-1-9)
+#
+# Write `Shortcut(net, num_inputs, num_outputs)`, a residual block for a net
+# that takes `num_inputs` features to `num_outputs`. If the two are equal, it
+# adds the input to the output of the net. If they differ, it adds what a
+# linear layer without a bias, in the attribute `project`, makes of the input.
+# Where the two parts of the sum differ in their shapes, it raises a
+# `ValueError` that names both. Why is that needed? Predict the shape of
+# `X + Y` for `X` of shape $(4, 20)$ and for four shapes of `Y`.
+
+# %% [markdown]
+# **Idea.** Two widths that are equal need no layer, and two that differ need
+# one whose only task is to change the width. The bias of the net is enough for
+# both. The shapes are compared where both are known: in `forward`, after the
+# projection.
+
+
+# %%
+class Shortcut(nn.Module):
+    def __init__(self, net, num_inputs, num_outputs):
+        super().__init__()
+        self.net, self.project = net, None
+        if num_inputs != num_outputs:
+            self.project = nn.Linear(num_inputs, num_outputs, bias=False)
+
+    def forward(self, X):
+        Y = self.net(X)
+        Z = self.project(X) if self.project else X
+        if Y.shape != Z.shape:
+            raise ValueError(f"can't add {tuple(Y.shape)} to {tuple(Z.shape)}")
+        return Y + Z
+
+
+sums = {(4, 1): (4, 20), (20,): (4, 20), (4, 10): "error"}
+sums[3, 4, 20] = (3, 4, 20)
+
+# %%
+check.shortcut_that_fits(Shortcut, sums)
+
+# %% [markdown]
+# **Why the comparison.** Of the four shapes, PyTorch refuses one. Sizes of 1
+# and missing dimensions in front are filled by repetition, for each of the two
+# tensors, so that the sum may be larger than both.
+
+# %%
+a, b = torch.ones(4, 1), torch.ones(20)
+(a + b).shape
+
+# %% [markdown]
+# A net that returns one number for each sample, in a vector, shows how this
+# goes wrong: with as many samples as features, even the shape is right.
+
+# %%
+X = torch.arange(4.0).reshape(2, 2)
+means = X.mean(dim=1)  # (2,): 0.5 and 2.5, one for each sample
+X + means
+
+# %% [markdown]
+# The mean of the first sample was added to the first feature of both. Here
+# `Shortcut` raises its error.
+
+
+# %% tags=["raises-exception"]
+class Means(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=1)
+
+
+Shortcut(Means(), 2, 2)(X)
+
+# %% [markdown]
+# **At the edges.** An attribute that is None isn't registered, and can be
+# asked: `if self.project`.
+
+# %%
+list(Shortcut(nn.ReLU(), 2, 2).state_dict())

@@ -1148,3 +1148,384 @@ def _rounds_added() -> dict[object, int]:
         net.linear.weight.neg_()  # the ReLU gets negative numbers alone
     closed = _rounds(net, 1024 * X) - _rounds(net, X)
     return {**added, "1024, all zero": closed}
+
+
+_MODULE = {
+    "torch": "This inherits from `nn.Module`. The exercise does without it.",
+    "init": (
+        "The classes that inherit don't call your `__init__`.",
+        "What an object needs must be there without it: `vars(self)` is the "
+        "dictionary of its attributes, and a class may have `__setattr__`.",
+    ),
+    "pairs": "`named_parameters` gives pairs of a name and a parameter.",
+    "own": (
+        "These aren't the object's parameters with their names.",
+        "Go through the attributes, and ask of each whether it is an "
+        "`nn.Parameter`.",
+    ),
+    "plain": "A tensor that isn't an `nn.Parameter` isn't trained.",
+    "itself": "These are other tensors than the parameters: whoever trains "
+    "needs the objects themselves.",
+    "call": "A call hands all of its arguments to `forward`, and returns what "
+    "comes back.",
+    "children": (
+        "These aren't the parameters of the object and of its children.",
+        "First the object's own, then those of one child after the other. The "
+        "name of a child's parameter has the child's in front, and a dot.",
+    ),
+    "prefix": "Two parameters with one name: put the child's name in front, "
+    "and a dot.",
+    "in order": "The object's own come first, also those that were assigned "
+    "after a child.",
+    "deep": "Children have children: ask each child for its own named "
+    "parameters.",
+    "once": (
+        "A parameter that has two names is given twice.",
+        "Keep a set of those that were given, and hand it on to the children.",
+    ),
+    "equal": "Two parameters with equal values are two parameters: compare "
+    "them with `is`, or keep a set.",
+    "gone": (
+        "A part that is no longer there is still given, or a new one isn't.",
+        "A registry of its own must notice each assignment, and each `del`. "
+        "`vars(self)` does.",
+    ),
+    "zero": "After `zero_grad`, each gradient is None, those of the children "
+    "too.",
+}
+
+
+@exercise(
+    "1.8 A module without torch's",
+    "a call runs forward with its arguments",
+    "own parameters, and those of children at any depth, have their names, in "
+    "order",
+    "a parameter with several names is given once",
+    "a part that was replaced or deleted is gone",
+    "zero_grad clears each gradient",
+)
+def module_without_torch(Module: type) -> None:
+    hints = _MODULE
+    with case("class Module"):
+        own = not issubclass(Module, nn.Module)
+        holds(own, "a class in plain Python", "an nn.Module", hints["torch"])
+    Affine, Net = _affine(Module), _net_of(Module)
+    with case("an object with weight and bias", hints["init"]):
+        part = Affine(2)
+        _require_given(
+            part,
+            {"weight": part.weight, "bias": part.bias},
+            hints["own"],
+            {"weight, bias, mean": hints["plain"]},
+        )
+    with case("part(X, 3), with forward(X, times)", hints["call"]):
+        X = torch.tensor([[1.0, -2]])
+        equal(part(X, 3), part.forward(X, 3), hints["call"])
+    with case(
+        "an object with the children first and second, then a scale",
+        hints["init"],
+    ):
+        net = Net(Affine(2), Affine(2))
+        children = "first.weight, first.bias, second.weight, second.bias"
+        known = {
+            f"{children}, scale": hints["in order"],
+            "scale, weight, bias, weight, bias": hints["prefix"],
+        }
+        _require_given(net, _names_of(net), hints["children"], known)
+    with case("an object whose children have children", hints["init"]):
+        deep = Net(net, Affine(2))
+        known = {
+            "scale, first.scale, second.weight, second.bias": hints["deep"],
+        }
+        _require_given(deep, _names_of(deep), hints["children"], known)
+    _require_changes(Affine, Net)
+    _require_once(Affine, Net)
+    with case("zero_grad, after backward", hints["zero"]):
+        net = Net(Affine(2), Affine(2))
+        for parameter in _names_of(net).values():
+            parameter.grad = torch.ones_like(parameter)
+        net.zero_grad()
+        left = [k for k, p in _names_of(net).items() if p.grad is not None]
+        equal(left, [], hints["zero"], what="with a gradient")
+
+
+def _affine(base: type) -> type:
+    class Affine(base):
+        def __init__(self, size: int) -> None:
+            self.weight = nn.Parameter(torch.randn(size, size))
+            self.bias = nn.Parameter(torch.randn(size))
+            self.mean = torch.zeros(size)
+            self.size = size
+
+        def forward(self, X: Tensor, times: float = 1) -> Tensor:
+            return times * (X @ self.weight.T + self.bias)
+
+    return Affine
+
+
+def _net_of(base: type) -> type:
+    class Net(base):
+        def __init__(self, first: object, second: object) -> None:
+            self.first, self.second = first, second
+            self.scale = nn.Parameter(torch.randn(1))
+
+        def forward(self, X: Tensor) -> Tensor:
+            return self.scale * self.second(self.first(X))
+
+    return Net
+
+
+def _names_of(part: object) -> dict[str, nn.Parameter]:
+    """The names that are right, of the classes above."""
+    if hasattr(part, "weight"):
+        return {"weight": part.weight, "bias": part.bias}
+    found = {"scale": part.scale}
+    for name in ("first", "second"):
+        child = getattr(part, name, None)
+        if child is not None:
+            inner = _names_of(child)
+            found |= {f"{name}.{key}": value for key, value in inner.items()}
+    return found
+
+
+def _require_given(
+    part: object, expected: dict, hint: Hint, known: dict
+) -> None:
+    """Require the names and the objects that an object gives."""
+    pairs = [*part.named_parameters()]
+    are_pairs = all(isinstance(p, tuple) and len(p) == 2 for p in pairs)
+    holds(are_pairs, "pairs", show(pairs), _MODULE["pairs"])
+    names = ", ".join(str(name) for name, _ in pairs)
+    equal(names, ", ".join(expected), hint, known, what="names")
+    same_ones = all(
+        p is q for (_, p), q in zip(pairs, expected.values(), strict=True)
+    )
+    holds(
+        same_ones,
+        "the parameters",
+        "others with their names",
+        _MODULE["itself"],
+    )
+
+
+def _require_once(Affine: type, Net: type) -> None:
+    hints = _MODULE
+    with case("an object with one child under two names", hints["init"]):
+        child = Affine(2)
+        net = Net(child, child)
+        expected = {
+            "scale": net.scale,
+            "first.weight": child.weight,
+            "first.bias": child.bias,
+        }
+        _require_given(net, expected, hints["once"], {})
+    with case("two children that share their weight", hints["init"]):
+        net = Net(Affine(2), Affine(2))
+        net.second.weight = net.first.weight
+        expected = _names_of(net)
+        del expected["second.weight"]
+        _require_given(net, expected, hints["once"], {})
+    with case("two children with equal values", hints["init"]):
+        net = Net(Affine(2), Affine(2))
+        with torch.no_grad():
+            net.second.weight.copy_(net.first.weight)
+        _require_given(net, _names_of(net), hints["equal"], {})
+
+
+def _require_changes(Affine: type, Net: type) -> None:
+    hints = _MODULE
+    net = Net(Affine(2), Affine(2))
+    with case("a child was replaced by another", hints["gone"]):
+        net.second = Affine(2)
+        _require_given(net, _names_of(net), hints["gone"], {})
+    with case("a child was replaced by None", hints["gone"]):
+        net.second = None
+        _require_given(net, _names_of(net), hints["gone"], {})
+    with case("a child was deleted", hints["gone"]):
+        del net.first
+        _require_given(net, _names_of(net), hints["gone"], {})
+
+
+_SHORTCUT = {
+    "sum": (
+        "This isn't the input plus what the net makes of it.",
+        "The widths are equal: nothing stands between the input and the sum.",
+    ),
+    "net": "This is what the net returns, without the shortcut.",
+    "hook": "The hook was skipped: call the net itself, not its `forward`.",
+    "cut": "The output is cut off the graph, as by `no_grad` or `detach`: the "
+    "net can't learn.",
+    "nothing more": "Where the widths are equal, there is nothing to train "
+    "but the net.",
+    "names": (
+        "Besides those of the net, one parameter is asked for: the weight of "
+        "`project`.",
+        "It is a linear layer without a bias, from `num_inputs` to "
+        "`num_outputs` features, in an attribute of its own.",
+    ),
+    "copies": "The net in the block is a copy, or isn't registered. Keep the "
+    "net itself, in an attribute.",
+    "projected": (
+        "This isn't the output of the net plus that of `project`.",
+        "Both take the input X.",
+    ),
+    "last": "The features are the last dimension; there may be others in "
+    "front.",
+    "broadcast": (
+        "The two parts of the sum have different shapes, and one was "
+        "repeated.",
+        "Compare the shapes in `forward`, the projection included, and raise "
+        "a `ValueError` that names both.",
+    ),
+    "one": "A size of 1 is repeated: each of the 4 rows of Y is one number "
+    "for 20 features.",
+    "missing": "A dimension that is missing in front is added, with the size "
+    "1.",
+    "error": "10 and 20 differ, and neither is 1.",
+    "larger": "The input is repeated as well: the sum is as large as Y.",
+}
+
+
+@exercise(
+    "1.9 A shortcut that fits",
+    "with equal widths, the input is added, and nothing is to be trained but "
+    "the net",
+    "with others, a projection of the input is added, without a bias",
+    "other dimensions may stand in front",
+    "two parts with different shapes are refused, by an error that names both",
+    "you know which shapes broadcasting lets pass",
+)
+def shortcut_that_fits(Shortcut: type[nn.Module], sums: dict) -> None:
+    _require_plain_shortcut(Shortcut)
+    _require_projection(Shortcut)
+    _require_equal_shapes(Shortcut)
+    hints = {
+        (4, 1): "one",
+        (20,): "missing",
+        (4, 10): "error",
+        (3, 4, 20): "larger",
+    }
+    truth = {shape: _shape_of_sum(shape) for shape in hints}
+    predicted(sums, truth, {k: _SHORTCUT[v] for k, v in hints.items()})
+
+
+def _shape_of_sum(shape: tuple) -> tuple | str:
+    with suppress(RuntimeError):
+        return tuple((torch.ones(4, 20) + torch.ones(shape)).shape)
+    return "error"
+
+
+def _require_plain_shortcut(Shortcut: type[nn.Module]) -> None:
+    hints, X = _SHORTCUT, torch.tensor([[1.0, 2], [3, -4]])
+    with case("Shortcut(relu, 2, 2), X = [[1, 2], [3, -4]]"):
+        known = {F.relu(X): hints["net"]}
+        equal(
+            call(Shortcut(nn.ReLU(), 2, 2), X),
+            X + F.relu(X),
+            hints["sum"],
+            known,
+        )
+    with case("Shortcut(relu, 2, 2), whose hook adds 1 to what it returns"):
+        Y = call(Shortcut(_relu_and_one(), 2, 2), X)
+        equal(Y, X + F.relu(X) + 1, hints["hook"])
+    with case("Shortcut(nn.Linear(2, 2), 2, 2)"):
+        inner = nn.Linear(2, 2)
+        net = Shortcut(inner, 2, 2)
+        _require_inner(net, inner)
+        more = len([*net.parameters()]) - 2
+        equal(more, 0, hints["nothing more"], what="other parameters")
+        Y = call(net, X)
+        equal(Y, X + inner(X), hints["sum"], {inner(X): hints["net"]})
+        has_graph(Y, hints["cut"])
+        Y.sum().backward()
+        holds(
+            inner.weight.grad is not None,
+            "a gradient of the weight",
+            "none",
+            hints["cut"],
+        )
+
+
+def _require_inner(net: nn.Module, inner: nn.Module) -> None:
+    kept = {*inner.parameters()} <= {*net.parameters()}
+    holds(kept, "the parameters of the net", "others", _SHORTCUT["copies"])
+
+
+def _require_projection(Shortcut: type[nn.Module]) -> None:
+    hints, inner = _SHORTCUT, nn.Linear(2, 3)
+    with case("Shortcut(nn.Linear(2, 3), 2, 3)"):
+        net = Shortcut(inner, 2, 3)
+        _require_inner(net, inner)
+        mine = {id(p) for p in inner.parameters()}
+        more = {
+            k: tuple(p.shape)
+            for k, p in net.named_parameters()
+            if id(p) not in mine
+        }
+        equal(
+            more,
+            {"project.weight": (3, 2)},
+            hints["names"],
+            what="other parameters",
+        )
+    for given, X in {
+        "X of shape (5, 2)": torch.randn(5, 2),
+        "X of shape (4, 5, 2)": torch.randn(4, 5, 2),
+        "X of shape (2,)": torch.randn(2),
+    }.items():
+        with case(
+            Phrase("Shortcut(nn.Linear(2, 3), 2, 3), {X}", X=given),
+            hints["last"],
+        ):
+            Y = call(net, X)
+            truth = inner(X) + F.linear(X, net.project.weight)
+            equal(Y, truth, hints["projected"], {inner(X): hints["net"]})
+            has_graph(Y, hints["cut"])
+            (slope,) = torch.autograd.grad(
+                Y.sum(), net.project.weight, allow_unused=True
+            )
+            holds(
+                slope is not None,
+                "a gradient of project",
+                "none",
+                hints["cut"],
+            )
+
+
+class _Last(nn.Module):
+    """Returns a part of its input."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__()
+        self.place = place
+
+    def forward(self, X: Tensor) -> Tensor:
+        return X[self.place]
+
+
+def _require_equal_shapes(Shortcut: type[nn.Module]) -> None:
+    hints = _SHORTCUT
+    for given, (net, sizes, X, says) in {
+        "Shortcut(nn.Linear(2, 1), 2, 2), X of shape (4, 2)": (
+            (nn.Linear(2, 1), (2, 2), torch.ones(4, 2), ["(4, 2)", "(4, 1)"])
+        ),
+        "Shortcut(nn.Linear(2, 1), 2, 3), X of shape (4, 2)": (
+            (nn.Linear(2, 1), (2, 3), torch.ones(4, 2), ["(4, 3)", "(4, 1)"])
+        ),
+        "Shortcut, of a net that returns a number for each of 2 samples": (
+            (
+                _Last((slice(None), 0)),
+                (2, 2),
+                torch.ones(2, 2),
+                ["(2, 2)", "(2,)"],
+            )
+        ),
+    }.items():
+        with case(given):
+            raises(
+                ValueError,
+                Shortcut(net, *sizes),
+                X,
+                says=says,
+                hint=hints["broadcast"],
+            )

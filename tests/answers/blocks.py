@@ -705,3 +705,209 @@ edited(
     ("to be halved until", {"1024: 10": "1024: 512"}),
     ("returns zeros", {'zero": 0': 'zero": 10'}),
 )
+
+
+# 1.8 A module without torch's
+
+_OWN_LOOP = """        for name, part in vars(self).items():
+            if isinstance(part, nn.Parameter) and part not in seen:
+                seen.add(part)
+                yield prefix + name, part
+"""
+_DEEPER = 'yield from part.named_parameters(f"{prefix}{name}.", seen)'
+_CHILDREN = f"""        for name, part in vars(self).items():
+            if isinstance(part, Module):
+                {_DEEPER}
+"""
+_ZERO = "parameter.grad = None"
+_SEEN = "seen = set() if seen is None else seen"
+_NOTED = """class Module:
+    def __setattr__(self, name, value):
+        own = self.__dict__.setdefault("parts", {})
+        own.pop(name, None)
+        if isinstance(value, (nn.Parameter, Module)):
+            own[name] = value
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        self.parts.pop(name, None)
+        object.__delattr__(self, name)
+
+    def __call__(self, *args):
+        return self.forward(*args)
+
+    def named_parameters(self):
+        own, deep = [], []
+        for name, part in self.parts.items():
+            if isinstance(part, nn.Parameter):
+                own.append((name, part))
+            else:
+                inner = part.named_parameters()
+                deep += [(f"{name}.{k}", p) for k, p in inner]
+        names = {}
+        for name, part in own + deep:
+            names.setdefault(id(part), (name, part))
+        return list(names.values())
+
+    def zero_grad(self):
+        for _, part in self.named_parameters():
+            part.grad = None
+"""
+also_right("module_without_torch", _NOTED)
+edited(
+    "module_without_torch",
+    ("does without it", {"class Module:": "class Module(nn.Module):"}),
+    (
+        "don't call your `__init__`",
+        {
+            "class Module:": "class Module:\n    def __init__(self):\n"
+            "        self.parts = {}\n",
+            "vars(self)": "self.parts",
+        },
+    ),
+    ("a name and a parameter", {"yield prefix + name, part": "yield part"}),
+    ("of each whether it is", {_OWN_LOOP: ""}),
+    ("isn't trained", {"(part, nn.Parameter)": "(part, torch.Tensor)"}),
+    (
+        "the objects themselves",
+        {"yield prefix + name, part": "yield prefix + name, part.detach()"},
+    ),
+    ("all of its arguments", {"forward(*args)": "forward(args[0])"}),
+    ("all of its arguments", {"return self.forward": "self.forward"}),
+    ("one child after the other", {_CHILDREN: ""}),
+    (
+        "the child's name in front",
+        {_DEEPER: _DEEPER.replace('f"{prefix}{name}."', '""')},
+    ),
+    (
+        "also those that were assigned",
+        {_OWN_LOOP: "", _CHILDREN: _CHILDREN + _OWN_LOOP},
+    ),
+    (
+        "ask each child for its own",
+        {
+            _DEEPER: "for k, p in vars(part).items():\n"
+            "                    if isinstance(p, nn.Parameter)"
+            " and p not in seen:\n"
+            "                        seen.add(p)\n"
+            "                        yield f'{name}.{k}', p"
+        },
+    ),
+    ("hand it on to the children", {'.", seen)': '.")'}),
+    ("is given twice", {" and part not in seen": ""}),
+    (
+        "is given twice",
+        {
+            " and part not in seen": "",
+            "(part, Module):": "(part, Module) and part not in seen:\n"
+            "                seen.add(part)",
+        },
+    ),
+    (
+        "or a new one isn't",
+        _NOTED.replace("own.pop(name, None)", "").replace(
+            "own[name] = value", "own.setdefault(name, value)"
+        ),
+    ),
+    (
+        "are two parameters",
+        {
+            "part not in seen": "str(part.tolist()) not in seen",
+            "seen.add(part)": "seen.add(str(part.tolist()))",
+        },
+    ),
+    (
+        "must notice each assignment",
+        _NOTED.replace("own.pop(name, None)", ""),
+    ),
+    (
+        "no longer there",
+        _NOTED.replace("self.parts.pop(name, None)", ""),
+    ),
+    ("each gradient is None", {_ZERO: "pass"}),
+    ("each gradient is None", {_ZERO: "parameter.grad.zero_()"}),
+)
+
+
+# 1.9 A shortcut that fits
+
+_PROJECT = "nn.Linear(num_inputs, num_outputs, bias=False)"
+_ADDED = "self.project(X) if self.project else X"
+_COMPARE = "if Y.shape != Z.shape:"
+also_right(
+    "shortcut_that_fits",
+    {
+        "if num_inputs != num_outputs:": "self.project = nn.Identity()\n"
+        "        if num_inputs != num_outputs:",
+        _ADDED: "self.project(X)",
+    },
+    {
+        _COMPARE: "if list(Y.size()) != list(Z.size()):",
+        "return Y + Z": "return torch.stack([Y, Z]).sum(dim=0)",
+    },
+)
+edited(
+    "shortcut_that_fits",
+    ("plus what the net makes", {"return Y + Z": "return Y * Z"}),
+    ("without the shortcut", {"return Y + Z": "return Y"}),
+    ("nothing stands between", {_ADDED: "F.relu(X)"}),
+    ("The hook was skipped", {"self.net(X)": "self.net.forward(X)"}),
+    ("the net can't learn", {"Y = self.net(X)": "Y = self.net(X).detach()"}),
+    ("the net can't learn", _NO_GRAD),
+    (
+        "nothing to train but",
+        {"if num_inputs != num_outputs:": "if True:"},
+        {_ADDED: "X if X.shape == Y.shape else self.project(X)"},
+    ),
+    ("one parameter is asked for", {", bias=False": ""}),
+    ("in an attribute of its own", {"self.project": "self.shortcut"}),
+    (
+        "in an attribute of its own",
+        {
+            _PROJECT: f"[{_PROJECT}]",
+            _ADDED: "self.project[0](X) if self.project else X",
+        },
+    ),
+    (
+        "is a copy",
+        {"= net, None": "= copy.deepcopy(net), None"},
+    ),
+    (
+        "is a copy",
+        {
+            "self.net, self": "self.nets, self",
+            "= net, None": "= [net], None",
+            "self.net(X)": "self.nets[0](X)",
+        },
+    ),
+    (
+        "Both take the input",
+        {"return Y + Z": "return Y + (Z if Z is X else 2 * Z)"},
+    ),
+    (
+        "plus that of `project`",
+        {"return Y + Z": "return Y + (Z if Z is X else F.relu(Z))"},
+    ),
+    (
+        "The features are the last",
+        {"return Y + Z": "return Y.view(len(Y), self.net(X).shape[1]) + Z"},
+    ),
+    ("one was repeated", {_COMPARE: "if False:"}),
+    ("a `ValueError` that names", {_COMPARE: "if len(Y) != len(Z):"}),
+    ("a `ValueError` that names", {"ValueError": "TypeError"}),
+    (
+        "the projection included",
+        {_COMPARE: "if not self.project and Y.shape != Z.shape:"},
+    ),
+    (
+        "and one was repeated",
+        {_COMPARE: "if Y.dim() == Z.dim() and Y.shape != Z.shape:"},
+    ),
+    ("a `ValueError` that names", {" to {tuple(Z.shape)}": ""}),
+    ("a `ValueError` that names", {_COMPARE: "if Y.dim() != Z.dim():"}),
+    ("A size of 1 is repeated", 'sums[4, 1] = "error"'),
+    ("missing in front", 'sums[(20,)] = "error"'),
+    ("neither is 1", "sums[4, 10] = (4, 20)"),
+    ("as large as Y", "sums[3, 4, 20] = (4, 20)"),
+    ("Add (4, 1)", "del sums[4, 1]"),
+)
