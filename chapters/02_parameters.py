@@ -27,7 +27,8 @@
 # - count parameters and the bytes that they take;
 # - initialize a network, from a distribution of your own where you want one;
 # - write values so that no gradient goes wrong;
-# - share a layer, freeze a layer, and leave a width to the first batch.
+# - share a layer, tie an embedding and an output, and freeze a layer;
+# - leave a width to the first batch, where that is worth it.
 #
 # **In the book:** sections 6.2 to 6.4,
 # [Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html),
@@ -56,7 +57,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -80,16 +81,15 @@ net(X).shape
 
 # %% [markdown]
 # One number for each sample. A `Sequential` is indexed like a list, so the
-# last layer is `net[2]`. Its state dict holds its parameters by name. Which
-# shape does the weight of a layer from 8 features to 1 have?
+# last layer is `net[2]`. Its state dict holds its parameters by name.
 
 # %%
 last = net[2].state_dict()
 {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in last.items()}
 
 # %% [markdown]
-# $(1, 8)$: the number of outputs comes first. All values are in single
-# precision, `float32`.
+# In the shape of the weight, the number of outputs comes first. All values are
+# in single precision, `float32`.
 #
 # A parameter is a tensor of the class `nn.Parameter`. Autograd follows it: it
 # has `requires_grad=True`. `detach` gives the same values in a tensor that
@@ -118,8 +118,7 @@ net[2].bias.grad.tolist()
 # ## Look at all at once
 #
 # `named_parameters` gives pairs of a name and a parameter, for a layer or for
-# a whole network. The first line is for the first layer. Which names will the
-# network give?
+# a whole network. The first line is for the first layer.
 
 # %%
 print([(name, tuple(p.shape)) for name, p in net[0].named_parameters()])
@@ -130,9 +129,9 @@ for name, p in net.named_parameters():
 # A name begins with the position of its layer. No name begins with `1.`, since
 # the ReLU has no parameters.
 #
-# With a name, `get_parameter` returns the parameter itself. The state dict has
-# an entry under the same name. Is that entry a copy? `data_ptr`, the address
-# of its values, tells.
+# With a name, `get_parameter` returns the parameter itself. Is the entry of the
+# state dict under this name a copy? `data_ptr`, the address of its values,
+# tells.
 
 # %%
 assert net.get_parameter("2.bias") is net[2].bias
@@ -142,19 +141,15 @@ print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 
 # %% [markdown]
 # It isn't a copy: it is a second tensor on the same memory, which autograd
-# doesn't follow.
-#
-# > **Pitfall.** A state dict isn't a snapshot. If you keep it as the state
-# > *before* a change, it changes too. Keep a deep copy, as this chapter does
-# > below;
-# > [chapter 04](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)
-# > compares the two.
+# doesn't follow. So a state dict changes with the network;
+# [chapter 04](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model) shows
+# how to keep the values.
 
 # %% [markdown]
 # ### Count parameters and bytes
 #
 # `numel` is the number of elements of a tensor, `element_size` the bytes that
-# each takes. The function returns both totals. Count by hand first.
+# each takes. Count by hand first.
 
 
 # %%
@@ -170,8 +165,7 @@ count(net)
 # $4 \cdot 8 + 8$ in the first layer and $8 + 1$ in the last make 49, of 4
 # bytes each. Buffers aren't parameters and aren't counted (exercise 2.5).
 #
-# Of the two totals, another data type changes only the bytes. A `bfloat16`
-# number takes 2.
+# Another data type changes only the bytes. A `bfloat16` number takes 2.
 
 # %%
 for dtype in (torch.float64, torch.float32, torch.bfloat16):
@@ -181,8 +175,8 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 # ## Find a parameter in a nested network
 #
 # Here the `MLP` of this companion is built four times, with the names `block0`
-# to `block3`, and the chain of four is a block in another network. Find the
-# hidden layer of `block1`. How would you reach its bias?
+# to `block3`, and the chain of four is a block in another network. How would
+# you reach the bias of the hidden layer of `block1`?
 
 # %%
 blocks = nn.Sequential(
@@ -212,13 +206,13 @@ visited
 
 # %% [markdown]
 # The children come first, then the module that holds them. The function is
-# called for all of them, so it must choose. This function gives linear layers
-# biases of 0, and weights from the normal distribution $N(0, 0.01^2)$. The
-# underscore in `normal_` means that it changes its argument.
+# called for all of them, so it must choose. This one gives linear layers biases
+# of 0, and weights from the normal distribution $N(0, 0.01^2)$. The underscore
+# in `normal_` means that it changes its argument.
 #
 # `std` is the standard deviation. Some texts about this code say "variance
-# 0.01", or $N(0, 0.01)$: then about a third of the weights would be above 0.1
-# in absolute value. How many are?
+# 0.01": then about a third of the weights would be above 0.1 in absolute
+# value. How many are?
 
 
 # %%
@@ -236,8 +230,8 @@ assert not small[0].bias.any()
 # %% [markdown]
 # None is. The variance is $0.01^2$, or 0.0001.
 #
-# Is a constant a good start? The first `assert_close` compares each row of the
-# gradient with the first row. The second does so for the weight, after a step
+# A constant is no good start. The first `assert_close` compares each row of the
+# gradient with the first row, the second does so for the weight, after a step
 # of training.
 
 
@@ -257,9 +251,8 @@ torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
 # %% [markdown]
-# It isn't a good start. All eight hidden units start equal and get the same
-# gradient, so they stay equal and do the work of one. Random weights make them
-# different.
+# All eight hidden units start equal and get the same gradient, so they stay
+# equal and do the work of one. Random weights make them different.
 #
 # Xavier's scheme draws the weights of a layer with $n_\mathrm{in}$ inputs and
 # $n_\mathrm{out}$ outputs uniformly between $-a$ and $a$, where
@@ -303,8 +296,8 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{with probability } 1/4
 # \end{cases}$$
 #
-# Two steps are enough. Why do they give the three cases? (`torch.no_grad()`
-# allows writing to a parameter; the section *Write values safely* explains it.)
+# Two steps are enough. (`torch.no_grad()` allows writing to a parameter, as
+# *Write values safely* explains.)
 
 
 # %%
@@ -321,8 +314,7 @@ def init_spread(module):
 #
 # The check needs many weights: here are four layers of 20,000, by four
 # schemes. PyTorch's default for a linear layer is uniform between
-# $\pm 1/\sqrt{n_\mathrm{in}}$. How large can a default weight be here, and how
-# large a weight by Xavier?
+# $\pm 1/\sqrt{n_\mathrm{in}}$.
 
 # %%
 torch.manual_seed(0)
@@ -336,8 +328,9 @@ for name, layer in schemes.items():
     print(name, "up to", round(layer.weight.abs().max().item(), 2))
 
 # %% [markdown]
-# Up to $1/\sqrt{100} = 0.1$, and up to $\sqrt{6/300} = 0.14$. Now the custom
-# distribution: the frequencies of its three cases, and no fourth case.
+# The default goes up to $1/\sqrt{100} = 0.1$, and Xavier's scheme up to
+# $\sqrt{6/300} = 0.14$. Now the custom distribution: the frequencies of its
+# three cases, and no fourth case.
 
 # %%
 weights = schemes["custom"].weight.detach().flatten()
@@ -363,9 +356,8 @@ axes[0].set_ylabel("share of the weights")
 plt.show()
 
 # %% [markdown]
-# The shapes are a bell, a block, a wider block, and two blocks with one bar
-# between them that holds half of the weights. The fourth axis is 50 times as
-# wide as the others.
+# They are a bell, a block, a wider block, and two blocks with one bar between
+# them, on an axis 50 times as wide, that holds half of the weights.
 
 # %% [markdown]
 # ### Ask for the class in the right way
@@ -391,8 +383,7 @@ def init_42_by_type(module):
 
 
 # %% [markdown]
-# The chain holds such a layer and an ordinary one. In which are all weights
-# 42?
+# The chain holds such a layer and an ordinary one.
 
 # %%
 for init in (init_42_by_type, init_42):
@@ -407,15 +398,15 @@ for init in (init_42_by_type, init_42):
 # ## Write values safely
 #
 # A parameter is a *leaf*: autograd's graph, the record of a computation,
-# starts from it. Can you assign to one of its elements?
+# starts from it. An assignment to one of its elements fails.
 
 # %% tags=["raises-exception"]
 edited = make_net()
 edited[0].weight[0, 0] = 42
 
 # %% [markdown]
-# Autograd refuses. The *view* in its message is `weight[0, 0]`, which shares
-# the memory of the weight; *in-place* means that values are overwritten.
+# The *view* in the message is `weight[0, 0]`, which shares the memory of the
+# weight; *in-place* means that values are overwritten.
 #
 # Under `torch.no_grad()` autograd doesn't record what is done, and the edit is
 # allowed; the functions of `nn.init` work in this way. Here all weights grow
@@ -437,24 +428,21 @@ edited[0].weight[0, 0].item()
 # > no harm, since no `backward` follows.
 #
 # The gradient of $w_1^2 + w_2^2$ at $(2, 3)$ is $(4, 6)$. Between forward and
-# backward, the next cell multiplies `w` by 10 through `.data`. Which gradient
-# does `backward` find? `_version` counts the edits that autograd knows of.
-# ([Chapter 05](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)
-# explains the graph behind all this.)
+# backward, the next cell multiplies `w` by 10 through `.data`.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
 y = (w * w).sum()
 w.data *= 10
 y.backward()
-w.grad, w._version
+w.grad
 
 # %% [markdown]
-# It finds 40 and 60. No edit was counted, and no error was raised. To
-# differentiate a product, autograd keeps its factors, as references and not as
-# copies. By the time of `backward` they hold 20 and 30, so the gradient isn't
-# that of `y`. The same edit under `no_grad` is counted, and `backward`
-# compares the counts. The cell prints its error without the hint at the end.
+# The gradient isn't that of `y`, and no error says so: `backward` has read the
+# new values. Under `no_grad`, autograd counts the edit as a *version*, and
+# `backward` refuses.
+# ([Chapter 05](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps) explains
+# what it keeps and counts.) The cell prints the error without its hint.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -468,8 +456,8 @@ except RuntimeError as error:
 assert w.grad is None
 
 # %% [markdown]
-# The *version* is that count. An error is better than a wrong number. Write
-# before the forward computation or after `backward`, as optimizers do.
+# An error is better than a wrong number. Write before the forward computation
+# or after `backward`, as optimizers do.
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -507,25 +495,6 @@ count(tied)[0], in_state_dict
 # %% [markdown]
 # It is too large by 72: the $8 \cdot 8$ weights and 8 biases of the shared
 # layer.
-#
-# And `apply`? How often does it come to a layer that stands twice in one
-# block, and how often to one that stands in two blocks?
-
-
-# %%
-def visits(net, layer):
-    seen = []
-    net.apply(lambda module: seen.append(module is layer))
-    return sum(seen)
-
-
-one_block = nn.Sequential(shared, shared)
-two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
-visits(one_block, shared), visits(two_blocks, shared)
-
-# %% [markdown]
-# It comes once in one block, and once for each of two blocks. A function that
-# sets values may run twice; one that doubles them would double them twice.
 
 # %% [markdown]
 # ### The gradient of a shared layer
@@ -549,8 +518,8 @@ assert untied[2] is not untied[4]
 assert_close(untied(X), tied(X))
 
 # %% [markdown]
-# Now run `backward` through each network. The separate layers get different
-# gradients; the shared layer gets the sum of the two.
+# The separate layers get different gradients, and the shared layer gets the
+# sum of the two.
 
 # %%
 for network in (tied, untied):
@@ -562,11 +531,70 @@ for name in ("weight", "bias"):
     assert_close(tied[2].get_parameter(name).grad, first + second)
 
 # %% [markdown]
+# ### Tie an embedding and an output
+#
+# A network that predicts the next word begins with an *embedding*, which has a
+# row of features for each word, and ends with a score for each word. With 100
+# words and 8 features, both weights have the shape $(100, 8)$.
+
+
+# %%
+class NextWord(nn.Module):
+    def __init__(self, num_words=100, num_features=8):
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+
+    def forward(self, words):
+        return self.out(self.embedding(words))  # (n,) -> (n, 8) -> (n, 100)
+
+
+# %% [markdown]
+# They can be one parameter: assign it under the second name. The words 3 and 7
+# are read below. How many rows of the embedding get a gradient, without the
+# tie and with it?
+
+# %%
+torch.manual_seed(0)
+model = NextWord().to(device)
+words, following = torch.tensor([[3, 7, 3], [7, 3, 1]]).to(device)
+for tie in (False, True):
+    if tie:
+        model.out.weight = model.embedding.weight
+    model.zero_grad()
+    F.cross_entropy(model(words), following).backward()
+    rows = model.embedding.weight.grad.any(dim=1).sum().item()
+    print(f"tied: {tie}, {rows} rows, {count(model)[0]} parameters")
+
+# %% [markdown]
+# Without the tie, the two that were read. With it all of them, since each row
+# also gives its word a score.
+#
+# > **Pitfall.** One of the two starts is lost. An embedding is drawn from
+# > $N(0, 1)$, the weight of this linear layer from $\pm 1/\sqrt{8}$.
+#
+# A network that knows nothing should find each word equally probable. Then the
+# loss is $\log 100 = 4.6$. Which start comes near?
+
+# %%
+for kept in ("embedding", "out"):
+    torch.manual_seed(0)
+    model, words = NextWord().to(device), torch.randint(100, (2, 1000))
+    weight = getattr(model, kept).weight
+    model.embedding.weight = model.out.weight = weight
+    loss = F.cross_entropy(model(words[0].to(device)), words[1].to(device))
+    print(f"{kept}: {loss.item():.1f}")
+
+# %% [markdown]
+# That of the output does. The embedding's numbers make scores that are far too
+# sure. Keep the smaller start, or initialize the weight after you have tied it.
+
+# %% [markdown]
 # ## Freeze a layer
 #
 # A *frozen* layer keeps its parameters while others are trained, such as a new
-# last layer. `requires_grad_(False)` freezes all parameters of a module. Here
-# it freezes the block `net` of a `NestMLP`. What is left to train?
+# last layer. `requires_grad_(False)` freezes all parameters of a module, here
+# of the block `net` in a `NestMLP`.
 
 # %%
 torch.manual_seed(0)
@@ -576,21 +604,9 @@ nest.net.requires_grad_(False)
 [name for name, p in nest.named_parameters() if p.requires_grad]
 
 # %% [markdown]
-# This function makes a step and lists what it changed. `torch.equal` compares
-# without tolerance.
-
-
-# %%
-def changed_by_a_step(optimizer, net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
-
-# %% [markdown]
 # The optimizer gets the other parameters. The frozen block should get no
-# gradient, and keep its values.
+# gradient, and keep its values. `changed_by_a_step` of this companion makes a
+# step and lists the entries of the state dict that it has changed.
 
 # %%
 tuned = copy.deepcopy(nest)
@@ -634,15 +650,15 @@ print(lazy)
 lazy[0].weight
 
 # %% [markdown]
-# The 0 stands for an unknown number. The weight is there, without values and
-# even without a shape.
+# The 0 stands for an unknown number. The weight has no values, and not even a
+# shape.
 
 # %% tags=["raises-exception"]
 lazy[0].weight.shape
 
 # %% [markdown]
-# The first batch decides. It goes into a copy, so that `lazy` stays as it is.
-# The batch has 20 features. How many inputs will the last layer have?
+# The first batch decides. This one has 20 features. It goes into a copy, so
+# that `lazy` stays as it is. How many inputs will the last layer have?
 
 # %%
 batch_20 = torch.ones(2, 20)
@@ -653,7 +669,7 @@ shaped
 
 # %% [markdown]
 # It has 256, from the layer before it. Each lazy layer has become an
-# ordinary `Linear`. What does a batch of another width do now?
+# ordinary `Linear`, and a batch of another width fails.
 
 # %%
 try:
@@ -662,8 +678,7 @@ except RuntimeError as error:
     print(str(error).removeprefix("addmm: "))  # as torch 2.15 begins it
 
 # %% [markdown]
-# It fails: `20x256` is the transposed weight. The width is decided once.
-# Exercise 2.9 takes inputs of any width.
+# `20x256` is the transposed weight. Exercise 2.9 takes inputs of any width.
 #
 # > **Pitfall.** `nn.LazyLinear` is a subclass of `nn.Linear` too. The
 # > comparison of types skips a lazy layer, and the first batch gives it the
@@ -697,8 +712,7 @@ ready.apply(init_42)
 # Other layers may keep something of the numbers. Batch normalization keeps a
 # running mean of what it sees in training
 # ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
-# builds such a layer). Here is such a first batch in training and in
-# evaluation mode. In which does the mean move?
+# builds such a layer). In evaluation mode it doesn't move.
 
 # %%
 torch.manual_seed(0)
@@ -709,29 +723,64 @@ for training in (True, False):
     print("in training:  " if training else "in evaluation:", moved)
 
 # %% [markdown]
-# It moves in training mode only. Give a network with such layers its first
-# batch after `eval()`, and call `train()` before you train it.
+# Give a network with such layers its first batch after `eval()`, and call
+# `train()` before you train it.
+
+# %% [markdown]
+# ### When to be lazy
+#
+# It is worth it where a width follows from other settings and is tedious to
+# compute. `nn.Conv2d` below, a layer for images, slides a window of 3 x 3
+# pixels over each image in steps of 2, and makes four images of it.
+
+# %%
+vision = nn.Sequential(
+    nn.Conv2d(1, 4, kernel_size=3, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.LazyLinear(10),
+)
+try:
+    count(vision)
+except ValueError as error:
+    print(str(error).partition(" in ")[0])
+vision(torch.ones(2, 1, 28, 28))
+vision[-1]
+
+# %% [markdown]
+# Four images of 13 x 13 pixels are 676 numbers. But before the first batch
+# there is nothing to count, to initialize or to compare, and a wrong first
+# batch decides without an error:
+
+# %%
+wrong = copy.deepcopy(lazy)
+wrong(torch.ones(2, 30))
+wrong[0]
+
+# %% [markdown]
+# So write down a width that you know. Where you don't, run a batch where the
+# network is built, and hand out an ordinary one. Exercise 2.11 writes a
+# function for this.
 
 # %% [markdown]
 # ## Summary
 #
 # - A parameter has a value, a gradient (`None` at first) and a flag
 #   `requires_grad`. It is reached by index or by its dotted name.
-# - A state dict shares memory with the network. Copy it to keep it.
 # - `parameters()` gives a shared parameter once, the state dict gives it once
 #   for each place.
-# - `apply` calls a function with each module of a network, children first, and
-#   once for each block that holds it. Choose with `isinstance`; a comparison
-#   of types skips subclasses and lazy layers.
-# - Units with equal weights, in and out, get equal gradients and stay equal.
-#   Start them different.
-# - Write under `torch.no_grad()`, and not between forward and backward. A
-#   write through `.data` there can give wrong gradients without an error.
-# - A shared layer gets the sum of the gradients from its places.
-# - To freeze a layer, call `requires_grad_(False)`, clear its gradients, and
-#   give the optimizer the other parameters.
-# - A lazy layer gets its shape from the first batch, once. Initialize after
-#   that, and run this batch in evaluation mode if a layer keeps averages.
+# - `apply` calls a function with each module of a network, children first.
+#   Choose with `isinstance`; a comparison of types skips subclasses and lazy
+#   layers.
+# - Units that start equal get equal gradients and stay equal.
+# - Write under `torch.no_grad()`, not between forward and backward. Through
+#   `.data`, that can give wrong gradients without an error.
+# - A shared layer gets the sum of the gradients from its places. An embedding
+#   and an output can be tied by assignment; one of the two starts is kept.
+# - To freeze a layer, call `requires_grad_(False)` and clear its gradients.
+# - A lazy layer gets its shape from the first batch, once. Run it where the
+#   network is built, in evaluation mode if a layer keeps averages, and
+#   initialize after that.
 
 # %% [markdown]
 # ## Exercises
@@ -999,6 +1048,58 @@ output_changes = ...  # True or False
 
 # %%
 check.inputs_of_any_width(AnyWidth, output_changes)
+
+# %% [markdown]
+# ### 2.10 More words
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-10)
+#
+# A tied `NextWord` has learned some words, and gets more. Write `grow(model,
+# num_words)`, which changes the model itself: its embedding and its output
+# serve `num_words` words, also when they are printed, and have one parameter
+# again. The rows of the old words keep their values, and each new row is the
+# mean of the old ones. Data type and `requires_grad` stay. An optimizer was
+# built before, with `model.parameters()`: does it train the rows of the old
+# words after `grow`, or those of the new ones? Predict, with True or False.
+
+
+# %%
+def grow(model, num_words):
+    """Let a tied model serve num_words words, in place."""
+    # model.embedding: nn.Embedding, model.out: nn.Linear, without a bias
+    ...
+
+
+trained_by_old_optimizer = {"old rows": ..., "new rows": ...}
+
+# %%
+check.more_words(grow, trained_by_old_optimizer)
+
+# %% [markdown]
+# ### 2.11 Shape a lazy network
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-11)
+#
+# Write `shape(net, X)`, which runs the batch `X` so that the lazy layers of a
+# network get their widths, and returns the names of the parameters that have
+# got their shape by it. It changes nothing else: buffers such as a running
+# mean keep their values, each module stays in the mode it is in, training or
+# evaluation, and dropout draws no random number. If the batch doesn't fit, the
+# error of PyTorch comes, and the modes are still as they were. (`is_lazy` of
+# `torch.nn.parameter` tells whether a parameter waits for its shape.)
+
+
+# %%
+def shape(net, X):
+    """Give the lazy layers their widths; the names of their parameters."""
+    # a list of names, such as ["0.weight", "0.bias"]
+    ...
+
+
+# %%
+check.shape_a_lazy_network(shape)
 
 # %% [markdown]
 # ## Where to go next

@@ -27,6 +27,7 @@ from ._compare import (
     equal,
     holds,
     predicted,
+    raises,
     same,
 )
 from ._exercise import exercise
@@ -1469,3 +1470,224 @@ def _require_average(net: nn.Module, X: Tensor, Y: Tensor) -> None:
     }
     right = alone.mean(dim=1, keepdim=True)
     equal(Y, right, hint, known, what="output")
+
+
+_GROWN = {
+    "sizes": (
+        "Not both layers serve all the words.",
+        "The embedding has a row for each word, and the output a score: "
+        "replace both layers, so that they also print their new sizes.",
+    ),
+    "tie": (
+        "Embedding and output are two parameters now, which part with the "
+        "first step of training.",
+        "Give both layers one object: `a.weight = b.weight`.",
+    ),
+    "parameter": "The weight must be an `nn.Parameter`, made of values that "
+    "have no graph: `detach` gives them.",
+    "old": (
+        "The rows of the old words have other values.",
+        "They stand in front, in their order, as they were.",
+    ),
+    "new": (
+        "A new row isn't the mean of the old ones.",
+        "The mean of the rows is a mean along the first dimension: `dim=0`.",
+    ),
+    "scores": "The scores of the old words, for an old word, are others than "
+    "before.",
+    "bias": "The output has no bias, as before.",
+    "dtype": "The model has another data type than before.",
+    "frozen": "The weight was frozen, and is to stay so: look at "
+    "`requires_grad`.",
+    "trainable": "The weight could be trained, and is to stay so.",
+    "other": "The model itself is to change: assign to its attributes.",
+    "held": "An optimizer holds the parameter that it was given. Is this one "
+    "still in the model?",
+}
+
+
+class _NextWord(nn.Module):
+    """A tied model, as the chapter has it."""
+
+    def __init__(self, num_words: int, num_features: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+        self.embedding.weight = self.out.weight
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.out(self.embedding(words))
+
+
+@exercise(
+    "2.10 More words",
+    "embedding and output serve the new number of words",
+    "they have one parameter, as before",
+    "old rows keep their values, and each new row is the mean of the old ones",
+    "the data type stays, and so does requires_grad",
+    "you know what an optimizer from before trains",
+)
+def more_words(grow: Callable, trained_by_old_optimizer: dict) -> None:
+    hints = _GROWN
+    for given, sizes in {
+        "a tied model of 5 words with 3 features, num_words = 7": (5, 3, 7),
+        "a tied model of 2 words with 4 features, num_words = 3": (2, 4, 3),
+    }.items():
+        with case(given):
+            _require_grown(grow, *sizes)
+    with case("a tied model in float64, num_words = 7"):
+        model = _NextWord(5, 3).double()
+        grow(model, 7)
+        got = show(model.out.weight.dtype)
+        equal(got, "torch.float64", hints["dtype"], what="type")
+    with case("a tied model whose weight is frozen, num_words = 7"):
+        model = _NextWord(5, 3).requires_grad_(False)
+        grow(model, 7)
+        frozen = not model.out.weight.requires_grad
+        holds(frozen, "a frozen weight", "a trainable one", hints["frozen"])
+    truth = dict.fromkeys(("old rows", "new rows"), _old_optimizer_trains())
+    predicted(
+        trained_by_old_optimizer, truth, dict.fromkeys(truth, hints["held"])
+    )
+
+
+def _require_grown(grow: Callable, old: int, features: int, new: int) -> None:
+    hints, model = _GROWN, _NextWord(old, features)
+    rows = model.out.weight.detach().clone()
+    scores = model(torch.arange(old))
+    grow(model, new)
+    embedding, out = model.embedding, model.out
+    shapes = {"embedding": (new, features), "out": (new, features)}
+    got = {
+        "embedding": tuple(embedding.weight.shape),
+        "out": tuple(out.weight.shape),
+    }
+    known = [(dict.fromkeys(got, (old, features)), hints["other"])]
+    equal(got, shapes, hints["sizes"], known, what="shapes")
+    got = embedding.num_embeddings, out.out_features
+    equal(got, (new, new), hints["sizes"], what="words")
+    kinds = [isinstance(f.weight, nn.Parameter) for f in (embedding, out)]
+    holds(all(kinds), "parameters", "other tensors", hints["parameter"])
+    tied = embedding.weight is out.weight
+    holds(tied, "one parameter", "two", hints["tie"])
+    trainable = out.weight.requires_grad
+    holds(trainable, "a weight to train", "a frozen one", hints["trainable"])
+    holds(out.bias is None, "no bias", "a bias", hints["bias"])
+    equal(out.weight[:old], rows, hints["old"], what="old rows")
+    mean = rows.mean(dim=0).expand(new - old, -1)
+    equal(out.weight[old:], mean, hints["new"], what="new rows")
+    words = torch.arange(new)
+    equal(model(words)[:old, :old], scores, hints["scores"])
+
+
+def _old_optimizer_trains() -> bool:
+    """Whether an optimizer trains a weight that took another's place."""
+    model = _NextWord(5, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.out.weight = model.embedding.weight = nn.Parameter(torch.ones(7, 3))
+    model(torch.arange(7)).sum().backward()
+    optimizer.step()
+    return not same(model.out.weight, torch.ones(7, 3), 0, 0)
+
+
+_SHAPED = {
+    "waiting": (
+        "A lazy layer still waits for its width.",
+        "Run the batch: call the net with it.",
+    ),
+    "names": (
+        "These aren't the names of the parameters that have got their shape.",
+        "Ask before the batch which of them are lazy, and return their names "
+        "in a list.",
+    ),
+    "after": "After the batch, none is lazy. Ask before.",
+    "buffers": (
+        "A buffer has changed: batch normalization has seen the batch.",
+        "In evaluation mode it only reads its averages.",
+    ),
+    "modes": (
+        "A module is in another mode than before.",
+        "Note the mode of each module, and give each its own back: `train()` "
+        "sets all of them.",
+    ),
+    "modes after an error": (
+        "After the error, a module is in another mode than before.",
+        "`finally` runs after an error, too.",
+    ),
+    "random": "A random number was drawn, as by dropout in training mode.",
+    "graph": "The run has left gradients, or a change of the values.",
+    "error": "The batch doesn't fit: let the error of PyTorch pass.",
+}
+
+
+@exercise(
+    "2.11 Shape a lazy network",
+    "the lazy layers get their widths, and their names come back",
+    "no buffer changes, and no random number is drawn for dropout",
+    "each module stays in its mode, also where the batch doesn't fit",
+)
+def shape_a_lazy_network(shape: Callable) -> None:
+    hints = _SHAPED
+    X = torch.tensor([[1.0, 2, 3], [4, 5, 7]])
+    with case("LazyLinear(4), ReLU(), LazyLinear(2), X of shape (2, 3)"):
+        net = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.LazyLinear(2))
+        names = ["0.weight", "0.bias", "2.weight", "2.bias"]
+        _require_shaped(shape, net, X, names)
+    with case("Linear(3, 4), LazyLinear(2), X of shape (2, 3)"):
+        net = nn.Sequential(nn.Linear(3, 4), nn.LazyLinear(2))
+        _require_shaped(shape, net, X, ["1.weight", "1.bias"])
+    norm = nn.BatchNorm1d(3)
+    with case("BatchNorm1d(3), LazyLinear(2), X of shape (2, 3)"):
+        net = nn.Sequential(norm, nn.LazyLinear(2))
+        _require_shaped(shape, net, X, ["1.weight", "1.bias"])
+    with case("BatchNorm1d(3) in evaluation mode, LazyLinear(2)"):
+        net = nn.Sequential(norm.eval(), nn.LazyLinear(2))
+        _require_shaped(shape, net, X, ["1.weight", "1.bias"])
+    with case("Linear(3, 2), Dropout(), a net without a lazy layer"):
+        net = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
+        before = torch.get_rng_state()
+        _require_shaped(shape, net, X, [])
+        drawn = not torch.equal(torch.get_rng_state(), before)
+        holds(not drawn, "no random number", "one", hints["random"])
+    with case("Linear(5, 2), LazyLinear(2), X of shape (2, 3)"):
+        net = nn.Sequential(nn.Linear(5, 2), nn.LazyLinear(2).eval())
+        modes = _modes(net)
+        raises(RuntimeError, shape, net, X, hint=hints["error"])
+        equal(_modes(net), modes, hints["modes after an error"], what="modes")
+
+
+def _modes(net: nn.Module) -> dict[str, str]:
+    """The mode of each module, by its name."""
+    return {
+        name or "net": "training" if module.training else "evaluation"
+        for name, module in net.named_modules()
+    }
+
+
+def _require_shaped(
+    shape: Callable, net: nn.Module, X: Tensor, names: list[str]
+) -> None:
+    hints, modes = _SHAPED, _modes(net)
+    buffers = {k: v.clone() for k, v in net.named_buffers()}
+    values = {
+        k: p.detach().clone()
+        for k, p in net.named_parameters()
+        if not is_lazy(p)
+    }
+    answer = shape(net, X)
+    waiting = [k for k, p in net.named_parameters() if is_lazy(p)]
+    equal(waiting, [], hints["waiting"], what="waiting")
+    known = {(): hints["after"]} if names else {}
+    got = [*answer] if isinstance(answer, (list, tuple)) else answer
+    equal(got, names, hints["names"], known, what="names")
+    equal(dict(net.named_buffers()), buffers, hints["buffers"])
+    equal(_modes(net), modes, hints["modes"], what="modes")
+    parameters = dict(net.named_parameters())
+    kept = all(same(parameters[k], v, 0, 0) for k, v in values.items())
+    no_gradients = all(p.grad is None for p in parameters.values())
+    holds(
+        kept and no_gradients,
+        "the values as they were, without gradients",
+        "others",
+        hints["graph"],
+    )

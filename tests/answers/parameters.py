@@ -665,3 +665,153 @@ edited(
     ("a sum has no order", {"= False": "= True"}),
     ("True or False", {"= False": '= "no"'}),
 )
+
+
+# 2.10 More words
+
+_LAYER, _OUTPUT = (
+    "nn.Embedding(*values.shape)",
+    "nn.Linear(*values.T.shape, bias=False)",
+)
+_GROWN_WEIGHT = "nn.Parameter(values, old.requires_grad)"
+_TIE = "model.embedding.weight = model.out.weight = weight"
+_OLD_FIRST = "(old.detach(), more)"
+_MORE = "mean.expand(num_words - len(old), -1)"
+also_right(
+    "more_words",
+    """def grow(model, num_words):
+    weight = model.out.weight.data
+    new = weight.new_empty(num_words, weight.shape[1])
+    new[: len(weight)] = weight
+    new[len(weight) :] = weight.mean(dim=0)
+    weight = nn.Parameter(new, requires_grad=model.out.weight.requires_grad)
+    model.out.weight = model.embedding.weight = weight
+    model.out.out_features = model.embedding.num_embeddings = num_words""",
+    {_LAYER: "nn.Embedding.from_pretrained(values)"},
+)
+edited(
+    "more_words",
+    (
+        "assign to its attributes",
+        {
+            "model.embedding =": "model = copy.deepcopy(model)\n"
+            "    model.embedding ="
+        },
+    ),
+    ("replace both layers", {f"model.embedding = {_LAYER}": "pass"}),
+    (
+        "Not both layers",
+        {_TIE: "model.embedding.weight = weight"},
+        {_OUTPUT: "model.out"},
+    ),
+    (
+        "made of values that have no graph",
+        {
+            _GROWN_WEIGHT: "values",
+            f"    {_TIE}": "    for f in (model.embedding, "
+            "model.out):\n        del f.weight; f.weight = weight",
+        },
+    ),
+    (
+        "one object",
+        {
+            _TIE: "model.embedding.weight = weight; model.out.weight = "
+            f"{_GROWN_WEIGHT}"
+        },
+    ),
+    ("could be trained", {_GROWN_WEIGHT: "nn.Parameter(values, False)"}),
+    ("no bias, as before", {", bias=False": ""}),
+    ("stand in front", {_OLD_FIRST: "(more, old.detach())"}),
+    ("Not both layers", {_MORE: "mean.expand(2, -1)"}),
+    ("rows of the old words", {_OLD_FIRST: "(2 * old.detach(), more)"}),
+    ("along the first dimension", {"more = mean": "more = 0 * mean"}),
+    (
+        "along the first dimension",
+        {
+            "mean(dim=0, keepdim=True)": "mean()",
+            "mean.expand(": "mean.expand(0 + ",
+        },
+        {
+            _MORE.replace(
+                "(", "(0 + ", 1
+            ): "mean.expand(num_words - len(old), old.shape[1])"
+        },
+    ),
+    (
+        "another data type",
+        {"nn.Parameter(values,": "nn.Parameter(values.float(),"},
+    ),
+    ("was frozen", {", old.requires_grad)": ")"}),
+    (
+        "for an old word, are others",
+        {_TIE: f"{_TIE}; model.register_forward_hook(lambda *a: 2 * a[-1])"},
+    ),
+    ("that it was given", 'trained_by_old_optimizer["old rows"] = True'),
+    ("still in the model", 'trained_by_old_optimizer["new rows"] = True'),
+)
+
+
+# 2.11 Shape a lazy network
+
+_RUN_ONCE = "net.eval()(X)"
+_BACK = "module.training = mode"
+also_right(
+    "shape_a_lazy_network",
+    """def shape(net, X):
+    trained = [module for module in net.modules() if module.training]
+    waiting = {k for k, p in net.named_parameters() if is_lazy(p)}
+    try:
+        net.train(False)
+        net(X)
+    finally:
+        for module in trained:
+            module.training = True
+    return [k for k, _ in net.named_parameters() if k in waiting]""",
+    {
+        _BACK: "object.__setattr__(module, 'training', mode)",
+        "is_lazy(p)": "type(p) is nn.UninitializedParameter",
+    },
+)
+edited(
+    "shape_a_lazy_network",
+    ("Run the batch", {_RUN_ONCE: "net.eval()"}),
+    (
+        "aren't the names",
+        {"return names": "return names[::-1]"},
+    ),
+    ("return their names in a list", {"return names": "return len(names)"}),
+    ("Ask before the batch", {" if is_lazy(p)]": "]"}),
+    (
+        "none is lazy",
+        {
+            "return names": "left = net.named_parameters(); "
+            "return [k for k, p in left if is_lazy(p)]"
+        },
+    ),
+    ("only reads its averages", {_RUN_ONCE: "net(X)"}),
+    ("give each its own back", {_BACK: "module.train()"}),
+    ("is in another mode", {_BACK: "pass"}),
+    (
+        "after an error, too",
+        {
+            "    try:\n        with": "    if True:\n        with",
+            "    finally:": "    if True:",
+        },
+    ),
+    (
+        "as by dropout",
+        {_RUN_ONCE: "net.eval()(X)\n            torch.rand(1)"},
+    ),
+    (
+        "has left gradients",
+        {
+            "with torch.no_grad():": "if True:",
+            _RUN_ONCE: "net.eval()(X).sum().backward()",
+        },
+    ),
+    (
+        "error of PyTorch pass",
+        {"    finally:": "    except RuntimeError: pass\n    finally:"},
+    ),
+    ("a list", "shape = lambda net, X: net.eval()(X)"),
+)
