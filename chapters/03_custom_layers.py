@@ -54,7 +54,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -95,8 +95,7 @@ f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 # ### Whose mean is it?
 #
 # `X.mean()` runs over the whole tensor, and the first dimension of a batch is
-# the samples. Pass one sample on its own, then beside another one. Do you
-# expect the same answer for it?
+# the samples. Pass one sample on its own, then beside another one.
 
 # %%
 one = torch.tensor([[1.0, 2, 3]])
@@ -172,9 +171,9 @@ assert layer.weight.grad.any() and layer.bias.grad.any()
 # %% [markdown]
 # ### Keep the parameters in the graph
 #
-# > **Pitfall.** `.data` gives the values of a parameter in a tensor that
-# > autograd doesn't follow. A forward computation that reads
-# > `self.weight.data` has the right output, and autograd never learns that
+# > **Pitfall.** `.data`, like `detach()`, gives the values of a parameter in a
+# > tensor that autograd doesn't follow. A forward computation that reads
+# > `self.weight.data` has the right output, and autograd doesn't learn that
 # > `weight` took part in it. The book's own `MyLinear` is written in this way
 # > (6.5.2, 中文版 5.4.2): if you have copied it, your layer doesn't learn.
 # > Writing through `.data` has a pitfall too:
@@ -201,33 +200,22 @@ detached(X).sum().backward()
 
 # %% [markdown]
 # But a layer is seldom alone. Put a linear layer behind it, and the output
-# requires a gradient again, thanks to that layer's parameters. This function
-# makes one training step and tells which parameters it changed.
-
-
-# %%
-def changed_by_a_step(net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    net(X).square().sum().backward()
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
-
-# %% [markdown]
-# The network with `.data` first, then the right one. No error is raised in
-# either.
+# requires a gradient again, thanks to that layer's parameters. Here is such a
+# network with `.data`, and then the right one. `changed_by_a_step` of this
+# companion makes a training step, and lists which values it has changed.
 
 # %%
 torch.manual_seed(0)
 for make_layer in (DetachedLinear, MyLinear):
     net = nn.Sequential(make_layer(5, 3), nn.Linear(3, 1)).to(device)
-    print(make_layer.__name__, changed_by_a_step(net))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(X).square().sum().backward()
+    print(make_layer.__name__, changed_by_a_step(optimizer, net))
 
 # %% [markdown]
-# Half of the first network isn't trained. The last layer still learns, so
-# nothing looks broken. Use the parameter itself in `forward`.
+# No error is raised, and half of the first network isn't trained. The last
+# layer still learns, so nothing looks broken. Use the parameter itself in
+# `forward`.
 
 # %% [markdown]
 # ## A model of your own layers
@@ -242,8 +230,8 @@ sample = torch.rand(1, 64).to(device)
 dead(sample).item()
 
 # %% [markdown]
-# Exactly 0. Is it bad luck? Build 1,000 such networks and look at the number
-# that enters the last ReLU, for the same sample.
+# Exactly 0. Is it bad luck? Here are 1,000 such networks, and the number that
+# enters the last ReLU, for the same sample.
 
 
 # %%
@@ -253,7 +241,7 @@ def before_last_relu(first, last, X):
 
 
 # %% [markdown]
-# What share of the values would become 0?
+# This is the share of the values that become 0.
 
 # %%
 torch.manual_seed(0)
@@ -280,8 +268,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# With more outputs, the zeros are harder to notice. What share of ten outputs
-# is 0, and in what share of the networks are all ten 0?
+# With more outputs, the zeros are harder to notice. Here are the share of ten
+# outputs that are 0, and of the networks in which all ten are.
 
 # %%
 torch.manual_seed(0)
@@ -292,11 +280,9 @@ assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
 [f"{share:.0%}" for share in shares]
 
 # %% [markdown]
-# Half of the outputs are 0, and hardly ever all of them, so the network seems
-# to work.
-#
-# Where a ReLU gives 0, its slope is 0 too. Back to the one output of `dead`:
-# does the sample give any gradient that isn't 0?
+# So the network seems to work. But where a ReLU gives 0, its slope is 0 too.
+# Back to the one output of `dead`: does the sample give any gradient that
+# isn't 0?
 
 # %%
 dead.zero_grad()
@@ -317,8 +303,7 @@ assert (repaired(sample) != 0).all()
 # %% [markdown]
 # ## What `nn.Module` does for your layers
 #
-# It does for your layers what it does for PyTorch's. Their parameters have
-# names, also deep in a network.
+# The same as for PyTorch's. Their parameters have names, also deep in a network.
 
 # %%
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
@@ -349,9 +334,8 @@ tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown]
-# There are six tensors to train, and eight entries in the state dict, where
-# the shared two have a name for each place. Another layer can load a state
-# dict. The data type changes in one call.
+# In the state dict, the shared two have a name for each place. Another layer
+# can load a state dict. The data type changes in one call.
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -381,7 +365,6 @@ for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
 # *running mean*: in training it uses the mean of the batch, and moves its
 # memory a tenth of the way towards this mean, which is what `lerp_` does; in
 # evaluation it uses the memory. `shift` is trained like any parameter.
-# `detach` gives the same values in a tensor that autograd doesn't follow.
 
 
 # %%
@@ -429,7 +412,7 @@ trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
 # %% [markdown]
-# Which kind should a tensor be? The table says what happens to each kind.
+# Which kind should a tensor be?
 #
 # | kind | optimizer | state dict | `.to`, `.double` | written |
 # |---|---|---|---|---|
@@ -455,10 +438,9 @@ class FourKinds(nn.Module):
 
 
 # %% [markdown]
-# PyTorch has the device `meta` on every machine: its tensors have a type and a
-# shape, and no data. A tensor that moves to `meta` with its module would move
-# to a GPU too; [chapter 06](06_devices.ipynb#cell-id=modules-move-as-a-whole)
-# uses this more.
+# Every machine has the device `meta`, whose tensors have a type and a shape, and
+# no data. A tensor that moves there with its module would move to a GPU too
+# ([chapter 06](06_devices.ipynb#cell-id=modules-move-as-a-whole)).
 
 # %%
 kinds = FourKinds()
@@ -476,51 +458,106 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # %% [markdown]
 # ## Check a layer
 #
-# A wrong gradient raises no error; the network only trains badly. `gradcheck`
-# compares autograd's gradients with numerical ones, slopes between two nearby
+# A wrong gradient raises no error; the network only trains badly. One source
+# is a backward computation of your own, of which
+# [chapter 05](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)
+# tells more. `forward` below computes $XW + b$. `backward` gets the gradient
+# with respect to this, and returns those with respect to $X$, $W$ and $b$. One
+# of the three is wrong.
+
+
+# %%
+class Affine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, weight, bias):
+        ctx.save_for_backward(X, weight)
+        return X @ weight + bias
+
+    @staticmethod
+    def backward(ctx, grad):  # grad: (n, units)
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.mean(dim=0)
+
+
+class SuspectLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(Affine.apply(X, self.weight, self.bias))
+
+
+# %% [markdown]
+# `gradcheck` compares with numerical gradients, slopes between two nearby
 # points. It needs double precision: in single precision, rounding changes the
 # small difference between the two points too much. First, the gradients with
 # respect to the input:
 
 # %%
-torch.manual_seed(0)
-exact = MyLinear(5, 3).double()
-exact_detached = DetachedLinear(5, 3).double()
-X_double = torch.rand(4, 5).double().requires_grad_()
-gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
+torch.manual_seed(1)
+suspect = SuspectLinear(2, 1).double()
+X_double = torch.rand(3, 2).double().requires_grad_()
+gradcheck(suspect, X_double)
 
 # %% [markdown]
-# Even the layer with `.data` passes: with respect to its *input*, its
-# gradients are right. To check the parameters, make them inputs too:
-# `functional_call(layer, parameters, X)` runs the layer with these tensors in
-# place of its own. With `raise_exception=False`, `gradcheck` returns `False`
-# in place of an error.
+# With respect to its *input*, the layer passes. To check the parameters, make
+# them inputs too: `functional_call(layer, parameters, X)` runs the layer with
+# these tensors in place of its own. `MyLinear` passes here as well.
 
 
 # %%
-def has_right_gradients(layer):
+def check_gradients(layer, X):
     def call(X, weight, bias):
         parameters = {"weight": weight, "bias": bias}
         return functional_call(layer, parameters, X)
 
-    inputs = (X_double, layer.weight, layer.bias)
-    return gradcheck(call, inputs, raise_exception=False)
+    return gradcheck(call, (X, layer.weight, layer.bias))
 
 
-has_right_gradients(exact), has_right_gradients(exact_detached)
+right = MyLinear(2, 1).double()
+right.load_state_dict(suspect.state_dict())
+check_gradients(right, X_double)
 
 # %% [markdown]
-# The check finds the layer with `.data`.
-#
+# And the other layer?
+
+# %% tags=["raises-exception"]
+check_gradients(suspect, X_double)
+
+# %% [markdown]
+# Input 2 is the bias. With it, each of the three outputs grows at the rate 1,
+# and not at 1/3: `backward` takes the mean over the samples in place of the
+# sum. With a single sample the two are the same, and the mistake passes.
+
+# %%
+check_gradients(suspect, X_double[:1].detach().requires_grad_())
+
+# %% [markdown]
+# So check with several samples. The sum repairs it.
+
+
+# %%
+class RepairedAffine(Affine):
+    @staticmethod
+    def backward(ctx, grad):
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.sum(dim=0)
+
+
+class RepairedLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(RepairedAffine.apply(X, self.weight, self.bias))
+
+
+check_gradients(RepairedLinear(2, 1).double(), X_double)
+
+# %% [markdown]
 # The other check compares with a layer that is known to be right. `nn.Linear`
 # keeps its weight as `(units, in_units)`, so `.T` transposes ours.
 
 # %%
-linear = nn.Linear(5, 3).double()
+linear = nn.Linear(2, 1).double()
 with torch.no_grad():
-    linear.weight.copy_(exact.weight.T)
-    linear.bias.copy_(exact.bias)
-assert_close(F.relu(linear(X_double)), exact(X_double))
+    linear.weight.copy_(right.weight.T)
+    linear.bias.copy_(right.bias)
+assert_close(F.relu(linear(X_double)), right(X_double))
 
 # %% [markdown]
 # ## Summary
@@ -532,11 +569,10 @@ assert_close(F.relu(linear(X_double)), exact(X_double))
 #   through `.data` in `forward` cuts it off, silently if another layer has
 #   parameters too.
 # - About half of the outputs of a new network that ends in a ReLU are 0 for a
-#   sample, and give no gradient. With one output, half of the networks answer
-#   0 and learn nothing from this sample.
+#   sample, and give no gradient.
 # - Trained: a parameter. Remembered: a buffer. A setting: an attribute.
-# - `gradcheck` in double precision checks gradients; check the parameters as
-#   well as the input.
+# - `gradcheck` in double precision finds a wrong gradient. Check the parameters
+#   as well as the input, with several samples.
 
 # %% [markdown]
 # ## Exercises
@@ -743,6 +779,74 @@ same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
 
 # %%
 check.where_to_center(same_numbers)
+
+# %% [markdown]
+# ### 3.8 Name the wrong gradients
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-8)
+#
+# Write `wrong_gradients(layer, X)`, which returns the set of the names of those
+# parameters whose gradients are wrong, by comparison with numerical ones, and
+# in it `"input"`, if that with respect to `X` is. The layer may be of any kind,
+# with parameters of its own and of children; both are in `float32`, and stay as
+# they are. Then predict what it returns for a layer that computes
+# `F.relu(X @ self.weight.detach() + self.bias)`, and for `SuspectLinear` of
+# this chapter with three samples and with one, if no ReLU gives 0.
+
+
+# %%
+def wrong_gradients(layer, X):
+    """The names of what has a wrong gradient, as a set."""
+    # such as {"0.weight", "input"}; without a wrong gradient, set()
+    ...
+
+
+found = {
+    "weight.detach()": {...},
+    "SuspectLinear, three samples": {...},
+    "SuspectLinear, one sample": {...},
+}  # set() if nothing is found
+
+# %%
+check.name_the_wrong_gradients(wrong_gradients, found)
+
+# %% [markdown]
+# ### 3.9 A mask that stays
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-9)
+#
+# To *prune* a layer is to do without some of its weights. Write
+# `MaskedLinear(in_units, units, mask)`, which computes $XW + b$ with those
+# weights alone where `mask`, a tensor of booleans in the shape of $W$, is
+# True. The others count as 0, whatever is written into them. The mask is saved
+# and moved with the layer, isn't trained, and stays boolean after `double()`.
+# Why isn't it enough to set these weights to 0 once, without a mask? Predict,
+# with True or False: are they 0 after one step of training, and what is the
+# gradient of a weight that is masked?
+
+
+# %%
+class MaskedLinear(nn.Module):
+    """A linear layer with a mask over its weights."""
+
+    def __init__(self, in_units, units, mask):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, in_units) -> (*, units)
+        ...
+
+
+happens = {
+    "set to 0 once: 0 after a step": ...,
+    "masked: the gradient is 0": ...,
+}
+
+# %%
+check.mask_that_stays(MaskedLinear, happens)
 
 # %% [markdown]
 # ## Where to go next

@@ -151,11 +151,10 @@ def test_gate_refuses_outputs_of_a_partial_run(pair):
 
 def test_gate_refuses_paths_of_a_machine(pair):
     def save_as_jupyterlab_does(notebook):
-        for cell in code_cells(notebook):
-            for output in cell.outputs:
-                if output.output_type == "error":
-                    frame = "\x1b[36mFile \x1b[39m~/torch/module.py:17"
-                    output.traceback.insert(2, frame)
+        outputs = [o for cell in code_cells(notebook) for o in cell.outputs]
+        error = next(o for o in outputs if o.output_type == "error")
+        frame = "\x1b[36mFile \x1b[39m~/torch/module.py:17"
+        error.traceback.insert(2, frame)
 
     edit_notebook(pair, save_as_jupyterlab_does)
     (problem,) = gate.problems(pair)

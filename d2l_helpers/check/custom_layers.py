@@ -10,6 +10,7 @@ from numbers import Number
 import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from ..layers import CenteredLayer, MyLinear
@@ -821,3 +822,277 @@ def where_to_center(same_numbers: dict) -> None:
         "image that is one row of pixels, of a flattened image all.",
     }
     predicted(same_numbers, truth, hints)
+
+
+_WRONG_GRADIENTS = {
+    "set": "Return a set of names, also if it is empty: `set()`.",
+    "all right": (
+        "The gradients of this layer are right, and something is named.",
+        "In single precision, rounding alone makes numerical gradients "
+        "differ. Compare in double precision.",
+    ),
+    "names": (
+        "These aren't the names of the wrong gradients.",
+        "Vary one tensor after the other, and let all others stay: "
+        "`functional_call` puts a tensor under a name.",
+    ),
+    "none": "A gradient that is missing is wrong, too: it should be another "
+    "number than 0.",
+    "input": "The gradient with respect to `X` is wrong here: its name is "
+    '`"input"`.',
+    "children": "A child's parameter has a dotted name, as in "
+    "`named_parameters`.",
+    "batch": "Compare with the samples that are given: with one alone, a mean "
+    "is a sum.",
+    "changed": "The layer is to stay as it is, in single precision too: work "
+    "on a copy.",
+    "detach": "What does `detach` cut off, and what not?",
+    "mean": "Which of the three gradients has the mean over the samples?",
+    "one": "What is the mean over one sample?",
+}
+
+
+class _Scaled(torch.autograd.Function):
+    """The identity, with a gradient that is wrong by a factor."""
+
+    @staticmethod
+    def forward(ctx: object, X: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return X.clone()
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> tuple:
+        return ctx.factor * grad, None
+
+
+class _MeanOfBias(torch.autograd.Function):
+    """The sum of X and a bias, whose gradient is the mean over samples."""
+
+    @staticmethod
+    def forward(_: object, X: Tensor, bias: Tensor) -> Tensor:
+        return X + bias
+
+    @staticmethod
+    def backward(_: object, grad: Tensor) -> tuple:
+        return grad, grad.mean(dim=0)
+
+
+class _Suspect(nn.Module):
+    """XW + b, with one gradient that is wrong."""
+
+    def __init__(self, num_inputs: int, units: int, fault: str = "") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_inputs, units))
+        self.bias = nn.Parameter(torch.randn(units))
+        self.fault = fault
+
+    def forward(self, X: Tensor) -> Tensor:
+        weight, bias = self.weight, self.bias
+        if self.fault == "detach":
+            weight = weight.detach()
+        if self.fault == "sign":
+            weight = _Scaled.apply(weight, -1.0)
+        if self.fault == "input":
+            X = _Scaled.apply(X, 2.0)
+        if self.fault == "mean":
+            return _MeanOfBias.apply(X @ weight, bias)
+        return X @ weight + bias
+
+
+@exercise(
+    "3.8 Name the wrong gradients",
+    "a layer with right gradients gives the empty set",
+    "a gradient that is wrong, and one that is missing, are named",
+    "so is that of the input, and those of children by dotted names",
+    "the layer stays as it is",
+    "you know what is found, and what a single sample hides",
+)
+def name_the_wrong_gradients(wrong_gradients: Callable, found: dict) -> None:
+    hints = _WRONG_GRADIENTS
+    X = torch.rand(3, 2)
+    for given, (layer, names, hint) in {
+        "nn.Linear(2, 3), X of shape (3, 2)": (
+            (nn.Linear(2, 3), set(), "all right")
+        ),
+        "XW + b, with the sign of W's gradient turned": (
+            (_Suspect(2, 3, "sign"), {"weight"}, "names")
+        ),
+        "XW + b, with W detached": (
+            (_Suspect(2, 3, "detach"), {"weight"}, "none")
+        ),
+        "XW + b, with twice the gradient of X": (
+            (_Suspect(2, 3, "input"), {"input"}, "input")
+        ),
+        "XW + b, with the mean over the samples for b": (
+            (_Suspect(2, 3, "mean"), {"bias"}, "batch")
+        ),
+        "a chain of a linear layer, tanh, and XW + b with W detached": (
+            (
+                nn.Sequential(
+                    nn.Linear(2, 4), nn.Tanh(), _Suspect(4, 2, "detach")
+                ),
+                {"2.weight"},
+                "children",
+            )
+        ),
+    }.items():
+        with case(given, hints[hint]):
+            _require_wrong_ones(wrong_gradients, layer, X, names, hints[hint])
+    truth, hints = {}, {}
+    for name, fault, samples, hint in (
+        ("weight.detach()", "detach", 3, "detach"),
+        ("SuspectLinear, three samples", "mean", 3, "mean"),
+        ("SuspectLinear, one sample", "mean", 1, "one"),
+    ):
+        truth[name] = _disagreeing(_Suspect(2, 1, fault), X[:samples])
+        hints[name] = _WRONG_GRADIENTS[hint]
+    predicted(found, truth, hints)
+
+
+def _require_wrong_ones(
+    wrong_gradients: Callable,
+    layer: nn.Module,
+    X: Tensor,
+    names: set[str],
+    hint: object,
+) -> None:
+    before = copy.deepcopy(layer.state_dict())
+    answer = wrong_gradients(layer, X.clone())
+    after = layer.state_dict()
+    kept = all(
+        after[k].dtype == v.dtype and torch.equal(after[k], v)
+        for k, v in before.items()
+    )
+    kept = kept and all(p.requires_grad for p in layer.parameters())
+    holds(kept, "the layer as it was", "another", _WRONG_GRADIENTS["changed"])
+    is_set = isinstance(answer, (set, frozenset, list, tuple))
+    holds(is_set, "a set", show(answer), _WRONG_GRADIENTS["set"])
+    equal(set(answer), names, hint, what="names")
+
+
+def _disagreeing(layer: nn.Module, X: Tensor) -> set[str]:
+    """What gradcheck says of each tensor of a layer, varied alone."""
+    layer = layer.double()
+    inputs = {k: p.detach() for k, p in layer.named_parameters()}
+    inputs["input"] = X.double()
+
+    def agrees(name: str) -> bool:
+        def call(tensor: Tensor) -> Tensor:
+            values = {**inputs, name: tensor}
+            return functional_call(layer, values, values.pop("input"))
+
+        varied = inputs[name].clone().requires_grad_()
+        return gradcheck(call, varied, raise_exception=False)
+
+    return {name for name in inputs if not agrees(name)}
+
+
+_MASKED = {
+    "shapes": "The parameters are a weight of shape (in_units, units) and a "
+    "bias of shape (units,).",
+    "trained mask": "The mask isn't trained: it is no parameter.",
+    "output": (
+        "This isn't XW + b with the weights that the mask leaves.",
+        "Multiply the weight by the mask in `forward`, in each run.",
+    ),
+    "relu": "Negative numbers have become 0: no ReLU is asked for.",
+    "turned": "The mask is turned around: True is what counts.",
+    "once": (
+        "What was written into a masked weight counts.",
+        "A weight that is set to 0 once can be written to, by an optimizer "
+        "too. Apply the mask in each forward.",
+    ),
+    "cut": "Something cuts the graph: no gradient reaches the weight.",
+    "state": (
+        "The mask isn't saved.",
+        "A buffer is in the state dict, unless it isn't persistent. An "
+        "attribute isn't.",
+    ),
+    "loaded": "The mask that was loaded isn't the one that counts.",
+    "boolean": "The mask doesn't stay boolean: keep it as it was given.",
+    "moved": "The mask stays behind when the layer moves.",
+    "comes back": "Set to 0 once, the weight has a gradient. What does a step "
+    "do with it?",
+    "no slope": "With the mask, the weight counts as 0 times its value. What "
+    "is the derivative of that?",
+}
+
+
+@exercise(
+    "3.9 A mask that stays",
+    "the weights that the mask leaves count, and no others",
+    "also after others were written",
+    "the mask is saved, loaded and moved, and stays boolean",
+    "it isn't trained",
+    "you know why setting weights to 0 once isn't enough",
+)
+def mask_that_stays(MaskedLinear: type[nn.Module], happens: dict) -> None:
+    hints = _MASKED
+    mask = torch.tensor([[True, False, True], [False, True, True]])
+    with case("MaskedLinear(2, 3, mask)"):
+        net = MaskedLinear(2, 3, mask.clone())
+        shapes = sorted(tuple(p.shape) for p in net.parameters())
+        known = [([(2, 3), (2, 3), (3,)], hints["trained mask"])]
+        what = "shapes of the parameters"
+        equal(shapes, [(2, 3), (3,)], hints["shapes"], known, what=what)
+    W, b = torch.tensor([[1.0, 2, 3], [4, 5, 6]]), torch.tensor([1.0, -1, 0])
+    X = torch.tensor([[1.0, -2], [-1, 0.5]])
+    with case("W = [[1, 2, 3], [4, 5, 6]], the mask [[1, 0, 1], [0, 1, 1]]"):
+        _fill(net, W, b)
+        Y, truth = call(net, X), X @ (W * mask) + b
+        known = {
+            truth.clamp(min=0): hints["relu"],
+            X @ W + b: hints["once"],
+            X @ (W * ~mask) + b: hints["turned"],
+        }
+        equal(Y, truth, hints["output"], known)
+        has_graph(Y, hints["cut"])
+        Y.sum().backward()
+        gradients = [p.grad is not None for p in net.parameters()]
+        holds(all(gradients), "a gradient of each", "none", hints["cut"])
+    with case("its state dict"):
+        saved = {
+            k: v for k, v in net.state_dict().items() if v.shape == W.shape
+        }
+        equal(len(saved), 2, hints["state"], what="tensors of the shape of W")
+        kinds = sorted(str(v.dtype) for v in saved.values())
+        expected = ["torch.bool", "torch.float32"]
+        equal(kinds, expected, hints["boolean"], what="types")
+    with case("double()"):
+        double = copy.deepcopy(net).double()
+        kinds = sorted(str(v.dtype) for v in double.state_dict().values())
+        expected = ["torch.bool", "torch.float64", "torch.float64"]
+        equal(kinds, expected, hints["boolean"], what="types")
+    with case("another mask, loaded from a state dict"):
+        other = MaskedLinear(2, 3, ~mask)
+        other.load_state_dict(net.state_dict())
+        equal(call(other, X), truth, hints["loaded"])
+    with case("to another device"):
+        places = copy.deepcopy(net).to("meta").state_dict().values()
+        moved = all(v.is_meta for v in places)
+        holds(moved, "all tensors moved", "one stayed", hints["moved"])
+    truth = _what_happens_to_masked(X)
+    hints = dict(
+        zip(truth, (hints["comes back"], hints["no slope"]), strict=True)
+    )
+    predicted(happens, truth, hints)
+
+
+def _fill(net: nn.Module, W: Tensor, b: Tensor) -> None:
+    with torch.no_grad():
+        for p in net.parameters():
+            p.copy_(W if p.dim() == 2 else b)
+
+
+def _what_happens_to_masked(X: Tensor) -> dict[str, bool]:
+    layer = nn.Linear(2, 1)
+    nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    layer(X).square().sum().backward()
+    optimizer.step()
+    weight = torch.ones(2, 1, requires_grad=True)
+    (X @ (weight * torch.tensor([[False], [False]]))).sum().backward()
+    return {
+        "set to 0 once: 0 after a step": not layer.weight.any(),
+        "masked: the gradient is 0": not weight.grad.any(),
+    }

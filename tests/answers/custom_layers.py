@@ -427,3 +427,140 @@ edited(
     ("one row of pixels", {"False": "True"}),
     ("Add", {', "RowCenteredLayer": False': ""}),
 )
+
+
+# 3.8 Name the wrong gradients
+
+_COPY = "layer = copy.deepcopy(layer).double()"
+_CHECKED = "gradcheck(call, varied, raise_exception=False)"
+_NAMED = "{name for name in inputs if not agrees(name)}"
+also_right(
+    "name_the_wrong_gradients",
+    """def wrong_gradients(layer, X):
+    layer, X = copy.deepcopy(layer).double(), X.double().requires_grad_()
+    tensors = {"input": X, **dict(layer.named_parameters())}
+    found = []
+    for name, tensor in tensors.items():
+        for other in tensors.values():
+            other.requires_grad_(other is tensor)
+
+        def call(varied):
+            return layer(varied if varied is X else X)
+
+        try:
+            gradcheck(call, tensor)
+        except Exception:
+            found.append(name)
+    return found""",
+)
+edited(
+    "name_the_wrong_gradients",
+    (
+        "rounding alone makes",
+        {_COPY: "layer = copy.deepcopy(layer)", ".double()": ""},
+    ),
+    ("something is named", {_NAMED: "{*inputs}"}),
+    (
+        "Return a set",
+        {_NAMED: "', '.join(name for name in inputs if not agrees(name))"},
+    ),
+    ("one tensor after the other", {_NAMED: "set()"}),
+    (
+        "aren't the names of the wrong",
+        {_NAMED: '{"input" for name in inputs if not agrees(name)}'},
+    ),
+    (
+        "A gradient that is missing",
+        {_CHECKED: f"not call(varied).requires_grad or {_CHECKED}"},
+    ),
+    (
+        "its name is",
+        {_NAMED: _NAMED.replace("if not", 'if name != "input" and not')},
+    ),
+    (
+        "its name is",
+        {
+            _NAMED: "{name.replace('input', 'X') for name in inputs "
+            "if not agrees(name)}"
+        },
+    ),
+    ("with one alone", {"X.detach()": "X[:1].detach()"}),
+    (
+        "has a dotted name",
+        {
+            _NAMED: "{name.split('.')[-1] for name in inputs "
+            "if not agrees(name)}"
+        },
+    ),
+    ("work on a copy", {_COPY: "layer = layer.double()"}),
+    ("work on a copy", {_COPY: f"layer.requires_grad_(False); {_COPY}"}),
+    ("cut off, and what not", 'found["weight.detach()"] = {"weight", "bias"}'),
+    ("has the mean over the", 'found["SuspectLinear, three samples"] = set()'),
+    ("mean over one sample", 'found["SuspectLinear, one sample"] = {"bias"}'),
+)
+
+
+# 3.9 A mask that stays
+
+_BUFFER = 'self.register_buffer("mask", mask)'
+_WITH_MASK = "(self.weight * self.mask)"
+_DRAWN = "torch.randn(in_units, units)"
+also_right(
+    "mask_that_stays",
+    {_WITH_MASK: "self.weight.masked_fill(~self.mask, 0)"},
+    {_WITH_MASK: "torch.where(self.mask, self.weight, 0)"},
+)
+edited(
+    "mask_that_stays",
+    (
+        "weight of shape (in_units, units)",
+        {
+            _DRAWN: "torch.randn(units, in_units)",
+            _WITH_MASK: "(self.weight * self.mask.T).T",
+        },
+    ),
+    (
+        "it is no parameter",
+        {_BUFFER: "self.mask = nn.Parameter(mask.float())"},
+    ),
+    ("in each run", {_WITH_MASK: "(self.weight + self.mask)"}),
+    (
+        "no ReLU is asked for",
+        {"return X": "return torch.relu(X", "+ self.bias": "+ self.bias)"},
+    ),
+    ("can be written to", {_WITH_MASK: "self.weight"}),
+    ("True is what counts", {"* self.mask": "* ~self.mask"}),
+    ("no gradient reaches", {_WITH_MASK: "(self.weight.data * self.mask)"}),
+    ("no gradient reaches", _NO_GRAD),
+    ("unless it isn't persistent", {"mask)\n": "mask, persistent=False)\n"}),
+    ("isn't saved", {_BUFFER: "self.mask = mask"}),
+    ("keep it as it was given", {'"mask", mask': '"mask", mask.float()'}),
+    (
+        "keep it as it was given",
+        {
+            "def forward": "def _apply(self, fn):\n"
+            "        super()._apply(fn)\n"
+            "        self.mask = self.mask.to(self.weight.dtype)\n"
+            "        return self\n\n    def forward"
+        },
+    ),
+    (
+        "that was loaded",
+        {
+            _BUFFER: f"{_BUFFER}; self.kept = mask.clone()",
+            _WITH_MASK: "(self.weight * self.kept)",
+        },
+    ),
+    (
+        "stays behind",
+        {
+            "def forward": "def _apply(self, fn):\n"
+            "        mask = self.mask\n"
+            "        super()._apply(fn)\n"
+            "        self.mask = mask\n"
+            "        return self\n\n    def forward"
+        },
+    ),
+    ("What does a step do", 'happens["set to 0 once: 0 after a step"] = True'),
+    ("the derivative of that", 'happens["masked: the gradient is 0"] = False'),
+)
