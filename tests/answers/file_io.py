@@ -692,7 +692,10 @@ edited(
         {"dumps(header)": "dumps([*header.items()])"},
     ),
     ("the entry of this tensor", {"header[name]": "header[name.upper()]"}),
-    ("the entry of this tensor", {'"dtype": kind': '"dtype": str(tensor.dtype)'}),
+    (
+        "the entry of this tensor",
+        {'"I64" if tensor': '"int64" if 1 or tensor'},
+    ),
     (
         "the entry of this tensor",
         {'{**entry, "data_offsets": ' + _OFFSETS + "}": "[entry]"},
