@@ -40,7 +40,7 @@ def of_chapter(chapter: Page, folder: Path) -> Page:
         files += [page.source, page.notebook]
     for name in (checks.FOLDER, checks.ANSWERS):
         files += (ROOT / name).glob("*.py")
-    texts = [*CHAPTERS.glob("*.md"), *CHAPTERS.glob("*/*.toml")]
+    texts = [*CHAPTERS.rglob("*.md"), *CHAPTERS.glob("*/*.toml")]
     for file in [*files, *texts]:
         target = folder / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)

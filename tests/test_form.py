@@ -225,6 +225,13 @@ TRANSLATED = [
     ("# # 编写", "# 编写", chapters.parts, "the first cell lacks a title: `#"),
     ("**你将学会**", "学会", chapters.parts, "lacks **你将学会**, and a list"),
     ("## 小结", "## 大结", chapters.parts, "the section ## 小结 is missing"),
+    (
+        "# # 编写自定义层",
+        "# # 写层",
+        chapters.row,
+        ": the row of 03_custom_layers is to begin "
+        "with | 03 | [写层](03_custom_layers.ipynb) |",
+    ),
     ("## 接下来", "## 往下", chapters.parts, "section ## 接下来读什么 is mis"),
     (
         "*编程，20分钟。*",

@@ -103,29 +103,29 @@ def needs(draft: Draft) -> Iterator[str]:
 
 
 def row(draft: Draft) -> Iterator[str]:
-    """The front page has a row for it, with its title."""
+    """The front page of its language has a row for it, with its title."""
     page = draft.page
-    title = files.title_of(draft)
+    title, name = files.title_of(draft), front_page_name(page)
     begins = f"| {page.number:02} | [{title}]({page.notebook.name}) |"
     rows = [
         (number, line)
-        for number, line in enumerate(_front().splitlines(), 1)
+        for number, line in enumerate(_front(page.language).splitlines(), 1)
         if line.startswith("| ") and f"({page.notebook.name})" in line
     ]
     if not rows:
         yield (
-            f"{front_page_name()}: the table lacks the row {begins} what a "
+            f"{name}: the table lacks the row {begins} what a "
             "reader can do afterwards | links to the book |"
         )
     for number, line in rows:
         if not line.startswith(begins):
             yield (
-                f"{front_page_name()}:{number}: the row of {page.stem} is to "
+                f"{name}:{number}: the row of {page.stem} is to "
                 f"begin with {begins}"
             )
         elif line.strip("| ").count(" | ") != 3:
             yield (
-                f"{front_page_name()}:{number}: the row of {page.stem} is to "
+                f"{name}:{number}: the row of {page.stem} is to "
                 "have four cells"
             )
 
@@ -134,7 +134,7 @@ def hours(draft: Draft) -> Iterator[str]:
     """Its exercises take as long as the front page says."""
     said = "two to four hours"
     if f"all of a chapter, {said}" not in in_front():
-        yield f"{front_page_name()}: say that they take {said}"
+        yield f"{front_page_name(draft.page)}: say that they take {said}"
     minutes = sum(task.minutes for task in draft.exercises)
     least, most = HOURS
     if not least <= round(minutes / 60) <= most:
@@ -146,7 +146,7 @@ def hours(draft: Draft) -> Iterator[str]:
 
 def other_chapters(draft: Draft) -> Iterator[str]:
     """The front page names its exercises that need other chapters."""
-    page = draft.page
+    page, front = draft.page, front_page_name(draft.page)
     known = _all_needed(page)
     _, _, said = in_front().partition("exercises point to another chapter: ")
     said = re.findall(r"\b\d+\.\d+\b", said.partition("##")[0])
@@ -155,13 +155,13 @@ def other_chapters(draft: Draft) -> Iterator[str]:
         names = ", ".join(sorted(f"{other.number:02}" for other in others))
         if others and task.number not in said:
             yield (
-                f"{front_page_name()}: {task.number} links to {names}, which "
+                f"{front}: {task.number} links to {names}, which "
                 f"{page.stem} doesn't build on; name it where it says which "
                 "exercises point to another chapter"
             )
         if task.number in said and not others:
             yield (
-                f"{front_page_name()}: {task.number} points to no other "
+                f"{front}: {task.number} points to no other "
                 "chapter, and is named among those that do"
             )
 
@@ -184,13 +184,14 @@ def in_front() -> str:
     return " ".join(_front().split())
 
 
-def front_page_name() -> str:
-    """What the front page is called from the root of the repository."""
-    return f"{front_page().parent.name}/{front_page().name}"
+def front_page_name(page: Page) -> str:
+    """What the front page of its language is called, from the root."""
+    file = front_page(page.language)
+    return file.relative_to(page.root.parent).as_posix()
 
 
-def _front() -> str:
-    return front_page().read_text("utf-8")
+def _front(language: str = "") -> str:
+    return front_page(language).read_text("utf-8")
 
 
 def _all_needed(page: Page) -> set[Page]:
@@ -206,5 +207,5 @@ def _all_needed(page: Page) -> set[Page]:
     return found
 
 
-IN_EACH_LANGUAGE = (parts,)
-RULES = (*IN_EACH_LANGUAGE, picture, needs, row, hours, other_chapters)
+IN_EACH_LANGUAGE = (parts, row)
+RULES = (*IN_EACH_LANGUAGE, picture, needs, hours, other_chapters)
