@@ -1289,7 +1289,7 @@ def _names_of(part: object) -> dict[str, nn.Parameter]:
 
 
 def _require_given(
-    part: object, expected: dict, hint: Hint, known: dict
+    part: object, expected: dict, hint: Hint, known: dict, other: Hint = ""
 ) -> None:
     """Require the names and the objects that an object gives."""
     pairs = [*part.named_parameters()]
@@ -1304,7 +1304,7 @@ def _require_given(
         same_ones,
         "the parameters",
         "others with their names",
-        _MODULE["itself"],
+        other or _MODULE["itself"],
     )
 
 
@@ -1333,17 +1333,17 @@ def _require_once(Affine: type, Net: type) -> None:
 
 
 def _require_changes(Affine: type, Net: type) -> None:
-    hints = _MODULE
+    gone = _MODULE["gone"]
     net = Net(Affine(2), Affine(2))
-    with case("a child was replaced by another", hints["gone"]):
+    with case("a child was replaced by another", gone):
         net.second = Affine(2)
-        _require_given(net, _names_of(net), hints["gone"], {})
-    with case("a child was replaced by None", hints["gone"]):
+        _require_given(net, _names_of(net), gone, {}, gone)
+    with case("a child was replaced by None", gone):
         net.second = None
-        _require_given(net, _names_of(net), hints["gone"], {})
-    with case("a child was deleted", hints["gone"]):
+        _require_given(net, _names_of(net), gone, {}, gone)
+    with case("a child was deleted", gone):
         del net.first
-        _require_given(net, _names_of(net), hints["gone"], {})
+        _require_given(net, _names_of(net), gone, {}, gone)
 
 
 _SHORTCUT = {
