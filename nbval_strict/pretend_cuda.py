@@ -262,6 +262,18 @@ def _numpy(original: Callable) -> Callable:
     return numpy
 
 
+def _pin_memory(self: torch.Tensor, device: object = None) -> torch.Tensor:
+    """A copy that says that it is pinned."""
+    if is_there(self):
+        raise RuntimeError(
+            "cannot pin 'torch.cuda.FloatTensor': only dense "
+            "CPU tensors can be pinned"
+        )
+    pinned = self.detach().clone()
+    pinned._is_pinned = True
+    return pinned
+
+
 def _with_mark(original: Callable) -> Callable:
     """A method that copies a storage by itself: the copy stays in place."""
 
@@ -327,6 +339,8 @@ def install() -> None:
         GPU if device is None else device
     )
     tensor.cpu = lambda t, **kw: t.to(CPU)
+    tensor.pin_memory = _pin_memory
+    tensor.is_pinned = lambda t, device=None: getattr(t, "_is_pinned", False)
     tensor.numpy = _numpy(tensor.numpy)
     tensor.__array__ = _numpy(tensor.__array__)
     tensor.__deepcopy__ = _with_mark(tensor.__deepcopy__)

@@ -41,6 +41,7 @@ RAISES = {
     "torch.rand(2, device='cuda:1')": "RuntimeError: CUDA error: invalid dev",
     "torch.testing.assert_close(here, there)": "AssertionError: The values f",
     "AddPositions()(there)": MIXED,
+    "there.pin_memory()": "RuntimeError: cannot pin",
 }
 PRINTS = {
     "there.device": "cuda:0",
@@ -51,6 +52,7 @@ PRINTS = {
     "net[0].bias.device, type(net[0].bias).__name__": (
         "(device(type='cuda', index=0), 'Parameter')"
     ),
+    "here.is_pinned(), here.pin_memory().is_pinned()": "(False, True)",
     # What comes from tensors there is there, and so are views.
     "(there + one).device, (there * 2).sum().device": (
         "(device(type='cuda', index=0), device(type='cuda', index=0))"
