@@ -29,7 +29,7 @@
 # - differentiate what isn't a scalar, and code with loops and branches;
 # - choose between `no_grad`, `detach`, `inference_mode` and
 #   `requires_grad_(False)`;
-# - tell a dynamic graph from a static one;
+# - tell a dynamic graph from a static one, compile and export it;
 # - write and check a backward computation.
 #
 # **In the book:** section 2.5,
@@ -38,14 +38,17 @@
 # [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
-# [Build networks from blocks](01_blocks.ipynb). The cells take about five
+# [Build networks from blocks](01_blocks.ipynb). The cells take about ten
 # seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device.
 
 # %%
+import io
+import logging
 import math
+from contextlib import redirect_stderr
 from functools import partial
 from itertools import pairwise
 from statistics import median
@@ -56,7 +59,7 @@ import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.autograd import gradcheck
-from torch.func import jacrev
+from torch.func import jacrev, jvp
 from torch.fx import symbolic_trace
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -195,6 +198,46 @@ plt.show()
 # The paths are the same. But the nodes are operations, in blue, and leaves, in
 # orange. The edges carry no slopes: each operation keeps the values that it
 # needs to multiply by its slopes in `backward`.
+
+# %% [markdown]
+# ### What the graph keeps
+#
+# A product keeps its factors, as references and not as copies.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+assert square.grad_fn._saved_self is p
+
+# %% [markdown]
+# > **Pitfall.** If a factor is changed in place before `backward`, the slope
+# > is that of other numbers.
+#
+# Against this, a tensor counts its edits in `_version`, and an operation notes
+# the count of what it keeps. (Here `no_grad` allows the edit, and the hint of
+# the error isn't printed.)
+
+# %%
+with torch.no_grad():
+    p *= 10
+try:
+    square.sum().backward()
+except RuntimeError as error:
+    print(str(error).partition(" Hint")[0])
+p._version
+
+# %% [markdown]
+# An edit through `p.data` isn't counted: [chapter
+# 02](02_parameters.ipynb#cell-id=write-values-safely) shows the wrong gradient
+# that follows. A sum keeps no values, so that an edit does no harm.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+plus = (p + 1).sum()
+with torch.no_grad():
+    p *= 10
+plus.backward()
+p.grad.tolist()
 
 # %% [markdown]
 # ## The gradient of a loss
@@ -405,22 +448,7 @@ tuple(J.shape), J.count_nonzero().item()
 # %% [markdown]
 # ## Stop the recording
 #
-# The first result below is recorded as usual, and the other four in ways that
-# stop it. Which of the five ask for a gradient?
-
-# %%
-q = torch.tensor([1.0, 2.0], requires_grad=True)
-with torch.no_grad():
-    unrecorded = 2 * q
-with torch.inference_mode():
-    inferred = 2 * q
-frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
-frozen_q.requires_grad_(False)
-results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
-[result.requires_grad for result in results]
-
-# %% [markdown]
-# Only the first result does. The ways differ in their use.
+# Four ways stop it, and they differ in their use.
 #
 # | way | what it stops | use it for |
 # |---|---|---|
@@ -429,20 +457,49 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # | `t.detach()` | the way back from one tensor | a value that counts as a constant |
 # | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
 #
-# "Later, too": outside of the block, a graph can't keep a tensor that was made
-# in inference mode. The product below would have to keep it, as the slope for
-# `q`.
+# Under `no_grad`, a result asks for no gradient, and a parameter can be
+# edited.
 
 # %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+    q += 1
+unrecorded.requires_grad, q.requires_grad, q.tolist()
+
+# %% [markdown]
+# In inference mode it is the same, and "later, too" means: outside of the
+# block, a graph can't keep a tensor that was made in it. A product would have
+# to keep it, as the slope for `q`.
+
+# %%
+with torch.inference_mode():
+    inferred = 2 * q
+(q * unrecorded).sum().backward()
 try:
     (q * inferred).sum()
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
-# Freezing is for parameters, and `no_grad` for code. The difference shows
-# where a frozen layer comes after one that learns. Which of the four
-# parameters get a gradient?
+# `detach` gives the same values without a way back. Let $s = r \odot r$, and
+# take the product $s \odot r$, element by element. Its slope is $3r^2$. What is
+# left of the slope if $s$ is detached?
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial_slope,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial_slope, s.detach())
+full.tolist(), partial_slope.tolist()
+
+# %% [markdown]
+# The constant is left, $s = r^2$.
+#
+# `requires_grad_(False)` is for parameters, where `no_grad` is for code. The
+# difference shows where a frozen layer comes after one that learns. Which of
+# the four parameters get a gradient?
 
 # %%
 torch.manual_seed(0)
@@ -505,21 +562,6 @@ r = torch.arange(4.0, requires_grad=True)
 (2 * r.dot(r)).backward()
 assert_close(r.grad, 4 * r.detach())
 r.grad
-
-# %% [markdown]
-# Next, $s = r \odot r$, and the product $s \odot r$, element by element. Its
-# slope is $3r^2$. If $s$ is detached it counts as a constant: what is left of
-# the slope?
-
-# %%
-s = r * r
-(full,) = torch.autograd.grad((s * r).sum(), r)
-(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
-assert_close(partial, s.detach())
-full.tolist(), partial.tolist()
-
-# %% [markdown]
-# The constant is left, $s = r^2$.
 
 # %% [markdown]
 # ### Through loops and branches
@@ -619,25 +661,135 @@ symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown]
 # It can't: tracing stops at the first line that asks for a value, to decide
-# which way to go. Can this function be traced, whose `if` asks for the number
-# of samples?
+# which way to go. The shape of a proxy has no value either.
+
+# %% [markdown]
+# ## Compile what runs
+#
+# `torch.compile` watches a function while it runs, and makes static graphs of
+# it, which a *backend* turns into faster code. Where the function asks for a
+# value, a graph ends, Python decides, and another graph begins. The backend
+# below runs each graph as it is, and only counts: it needs no compiler. (Where
+# `torch.compile` doesn't know your Python yet, the counts stay 0.)
+
+# %%
+graphs = []
+
+
+def count_graphs(graph, examples):
+    graphs.append(graph)
+    return graph.forward
+
+
+def compiled(function):
+    torch.compiler.reset()  # forget earlier graphs
+    graphs.clear()
+    try:
+        return torch.compile(function, backend=count_graphs)
+    except RuntimeError:
+        return function
+
+
+# %% [markdown]
+# How many graphs has this function after a call, after another one, and after
+# one that takes the other way?
 
 
 # %%
-def mean_of_many(X):
-    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+def shift(X):
+    Y = 2 * X
+    return Y + 1 if Y.sum() > 0 else Y - 1
 
 
-try:
-    symbolic_trace(mean_of_many)
-except torch.fx.proxy.TraceError as error:
-    print(error)
+shift_compiled = compiled(shift)
+for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
+    assert_close(shift_compiled(X_signed), shift(X_signed))
+    print(len(graphs))
 
 # %% [markdown]
-# It can't be traced either: the shape of a proxy is a proxy too. Another tool,
-# `torch.export`, takes the shape from an example input. Its graph has the
-# branch that the example takes, and refuses batches of another size. An `if`
-# on values it refuses too.
+# Two, up to the `if` and after it; the same two; and a third for the other
+# way. A graph is also made for a shape. Each line below has a length and the
+# number of graphs so far.
+
+# %%
+doubled = compiled(lambda X: 2 * X)
+for n in (3, 3, 4, 5, 6):
+    doubled(torch.ones(n))
+    print(n, len(graphs))
+
+# %% [markdown]
+# At the second length, PyTorch makes a graph for any length. If counts go on
+# growing, a program spends its time on compiling.
+#
+# > **Pitfall.** A compiled module is a module around yours, and its state dict
+# > has other names. Save that of your own. Or compile in place, with the method
+# > `compile`: the names stay.
+
+# %%
+around = compiled(mlp)
+print(next(iter(around.state_dict())))
+mlp.compile(backend=count_graphs)
+print(next(iter(mlp.state_dict())))
+
+# %% [markdown]
+# ### Export one graph
+#
+# `torch.export` makes one graph of a whole module, from an example input, to
+# run elsewhere without your Python. It doesn't hand an `if` on values to
+# Python. `torch.cond` has both ways in the graph. (You may skip how the
+# function keeps PyTorch's report quiet.)
+
+
+# %%
+def export(module, example):
+    logging.disable()
+    try:
+        with redirect_stderr(io.StringIO()):
+            return torch.export.export(module, (example,)).module()
+    except RuntimeError:
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+# %% [markdown]
+# Which of the two can be exported?
+
+
+# %%
+class Shift(nn.Module):
+    def forward(self, X):
+        return shift(X)
+
+
+class ShiftByCond(nn.Module):
+    def forward(self, X):
+        Y = 2 * X
+        ways = lambda Y: Y + 1, lambda Y: Y - 1
+        return torch.cond(Y.sum() > 0, *ways, (Y,))
+
+
+print("if:", export(Shift(), torch.ones(3)))
+both_ways = export(ShiftByCond(), torch.ones(3))
+[both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
+
+# %% [markdown]
+# The one with `torch.cond`: it was exported with ones, and is right for the
+# other way too. An `if` on a shape can be exported. The graph then has the way
+# of the example, and refuses other shapes.
+
+
+# %%
+class MeanOfMany(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+mean_of_four = export(MeanOfMany(), torch.ones(4, 2))
+try:
+    mean_of_four(torch.ones(1, 2))
+except (RuntimeError, AssertionError):
+    print("another shape")
 
 # %% [markdown]
 # ## Beyond the first derivative
@@ -650,6 +802,20 @@ u = torch.tensor(3.0, requires_grad=True)
 (first,) = torch.autograd.grad(u**3, u, create_graph=True)
 (second,) = torch.autograd.grad(first, u)
 first.item(), second.item()
+
+# %% [markdown]
+# `backward` starts from one output, and finds its slope for each input.
+# *Forward mode* starts from one input, and carries a slope along with each
+# value. For one number in and many out, one call of `jvp` (Jacobian times
+# vector) is enough. It needs the direction in which the input changes.
+
+# %%
+turn = torch.tensor(0.5)
+values, slopes_forward = jvp(
+    lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
+)
+assert_close(slopes_forward, torch.stack([-turn.sin(), turn.cos()]))
+values.tolist(), slopes_forward.tolist()
 
 # %% [markdown]
 # ### A backward computation of your own
@@ -715,11 +881,16 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - `backward` frees what the graph kept: a second one fails where a kept value
 #   is needed. It adds to `grad`: zero the gradients in each step.
 # - For an output that isn't a scalar, `backward` takes weights.
+# - The graph keeps references to the values that it needs. `backward` refuses
+#   a kept value that was edited in place.
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.
 # - The graph is that of one call. A static graph can be read and rewritten,
-#   but `symbolic_trace` refuses an `if` or `while` on a tensor's values or
-#   shape.
+#   but `symbolic_trace` refuses an `if` or `while` on a tensor's values.
+# - `torch.compile` makes several graphs where there is an `if` on values, and
+#   another for a second shape. `torch.export` makes one: it refuses the `if`,
+#   and takes `torch.cond`.
+# - Forward mode carries the slopes of one input to all outputs.
 # - An `autograd.Function` replaces a gradient; check it with `gradcheck`.
 
 # %% [markdown]
