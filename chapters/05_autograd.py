@@ -1131,6 +1131,92 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # of `total`, after so many steps
 check.log_that_grows(train, log_nodes)
 
 # %% [markdown]
+# ### 5.9 A clamp that lets go
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp` brings numbers into limits. For a weight outside of them its
+# slope is 0, so that no step of training brings the weight back. Write a
+# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
+# passes the gradient on for elements within the limits. Outside, it passes the
+# gradient on if a step against it leads back towards the limits, and 0 if not.
+# An element at a limit counts as within. Of the three inputs, only `X` has a
+# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
+# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+
+
+# %%
+class Clamp(torch.autograd.Function):
+    """Clamp; outside of the limits, let gradients pass that lead back."""
+
+    @staticmethod
+    def forward(ctx, X, low, high):
+        # any shape, and two numbers -> the shape of X
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # the shape of X -> a gradient for each input of forward
+        ...
+
+
+clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True or False
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown]
+# ### 5.10 Where a graph ends
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# Each line is what a compiled function of `X` returns. Predict how many graphs
+# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
+# `compiled` of the chapter. In which of the lines could the function do
+# without Python between two graphs, and how?
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": ...,
+    "2 * X if len(X) > 2 else 3 * X": ...,
+    "2 * X if X.sum() > 0 else 3 * X": ...,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": ...,
+    "2 * X if torch.is_grad_enabled() else 3 * X": ...,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": ...,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown]
+# ### 5.11 A Jacobian by columns
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
+# forward mode, from calls of `jvp`, for any function of a vector of shape
+# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
+# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
+# and which for a thousand outputs of one number?
+
+
+# %%
+def jacobian_forward(function, x):
+    """Column j: how all outputs change with the input's element j."""
+    # (n,) -> (m, n)
+    ...
+
+
+forward_calls = ...  # "n", "m", "n + m" or "n * m"
+fewer = {"a loss": ..., "one number": ...}  # "forward" or "backward"
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
+
+# %% [markdown]
 # ## Where to go next
 #
 # [Chapter 03](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)
