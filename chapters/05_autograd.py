@@ -18,8 +18,8 @@
 # # Follow gradients through the graph
 #
 # PyTorch finds the derivatives of what you compute, because it keeps a graph
-# of it. Here you work through such a graph by hand, find the same one behind a
-# tensor, and learn what goes into it and what stays out.
+# of it. Here you work through such a graph by hand, and find the same one
+# behind a tensor.
 #
 # **You will learn** to
 #
@@ -143,8 +143,8 @@ sum(products)
 # %% [markdown]
 # `backward` finds the same number, without a list of paths: it goes through
 # the graph once, from the end back, and adds up at each node what arrives
-# there. The result is in `grad`. (So that you can run the cell again, it
-# empties the three `grad` and computes $y$ anew.)
+# there. The result is in `grad`. (The cell first empties the three `grad`, so
+# that you can run it again.)
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -301,9 +301,8 @@ loss_once.backward()
 loss_once.backward()
 
 # %% [markdown]
-# The first run frees the values that the operations kept, and an operation
-# that needs such a value again raises the error. A sum needs none: its slope
-# is 1. Is there an error here?
+# The first run frees the values that the operations kept. A sum keeps none:
+# its slope is 1. Is there an error here?
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -313,8 +312,7 @@ plus_one.backward()
 start.grad.item()
 
 # %% [markdown]
-# There is no error, and the gradient 1 was added twice. So don't rely on the
-# error to find a second `backward`.
+# There is no error, and the gradient 1 was added twice.
 #
 # With `retain_graph=True`, `backward` keeps the values. What will stand in
 # `bias.grad` after three runs?
@@ -379,8 +377,8 @@ plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The loop that zeroes comes to rest. The other passes 0 again and again, since
-# old gradients are still added. `optimizer.zero_grad()` sets each `grad` to
+# The loop that zeroes does. The other passes 0 again and again, since old
+# gradients are still added. `optimizer.zero_grad()` sets each `grad` to
 # `None`, as here.
 
 # %% [markdown]
@@ -400,10 +398,9 @@ out[0].tolist()
 out.backward()
 
 # %% [markdown]
-# `backward` can't know: without an argument, the tensor must have one element.
-# The argument holds a weight for each element. With ones, expect $2(e + 1)$
-# for each $e$, then twice as much after a second call, and the first numbers
-# again after zeroing.
+# `backward` can't know: its argument holds a weight for each element. With
+# ones, expect $2(e + 1)$ for each $e$, then twice as much after a second call,
+# and the first numbers again after zeroing.
 
 # %%
 ones = torch.ones_like(out)
@@ -431,9 +428,8 @@ assert_close(direct, by_sum)
 # %% [markdown]
 # The complete derivative, of each output with respect to each input, is the
 # *Jacobian*. `jacrev` computes it from the function. Which shape will it have,
-# and how many elements that aren't 0? (In `einsum`, equal letters are equal
-# indices, and one that isn't behind the arrow is summed over:
-# `"ij,ijkl->kl"` is $\sum_{ij} v_{ij} J_{ijkl}$.)
+# and how many elements that aren't 0? (`"ij,ijkl->kl"` of `einsum` is
+# $\sum_{ij} v_{ij} J_{ijkl}$.)
 
 # %%
 J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
@@ -441,9 +437,8 @@ assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
-# Of 625 elements 600 are 0, because each output depends on one input. The
-# `einsum` multiplies $v$ by the Jacobian. `backward` finds this product
-# without building the Jacobian.
+# Of 625 elements 600 are 0, because each output depends on one input.
+# `backward` finds the product of $v$ and the Jacobian without building it.
 
 # %% [markdown]
 # ## Stop the recording
@@ -594,8 +589,7 @@ for value in (100.0, 1.0, 0.01, -1.0):
 # ### A function and its slope
 #
 # To get 200 slopes in one call, differentiate the sum of the 200 outputs: each
-# depends on one input. The function is GELU, an activation. Where it falls,
-# its slope should be below 0.
+# depends on one input. Where the function falls, its slope should be below 0.
 
 # %% mystnb={"image": {"alt": "Two curves over x from -4 to 4. The blue one, GELU, is near 0 at the left, dips to about -0.17 near x = -0.75, passes through 0 at x = 0 and then rises almost as a straight line to 4. The orange one, its slope, is near 0 at the left, dips to about -0.13 near x = -1.4, crosses 0 where GELU has its minimum, is 0.5 at x = 0, rises to about 1.13 near x = 1.4 and then sinks to 1."}}
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
@@ -622,7 +616,7 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 
 # %% [markdown]
 # The smallest needs the most: 16 products and the leaf. There is no loop in
-# the graph, only the products that the call ran.
+# the graph.
 #
 # A *static* graph is made once, and then serves many calls. `symbolic_trace`
 # makes one without data: it runs `forward` once with a *proxy*, an object that
@@ -639,9 +633,8 @@ for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# It lists the steps forward; when they run, autograd still records its own
-# graph. What can be read as a whole can also be rewritten: here each ReLU
-# becomes a tanh, without a change in the class.
+# It lists the steps forward. What can be read as a whole can also be
+# rewritten: here each ReLU becomes a tanh, without a change in the class.
 
 # %%
 edited = symbolic_trace(mlp)
@@ -666,11 +659,11 @@ symbolic_trace(FixedHiddenMLP())
 # %% [markdown]
 # ## Compile what runs
 #
-# `torch.compile` watches a function while it runs, and makes static graphs of
-# it, which a *backend* turns into faster code. Where the function asks for a
-# value, a graph ends, Python decides, and another graph begins. The backend
-# below runs each graph as it is, and only counts: it needs no compiler. (Where
-# `torch.compile` doesn't know your Python yet, the counts stay 0.)
+# `torch.compile` watches a function as it is called, and makes static graphs
+# of it, which a *backend* turns into faster code. Where the function asks for
+# a value, a graph ends, Python decides, and another graph begins. The backend
+# below counts the graphs, and runs them as they are: it needs no compiler.
+# (Where `torch.compile` doesn't know your Python yet, the counts stay 0.)
 
 # %%
 graphs = []
@@ -708,8 +701,7 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
 
 # %% [markdown]
 # Two, up to the `if` and after it; the same two; and a third for the other
-# way. A graph is also made for a shape. Each line below has a length and the
-# number of graphs so far.
+# way. A graph is also made for a shape. How many graphs do five lengths need?
 
 # %%
 doubled = compiled(lambda X: 2 * X)
@@ -718,8 +710,7 @@ for n in (3, 3, 4, 5, 6):
     print(n, len(graphs))
 
 # %% [markdown]
-# At the second length, PyTorch makes a graph for any length. If counts go on
-# growing, a program spends its time on compiling.
+# At the second length, PyTorch makes one that takes other lengths too.
 #
 # > **Pitfall.** A compiled module is a module around yours, and its state dict
 # > has other names. Save that of your own. Or compile in place, with the method
@@ -735,8 +726,8 @@ print(next(iter(mlp.state_dict())))
 # ### Export one graph
 #
 # `torch.export` makes one graph of a whole module, from an example input, to
-# run elsewhere without your Python. It doesn't hand an `if` on values to
-# Python. `torch.cond` has both ways in the graph. (You may skip how the
+# run elsewhere without your Python: nobody is there to decide an `if` on
+# values. `torch.cond` puts both ways into the graph. (You may skip how the
 # function keeps PyTorch's report quiet.)
 
 
@@ -774,9 +765,9 @@ both_ways = export(ShiftByCond(), torch.ones(3))
 [both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
 
 # %% [markdown]
-# The one with `torch.cond`: it was exported with ones, and is right for the
-# other way too. An `if` on a shape can be exported. The graph then has the way
-# of the example, and refuses other shapes.
+# The one with `torch.cond`: exported with ones, it is right for the other way
+# too. An `if` on a shape can be exported: the graph has the way of the
+# example, and refuses this other shape.
 
 
 # %%
@@ -805,9 +796,9 @@ first.item(), second.item()
 
 # %% [markdown]
 # `backward` starts from one output, and finds its slope for each input.
-# *Forward mode* starts from one input, and carries a slope along with each
-# value. For one number in and many out, one call of `jvp` (Jacobian times
-# vector) is enough. It needs the direction in which the input changes.
+# *Forward mode* starts from an input, and carries a slope along with each
+# value: for one number in and many out, one call of `jvp` (Jacobian times
+# vector) is enough. It takes a point and a direction.
 
 # %%
 turn = torch.tensor(0.5)
@@ -833,9 +824,9 @@ naive = (1 + at.exp()).log()
 # %% [markdown]
 # At 100 it says `nan`: in float32 $e^{100}$ is infinite, and the chain rule
 # multiplies 0 by infinity. In an `autograd.Function` you write both ways:
-# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same
-# number, and `backward` multiplies the gradient that arrives by the slope.
-# `ctx` keeps what `backward` needs. You call the function through `apply`.
+# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, the same number, and
+# `backward` multiplies the gradient that arrives by the slope. `ctx` keeps
+# what it needs. You call the function through `apply`.
 
 
 # %%
@@ -869,7 +860,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 
 # %% [markdown]
 # Softplus passes. For the square, autograd gives $t$, and the small changes
-# give $2t$. Without `raise_exception=False`, an error would show both.
+# give $2t$.
 
 # %% [markdown]
 # ## Summary
