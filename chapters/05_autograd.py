@@ -57,10 +57,7 @@ from timeit import timeit
 import networkx as nx
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.autograd import gradcheck
-from torch.func import jacrev, jvp
-from torch.fx import symbolic_trace
+from torch import fx, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -432,7 +429,7 @@ assert_close(direct, by_sum)
 # $\sum_{ij} v_{ij} J_{ijkl}$.)
 
 # %%
-J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+J = torch.func.jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
@@ -626,7 +623,7 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 # %%
 torch.manual_seed(0)
 mlp = MLP().to(device)
-traced = symbolic_trace(mlp)
+traced = fx.symbolic_trace(mlp)
 assert_close(traced(X), mlp(X))
 assert traced(X).requires_grad
 for node in traced.graph.nodes:
@@ -637,7 +634,7 @@ for node in traced.graph.nodes:
 # rewritten: here each ReLU becomes a tanh, without a change in the class.
 
 # %%
-edited = symbolic_trace(mlp)
+edited = fx.symbolic_trace(mlp)
 for node in edited.graph.nodes:
     if node.target is F.relu:
         node.target = torch.tanh
@@ -650,7 +647,7 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # until it is small. Can it be traced?
 
 # %% tags=["raises-exception"]
-symbolic_trace(FixedHiddenMLP())
+fx.symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown]
 # It can't: tracing stops at the first line that asks for a value, to decide
@@ -802,7 +799,7 @@ first.item(), second.item()
 
 # %%
 turn = torch.tensor(0.5)
-values, slopes_forward = jvp(
+values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
 )
 assert_close(slopes_forward, torch.stack([-turn.sin(), turn.cos()]))
@@ -856,7 +853,7 @@ stable = Softplus.apply(at)
 torch.manual_seed(0)
 numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
-    print(gradcheck(checked, numbers, raise_exception=False))
+    print(torch.autograd.gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
 # Softplus passes. For the square, autograd gives $t$, and the small changes

@@ -457,11 +457,16 @@ reads = {
 check.readers_in_disguise(reads)
 
 # %% [markdown]
-# To try them, run each line on `meta`.
+# To try them, make the three on `meta`.
 
 # %%
 v = torch.ones(5, device="meta")
 x, total = torch.zeros(2, device="meta")
+
+# %% [markdown]
+# A line that needs a number fails there.
+
+# %%
 tried = {}
 for code in reads:
     try:
@@ -524,6 +529,11 @@ batch = {
     "labels": torch.tensor([0, 1]),
     "files": ("a.png", "b.png"),
 }
+
+# %% [markdown]
+# Where are the images after a move, and what becomes of the names?
+
+# %%
 on_meta = to_device(batch, "meta")
 [*(image.device for image in on_meta["images"]), on_meta["files"]]
 
@@ -577,8 +587,7 @@ assert tried == where
 
 # %% [markdown]
 # **Pitfall.** A function that creates a tensor works with the default of its
-# author, and fails with that of a caller. What does this one do where the
-# default isn't the input's place?
+# author, and fails with that of a caller. This is such a function.
 
 
 # %%
@@ -586,6 +595,10 @@ def half(X):
     return X * torch.tensor([0.5])
 
 
+# %% [markdown]
+# What does it do where the default isn't the input's place?
+
+# %%
 with torch.device("meta"):
     try:
         half(X)

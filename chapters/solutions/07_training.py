@@ -33,6 +33,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from d2l_helpers import MyLinear, check, use_style
+
+use_style()
+torch.set_num_threads(1)
+
+# %% [markdown]
+# The solutions need the runs and the checkpoints of the chapter. Here they are
+# on the CPU alone, where two ends can be compared to the last bit.
+
+# %%
 from d2l_helpers.runs import (
     assert_same_end,
     evaluate,
@@ -48,12 +57,8 @@ from d2l_helpers.runs import (
     train_epoch,
 )
 
-use_style()
-torch.set_num_threads(1)
-
 # %% [markdown]
-# These functions are the chapter's. Here they work on the CPU alone, where two
-# ends can be compared to the last bit. The digits are split by a seed.
+# The digits are split by a seed.
 
 
 # %%
