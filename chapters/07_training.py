@@ -227,14 +227,15 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown]
-# The step becomes a function. Reading a number from a GPU makes Python wait
-# ([chapter 06](06_devices.ipynb#cell-id=avoid-hidden-copies)), so it returns
-# its loss, times the number of digits, as a tensor.
+# The step becomes a function. `train` switches dropout on, and returns the
+# network. Reading a number from a GPU makes Python wait
+# ([chapter 06](06_devices.ipynb#cell-id=avoid-hidden-copies)), so the loss,
+# times the number of digits, stays a tensor.
 
 
 # %%
 def step(run, X, y):
-    y_hat = run.net(X)  # (n, 8, 8) -> (n, 10)
+    y_hat = run.net.train()(X)  # (n, 8, 8) -> (n, 10)
     loss = F.cross_entropy(y_hat, y)
     run.optimizer.zero_grad()
     loss.backward()
@@ -243,14 +244,12 @@ def step(run, X, y):
 
 
 # %% [markdown]
-# In an *epoch*, each training digit is used once, here in 24 batches of 50.
-# `train` switches dropout on. The losses are added up on the device, and read
-# once.
+# In an *epoch*, each training digit is used once, here in 24 batches of 50. The
+# losses are added up on the device, and read once.
 
 
 # %%
 def train_epoch(run, X, y, batch_size=50):
-    run.net.train()
     order = torch.randperm(len(X), generator=run.generator)
     batches = order.to(X.device).split(batch_size)
     total = sum(step(run, X[batch], y[batch]) for batch in batches)
@@ -797,7 +796,7 @@ check.resume_from_the_best(start_from, needed)
 # %% [markdown]
 # ### 7.3 A schedule
 #
-# *Code, 25 minutes.*
+# *Code, 20 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
@@ -834,7 +833,7 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # %% [markdown]
 # ### 7.4 Lose less
 #
-# *Code, 50 minutes.*
+# *Code, 35 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop, at
@@ -1010,7 +1009,7 @@ check.two_runs_at_once(in_turns, shared)
 # %% [markdown]
 # ### 7.10 An average of checkpoints
 #
-# *Explore, 25 minutes.*
+# *Explore, 15 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
 #
 # Write `average(paths)`, which loads several files such as `best.pt`, each a
@@ -1038,7 +1037,7 @@ check.average_of_checkpoints(average, seeds_differ)
 # %% [markdown]
 # ### 7.11 Clip the gradients
 #
-# *Code, 20 minutes.*
+# *Code, 15 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-11)
 #
 # One bad batch can give gradients that are so large that a step loses what was

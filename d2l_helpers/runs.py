@@ -57,7 +57,7 @@ def new_run(
 
 def step(run: Run, X: Tensor, y: Tensor) -> Tensor:
     """One step of training; the sum of the losses of its digits."""
-    loss = F.cross_entropy(run.net(X), y)
+    loss = F.cross_entropy(run.net.train()(X), y)
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
@@ -66,7 +66,6 @@ def step(run: Run, X: Tensor, y: Tensor) -> Tensor:
 
 def train_epoch(run: Run, X: Tensor, y: Tensor, batch_size: int = 50) -> float:
     """Train with each digit once; the mean of the losses."""
-    run.net.train()
     order = torch.randperm(len(X), generator=run.generator)
     batches = order.to(X.device).split(batch_size)
     total = sum(step(run, X[batch], y[batch]) for batch in batches)

@@ -274,7 +274,7 @@ assert now < lowest
 # %% [markdown]
 # ## 7.3 A schedule
 #
-# *Code, 25 minutes.*
+# *Code, 20 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
@@ -368,7 +368,7 @@ last_rates
 # %% [markdown]
 # ## 7.4 Lose less
 #
-# *Code, 50 minutes.*
+# *Code, 35 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop, at
@@ -391,7 +391,6 @@ last_rates
 
 # %%
 def train_epoch_inside(run, X, y, path, batch_size=50):
-    run.net.train()
     if not run.begun:
         order = torch.randperm(len(X), generator=run.generator)
         run.begun = {"order": order, "done": 0, "total": 0}
@@ -898,7 +897,7 @@ assert first.history != second.history
 # %% [markdown]
 # ## 7.10 An average of checkpoints
 #
-# *Explore, 25 minutes.*
+# *Explore, 15 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-10)
 #
 # Write `average(paths)`, which loads several files such as `best.pt`, each a
@@ -983,7 +982,7 @@ assert loss_of(one, other) > max(loss_of(one), loss_of(other))
 # %% [markdown]
 # ## 7.11 Clip the gradients
 #
-# *Code, 20 minutes.*
+# *Code, 15 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-11)
 #
 # One bad batch can give gradients that are so large that a step loses what was

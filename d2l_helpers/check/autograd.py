@@ -1344,7 +1344,7 @@ def where_a_graph_ends(number_of_graphs: dict) -> None:
     # Not counted here: to import the compiler takes seconds. The page of
     # solutions counts them.
     one_more = (
-        "`X.sum() > 0` is computed in a graph. To decide, Python needs its "
+        "The condition is computed in a graph. To decide, Python needs its "
         "value, and the graph ends.",
         "After the decision, another graph begins.",
     )
@@ -1417,8 +1417,10 @@ _COLUMNS = {
         "The direction with a 1 in place j and 0 elsewhere gives it.",
     ),
     "shape": "The shape is (m, n): a column for each element of x.",
-    "transposed": "Rows and columns are exchanged. One call gives a column: "
-    "`torch.stack(columns, dim=1)` puts them side by side.",
+    "transposed": (
+        "Rows and columns are exchanged. One call gives a column.",
+        "`torch.stack` has an argument `dim`: 1 puts them side by side.",
+    ),
     "sum": "With a direction of ones the columns are added up. Each needs a "
     "call of its own.",
     "values": "`jvp` returns the values first, and then how they change.",

@@ -114,7 +114,7 @@ edited(
     ),
     ("moved nothing", {"(weights)": "(weights, assign=True)"}),
     ("whatever lr is", {"] = lr": "] = 0.01"}),
-    ("may be another network", {"run.net.load": "MLP(64, 128, 10).load"}),
+    ("may be another network", {"run.net.load": "make_net().load"}),
     ("no entry 'net'", {"(weights)": '(weights["net"])'}),
     ("the one at `path`", {"load(path": 'load("stopped.pt"'}),
     ("The run is trained", {_RATE: f"{_RATE}\n    one_epoch(run)"}),
@@ -238,7 +238,7 @@ def _step(old, new=""):
     """Another definition of `step`."""
     return """
 def step(run, X, y):
-    loss = nn.functional.cross_entropy(run.net(X), y)
+    loss = nn.functional.cross_entropy(run.net.train()(X), y)
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
@@ -246,10 +246,9 @@ def step(run, X, y):
 """.replace(old, new)
 
 
-_TRAIN = "    run.net.train()\n"
 _STEP = 'run.begun["total"] += step(run, X[batch], y[batch])'
 _LOSS = (
-    "loss = nn.functional.cross_entropy(run.net(X[batch]), y[batch]); "
+    "loss = nn.functional.cross_entropy(run.net.train()(X[batch]), y[batch]); "
     'run.begun["total"] += loss.detach() * len(batch)\n'
     "        run.optimizer.zero_grad(); loss.backward()"
 )
@@ -295,12 +294,10 @@ edited(
     ("The last batch has one", {"y[batch])": "y[batch]) / len(batch) * 2"}),
     (
         "An epoch, and the rest",
-        {
-            f"{_TRAIN}    if not run.begun:\n": "    if not run.begun:\n    "
-            + _TRAIN
-        },
+        _before("    order =", "    run.net.train()"),
+        _step(".train()"),
     ),
-    ("begins with a switch", {_TRAIN: ""}),
+    ("begins with a switch", _step(".train()")),
     ("when the epoch ends", {_ENDED: "begun = run.begun"}),
     ("no new checkpoint at", {"% 10": "% 100"}),
     ("every ten batches, counted from 1", {"% 10": "% 5"}),
@@ -469,7 +466,8 @@ also_right(
         _PAIR: f"list({_PAIR})",
     },
     {
-        _COUNT: "rows, columns = F.one_hot(y, 10), F.one_hot(answers, 10); "
+        _COUNT: "rows = nn.functional.one_hot(y, 10)\n"
+        "    columns = nn.functional.one_hot(answers, 10)\n    "
         "return (rows.T @ columns).tolist()"
     },
     {_C: f"{_C}.float()"},
