@@ -103,6 +103,11 @@ tensor_device = torch._C.TensorBase.device.__get__
 class Places(TorchDispatchMode):
     """Follows the tensors through each operation, backward included."""
 
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Let `torch.compile` work, which gives up in other modes."""
+        return True
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         inputs = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
@@ -375,6 +380,21 @@ def install() -> None:
     Places().__enter__()
 
 
+class Stream:
+    """A queue of the GPU, in which nothing ever waits."""
+
+    device = GPU
+
+    def is_capturing(self) -> bool:
+        return False
+
+    def synchronize(self) -> None:
+        """Come back: all is done."""
+
+    def query(self) -> bool:
+        return True
+
+
 def _answer_for_the_gpu() -> None:
     """What `torch.cuda` and `torch.accelerator` say about it."""
     properties = types.SimpleNamespace(
@@ -419,14 +439,13 @@ def _answer_for_the_gpu() -> None:
     torch.accelerator.current_accelerator = lambda *_, **__: torch.device(
         "cuda"
     )
-    stream = types.SimpleNamespace(
-        is_capturing=lambda: False, synchronize=nothing, query=lambda: True
-    )
+    stream = Stream()
     for name, answer in {
         "device_count": lambda: 1,
         "current_device_index": zero,
         "current_stream": lambda device=None: stream,
-        "synchronize": nothing,
+        # The compiler keeps a handler for each function: another than above.
+        "synchronize": lambda *_, **__: None,
     }.items():
         setattr(torch.accelerator, name, answer)
     torch.cuda.is_current_stream_capturing = lambda: False

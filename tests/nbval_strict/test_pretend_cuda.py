@@ -95,6 +95,8 @@ PRINTS = {
     "nn.LazyLinear(2).to('meta').weight.device": "meta",
     "F.dropout(there).device": "cuda:0",
     "torch.Generator('cuda').device": "cuda:0",
+    # Two graphs where there is an `if`: the compiler doesn't give up.
+    "compiled()": "(2, 'cuda:0')",
     "torch.cuda.is_available(), torch.cuda.device_count()": "(True, 1)",
     "torch.accelerator.current_accelerator()": "cuda",
 }
@@ -102,6 +104,18 @@ HELPERS = """
 class AddPositions(nn.Module):
     def forward(self, X):
         return X + torch.arange(3)
+
+def compiled():
+    def backend(graph, examples):
+        graphs.append(graph)
+        return graph.forward
+
+    graphs = []
+    double = torch.compile(
+        lambda X: 2 * X if X.sum() > 0 else 3 * X, backend=backend
+    )
+    device = str(double(there).device)
+    return len(graphs), device
 
 def gradients():
     net(there).sum().backward()
