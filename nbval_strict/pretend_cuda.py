@@ -103,6 +103,8 @@ tensor_device = torch._C.TensorBase.device.__get__
 class Places(TorchDispatchMode):
     """Follows the tensors through each operation, backward included."""
 
+    supports_higher_order_operators = True  # such as `torch.cond`
+
     @classmethod
     def ignore_compile_internals(cls) -> bool:
         """Let `torch.compile` work, which gives up in other modes."""
@@ -110,6 +112,8 @@ class Places(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return func(*args, **kwargs)
         inputs = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
         there = [t for t in inputs if is_there(t)]
         wanted = kwargs.get("device")

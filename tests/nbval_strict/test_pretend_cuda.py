@@ -97,6 +97,7 @@ PRINTS = {
     "torch.Generator('cuda').device": "cuda:0",
     # Two graphs where there is an `if`: the compiler doesn't give up.
     "compiled()": "(2, 'cuda:0')",
+    "exported()": "tensor(True)",
     "torch.cuda.is_available(), torch.cuda.device_count()": "(True, 1)",
     "torch.accelerator.current_accelerator()": "cuda",
 }
@@ -104,6 +105,13 @@ HELPERS = """
 class AddPositions(nn.Module):
     def forward(self, X):
         return X + torch.arange(3)
+
+class Branch(nn.Module):
+    def forward(self, X):
+        return torch.cond(X.sum() > 0, lambda X: X + 1, lambda X: X - 1, (X,))
+
+def exported():
+    return torch.export.export(Branch(), (here,)).module()(-here).max() < -1
 
 def compiled():
     def backend(graph, examples):
