@@ -333,7 +333,8 @@ class Generator(torch.Generator):
 
 def install() -> None:
     """Let this process have a GPU; there is no way back."""
-    # It lists torch's functions when it is first used: before they change.
+    # They read torch's functions when they are first used: before they change.
+    from torch._decomp import decompositions_for_jvp  # noqa: F401
     from torch._dynamo import trace_rules
 
     trace_rules.get_torch_obj_rule_map()

@@ -98,6 +98,7 @@ PRINTS = {
     # Two graphs where there is an `if`: the compiler doesn't give up.
     "compiled()": "(2, 'cuda:0')",
     "exported()": "tensor(True)",
+    "torch.func.jvp(torch.square, (one,), (one,))[1]": "tensor(2.)",
     "torch.cuda.is_available(), torch.cuda.device_count()": "(True, 1)",
     "torch.accelerator.current_accelerator()": "cuda",
 }
