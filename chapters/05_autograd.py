@@ -240,9 +240,9 @@ p.grad.tolist()
 # ## The gradient of a loss
 #
 # Here are a linear layer with three outputs, $z = xW + b$, and a *loss
-# function* for three yes-or-no questions. The outputs are *logits*: scores that can be any
-# numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a logit into a
-# probability of "yes". *Binary cross entropy* is minus the logarithm of the
+# function* for three yes-or-no questions. The outputs are *logits*: scores that
+# can be any numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a
+# logit into a probability of "yes". *Binary cross entropy* is minus the logarithm of the
 # probability that the right answer gets, here a mean over the three. PyTorch's
 # function takes logits, and applies the sigmoid itself.
 #

@@ -814,9 +814,9 @@ check.parameters_across_devices(set_bias, get_bias)
 # `norms_read(A, B, steps)` reads each with `item` and returns a list;
 # `norms_kept(A, B, steps)` reads nothing and returns a tensor of shape
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
-# leave them as they were. Choose a second matrix, not the identity, that keeps
-# the norms finite, and above 0, for a random first one. Show that the two
-# records are equal, and with `meta` which of the two reads; time both.
+# leave them as they were. Choose a second matrix, not the identity, with which
+# the norms stay finite and above 0 when the first matrix is random. Show that
+# the two records are equal, and with `meta` which of the two reads; time both.
 
 
 # %%
