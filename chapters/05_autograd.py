@@ -18,8 +18,8 @@
 # # Follow gradients through the graph
 #
 # PyTorch finds the derivatives of what you compute, because it keeps a graph
-# of it. Here you work through such a graph by hand, find the same one behind a
-# tensor, and learn what goes into it and what stays out.
+# of it. Here you work through such a graph by hand, and find the same one
+# behind a tensor.
 #
 # **You will learn** to
 #
@@ -29,7 +29,7 @@
 # - differentiate what isn't a scalar, and code with loops and branches;
 # - choose between `no_grad`, `detach`, `inference_mode` and
 #   `requires_grad_(False)`;
-# - tell a dynamic graph from a static one;
+# - tell a dynamic graph from a static one, compile and export it;
 # - write and check a backward computation.
 #
 # **In the book:** section 2.5,
@@ -38,14 +38,17 @@
 # [自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)).
 #
 # **You need** the chain rule and chapter 01,
-# [Build networks from blocks](01_blocks.ipynb). The cells take about five
+# [Build networks from blocks](01_blocks.ipynb). The cells take about ten
 # seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device.
 
 # %%
+import io
+import logging
 import math
+from contextlib import redirect_stderr
 from functools import partial
 from itertools import pairwise
 from statistics import median
@@ -54,10 +57,7 @@ from timeit import timeit
 import networkx as nx
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.autograd import gradcheck
-from torch.func import jacrev
-from torch.fx import symbolic_trace
+from torch import fx, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -140,8 +140,8 @@ sum(products)
 # %% [markdown]
 # `backward` finds the same number, without a list of paths: it goes through
 # the graph once, from the end back, and adds up at each node what arrives
-# there. The result is in `grad`. (So that you can run the cell again, it
-# empties the three `grad` and computes $y$ anew.)
+# there. The result is in `grad`. (The cell first empties the three `grad`, so
+# that you can run it again.)
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -197,12 +197,52 @@ plt.show()
 # needs to multiply by its slopes in `backward`.
 
 # %% [markdown]
+# ### What the graph keeps
+#
+# A product keeps its factors, as references and not as copies.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+assert square.grad_fn._saved_self is p
+
+# %% [markdown]
+# > **Pitfall.** If a factor is changed in place before `backward`, the slope
+# > is that of other numbers.
+#
+# Against this, a tensor counts its edits in `_version`, and an operation notes
+# the count of what it keeps. (Here `no_grad` allows the edit, and the hint of
+# the error isn't printed.)
+
+# %%
+with torch.no_grad():
+    p *= 10
+try:
+    square.sum().backward()
+except RuntimeError as error:
+    print(str(error).partition(" Hint")[0])
+p._version
+
+# %% [markdown]
+# An edit through `p.data` isn't counted: [chapter
+# 02](02_parameters.ipynb#cell-id=write-values-safely) shows the wrong gradient
+# that follows. A sum keeps no values, so that an edit does no harm.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+plus = (p + 1).sum()
+with torch.no_grad():
+    p *= 10
+plus.backward()
+p.grad.tolist()
+
+# %% [markdown]
 # ## The gradient of a loss
 #
 # Here are a linear layer with three outputs, $z = xW + b$, and a *loss
-# function* for three yes-or-no questions. The outputs are *logits*: scores that can be any
-# numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a logit into a
-# probability of "yes". *Binary cross entropy* is minus the logarithm of the
+# function* for three yes-or-no questions. The outputs are *logits*: scores that
+# can be any numbers. The *sigmoid*, $\sigma(z) = 1 / (1 + e^{-z})$, turns a
+# logit into a probability of "yes". *Binary cross entropy* is minus the logarithm of the
 # probability that the right answer gets, here a mean over the three. PyTorch's
 # function takes logits, and applies the sigmoid itself.
 #
@@ -258,9 +298,8 @@ loss_once.backward()
 loss_once.backward()
 
 # %% [markdown]
-# The first run frees the values that the operations kept, and an operation
-# that needs such a value again raises the error. A sum needs none: its slope
-# is 1. Is there an error here?
+# The first run frees the values that the operations kept. A sum keeps none:
+# its slope is 1. Is there an error here?
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -270,8 +309,7 @@ plus_one.backward()
 start.grad.item()
 
 # %% [markdown]
-# There is no error, and the gradient 1 was added twice. So don't rely on the
-# error to find a second `backward`.
+# There is no error, and the gradient 1 was added twice.
 #
 # With `retain_graph=True`, `backward` keeps the values. What will stand in
 # `bias.grad` after three runs?
@@ -336,8 +374,8 @@ plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The loop that zeroes comes to rest. The other passes 0 again and again, since
-# old gradients are still added. `optimizer.zero_grad()` sets each `grad` to
+# The loop that zeroes does. The other passes 0 again and again, since old
+# gradients are still added. `optimizer.zero_grad()` sets each `grad` to
 # `None`, as here.
 
 # %% [markdown]
@@ -357,10 +395,9 @@ out[0].tolist()
 out.backward()
 
 # %% [markdown]
-# `backward` can't know: without an argument, the tensor must have one element.
-# The argument holds a weight for each element. With ones, expect $2(e + 1)$
-# for each $e$, then twice as much after a second call, and the first numbers
-# again after zeroing.
+# `backward` can't know: its argument holds a weight for each element. With
+# ones, expect $2(e + 1)$ for each $e$, then twice as much after a second call,
+# and the first numbers again after zeroing.
 
 # %%
 ones = torch.ones_like(out)
@@ -388,39 +425,22 @@ assert_close(direct, by_sum)
 # %% [markdown]
 # The complete derivative, of each output with respect to each input, is the
 # *Jacobian*. `jacrev` computes it from the function. Which shape will it have,
-# and how many elements that aren't 0? (In `einsum`, equal letters are equal
-# indices, and one that isn't behind the arrow is summed over:
-# `"ij,ijkl->kl"` is $\sum_{ij} v_{ij} J_{ijkl}$.)
+# and how many elements that aren't 0? (`"ij,ijkl->kl"` of `einsum` is
+# $\sum_{ij} v_{ij} J_{ijkl}$.)
 
 # %%
-J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+J = torch.func.jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown]
-# Of 625 elements 600 are 0, because each output depends on one input. The
-# `einsum` multiplies $v$ by the Jacobian. `backward` finds this product
-# without building the Jacobian.
+# Of 625 elements 600 are 0, because each output depends on one input.
+# `backward` finds the product of $v$ and the Jacobian without building it.
 
 # %% [markdown]
 # ## Stop the recording
 #
-# The first result below is recorded as usual, and the other four in ways that
-# stop it. Which of the five ask for a gradient?
-
-# %%
-q = torch.tensor([1.0, 2.0], requires_grad=True)
-with torch.no_grad():
-    unrecorded = 2 * q
-with torch.inference_mode():
-    inferred = 2 * q
-frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
-frozen_q.requires_grad_(False)
-results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
-[result.requires_grad for result in results]
-
-# %% [markdown]
-# Only the first result does. The ways differ in their use.
+# Four ways stop it, and they differ in their use.
 #
 # | way | what it stops | use it for |
 # |---|---|---|
@@ -429,20 +449,49 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # | `t.detach()` | the way back from one tensor | a value that counts as a constant |
 # | `p.requires_grad_(False)` | one leaf's gradient | freezing a parameter |
 #
-# "Later, too": outside of the block, a graph can't keep a tensor that was made
-# in inference mode. The product below would have to keep it, as the slope for
-# `q`.
+# Under `no_grad`, a result asks for no gradient, and a parameter can be
+# edited.
 
 # %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+    q += 1
+unrecorded.requires_grad, q.requires_grad, q.tolist()
+
+# %% [markdown]
+# In inference mode it is the same, and "later, too" means: outside of the
+# block, a graph can't keep a tensor that was made in it. A product would have
+# to keep it, as the slope for `q`.
+
+# %%
+with torch.inference_mode():
+    inferred = 2 * q
+(q * unrecorded).sum().backward()
 try:
     (q * inferred).sum()
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # advice follows
 
 # %% [markdown]
-# Freezing is for parameters, and `no_grad` for code. The difference shows
-# where a frozen layer comes after one that learns. Which of the four
-# parameters get a gradient?
+# `detach` gives the same values without a way back. Let $s = r \odot r$, and
+# take the product $s \odot r$, element by element. Its slope is $3r^2$. What is
+# left of the slope if $s$ is detached?
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial_slope,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial_slope, s.detach())
+full.tolist(), partial_slope.tolist()
+
+# %% [markdown]
+# The constant is left, $s = r^2$.
+#
+# `requires_grad_(False)` is for parameters, where `no_grad` is for code. The
+# difference shows where a frozen layer comes after one that learns. Which of
+# the four parameters get a gradient?
 
 # %%
 torch.manual_seed(0)
@@ -507,21 +556,6 @@ assert_close(r.grad, 4 * r.detach())
 r.grad
 
 # %% [markdown]
-# Next, $s = r \odot r$, and the product $s \odot r$, element by element. Its
-# slope is $3r^2$. If $s$ is detached it counts as a constant: what is left of
-# the slope?
-
-# %%
-s = r * r
-(full,) = torch.autograd.grad((s * r).sum(), r)
-(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
-assert_close(partial, s.detach())
-full.tolist(), partial.tolist()
-
-# %% [markdown]
-# The constant is left, $s = r^2$.
-
-# %% [markdown]
 # ### Through loops and branches
 #
 # How often this function doubles, and which branch it takes, depends on `a`.
@@ -552,8 +586,7 @@ for value in (100.0, 1.0, 0.01, -1.0):
 # ### A function and its slope
 #
 # To get 200 slopes in one call, differentiate the sum of the 200 outputs: each
-# depends on one input. The function is GELU, an activation. Where it falls,
-# its slope should be below 0.
+# depends on one input. Where the function falls, its slope should be below 0.
 
 # %% mystnb={"image": {"alt": "Two curves over x from -4 to 4. The blue one, GELU, is near 0 at the left, dips to about -0.17 near x = -0.75, passes through 0 at x = 0 and then rises almost as a straight line to 4. The orange one, its slope, is near 0 at the left, dips to about -0.13 near x = -1.4, crosses 0 where GELU has its minimum, is 0.5 at x = 0, rises to about 1.13 near x = 1.4 and then sinks to 1."}}
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
@@ -580,7 +613,7 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 
 # %% [markdown]
 # The smallest needs the most: 16 products and the leaf. There is no loop in
-# the graph, only the products that the call ran.
+# the graph.
 #
 # A *static* graph is made once, and then serves many calls. `symbolic_trace`
 # makes one without data: it runs `forward` once with a *proxy*, an object that
@@ -590,19 +623,18 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 # %%
 torch.manual_seed(0)
 mlp = MLP().to(device)
-traced = symbolic_trace(mlp)
+traced = fx.symbolic_trace(mlp)
 assert_close(traced(X), mlp(X))
 assert traced(X).requires_grad
 for node in traced.graph.nodes:
     print(node.op, node.name)
 
 # %% [markdown]
-# It lists the steps forward; when they run, autograd still records its own
-# graph. What can be read as a whole can also be rewritten: here each ReLU
-# becomes a tanh, without a change in the class.
+# It lists the steps forward. What can be read as a whole can also be
+# rewritten: here each ReLU becomes a tanh, without a change in the class.
 
 # %%
-edited = symbolic_trace(mlp)
+edited = fx.symbolic_trace(mlp)
 for node in edited.graph.nodes:
     if node.target is F.relu:
         node.target = torch.tanh
@@ -615,29 +647,137 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # until it is small. Can it be traced?
 
 # %% tags=["raises-exception"]
-symbolic_trace(FixedHiddenMLP())
+fx.symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown]
 # It can't: tracing stops at the first line that asks for a value, to decide
-# which way to go. Can this function be traced, whose `if` asks for the number
-# of samples?
+# which way to go. The shape of a proxy has no value either.
+
+# %% [markdown]
+# ## Compile what runs
+#
+# `torch.compile` watches a function as it is called, and makes static graphs
+# of it, which a *backend* turns into faster code. Where the function asks for
+# a value, a graph ends, Python decides, and another graph begins. The backend
+# below counts the graphs, and runs them as they are: it needs no compiler.
+# (Where `torch.compile` doesn't know your Python yet, the counts stay 0.)
+
+# %%
+graphs = []
+
+
+def count_graphs(graph, examples):
+    graphs.append(graph)
+    return graph.forward
+
+
+def compiled(function):
+    torch.compiler.reset()  # forget earlier graphs
+    graphs.clear()
+    try:
+        return torch.compile(function, backend=count_graphs)
+    except RuntimeError:
+        return function
+
+
+# %% [markdown]
+# How many graphs has this function after a call, after another one, and after
+# one that takes the other way?
 
 
 # %%
-def mean_of_many(X):
-    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+def shift(X):
+    Y = 2 * X
+    return Y + 1 if Y.sum() > 0 else Y - 1
 
 
-try:
-    symbolic_trace(mean_of_many)
-except torch.fx.proxy.TraceError as error:
-    print(error)
+shift_compiled = compiled(shift)
+for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
+    assert_close(shift_compiled(X_signed), shift(X_signed))
+    print(len(graphs))
 
 # %% [markdown]
-# It can't be traced either: the shape of a proxy is a proxy too. Another tool,
-# `torch.export`, takes the shape from an example input. Its graph has the
-# branch that the example takes, and refuses batches of another size. An `if`
-# on values it refuses too.
+# Two, up to the `if` and after it; the same two; and a third for the other
+# way. A graph is also made for a shape. How many graphs do five lengths need?
+
+# %%
+doubled = compiled(lambda X: 2 * X)
+for n in (3, 3, 4, 5, 6):
+    doubled(torch.ones(n))
+    print(n, len(graphs))
+
+# %% [markdown]
+# At the second length, PyTorch makes one that takes other lengths too.
+#
+# > **Pitfall.** A compiled module is a module around yours, and its state dict
+# > has other names. Save that of your own. Or compile in place, with the method
+# > `compile`: the names stay.
+
+# %%
+around = compiled(mlp)
+print(next(iter(around.state_dict())))
+mlp.compile(backend=count_graphs)
+print(next(iter(mlp.state_dict())))
+
+# %% [markdown]
+# ### Export one graph
+#
+# `torch.export` makes one graph of a whole module, from an example input, to
+# run elsewhere without your Python: nobody is there to decide an `if` on
+# values. `torch.cond` puts both ways into the graph. (You may skip how the
+# function keeps PyTorch's report quiet.)
+
+
+# %%
+def export(module, example):
+    logging.disable()
+    try:
+        with redirect_stderr(io.StringIO()):
+            return torch.export.export(module, (example,)).module()
+    except RuntimeError:
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+# %% [markdown]
+# Which of the two can be exported?
+
+
+# %%
+class Shift(nn.Module):
+    def forward(self, X):
+        return shift(X)
+
+
+class ShiftByCond(nn.Module):
+    def forward(self, X):
+        Y = 2 * X
+        ways = lambda Y: Y + 1, lambda Y: Y - 1
+        return torch.cond(Y.sum() > 0, *ways, (Y,))
+
+
+print("if:", export(Shift(), torch.ones(3)))
+both_ways = export(ShiftByCond(), torch.ones(3))
+[both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
+
+# %% [markdown]
+# The one with `torch.cond`: exported with ones, it is right for the other way
+# too. An `if` on a shape can be exported: the graph has the way of the
+# example, and refuses this other shape.
+
+
+# %%
+class MeanOfMany(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+mean_of_four = export(MeanOfMany(), torch.ones(4, 2))
+try:
+    mean_of_four(torch.ones(1, 2))
+except (RuntimeError, AssertionError):
+    print("another shape")
 
 # %% [markdown]
 # ## Beyond the first derivative
@@ -650,6 +790,20 @@ u = torch.tensor(3.0, requires_grad=True)
 (first,) = torch.autograd.grad(u**3, u, create_graph=True)
 (second,) = torch.autograd.grad(first, u)
 first.item(), second.item()
+
+# %% [markdown]
+# `backward` starts from one output, and finds its slope for each input.
+# *Forward mode* starts from an input, and carries a slope along with each
+# value: for one number in and many out, one call of `jvp` (Jacobian times
+# vector) is enough. It takes a point and a direction.
+
+# %%
+turn = torch.tensor(0.5)
+values, slopes_forward = torch.func.jvp(
+    lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
+)
+assert_close(slopes_forward, torch.stack([-turn.sin(), turn.cos()]))
+values.tolist(), slopes_forward.tolist()
 
 # %% [markdown]
 # ### A backward computation of your own
@@ -667,9 +821,9 @@ naive = (1 + at.exp()).log()
 # %% [markdown]
 # At 100 it says `nan`: in float32 $e^{100}$ is infinite, and the chain rule
 # multiplies 0 by infinity. In an `autograd.Function` you write both ways:
-# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, which is the same
-# number, and `backward` multiplies the gradient that arrives by the slope.
-# `ctx` keeps what `backward` needs. You call the function through `apply`.
+# `forward` computes $\max(x, 0) + \log(1 + e^{-|x|})$, the same number, and
+# `backward` multiplies the gradient that arrives by the slope. `ctx` keeps
+# what it needs. You call the function through `apply`.
 
 
 # %%
@@ -699,11 +853,11 @@ stable = Softplus.apply(at)
 torch.manual_seed(0)
 numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
-    print(gradcheck(checked, numbers, raise_exception=False))
+    print(torch.autograd.gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown]
 # Softplus passes. For the square, autograd gives $t$, and the small changes
-# give $2t$. Without `raise_exception=False`, an error would show both.
+# give $2t$.
 
 # %% [markdown]
 # ## Summary
@@ -715,11 +869,16 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - `backward` frees what the graph kept: a second one fails where a kept value
 #   is needed. It adds to `grad`: zero the gradients in each step.
 # - For an output that isn't a scalar, `backward` takes weights.
+# - The graph keeps references to the values that it needs. `backward` refuses
+#   a kept value that was edited in place.
 # - `no_grad` for editing parameters, `inference_mode` for evaluation, `detach`
 #   for a constant, `requires_grad_(False)` for freezing.
 # - The graph is that of one call. A static graph can be read and rewritten,
-#   but `symbolic_trace` refuses an `if` or `while` on a tensor's values or
-#   shape.
+#   but `symbolic_trace` refuses an `if` or `while` on a tensor's values.
+# - `torch.compile` makes several graphs where there is an `if` on values, and
+#   another for a second shape. `torch.export` makes one: it refuses the `if`,
+#   and takes `torch.cond`.
+# - Forward mode carries the slopes of one input to all outputs.
 # - An `autograd.Function` replaces a gradient; check it with `gradcheck`.
 
 # %% [markdown]
@@ -958,6 +1117,92 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # of `total`, after so many steps
 
 # %%
 check.log_that_grows(train, log_nodes)
+
+# %% [markdown]
+# ### 5.9 A clamp that lets go
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp` brings numbers into limits. For a weight outside of them its
+# slope is 0, so that no step of training brings the weight back. Write a
+# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
+# passes the gradient on for elements within the limits. Outside, it passes the
+# gradient on if a step against it leads back towards the limits, and 0 if not.
+# An element at a limit counts as within. Of the three inputs, only `X` has a
+# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
+# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+
+
+# %%
+class Clamp(torch.autograd.Function):
+    """Clamp; outside of the limits, let gradients pass that lead back."""
+
+    @staticmethod
+    def forward(ctx, X, low, high):
+        # any shape, and two numbers -> the shape of X
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # the shape of X -> a gradient for each input of forward
+        ...
+
+
+clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True or False
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown]
+# ### 5.10 Where a graph ends
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# Each line is what a compiled function of `X` returns. Predict how many graphs
+# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
+# `compiled` of the chapter. In which of the lines could the function do
+# without Python between two graphs, and how?
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": ...,
+    "2 * X if len(X) > 2 else 3 * X": ...,
+    "2 * X if X.sum() > 0 else 3 * X": ...,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": ...,
+    "2 * X if torch.is_grad_enabled() else 3 * X": ...,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": ...,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown]
+# ### 5.11 A Jacobian by columns
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
+# forward mode, from calls of `jvp`, for any function of a vector of shape
+# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
+# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
+# and which for a thousand outputs of one number?
+
+
+# %%
+def jacobian_forward(function, x):
+    """Column j: how all outputs change with the input's element j."""
+    # (n,) -> (m, n)
+    ...
+
+
+forward_calls = ...  # "n", "m", "n + m" or "n * m"
+fewer = {"a loss": ..., "one number": ...}  # "forward" or "backward"
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 
 # %% [markdown]
 # ## Where to go next

@@ -24,9 +24,9 @@
 #
 # - find out which devices are there, and choose one in one line;
 # - move tensors and modules, and know what is copied and what stays behind;
-# - get the same numbers on each device, up to rounding;
 # - time code whose results aren't ready when a call returns;
-# - avoid hidden copies, and load elsewhere what you saved here.
+# - find the lines that wait for a GPU, and copy while it computes;
+# - load elsewhere what you saved here.
 #
 # **In the book:** section 6.7,
 # [GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)
@@ -45,16 +45,15 @@
 # %%
 import io
 import time
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-from unittest import mock
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, TensorDataset
 
 from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, d2l, use_style
 
@@ -103,18 +102,10 @@ d2l.try_gpu(99)
 # GPU isn't used.
 #
 # > **Pitfall.** The documentation of `try_all_gpus` promises `[cpu]` where
-# > there is no GPU.
+# > there is no GPU. The first cell of this section shows that its list has as
+# > many elements as there are GPUs: none.
 #
-# Inside the `with` block, the number of GPUs is 0. (You may skip how
-# `mock.patch` does this.)
-
-# %%
-with mock.patch.object(d2l, "num_gpus", return_value=0):
-    found = d2l.try_all_gpus()
-found
-
-# %% [markdown]
-# The list is empty. Write the fallback yourself.
+# Write the fallback yourself.
 
 # %%
 devices = d2l.try_all_gpus() or [torch.device("cpu")]
@@ -146,19 +137,9 @@ assert Y.device.type == Z.device.type == device.type
 X.device
 
 # %% [markdown]
-# You can name the place for a block of code too. `meta` is a device without
-# data, which needs no GPU.
-
-# %%
-with torch.device("meta"):
-    inside = torch.ones(2, 3)
-inside.device, torch.ones(2, 3).device
-
-# %% [markdown]
-# `torch.set_default_device` names it for all that follows.
-#
-# Some of what goes wrong on a GPU can be tried on `meta`. Most operations need
-# their inputs in one place.
+# Every machine has the device `meta`. Its tensors have a shape and no data. In
+# this chapter it stands for a GPU, and much that goes wrong on a GPU goes
+# wrong on `meta` too. Most operations need their inputs in one place.
 
 # %% tags=["raises-exception"]
 M = torch.ones(2, 3, device="meta")
@@ -177,10 +158,9 @@ print("M * scale is on", (M * scale).device)
 
 # %% [markdown]
 # `scale` has no dimensions. In arithmetic, such a CPU tensor counts as a
-# number, which may go to any device.
-#
-# Two more operations take a tensor from elsewhere: `copy_` writes the values
-# of one into another, and indices may be on the CPU.
+# number, which may go to any device. Two more operations take a tensor from
+# elsewhere: `copy_` writes the values of one into another, and indices may be
+# on the CPU.
 
 # %%
 assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
@@ -248,6 +228,47 @@ class AddPositionsAnywhere(nn.Module):
 
 for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
     print(tuple(tensor.shape), tensor.device)
+
+# %% [markdown]
+# ### Name the place once
+#
+# The *default device* is where tensors are created without `device=`.
+# `with torch.device(...)` names it for a block of code, and
+# `torch.set_default_device` until you change it.
+
+# %%
+torch.set_default_device("meta")
+by_default = torch.ones(3)
+torch.set_default_device(None)  # the CPU again
+with torch.device("meta"):
+    net_there = MLP()
+by_default.device, net_there.out.weight.device, torch.ones(3).device
+
+# %% [markdown]
+# A large network is built so where it is needed, without a copy on the CPU.
+#
+# > **Pitfall.** The default is for what is created. Below, each tensor is made
+# > from something that is there already. Which of the five are on `meta`?
+
+# %%
+array = np.ones(3, dtype=np.float32)
+with torch.device("meta"):
+    for code in (
+        "torch.tensor(array)",
+        "torch.from_numpy(array)",
+        "torch.zeros_like(X)",
+        "X + 1",
+        "X + torch.ones(3)",
+    ):
+        try:
+            print(f"{code:24}", eval(code).device)
+        except RuntimeError:
+            print(f"{code:24} error: two places")
+
+# %% [markdown]
+# Only the first: `torch.tensor` copies. `from_numpy` shares the array's
+# memory, and the next two stay beside `X`. The last line works until somebody
+# sets a default. So a library does better to take the place from its inputs.
 
 # %% [markdown]
 # ## Modules move as a whole
@@ -347,36 +368,17 @@ moves = (device, torch.float64, "meta")
 # %% [markdown]
 # Between CPU and CUDA, and for another data type, the parameter stays the same
 # object and gets new data. A move to `meta` makes a new one, and the optimizer
-# is left with parameters that no network uses.
-#
-# Many optimizers remember something of past gradients, and this memory doesn't
-# follow a move. Below, a layer changes its type after one step of Adam; the
-# memory keeps the old type, as it would stay on the old device after a move.
-# Then Adam loads its own state. What becomes of the memory?
-
-# %%
-stepped = nn.Linear(3, 1)
-adam = torch.optim.Adam(stepped.parameters())
-stepped(X).sum().backward()
-adam.step()
-stepped.double()
-print("memory:", adam.state[stepped.weight]["exp_avg"].dtype)
-adam.load_state_dict(adam.state_dict())
-{name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
-
-# %% [markdown]
-# Loading brings the averages, `exp_avg` of the gradients and `exp_avg_sq` of
-# their squares, to the type and the place of the parameters. `step`, which
-# counts steps, keeps its type. It also stays on the CPU
-# ([chapter 04](04_file_io.ipynb#cell-id=load-on-another-device)), where Python
-# reads it without waiting for a GPU.
+# is left with parameters that no network uses. What an optimizer remembers
+# doesn't follow either
+# ([chapter 04](04_file_io.ipynb#cell-id=load-on-another-device)). The safe
+# order is the same for each device: move, then create the optimizer.
 
 # %% [markdown]
 # ## Get the same numbers
 #
-# A *generator* is a source of random numbers. Each device has its own, and
-# `manual_seed` seeds them all. Numbers drawn on the CPU and then moved are the
-# same on each device; from the same seed, a GPU draws others.
+# Each device has its own source of random numbers, and `manual_seed` seeds
+# them all. Numbers drawn on the CPU and then moved are the same on each
+# device; from the same seed, a GPU draws others.
 
 # %%
 torch.manual_seed(0)
@@ -387,31 +389,9 @@ assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
 # %% [markdown]
-# A generator of your own leaves the others alone. It is on the CPU unless you
-# name another device. Below, a hundred numbers are drawn from one, and the
-# next three are still those of `drawn`.
-
-# %%
-own = torch.Generator().manual_seed(1)
-torch.manual_seed(0)
-torch.rand(100, generator=own)
-again = torch.rand(3)
-assert torch.equal(again.to(device), drawn)
-
-# %% [markdown]
-# ### The order of a sum
-#
-# Both lines add the same three numbers. Can the sums differ?
-
-# %%
-large, one = torch.tensor(1e8), torch.tensor(1.0)
-print((large + one) - large)
-print((large - large) + one)
-
-# %% [markdown]
-# The sums differ: near $10^8$, float32 numbers are 8 apart, and the 1 is lost.
-# A GPU, or another CPU, may sum in another order. Each element of `A @ B` is a
-# sum of 1,000 products. As two sums of 500, it isn't equal, but close.
+# A GPU, or another CPU, may add in another order, and so round differently.
+# Each element of `A @ B` is a sum of 1,000 products. As two sums of 500, it
+# isn't equal, but close.
 
 # %%
 torch.manual_seed(0)
@@ -422,44 +402,10 @@ assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
 
 # %% [markdown]
 # `rtol` is the relative difference that you allow; for these positive numbers
-# in float32, $10^{-5}$ is enough. Compare devices so, and not with `==`. The
-# first line asks for full float32, the default for products.
+# in float32, $10^{-5}$ is enough. Compare devices so, and not with `==`.
 
 # %%
-torch.set_float32_matmul_precision("highest")
 assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
-torch.get_float32_matmul_precision()
-
-# %% [markdown]
-# ### How precise a product is
-#
-# With `"high"` in place of `"highest"`, a recent NVIDIA GPU may use *TF32*,
-# which is faster and rounds the inputs to 10 of the 23 binary places (digits
-# after the point) of float32. Float16 keeps 10 places, too, and works on a CPU.
-# Which of these two numbers does float16 keep?
-
-# %%
-numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
-(numbers.half().float() - 1).tolist()
-
-# %% [markdown]
-# It keeps the first; of the second only the 1 is left. What does that do to a
-# product? Compare with float64, which has 52 binary places.
-
-# %%
-exact = A.double() @ B.double()
-rounded = A.half().double() @ B.half().double()
-error = (A @ B / exact - 1).abs().max().item()
-error_rounded = (rounded / exact - 1).abs().max().item()
-assert error < 1e-5 < error_rounded
-f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
-
-# %% [markdown]
-# A comparison with TF32 needs a wider tolerance. If two results disagree,
-# compute a third in float64. Convolutions on a GPU have a switch of their own,
-# which allows TF32 by default: `torch.backends.cudnn.allow_tf32` or, since
-# PyTorch 2.9, `torch.backends.cudnn.conv.fp32_precision`. Use one of the two:
-# reading the old one can fail after the new one was set.
 
 # %% [markdown]
 # ## Time it right
@@ -470,31 +416,30 @@ f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
 # > **Pitfall.** A clock that is read when the call returns measures how long
 # > it takes to ask. `d2l.Timer` doesn't wait for CUDA.
 #
-# To show this without a GPU, a thread does the work here. `submit` queues half
-# a second of sleep; `result` waits for its end. (You may skip how thread pools
-# work.) The timer starts when it is created. Is the work done when it stops?
+# On `meta` there is nothing to compute, so a call is only the asking. From
+# here on the CPU uses one thread: on a busy machine, several wait for each
+# other. By what factor do the two times differ?
 
-# %%
-with ThreadPoolExecutor(max_workers=1) as queue:
+# %% tags=["nbval-ignore-output"]
+torch.set_num_threads(1)
+durations = {}
+for place in ("meta", "cpu"):
+    S = torch.ones(1024, 1024, device=place)
     timer = d2l.Timer()
-    work = queue.submit(time.sleep, 0.5)
-    timer.stop()
-    print("timer stopped, work done:", work.done())
-    work.result()
-    print("waited for it, work done:", work.done())
-assert timer.times[0] < 0.5
+    S @ S
+    durations[place] = timer.stop()
+assert durations["meta"] < durations["cpu"]
+{place: f"{t:.0e} s" for place, t in durations.items()}
 
 # %% [markdown]
-# The work isn't done. So: wait, start the clock, call, wait, stop the clock.
-# `synchronize` waits until a GPU's queues are empty. Warm up first, since
-# first calls load code and reserve memory. Repeat, and take the median, which
-# one disturbed run hardly moves. From here on the CPU uses one thread: on a
-# busy machine, several wait for each other.
+# What a clock shows on a GPU is like the first time, if nobody waits. So:
+# wait, start the clock, call, wait, stop the clock. `synchronize` waits until
+# a GPU's queues are empty. Warm up first, since first calls load code and
+# reserve memory. Repeat, and take the median, which one disturbed run hardly
+# moves.
+
 
 # %%
-torch.set_num_threads(1)
-
-
 def wait(used):
     for gpu in used:
         torch.cuda.synchronize(gpu)
@@ -599,25 +544,11 @@ else:
 #
 # `x.item()` needs the number in `x`. Python waits until the GPU has emptied
 # its queue and copied the number; then the GPU, with nothing queued, waits for
-# Python. The next class counts such reads: inside `with CountReads()`, PyTorch
-# calls its method for each operation, and the one that `item` runs is named
-# `_local_scalar_dense`. (You may skip the class.)
-
+# Python. On `meta` there is no number, so that a line which needs one fails.
+# Which of these do?
 
 # %%
-class CountReads(TorchDispatchMode):
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
-
-
-# %% [markdown]
-# Which of these read the number?
-
-# %%
-x = torch.tensor(0.5).to(device)
+x = torch.tensor(0.5, device="meta")
 for code in (
     "x.item()",
     "float(x)",
@@ -626,24 +557,20 @@ for code in (
     "x > 0",
     "x + 1",
     "x.detach()",
-    "str(x)",
     "x.tolist()",
     "x.cpu()",
     "torch.equal(x, x)",
 ):
-    with CountReads() as reads:
+    try:
         eval(code)
-    print(f"{code:18}", reads.count)
+        print(f"{code:18} no number needed")
+    except (RuntimeError, TypeError):
+        print(f"{code:18} reads")
 
 # %% [markdown]
-# The `if` reads; the comparison alone doesn't.
-#
-# > **Pitfall.** The last four count 0, and yet, on a GPU, they wait for the
-# > numbers: `str(x)`, and so `print(x)`, `tolist`, `cpu` and `torch.equal`
-# > read where `CountReads` doesn't look.
-#
-# On a GPU, `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that
-# wait.
+# The `if` reads; the comparison alone doesn't. `print(x)` waits for a GPU as
+# well. On `meta` it prints a shape, and finds nothing. With a GPU,
+# `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that wait.
 #
 # In training, the usual reader is the log of the loss. With `Tensor.item` for
 # `log`, this loop reads a number at each step; with `Tensor.detach`, a tensor
@@ -651,10 +578,10 @@ for code in (
 
 
 # %%
-def train(log):
+def train(log, place=device):
     torch.manual_seed(0)
-    X, y = torch.rand(64, 20).to(device), torch.rand(64, 1).to(device)
-    net = MLP(20, 32, 1).to(device)
+    X, y = torch.rand(64, 20).to(place), torch.rand(64, 1).to(place)
+    net = MLP(20, 32, 1).to(place)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses = []
     for _ in range(100):
@@ -667,73 +594,113 @@ def train(log):
 
 
 # %% [markdown]
-# How many reads has each? The second log is copied at the end, after the
-# count, in one piece.
+# Can it train on `meta`, a hundred steps without a number? The second log
+# can't.
 
-# %%
-with CountReads() as reads_item:
-    losses_item = train(torch.Tensor.item)
-with CountReads() as reads_kept:
-    losses_kept = train(torch.Tensor.detach)
-kept = torch.stack(losses_kept).tolist()
-assert_close(losses_item, kept, rtol=1e-5, atol=0)
-reads_item.count, reads_kept.count
+# %% tags=["raises-exception"]
+assert len(train(torch.Tensor.detach, place="meta")) == 100
+train(torch.Tensor.item, place="meta")
 
 # %% [markdown]
-# The losses are the same, with a hundred reads or with none. On a CPU no read
-# waits. On a GPU, compare the two times.
+# On the device, the log that was kept is copied at the end, in one piece. Are
+# the losses the same?
+
+# %%
+losses_read = train(torch.Tensor.item)
+losses_kept = torch.stack(train(torch.Tensor.detach)).tolist()
+assert_close(losses_read, losses_kept, rtol=1e-5, atol=0)
+
+# %% [markdown]
+# They are. On a CPU no read waits. On a GPU, compare the two times.
 
 # %% tags=["nbval-ignore-output"]
-time_item = seconds(train, torch.Tensor.item)
+time_read = seconds(train, torch.Tensor.item)
 time_kept = seconds(train, torch.Tensor.detach)
-assert time_item > 0 and time_kept > 0
-print(f"read at each step: {1e3 * time_item:.0f} ms")
+assert time_read > 0 and time_kept > 0
+print(f"read at each step: {1e3 * time_read:.0f} ms")
 print(f"kept till the end: {1e3 * time_kept:.0f} ms")
+
+# %% [markdown]
+# ## Copy while the device computes
+#
+# A GPU can't copy from ordinary memory by itself, since the system may move
+# that memory; Python waits for the copy. *Pinned* memory stays where it is.
+# From there, `non_blocking=True` puts the copy into the queue and returns. A
+# `DataLoader` pins its batches with `pin_memory=True`. It needs a GPU for
+# that, so the line asks for one only where there is one.
+
+# %%
+data = TensorDataset(torch.arange(8.0), torch.arange(8))
+loader = DataLoader(data, batch_size=4, pin_memory=device.type == "cuda")
+for batch, _ in loader:
+    assert batch.is_pinned() == (device.type == "cuda")
+    there = batch.to(device, non_blocking=True)
+    print(there.sum().item())
+
+# %% [markdown]
+# The loop is the same on a CPU, where both words change nothing. What they
+# save shows on a GPU, where the second call should take a small part of the
+# first.
+
+# %% tags=["nbval-ignore-output"]
+if not gpus:
+    print("This cell needs a GPU, and goes on without one.")
+else:
+    ordinary = torch.ones(64, 1024, 1024)  # 256 MiB
+    pinned = ordinary.pin_memory()
+    for memory in (ordinary, pinned):
+        wait(gpus)
+        timer = d2l.Timer()
+        memory.to(device, non_blocking=True)
+        print(f"pinned {memory.is_pinned()}: {timer.stop():.1e} s")
+
+# %% [markdown]
+# > **Pitfall.** On the way back to the CPU, `non_blocking=True` returns a
+# > tensor whose numbers may not be there yet, and Python doesn't wait before
+# > it reads them.
+#
+# The GPU does: its queue runs in order. So use it towards the GPU, or wait
+# before you read.
+
+# %%
+result = (there + 1).to("cpu", non_blocking=True)
+wait(gpus)
+result.tolist()
+
+# %% [markdown]
+# Without `wait`, a GPU may leave other numbers here, and no error tells.
 
 # %% [markdown]
 # ## Save here, load there
 #
 # A file of tensors ([chapter 04](04_file_io.ipynb#cell-id=save-tensors))
-# records where each was. `map_location` says where to put them. It can be a
-# function of each tensor's data and recorded place; this one notes the place
-# and, by returning `None`, changes nothing. `BytesIO` is a file in memory.
+# records where each was, and `torch.load` puts it back there. `map_location`
+# names another place. `BytesIO` is a file in memory.
+#
+# > **Pitfall.** A file saved on a GPU doesn't load where this GPU is missing.
+#
+# GPU number 99 is missing here. The rest of the message recommends what
+# repairs it.
 
 # %%
 torch.manual_seed(0)
 trained = MLP().to(device)
 file = io.BytesIO()
 torch.save(trained.state_dict(), file)
-recorded = set()
 file.seek(0)
-torch.load(file, map_location=lambda data, place: recorded.add(place))
-assert recorded == {str(trained.out.weight.device)}
-
-# %% [markdown]
-# `torch.load` puts tensors back where they were.
-#
-# > **Pitfall.** A file saved on a GPU doesn't load where this GPU is missing.
-#
-# `mock.patch` makes this file say that it comes from GPU number 99. (You may
-# skip how.) The rest of the message recommends `map_location`.
-
-# %%
-far_file = io.BytesIO()
-with mock.patch("torch.serialization.location_tag", return_value="cuda:99"):
-    torch.save(trained.state_dict(), far_file)
-far_file.seek(0)
 try:
-    torch.load(far_file)
+    torch.load(file, map_location="cuda:99")
 except RuntimeError as missing:
     assert "map_location" in str(missing)
     print(str(missing)[:35], "...")
 
 # %% [markdown]
-# With `map_location="cpu"` it loads without this GPU. `load_state_dict` then
+# With `map_location="cpu"` it loads on every machine. `load_state_dict` then
 # copies the values to where the parameters are.
 
 # %%
-far_file.seek(0)
-state = torch.load(far_file, map_location="cpu")
+file.seek(0)
+state = torch.load(file, map_location="cpu")
 clone = MLP().to(device)
 clone.load_state_dict(state)
 assert clone.out.weight.device.type == device.type
@@ -749,17 +716,18 @@ state["out.weight"].device
 #   sources of `copy_` and indices may come from the CPU. `.to` returns a copy,
 #   or the same object if it is there already.
 # - A tensor is created on the CPU, unless `device=`, `with torch.device(...)`
-#   or `set_default_device` names another place.
+#   or `set_default_device` names another place. What is made from another
+#   tensor stays beside it.
 # - A module moves in place, with parameters and buffers. Plain attributes, and
 #   tensors created in `forward` without `device=`, don't follow. A call on
 #   `meta` finds some of them.
-# - Move the network, then create the optimizer. Loading an optimizer's state
-#   brings its averages to the parameters.
-# - Draw on the CPU, then move. Compare with a tolerance, a wider one with
-#   TF32.
+# - Move the network, then create the optimizer.
+# - Draw on the CPU, then move. Compare with a tolerance.
 # - Calls to a GPU return early. Warm up, wait, repeat, take the median.
-# - `item`, `float`, `print`, `tolist`, `cpu` and `if` wait for the queue. Keep
-#   logs on the device.
+# - `item`, `float`, `print`, `tolist`, `cpu` and `if` wait for the queue. On
+#   `meta` most of them fail. Keep logs on the device.
+# - From pinned memory, `non_blocking=True` copies while Python goes on. On the
+#   way back, wait before you read.
 # - `torch.load(file, map_location="cpu")` needs no GPU; a module's
 #   `load_state_dict` copies to where the parameters are.
 
@@ -848,7 +816,7 @@ check.parameters_across_devices(set_bias, get_bias)
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
 # leave them as they were. Choose a second matrix, not the identity, with which
 # the norms stay finite and above 0 when the first matrix is random. Show that
-# the two records are equal, count the reads, time both.
+# the two records are equal, and with `meta` which of the two reads; time both.
 
 
 # %%
@@ -884,6 +852,8 @@ check.thousand_norms(norms_read, norms_kept, second)
 
 
 # %%
+
+
 def at_once(f, S, T):
     """[f(S), f(T)], computed at the same time by two threads."""
     # a function and two matrices -> a list of what the function returns
@@ -922,56 +892,101 @@ check.what_stays_behind(stays_behind)
 # *Think, 10 minutes.*
 # [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-6)
 #
-# Predict how many reads `CountReads` counts, then count: `max(v)`, with the
-# function of Python, and `v.max()` for `v` of shape `(5,)`; `v[int(x)]`;
-# `total += x` and `total += x.item()` for a tensor `total`. On a GPU,
-# `v[v > 0]` waits too: why? Is it counted?
+# Let `v` of shape `(5,)`, and `x` and `total` without dimensions, be on a GPU.
+# Predict which lines need a number from there, and so wait; `max(v)` is the
+# function of Python. Then try them on `meta`. Two lines keep the numbers of
+# `v` that are above 0. Why does only one of them wait?
 
 # %%
-number_of_reads = {
+reads = {  # True or False
     "max(v)": ...,
     "v.max()": ...,
     "v[int(x)]": ...,
+    "v[v.argmax()]": ...,
     "total += x": ...,
     "total += x.item()": ...,
     "v[v > 0]": ...,
+    "torch.where(v > 0, v, 0)": ...,
 }
 
 # %%
-check.readers_in_disguise(number_of_reads)
+check.readers_in_disguise(reads)
 
 # %% [markdown]
-# ### 6.7 Fewer places
+# ### 6.7 A batch of anything
 #
-# *Explore, 15 minutes.*
+# *Code, 15 minutes.*
 # [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-7)
 #
-# Make a function of the measurement in this chapter: `rounding_error(A, B,
-# dtype)` rounds two float32 matrices to a data type, multiplies what is left
-# in float64, and returns the largest relative error of an element, against the
-# product of the unrounded matrices in float64. Measure the error again, with
-# `bfloat16` in place of `half`. Guess from the two how many binary places
-# bfloat16 has; then check with `binary_places(dtype)`, the largest $k$ for
-# which $1 + 2^{-k}$ doesn't become 1.
+# A batch may be a dictionary, with lists and tuples in it, and text beside the
+# tensors. Write `to_device(batch, place)`, which returns the same structure
+# with each tensor moved, at any depth. Dictionaries stay dictionaries, lists
+# stay lists, tuples stay tuples, and what is none of these and no tensor is
+# passed on. A tensor that is there already isn't copied. The batch that was
+# given stays as it is.
 
 
 # %%
-def rounding_error(A, B, dtype):
-    """The largest relative error of A @ B by rounding A and B."""
-    # (n, k), (k, m) and a torch.dtype -> a number
+def to_device(batch, place):
+    """The batch, with each tensor moved, at any depth."""
+    # dicts, lists, tuples, tensors and others -> the same structure
     ...
 
-
-def binary_places(dtype):
-    """The largest k for which 1 + 2**-k isn't rounded to 1."""
-    # a torch.dtype -> an int
-    ...
-
-
-guess = ...  # the binary places of bfloat16; float16 has 10
 
 # %%
-check.fewer_places(rounding_error, binary_places, guess)
+check.batch_of_anything(to_device)
+
+# %% [markdown]
+# ### 6.8 What the default reaches
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-8)
+#
+# `X` is `torch.ones(3)`, `array` an array of NumPy and `net` an
+# `nn.Linear(3, 2)`; all were made on the CPU. Then, inside
+# `with torch.device("meta")`, each line makes a tensor. Predict its place. Why
+# does the last one raise no error?
+
+# %%
+where = {  # "cpu" or "meta"
+    "torch.arange(3)": ...,
+    "torch.tensor([1.0, 2.0])": ...,
+    "torch.zeros(3, device='cpu')": ...,
+    "torch.from_numpy(array)": ...,
+    "torch.stack([X, X])": ...,
+    "X.new_zeros(3)": ...,
+    "net(X)": ...,
+    "nn.Linear(3, 2).weight": ...,
+    "X + torch.tensor(1.0, device='cpu')": ...,
+    "torch.ones(3) + torch.tensor(1.0, device='cpu')": ...,
+}
+
+# %%
+check.what_the_default_reaches(where)
+
+# %% [markdown]
+# ### 6.9 One batch ahead
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/06_devices.ipynb#cell-id=exercise-6-9)
+#
+# While the device computes with one batch, the next can be on its way. Write a
+# generator `ahead(batches, move)`, which gives each batch, moved, in order.
+# When it gives one, `move` has been called for the next one too, and for none
+# after that: each batch in waiting takes memory. `batches` can be gone through
+# once, and may be empty. For tensors, `move` would be
+# `lambda batch: batch.to(device, non_blocking=True)`.
+
+
+# %%
+def ahead(batches, move):
+    """Give move(batch) for each batch, and begin the next one before."""
+    # an iterable and a function -> a generator
+    ...
+
+
+# %%
+check.one_batch_ahead(ahead)
 
 # %% [markdown]
 # ## Where to go next

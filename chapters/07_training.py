@@ -50,7 +50,6 @@ import math
 import os
 import tempfile
 import time
-from collections import OrderedDict
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -154,23 +153,22 @@ X_valid, y_valid = X[valid], y[valid]
 X_test, y_test = X[test], y[test]
 
 # %% [markdown]
-# ## Choose a model
+# ## Take a step
 #
-# The model is a chain of three named blocks. `nn.Flatten` turns each image
-# into a row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to
-# 0 with a probability of 0.1 and divides the others by 0.9, so that the model
-# doesn't rely on a single pixel. `MLP` turns the row into ten scores, the
-# *logits*. It ends without a ReLU, so that a logit can be negative.
+# The model is a chain of three blocks. `nn.Flatten` turns each image into a
+# row of 64 numbers. `nn.Dropout(0.1)`, in training, sets each number to 0 with
+# a probability of 0.1 and divides the others by 0.9, so that the model doesn't
+# rely on a single pixel. `MLP` turns the row into ten scores, the *logits*. It
+# ends without a ReLU, so that a logit can be negative.
 
 
 # %%
 def make_net(num_hiddens=128):
-    blocks = OrderedDict(
-        flatten=nn.Flatten(),  # (n, 8, 8) -> (n, 64)
-        dropout=nn.Dropout(0.1),
-        mlp=MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
+    return MySequential(
+        nn.Flatten(),  # (n, 8, 8) -> (n, 64)
+        nn.Dropout(0.1),
+        MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
     )
-    return MySequential(blocks)
 
 
 torch.manual_seed(0)
@@ -183,7 +181,8 @@ net
 # loss is minus the logarithm of the probability of the right class, here its
 # mean over all training digits. `F.cross_entropy` takes the logits, and
 # applies softmax itself. A model that knows nothing gives each class about
-# 1/10. Which loss do you expect before the first step?
+# 1/10. Which loss do you expect before the first step? (`eval` switches
+# dropout off.)
 
 # %%
 net.eval()
@@ -192,38 +191,27 @@ assert abs(first_loss - math.log(10)) < 0.1
 f"loss {first_loss:.1f}, log(10) = {math.log(10):.1f}"
 
 # %% [markdown]
-# `eval()` switched dropout off, and `train()` switches it on. What happens to
-# the answer for one digit, asked twice?
+# A training step has five lines. *Forward* and *loss* compute; *zero* forgets
+# the gradients of the step before; *backward* computes new ones; *step*
+# changes the weights. What will the step do to the loss on the same batch?
 
 # %%
-net.train()
-torch.manual_seed(1)
-assert not torch.allclose(net(X_train[:1]), net(X_train[:1]))
-net.eval()
-assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
-
-# %% [markdown]
-# In training the two answers differ, in evaluation they are equal.
-#
-# Why is there no `CenteredLayer`
-# ([chapter 03](03_custom_layers.ipynb#cell-id=whose-mean-is-it))? Even in
-# evaluation it subtracts the mean of the batch: the answer for a digit would
-# depend on those beside it. With `net` it doesn't.
-
-# %%
-torch.manual_seed(0)
-centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
-centered.to(device).eval()
-assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
-assert_close(net(X[:1]), net(X[:20])[:1])
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+y_hat = net(X_train[:50])  # (50, 8, 8) -> (50, 10)
+loss = F.cross_entropy(y_hat, y_train[:50])
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+assert F.cross_entropy(net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown]
 # ## Write the loop
 #
-# What belongs to a run is kept together: the model, the optimizer, a generator
-# of random numbers that shuffles the digits, and the *history*, a list of
-# results. The generator is on the CPU, so that the order is the same with any
-# device. `SimpleNamespace` is an object with these attributes.
+# The loss falls. From here on, what belongs to a run is kept together: the
+# model, the optimizer, a generator of random numbers that shuffles the digits,
+# and the *history*, a list of results. The generator is on the CPU, so that
+# the order is the same with any device. `SimpleNamespace` is an object with
+# these attributes.
 
 
 # %%
@@ -239,41 +227,33 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown]
-# A training step has five lines. *Forward* and *loss* compute; *zero* forgets
-# the gradients of the step before; *backward* computes new ones; *step*
-# changes the weights. What will the step do to the loss on the same batch?
-# (Dropout is off, so that the inputs stay the same.)
+# The step becomes a function. `train` switches dropout on, and returns the
+# network. Reading a number from a GPU makes Python wait
+# ([chapter 06](06_devices.ipynb#cell-id=avoid-hidden-copies)), so the loss,
+# times the number of digits, stays a tensor.
+
 
 # %%
-one = new_run(seed=0)
-one.net.eval()
-y_hat = one.net(X_train[:50])  # (50, 8, 8) -> (50, 10)
-loss = F.cross_entropy(y_hat, y_train[:50])
-one.optimizer.zero_grad()
-loss.backward()
-one.optimizer.step()
-assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
+def step(run, X, y):
+    y_hat = run.net.train()(X)  # (n, 8, 8) -> (n, 10)
+    loss = F.cross_entropy(y_hat, y)
+    run.optimizer.zero_grad()
+    loss.backward()
+    run.optimizer.step()
+    return loss.detach() * len(X)
+
 
 # %% [markdown]
-# The loss falls. In an *epoch*, each training digit is used once, here in 24
-# batches of 50. Reading a number from a GPU makes Python wait
-# ([chapter 06](06_devices.ipynb#cell-id=avoid-hidden-copies)), so the losses
-# are added up on the device, and read once.
+# In an *epoch*, each training digit is used once, here in 24 batches of 50. The
+# losses are added up on the device, and read once.
 
 
 # %%
-def train_epoch(run, batch_size=50):
-    run.net.train()
-    order = torch.randperm(len(X_train), generator=run.generator)
-    total = torch.zeros((), device=device)
-    for batch in order.to(device).split(batch_size):
-        y_hat = run.net(X_train[batch])  # (50, 8, 8) -> (50, 10)
-        loss = F.cross_entropy(y_hat, y_train[batch])
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        total += loss.detach() * len(batch)
-    return total.item() / len(X_train)
+def train_epoch(run, X, y, batch_size=50):
+    order = torch.randperm(len(X), generator=run.generator)
+    batches = order.to(X.device).split(batch_size)
+    total = sum(step(run, X[batch], y[batch]) for batch in batches)
+    return total.item() / len(X)
 
 
 # %% [markdown]
@@ -299,7 +279,7 @@ def evaluate(net, X, y):
 
 # %%
 def one_epoch(run):
-    train_loss = train_epoch(run)
+    train_loss = train_epoch(run, X_train, y_train)
     run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
 
 
@@ -315,7 +295,22 @@ assert before < 0.3 < 0.6 < after
 f"from {before:.0%} to {after:.0%}"
 
 # %% [markdown]
-# ## Watch it learn
+# > **Pitfall.** A model that is asked without `eval()` still drops numbers.
+#
+# What happens to the answer for one digit, asked twice?
+
+# %%
+torch.manual_seed(1)
+young.net.train()
+assert not torch.allclose(young.net(X_train[:1]), young.net(X_train[:1]))
+young.net.eval()
+assert torch.equal(young.net(X_train[:1]), young.net(X_train[:1]))
+
+# %% [markdown]
+# In training the two answers differ, in evaluation they are equal.
+
+# %% [markdown]
+# ### Watch it learn
 #
 # In twenty epochs, which will be lower, the training loss or the validation
 # loss? (`zip(*...)` turns rows into columns.)
@@ -382,7 +377,8 @@ def set_random_state(state):
 # A *checkpoint* is a file with all of this. It is written under another name
 # and then renamed: if the writing breaks off, the last checkpoint is still
 # there. ([Chapter 04](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)
-# adds `fsync` for a power cut.)
+# adds `fsync` for a power cut.) `more` takes entries that a run of your own
+# has.
 
 
 # %%
@@ -391,7 +387,7 @@ def save(state, path):
     os.replace(path.with_suffix(".tmp"), path)
 
 
-def save_run(run, path):
+def save_run(run, path, **more):
     state = {
         "epoch": len(run.history),
         "net": run.net.state_dict(),
@@ -400,7 +396,7 @@ def save_run(run, path):
         "random": get_random_state(),
         "history": run.history,
     }
-    save(state, path)
+    save(state | more, path)
 
 
 # %% [markdown]
@@ -520,7 +516,7 @@ while len(stopped.history) < 10:
 # %%
 saved = torch.load(folder / "stopped.pt", weights_only=True)
 now = stopped.net.state_dict()
-assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
+assert not torch.equal(saved["net"]["2.out.bias"], now["2.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown]
@@ -618,8 +614,20 @@ ready.load_state_dict(weights)
 ready.eval().training
 
 # %% [markdown]
-# Dropout is off. If these are the best weights, their validation loss is the
-# lowest of the history.
+# Dropout is off, and the answer for a digit doesn't depend on those beside it.
+# With a `CenteredLayer`
+# ([chapter 03](03_custom_layers.ipynb#cell-id=whose-mean-is-it)) it would: even
+# in evaluation, that layer subtracts the mean of the batch.
+
+# %%
+centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
+centered.to(device).eval()
+assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
+assert_close(ready(X[:1]), ready(X[:20])[:1])
+
+# %% [markdown]
+# If these are the best weights, their validation loss is the lowest of the
+# history.
 
 # %%
 best_loss, _ = evaluate(ready, X_valid, y_valid)
@@ -660,11 +668,11 @@ plt.show()
 # %%
 def milliseconds(num_hiddens, batch_size=50):
     run = new_run(seed=0, num_hiddens=num_hiddens)
-    train_epoch(run, batch_size)
+    train_epoch(run, X_train, y_train, batch_size)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        train_epoch(run, batch_size)
+        train_epoch(run, X_train, y_train, batch_size)
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
 
@@ -724,8 +732,9 @@ for batch_size in (50, 200, 1200):
 # below it. A check tells what is missing, with a case that fails, and changes
 # nothing of yours. A check needs the cells before it: after a break, select it
 # and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
-# [a page of their own](solutions/07_training.ipynb). The checks try your
-# functions on small runs of their own, whose tensors are on the CPU.
+# [a page of their own](solutions/07_training.ipynb), which takes this chapter's
+# functions from `d2l_helpers.runs`. The checks try yours on small runs of
+# their own, whose tensors are on the CPU.
 
 # %%
 from d2l_helpers import check
@@ -787,7 +796,7 @@ check.resume_from_the_best(start_from, needed)
 # %% [markdown]
 # ### 7.3 A schedule
 #
-# *Code, 25 minutes.*
+# *Code, 20 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
@@ -824,7 +833,7 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # %% [markdown]
 # ### 7.4 Lose less
 #
-# *Code, 50 minutes.*
+# *Code, 35 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop, at
@@ -996,6 +1005,62 @@ shared = ...  # "generator" or "random", as a checkpoint calls it
 
 # %%
 check.two_runs_at_once(in_turns, shared)
+
+# %% [markdown]
+# ### 7.10 An average of checkpoints
+#
+# *Explore, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
+#
+# Write `average(paths)`, which loads several files such as `best.pt`, each a
+# state dict of the same model, and returns one state dict: for each name the
+# mean of the tensors, in their own data type. The sum is made in float32, or
+# in double precision where they have it, since types with fewer digits lose
+# what is added. Integers, such as a counter, have no mean: take those of the
+# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
+# five, and compare the validation loss of their average with that of each. Why
+# is the average of two models that were trained from different seeds no good?
+
+
+# %%
+def average(paths):
+    """The mean of the state dicts in some files, name by name."""
+    # a list of paths -> a state dict
+    ...
+
+
+seeds_differ = ...  # "as good as one", "worse than each" or "better"
+
+# %%
+check.average_of_checkpoints(average, seeds_differ)
+
+# %% [markdown]
+# ### 7.11 Clip the gradients
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-11)
+#
+# One bad batch can give gradients that are so large that a step loses what was
+# learned. Write `clip(parameters, max_norm)`: it takes the norm of all
+# gradients together, as if they were one long vector. If it is above
+# `max_norm`, it scales all of them in place by one factor, so that the norm is
+# `max_norm`; if not, it leaves them. It returns the norm before. A parameter
+# without a gradient is passed over. Between which two lines of a step does the
+# call belong?
+
+
+# %%
+def clip(parameters, max_norm):
+    """Scale the gradients down to a norm, and return the one they had."""
+    # an iterable of parameters and a number -> a number
+    ...
+
+
+# Before which of them: "forward", "loss", "zero", "backward" or "step"
+called_before = ...
+
+# %%
+check.clip_the_gradients(clip, called_before)
 
 # %% [markdown]
 # ## Where to go next

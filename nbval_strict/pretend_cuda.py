@@ -103,8 +103,17 @@ tensor_device = torch._C.TensorBase.device.__get__
 class Places(TorchDispatchMode):
     """Follows the tensors through each operation, backward included."""
 
+    supports_higher_order_operators = True  # such as `torch.cond`
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Let `torch.compile` work, which gives up in other modes."""
+        return True
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return func(*args, **kwargs)
         inputs = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
         there = [t for t in inputs if is_there(t)]
         wanted = kwargs.get("device")
@@ -262,6 +271,18 @@ def _numpy(original: Callable) -> Callable:
     return numpy
 
 
+def _pin_memory(self: torch.Tensor, device: object = None) -> torch.Tensor:
+    """A copy that says that it is pinned."""
+    if is_there(self):
+        raise RuntimeError(
+            "cannot pin 'torch.cuda.FloatTensor': only dense "
+            "CPU tensors can be pinned"
+        )
+    pinned = self.detach().clone()
+    pinned._is_pinned = True
+    return pinned
+
+
 def _with_mark(original: Callable) -> Callable:
     """A method that copies a storage by itself: the copy stays in place."""
 
@@ -312,7 +333,8 @@ class Generator(torch.Generator):
 
 def install() -> None:
     """Let this process have a GPU; there is no way back."""
-    # It lists torch's functions when it is first used: before they change.
+    # They read torch's functions when they are first used: before they change.
+    from torch._decomp import decompositions_for_jvp  # noqa: F401
     from torch._dynamo import trace_rules
 
     trace_rules.get_torch_obj_rule_map()
@@ -327,6 +349,8 @@ def install() -> None:
         GPU if device is None else device
     )
     tensor.cpu = lambda t, **kw: t.to(CPU)
+    tensor.pin_memory = _pin_memory
+    tensor.is_pinned = lambda t, device=None: getattr(t, "_is_pinned", False)
     tensor.numpy = _numpy(tensor.numpy)
     tensor.__array__ = _numpy(tensor.__array__)
     tensor.__deepcopy__ = _with_mark(tensor.__deepcopy__)
@@ -359,6 +383,21 @@ def install() -> None:
 
     threading.Thread.run = run_there
     Places().__enter__()
+
+
+class Stream:
+    """A queue of the GPU, in which nothing ever waits."""
+
+    device = GPU
+
+    def is_capturing(self) -> bool:
+        return False
+
+    def synchronize(self) -> None:
+        """Come back: all is done."""
+
+    def query(self) -> bool:
+        return True
 
 
 def _answer_for_the_gpu() -> None:
@@ -405,14 +444,13 @@ def _answer_for_the_gpu() -> None:
     torch.accelerator.current_accelerator = lambda *_, **__: torch.device(
         "cuda"
     )
-    stream = types.SimpleNamespace(
-        is_capturing=lambda: False, synchronize=nothing, query=lambda: True
-    )
+    stream = Stream()
     for name, answer in {
         "device_count": lambda: 1,
         "current_device_index": zero,
         "current_stream": lambda device=None: stream,
-        "synchronize": nothing,
+        # The compiler keeps a handler for each function: another than above.
+        "synchronize": lambda *_, **__: None,
     }.items():
         setattr(torch.accelerator, name, answer)
     torch.cuda.is_current_stream_capturing = lambda: False

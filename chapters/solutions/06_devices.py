@@ -26,11 +26,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2l_helpers import FixedHiddenMLP, MyLinear, check, d2l, use_style
 
@@ -40,8 +40,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 places = [torch.device("cpu"), *d2l.try_all_gpus()]
 
 # %% [markdown]
-# `seconds` and `CountReads` are the chapter's, as are `multiply` and
-# `ScaledLinear` below.
+# `seconds` is the chapter's, as are `multiply` and `ScaledLinear` below.
 
 
 # %%
@@ -56,14 +55,6 @@ def seconds(f, *args, warm_up=2, repeats=15):
             torch.cuda.synchronize(gpu)
         durations.append(time.perf_counter() - start)
     return median(durations[warm_up:])
-
-
-class CountReads(TorchDispatchMode):
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
 
 
 # %% [markdown]
@@ -198,7 +189,7 @@ get_bias(net, "bias")
 # `(steps,)` on the device of $A$. Both take square matrices of any size, and
 # leave them as they were. Choose a second matrix, not the identity, with which
 # the norms stay finite and above 0 when the first matrix is random. Show that
-# the two records are equal, count the reads, time both.
+# the two records are equal, and with `meta` which of the two reads; time both.
 
 # %% [markdown]
 # **Idea.** The two differ in what goes into the list. A list of tensors costs
@@ -231,16 +222,24 @@ second = torch.linalg.qr(torch.randn(100, 100)).Q
 check.thousand_norms(norms_read, norms_kept, second)
 
 # %% [markdown]
-# The two records are equal up to rounding, with a thousand reads or none.
+# The two records are equal up to rounding.
 
 # %%
 A, B = torch.rand(100, 100).to(device), second.to(device)
-with CountReads() as reads_read:
-    log_read = norms_read(A, B)
-with CountReads() as reads_kept:
-    log_kept = norms_kept(A, B)
+log_read, log_kept = norms_read(A, B), norms_kept(A, B)
 assert_close(log_read, log_kept.tolist(), rtol=1e-5, atol=0)
-reads_read.count, reads_kept.count
+
+# %% [markdown]
+# On `meta`, the second needs no number, and the first fails in its first
+# round.
+
+# %%
+on_meta = A.to("meta"), B.to("meta")
+print("kept:", norms_kept(*on_meta).shape)
+try:
+    norms_read(*on_meta)
+except RuntimeError as error:
+    print("read:", error)
 
 # %% [markdown]
 # On a CPU nothing is queued. On a GPU, each read waits for its product, and
@@ -431,118 +430,230 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # *Think, 10 minutes.*
 # [Exercise](../06_devices.ipynb#cell-id=exercise-6-6)
 #
-# Predict how many reads `CountReads` counts, then count: `max(v)`, with the
-# function of Python, and `v.max()` for `v` of shape `(5,)`; `v[int(x)]`;
-# `total += x` and `total += x.item()` for a tensor `total`. On a GPU,
-# `v[v > 0]` waits too: why? Is it counted?
+# Let `v` of shape `(5,)`, and `x` and `total` without dimensions, be on a GPU.
+# Predict which lines need a number from there, and so wait; `max(v)` is the
+# function of Python. Then try them on `meta`. Two lines keep the numbers of
+# `v` that are above 0. Why does only one of them wait?
 
 # %% [markdown]
 # **Idea.** A line reads if Python needs a number, or a yes or no. Python's
-# `max` compares each of five tensors but the first with the largest so far,
-# and each time asks which is larger: 4 reads. The method is one operation on
-# the device.
+# `max` asks of each tensor whether it is larger than the largest so far. An
+# index without dimensions says, as a number would, where to cut, and so is
+# read. The method `max` and the sum are operations on the device.
 
 # %%
-number_of_reads = {
-    "max(v)": 4,
-    "v.max()": 0,
-    "v[int(x)]": 1,
-    "total += x": 0,
-    "total += x.item()": 1,
-    "v[v > 0]": 0,
+reads = {
+    "max(v)": True,
+    "v.max()": False,
+    "v[int(x)]": True,
+    "v[v.argmax()]": True,
+    "total += x": False,
+    "total += x.item()": True,
+    "v[v > 0]": True,
+    "torch.where(v > 0, v, 0)": False,
 }
 
 # %%
-check.readers_in_disguise(number_of_reads)
+check.readers_in_disguise(reads)
 
 # %% [markdown]
-# To count them, run each line under `CountReads`.
+# To try them, make the three on `meta`.
 
 # %%
-v, x = torch.rand(5).to(device), torch.tensor(0.5).to(device)
-total = torch.zeros((), device=device)
-counted = {}
-for code in number_of_reads:
-    with CountReads() as reads:
+v = torch.ones(5, device="meta")
+x, total = torch.zeros(2, device="meta")
+
+# %% [markdown]
+# A line that needs a number fails there.
+
+# %%
+tried = {}
+for code in reads:
+    try:
         exec(code)
-    counted[code] = reads.count
-assert counted == number_of_reads
+        tried[code] = False
+    except RuntimeError:
+        tried[code] = True
+assert tried == reads
 
 # %% [markdown]
 # **Why `v[v > 0]` waits.** The length of the result is the number of elements
-# above 0. The GPU counts them, and Python needs the count to go on. It isn't
-# counted as a read: it is copied inside the operation, where `CountReads`
-# doesn't look. `meta` has no data, and can't tell the shape.
-
-# %%
-w = torch.ones(5, device="meta")
-try:
-    w[w > 0]
-except NotImplementedError:
-    print("no shape without the data")
-
-# %% [markdown]
+# above 0. The GPU counts them, and Python needs the count to go on.
 # `torch.where` keeps the shape, and needs no number.
+#
+# **At the edges.** `v[v.argmax()]` can be had without a read: `gather` and
+# `index_select` take the place from a tensor with one dimension.
 
 # %%
-torch.where(w > 0, w, 0).shape
+v.index_select(0, v.argmax().reshape(1)).shape
 
 # %% [markdown]
-# ## 6.7 Fewer places
+# ## 6.7 A batch of anything
 #
-# *Explore, 15 minutes.*
+# *Code, 15 minutes.*
 # [Exercise](../06_devices.ipynb#cell-id=exercise-6-7)
 #
-# Make a function of the measurement in this chapter: `rounding_error(A, B,
-# dtype)` rounds two float32 matrices to a data type, multiplies what is left
-# in float64, and returns the largest relative error of an element, against the
-# product of the unrounded matrices in float64. Measure the error again, with
-# `bfloat16` in place of `half`. Guess from the two how many binary places
-# bfloat16 has; then check with `binary_places(dtype)`, the largest $k$ for
-# which $1 + 2^{-k}$ doesn't become 1.
+# A batch may be a dictionary, with lists and tuples in it, and text beside the
+# tensors. Write `to_device(batch, place)`, which returns the same structure
+# with each tensor moved, at any depth. Dictionaries stay dictionaries, lists
+# stay lists, tuples stay tuples, and what is none of these and no tensor is
+# passed on. A tensor that is there already isn't copied. The batch that was
+# given stays as it is.
 
 # %% [markdown]
-# **Idea.** `.to(dtype)` rounds, `.double()` goes on with all places. The error
-# of bfloat16 is about eight times that of float16. Each place less doubles it,
-# and $8 = 2^3$: bfloat16 has $10 - 3 = 7$ places.
+# **Idea.** The structure can be as deep as it likes if the function calls
+# itself: for a container it moves what is inside, and puts it into a container
+# of the same kind. `type(batch)` is that kind.
 
 
 # %%
-def rounding_error(A, B, dtype):
-    exact = A.double() @ B.double()
-    rounded = A.to(dtype).double() @ B.to(dtype).double()
-    return (rounded / exact - 1).abs().max().item()
+def to_device(batch, place):
+    if isinstance(batch, torch.Tensor):
+        return batch.to(place)
+    if isinstance(batch, dict):
+        return {key: to_device(x, place) for key, x in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(to_device(x, place) for x in batch)
+    return batch
 
-
-def binary_places(dtype):
-    k = 0
-    while torch.tensor(1 + 2 ** -(k + 1), dtype=dtype) != 1:
-        k += 1
-    return k
-
-
-guess = 7
 
 # %%
-check.fewer_places(rounding_error, binary_places, guess)
+check.batch_of_anything(to_device)
 
 # %% [markdown]
-# With the matrices of the chapter:
+# A batch of images of two sizes, with labels and the names of files.
 
 # %%
-torch.manual_seed(0)
-A, B = torch.rand(100, 1000), torch.rand(1000, 100)
-errors = [rounding_error(A, B, t) for t in (torch.half, torch.bfloat16)]
-print(f"half {errors[0]:.0e}, bfloat16 {errors[1]:.0e}")
-print(f"ratio {errors[1] / errors[0]:.0f}")
+batch = {
+    "images": [torch.ones(3, 8, 8), torch.ones(3, 6, 6)],
+    "labels": torch.tensor([0, 1]),
+    "files": ("a.png", "b.png"),
+}
 
 # %% [markdown]
-# **Another way.** `torch.finfo` knows: `eps` is the distance from 1 to the
-# next number, $2^{-k}$. bfloat16 has fewer places than float16, and a larger
-# range.
+# Where are the images after a move, and what becomes of the names?
 
 # %%
-for dtype in (torch.half, torch.bfloat16, torch.float, torch.double):
-    info = torch.finfo(dtype)
-    assert info.eps == 2 ** -binary_places(dtype)
-    print(f"{dtype}: {binary_places(dtype)} places, up to {info.max:.1e}")
+on_meta = to_device(batch, "meta")
+[*(image.device for image in on_meta["images"]), on_meta["files"]]
+
+# %% [markdown]
+# **At the edges.** A named tuple is a tuple whose class takes its elements one
+# by one: `type(batch)(...)` fails for it, and `type(batch)._make(...)` is
+# meant for that. PyTorch's own `tree_map`, in `torch.utils._pytree`, knows
+# them; its name begins with `_`, so that it may change.
+
+# %% [markdown]
+# ## 6.8 What the default reaches
+#
+# *Think, 10 minutes.*
+# [Exercise](../06_devices.ipynb#cell-id=exercise-6-8)
+#
+# `X` is `torch.ones(3)`, `array` an array of NumPy and `net` an
+# `nn.Linear(3, 2)`; all were made on the CPU. Then, inside
+# `with torch.device("meta")`, each line makes a tensor. Predict its place. Why
+# does the last one raise no error?
+
+# %% [markdown]
+# **Idea.** Ask whether the line creates a tensor, without a place of its own,
+# or makes one from tensors that are there. In the last line the two are in two
+# places, but the one on the CPU has no dimensions: it counts as a number.
+
+# %%
+where = {
+    "torch.arange(3)": "meta",
+    "torch.tensor([1.0, 2.0])": "meta",
+    "torch.zeros(3, device='cpu')": "cpu",
+    "torch.from_numpy(array)": "cpu",
+    "torch.stack([X, X])": "cpu",
+    "X.new_zeros(3)": "cpu",
+    "net(X)": "cpu",
+    "nn.Linear(3, 2).weight": "meta",
+    "X + torch.tensor(1.0, device='cpu')": "cpu",
+    "torch.ones(3) + torch.tensor(1.0, device='cpu')": "meta",
+}
+
+# %%
+check.what_the_default_reaches(where)
+
+# %% [markdown]
+# To try them:
+
+# %%
+X, array, net = torch.ones(3), np.ones(3), nn.Linear(3, 2)
+with torch.device("meta"):
+    tried = {code: eval(code).device.type for code in where}
+assert tried == where
+
+# %% [markdown]
+# **Pitfall.** A function that creates a tensor works with the default of its
+# author, and fails with that of a caller. This is such a function.
+
+
+# %%
+def half(X):
+    return X * torch.tensor([0.5])
+
+
+# %% [markdown]
+# What does it do where the default isn't the input's place?
+
+# %%
+with torch.device("meta"):
+    try:
+        half(X)
+    except RuntimeError:
+        print("two places")
+
+# %% [markdown]
+# `X.new_tensor([0.5])` is right under each default.
+
+# %% [markdown]
+# ## 6.9 One batch ahead
+#
+# *Code, 25 minutes.*
+# [Exercise](../06_devices.ipynb#cell-id=exercise-6-9)
+#
+# While the device computes with one batch, the next can be on its way. Write a
+# generator `ahead(batches, move)`, which gives each batch, moved, in order.
+# When it gives one, `move` has been called for the next one too, and for none
+# after that: each batch in waiting takes memory. `batches` can be gone through
+# once, and may be empty. For tensors, `move` would be
+# `lambda batch: batch.to(device, non_blocking=True)`.
+
+# %% [markdown]
+# **Idea.** One moved batch is in waiting. Each round moves another, and gives
+# the one before; after the loop, one is left. Both loops go through one
+# iterator: the outer one takes the first batch, if there is one, and the inner
+# one all others.
+
+
+# %%
+def ahead(batches, move):
+    batches = iter(batches)
+    for first in batches:
+        waiting = move(first)
+        for batch in batches:
+            following = move(batch)
+            yield waiting
+            waiting = following
+        yield waiting
+
+
+# %%
+check.one_batch_ahead(ahead)
+
+# %% [markdown]
+# The order of what happens:
+
+# %%
+events = []
+for batch in ahead("abc", lambda name: events.append(f"move {name}") or name):
+    events.append(f"compute {batch}")
+events
+
+# %% [markdown]
+# **Why it helps.** From pinned memory, `move` with `non_blocking=True` returns
+# at once, and Python goes on. But one queue does one thing after the other:
+# the work on a batch waits for the copy of the next. Where the copies get a
+# stream of their own, with `torch.cuda.stream`, a GPU does both at once.

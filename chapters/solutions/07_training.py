@@ -23,41 +23,42 @@
 
 # %%
 import math
-import os
 import signal
 import tempfile
-from collections import OrderedDict
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from matplotlib import pyplot as plt
-from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional as F
 from torch.testing import assert_close
 
-from d2l_helpers import MLP, MyLinear, MySequential, check, use_style
+from d2l_helpers import MyLinear, check, use_style
 
 use_style()
+torch.set_num_threads(1)
 
 # %% [markdown]
-# ## What the chapter has defined
-#
-# The solutions need the digits, the runs and the checkpoints of the chapter.
-# They are repeated here, on the CPU alone, where two ends can be compared to
-# the last bit. `train_epoch` takes the digits as arguments, since some
-# solutions train on others. `step` and `save_more` are new: copy them to try
-# 7.3 and 7.4 in the chapter.
+# The solutions need the runs and the checkpoints of the chapter. Here they are
+# on the CPU alone, where two ends can be compared to the last bit.
 
 # %%
-torch.set_num_threads(1)
-digits = load_digits()
-X = torch.from_numpy(digits.images).float() / 16
-y = torch.from_numpy(digits.target).long()
+from d2l_helpers.runs import (
+    assert_same_end,
+    evaluate,
+    get_random_state,
+    load_digits,
+    make_net,
+    new_run,
+    resume,
+    save,
+    save_run,
+    set_random_state,
+    step,
+    train_epoch,
+)
 
 # %% [markdown]
-# Three parts, by a seed.
+# The digits are split by a seed.
 
 
 # %%
@@ -66,77 +67,14 @@ def split_mixed(seed):
     return torch.randperm(1797).split([1200, 297, 300])
 
 
+X, y = load_digits()
 train, valid, test = split_mixed(seed=0)
 X_train, y_train = X[train], y[train]
 X_valid, y_valid = X[valid], y[valid]
 
 # %% [markdown]
-# The model.
-
-
-# %%
-def make_net():
-    blocks = OrderedDict(
-        flatten=nn.Flatten(), dropout=nn.Dropout(0.1), mlp=MLP(64, 128, 10)
-    )
-    return MySequential(blocks)
-
-
-# %% [markdown]
-# A run: a model, an optimizer, a generator that shuffles, and a history.
-
-
-# %%
-def new_run(seed):
-    torch.manual_seed(seed)
-    net = make_net()
-    return SimpleNamespace(
-        net=net,
-        optimizer=torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9),
-        generator=torch.Generator().manual_seed(seed),
-        history=[],
-    )
-
-
-# %% [markdown]
-# The five lines of a step are a function here, which returns the sum of the
-# losses. (`train()`, like `eval()`, returns the network.)
-
-
-# %%
-def step(run, X, y):
-    loss = F.cross_entropy(run.net.train()(X), y)
-    run.optimizer.zero_grad()
-    loss.backward()
-    run.optimizer.step()
-    return loss.detach() * len(X)
-
-
-# %% [markdown]
-# `train_epoch` makes one for each batch.
-
-
-# %%
-def train_epoch(run, X, y, batch_size=50):
-    order = torch.randperm(len(X), generator=run.generator)
-    batches = order.split(batch_size)
-    return sum(step(run, X[b], y[b]) for b in batches).item() / len(X)
-
-
-# %% [markdown]
-# Loss and accuracy on other digits.
-
-
-# %%
-@torch.inference_mode()
-def evaluate(net, X, y):
-    y_hat = net.eval()(X)  # (n, 8, 8) -> (n, 10)
-    accuracy = (y_hat.argmax(dim=1) == y).float().mean()
-    return F.cross_entropy(y_hat, y).item(), accuracy.item()
-
-
-# %% [markdown]
-# Each epoch adds its three numbers to the history.
+# Here are an epoch, as in the chapter, the run that isn't stopped, and a folder
+# for the files.
 
 
 # %%
@@ -145,78 +83,6 @@ def one_epoch(run):
     run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
 
 
-# %% [markdown]
-# A checkpoint holds six entries.
-
-
-# %%
-def save_run(run, path):
-    state = {
-        "epoch": len(run.history),
-        "net": run.net.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "generator": run.generator.get_state(),
-        "random": get_random_state(),
-        "history": run.history,
-    }
-    save(state, path)
-
-
-# %% [markdown]
-# It is written under another name, then renamed. On the CPU alone, the random
-# state is one tensor.
-
-
-# %%
-def save(state, path):
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
-
-
-get_random_state, set_random_state = torch.get_rng_state, torch.set_rng_state
-
-# %% [markdown]
-# `save_more` lets `save_run` write its six entries to another file, and adds
-# to them.
-
-
-# %%
-def save_more(run, path, **more):
-    save_run(run, path.with_suffix(".part"))
-    state = torch.load(path.with_suffix(".part"), weights_only=True)
-    save({**state, **more}, path)
-    os.remove(path.with_suffix(".part"))
-
-
-# %% [markdown]
-# Resuming sets what was saved.
-
-
-# %%
-def resume(run, path):
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    run.net.load_state_dict(state["net"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.generator.set_state(state["generator"])
-    set_random_state(state["random"])
-    run.history.extend(state["history"])
-
-
-# %% [markdown]
-# Two runs end the same if each parameter and the whole history are equal.
-
-
-# %%
-def assert_same_end(run, other):
-    for a, b in zip(run.net.parameters(), other.net.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert run.history == other.history
-
-
-# %% [markdown]
-# The run that isn't stopped, and a folder for the files.
-
-# %%
 whole = new_run(seed=0)
 for _ in range(10):
     one_epoch(whole)
@@ -408,7 +274,7 @@ assert now < lowest
 # %% [markdown]
 # ## 7.3 A schedule
 #
-# *Code, 25 minutes.*
+# *Code, 20 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-3)
 #
 # Halve the learning rate every three epochs with
@@ -436,7 +302,7 @@ def add_schedule(run):
 
 
 def save_with_schedule(run, path):
-    save_more(run, path, scheduler=run.scheduler.state_dict())
+    save_run(run, path, scheduler=run.scheduler.state_dict())
 
 
 def resume_with_schedule(run, path):
@@ -495,14 +361,14 @@ assert_same_end(scheduled, resumed)
 last_rates
 
 # %% [markdown]
-# **Pitfall.** Without the `.part` file of `save_more`, you would call
-# `save_run(run, path)` and then `save` for the same path. A power cut between
-# the two leaves a checkpoint without a scheduler. Write the path once.
+# **Pitfall.** Without the argument `more`, you would call `save_run(run, path)`
+# and then `save` for the same path. A power cut between the two leaves a
+# checkpoint without a scheduler. Write the path once.
 
 # %% [markdown]
 # ## 7.4 Lose less
 #
-# *Code, 50 minutes.*
+# *Code, 35 minutes.*
 # [Exercise](../07_training.ipynb#cell-id=exercise-7-4)
 #
 # Write a checkpoint after every ten batches of an epoch, so that a stop, at
@@ -538,7 +404,7 @@ def train_epoch_inside(run, X, y, path, batch_size=50):
 
 
 def save_inside(run, path):
-    save_more(run, path, begun=run.begun)
+    save_run(run, path, begun=run.begun)
 
 
 def resume_inside(run, path):
@@ -1027,3 +893,165 @@ assert first.history != second.history
 # **Another way.** `torch.random.fork_rng()` is a context that puts the state
 # back at its end. It protects what comes after, but the state of each run must
 # still be kept.
+
+# %% [markdown]
+# ## 7.10 An average of checkpoints
+#
+# *Explore, 15 minutes.*
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-10)
+#
+# Write `average(paths)`, which loads several files such as `best.pt`, each a
+# state dict of the same model, and returns one state dict: for each name the
+# mean of the tensors, in their own data type. The sum is made in float32, or
+# in double precision where they have it, since types with fewer digits lose
+# what is added. Integers, such as a counter, have no mean: take those of the
+# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
+# five, and compare the validation loss of their average with that of each. Why
+# is the average of two models that were trained from different seeds no good?
+
+# %% [markdown]
+# **Idea.** The files have the same names. For each name, the tensors of all
+# files are added, in float32 or better, and divided by their number. The
+# result goes back to the type that the file has.
+
+
+# %%
+def average(paths):
+    states = [torch.load(path, weights_only=True) for path in paths]
+    mean = dict(states[-1])
+    for name, last in mean.items():
+        if last.is_floating_point():
+            kind = torch.promote_types(last.dtype, torch.float32)
+            total = sum(state[name].to(kind) for state in states)
+            mean[name] = (total / len(states)).to(last.dtype)
+    return mean
+
+
+seeds_differ = "worse than each"
+
+# %%
+check.average_of_checkpoints(average, seeds_differ)
+
+# %% [markdown]
+# Ten epochs, of which the last five leave their weights in files.
+
+
+# %%
+def ten_epochs(seed):
+    run, paths = new_run(seed), []
+    for epoch in range(1, 11):
+        one_epoch(run)
+        path = folder / f"{seed}-{epoch}.pt"
+        save(run.net.state_dict(), path)
+        paths.append(path)
+    return paths[-5:]
+
+
+# %% [markdown]
+# The validation loss of the mean of some files:
+
+
+# %%
+def loss_of(*paths):
+    net = make_net()
+    net.load_state_dict(average(paths))
+    return evaluate(net, X_valid, y_valid)[0]
+
+
+# %% [markdown]
+# Is the average of the last five better than each of them?
+
+# %% tags=["nbval-ignore-output"]
+last_five = ten_epochs(seed=0)
+each = [loss_of(path) for path in last_five]
+assert loss_of(*last_five) < sum(each) / 5
+print(f"average {loss_of(*last_five):.3f}, each", *(f"{x:.3f}" for x in each))
+
+# %% [markdown]
+# On the machine that made this page it is. The steps go back and forth around a
+# good place, and the average is nearer to it.
+#
+# **From different seeds.** Two networks that read digits equally well can have
+# their hidden units in another order. The average mixes units that have
+# nothing to do with each other.
+
+# %%
+one, other = ten_epochs(seed=1)[-1], ten_epochs(seed=2)[-1]
+assert loss_of(one, other) > max(loss_of(one), loss_of(other))
+
+# %% [markdown]
+# ## 7.11 Clip the gradients
+#
+# *Code, 15 minutes.*
+# [Exercise](../07_training.ipynb#cell-id=exercise-7-11)
+#
+# One bad batch can give gradients that are so large that a step loses what was
+# learned. Write `clip(parameters, max_norm)`: it takes the norm of all
+# gradients together, as if they were one long vector. If it is above
+# `max_norm`, it scales all of them in place by one factor, so that the norm is
+# `max_norm`; if not, it leaves them. It returns the norm before. A parameter
+# without a gradient is passed over. Between which two lines of a step does the
+# call belong?
+
+# %% [markdown]
+# **Idea.** The square of the long vector's norm is the sum of the squares of
+# the parts' norms. One factor for all gradients keeps the direction of the
+# step, and makes it shorter. The gradients are complete after `backward`, and
+# `step` uses them: the call belongs between the two.
+
+
+# %%
+def clip(parameters, max_norm):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(g.square().sum().item() for g in grads))
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+called_before = "step"
+
+# %%
+check.clip_the_gradients(clip, called_before)
+
+# %% [markdown]
+# PyTorch's `clip_grad_norm_` does the same. Which norm does it find after
+# `clip`?
+
+# %%
+run = new_run(seed=0)
+nn.functional.cross_entropy(run.net(X[:50]), y[:50]).backward()
+own = clip(run.net.parameters(), 0.1)
+theirs = nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+assert own > 0.1
+round(theirs.item(), 4)
+
+# %% [markdown]
+# It finds the 0.1 that `clip` has left.
+#
+# **What it is for.** Here is a batch whose pixels are a thousand times too
+# large. Two runs take one step with it, and then train for an epoch.
+
+
+# %%
+def after_a_bad_batch(max_norm):
+    run = new_run(seed=0)
+    loss = nn.functional.cross_entropy(run.net(1000 * X[:50]), y[:50])
+    loss.backward()
+    clip(run.net.parameters(), max_norm)
+    run.optimizer.step()
+    train_epoch(run, X_train, y_train)
+    return evaluate(run.net, X_valid, y_valid)[1]
+
+
+# %% [markdown]
+# Which one still learns in that epoch?
+
+# %%
+{limit: after_a_bad_batch(limit) > 0.7 for limit in (1.0, math.inf)}
+
+# %% [markdown]
+# The one that clips. **At the edges.** `item` waits for a GPU once for each
+# parameter; PyTorch's function returns the norm as a tensor, and never asks
+# for it.

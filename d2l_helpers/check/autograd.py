@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor
-from torch.autograd import grad, gradcheck
+from torch.autograd import forward_ad, grad, gradcheck
 from torch.autograd.function import BackwardCFunction
 from torch.func import jacrev
 
@@ -1188,3 +1188,289 @@ def _descent(goals: list[int], forget: bool = False) -> tuple[list, list]:
         ws.append(w.item())
         losses.append(loss.item())
     return ws, losses
+
+
+@exercise(
+    "5.9 A clamp that lets go",
+    "forward clamps, and leaves its input as it was",
+    "backward passes gradients on within the limits, and at them",
+    "outside it passes those on that lead back, and no others",
+    "each call has limits and inputs of its own",
+    "you know with which clamp a weight outside learns",
+)
+def clamp_that_lets_go(
+    Clamp: type[torch.autograd.Function], clamp_moves: dict
+) -> None:
+    X = torch.tensor([-2.0, -1, 0.5, 1, 3])
+    for numbers, low, high in (
+        ([-2.0, -1, 0.5, 1, 3], -1, 1),
+        ([[0.5, 2.5], [3.0, 4.5]], 2, 4.0),
+    ):
+        inputs = torch.tensor(numbers)
+        with case(_clamped(inputs, low, high), known=_CLAMP_ERRORS):
+            before = inputs.clone()
+            got = Clamp.apply(inputs, low, high)
+            wanted = before.clamp(low, high)
+            equal(got, wanted, _CLAMP["forward"], what="output")
+            equal(inputs, before, _CLAMP["input"], what="X, afterwards")
+    weights = torch.ones(5)
+    for sign in (1, -1):
+        _lets_go(Clamp, X, sign * weights)
+    _lets_go(Clamp, X, torch.tensor([-0.5, 2, 3, -4, 5]))
+    with case("two calls with other limits, then backward of the first"):
+        first = X.clone().requires_grad_()
+        output = Clamp.apply(first, -1, 1)
+        Clamp.apply(torch.zeros(5, requires_grad=True), -9, 9)
+        output.sum().backward()
+        equal(first.grad, _let_go(X, weights), _CLAMP["own"], what="X.grad")
+    functions = {"torch.clamp": torch.clamp, "Clamp.apply": _clamp}
+    predicted(
+        clamp_moves,
+        {name: _moves_outside(clamp) for name, clamp in functions.items()},
+        {
+            "torch.clamp": "Outside of the limits `torch.clamp` is flat. "
+            "Which gradient does w get?",
+            "Clamp.apply": "The gradient of the square, 2 (1 - 0.5), is above "
+            "0, so that a step makes w smaller. Does that lead back?",
+        },
+    )
+
+
+def _clamped(X: Tensor, low: float, high: float) -> Phrase:
+    return Phrase(
+        "Clamp.apply(X, {low}, {high}), X = {X}",
+        low=low,
+        high=high,
+        X=show(X.tolist()),
+    )
+
+
+def _clamp(X: Tensor, low: float, high: float) -> Tensor:
+    """Clamp, with the gradient of X itself."""
+    return X + (X.clamp(low, high) - X).detach()
+
+
+def _moves_outside(clamp: Callable) -> bool:
+    w = torch.tensor(3.0, requires_grad=True)
+    (clamp(w, 0, 1) - 0.5).square().backward()
+    return w.grad.item() != 0
+
+
+def _let_go(X: Tensor, weights: Tensor) -> Tensor:
+    """The gradient that is asked for, with the limits -1 and 1."""
+    passes = ((X >= -1) | (weights < 0)) & ((X <= 1) | (weights > 0))
+    return weights * passes
+
+
+def _lets_go(
+    function: type[torch.autograd.Function], X: Tensor, weights: Tensor
+) -> None:
+    """Require the right gradient, with the limits -1 and 1."""
+    given = Phrase(
+        "{call}, then backward({weights})",
+        call=_clamped(X, -1, 1),
+        weights=show(weights.tolist()),
+    )
+    within, inner = (X >= -1) & (X <= 1), (X > -1) & (X < 1)
+    away = ((X >= -1) | (weights > 0)) & ((X <= 1) | (weights < 0))
+    # Where two mistakes look alike, the first one tells of both.
+    known = [
+        (weights.clone(), _CLAMP["all"]),
+        (weights * within, _CLAMP["within"]),
+        (weights * away, _CLAMP["away"]),
+        (_let_go(X, weights) * (inner | ~within), _CLAMP["limits"]),
+        (weights * inner, _CLAMP["limits"]),
+        (_let_go(X, weights).sign().abs(), _CLAMP["arrives"]),
+    ]
+    with case(given, known=_CLAMP_ERRORS):
+        inputs, arrives = X.clone().requires_grad_(), weights.clone()
+        output = function.apply(inputs, -1, 1)
+        holds(
+            isinstance(output.grad_fn, BackwardCFunction),
+            "a graph in which `backward` is a node",
+            "one without",
+            _STRAIGHT["apply"],
+        )
+        output.backward(arrives)
+        arrived = inputs.grad is not None
+        holds(arrived, "a gradient of X", "None", _STRAIGHT["nothing"])
+        equal(arrives, weights, _STRAIGHT["arrives"], what="weights")
+        wanted = _let_go(X, weights)
+        equal(inputs.grad, wanted, _CLAMP["back"], known, what="X.grad")
+
+
+_CLAMP = {
+    "forward": "`forward` gives what `torch.clamp(X, low, high)` gives.",
+    "input": "The input is changed in place. A weight must keep its value, or "
+    "it can't be outside.",
+    "back": (
+        "The gradient isn't what it should be outside of the limits.",
+        "A step subtracts the gradient. Above `high`, it leads back if the "
+        "gradient is positive; below `low`, if it is negative.",
+    ),
+    "all": "Each gradient passes. Outside, one that leads further away is to "
+    "become 0.",
+    "within": "Nothing passes outside of the limits, as with `torch.clamp`. "
+    "A gradient that leads back is to pass.",
+    "away": "Outside, those gradients pass that lead further away: a step "
+    "subtracts the gradient.",
+    "limits": "An element at a limit counts as within.",
+    "arrives": "`backward` returns the gradient that arrives, where it "
+    "passes: its size counts, too.",
+    "own": (
+        "The second call has changed what the first one needs.",
+        "`ctx` is another object for each call: keep there what `backward` "
+        "needs.",
+    ),
+}
+_CLAMP_ERRORS = {
+    "positional argument": "`forward` takes `ctx` and what `apply` is given: "
+    "X and two limits. `backward` takes `ctx` and one gradient.",
+    "incorrect number of gradients": (
+        "`backward` returns one gradient for each input of `forward`.",
+        "The limits are numbers, and have none: return `None` for them.",
+    ),
+    "must implement": "`Clamp` has no `backward` yet.",
+    "save_for_backward": "`save_for_backward` takes tensors. A number can be "
+    "an attribute of `ctx`.",
+}
+
+
+@exercise(
+    "5.10 Where a graph ends",
+    "your predictions are what torch.compile gives",
+)
+def where_a_graph_ends(number_of_graphs: dict) -> None:
+    # Not counted here: to import the compiler takes seconds. The page of
+    # solutions counts them.
+    one_more = (
+        "The condition is computed in a graph. To decide, Python needs its "
+        "value, and the graph ends.",
+        "After the decision, another graph begins.",
+    )
+    truth = {
+        "(2 * X).sin().sum()": 1,
+        "2 * X if len(X) > 2 else 3 * X": 1,
+        "2 * X if X.sum() > 0 else 3 * X": 2,
+        "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": 3,
+        "2 * X if torch.is_grad_enabled() else 3 * X": 1,
+        "torch.where(X.sum() > 0, 2 * X, 3 * X)": 1,
+    }
+    hints = {
+        "(2 * X).sin().sum()": "Three operations, and nobody asks for a "
+        "value: they are in one graph.",
+        "2 * X if len(X) > 2 else 3 * X": "The length is known without the "
+        "values. A graph is for a shape anyway.",
+        "2 * X if X.sum() > 0 else 3 * X": one_more,
+        "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": "`and` is a "
+        "decision, too: the maximum is computed only if the sum is above 0.",
+        "2 * X if torch.is_grad_enabled() else 3 * X": "This asks for a "
+        "setting, which Python knows without a tensor.",
+        "torch.where(X.sum() > 0, 2 * X, 3 * X)": "`torch.where` is one "
+        "operation. It computes both, and Python decides nothing.",
+    }
+    predicted(number_of_graphs, truth, hints)
+
+
+@exercise(
+    "5.11 A Jacobian by columns",
+    "column j tells how the outputs change with the input's element j",
+    "the columns come from forward mode, without a whole Jacobian of torch",
+    "the function may have more outputs than inputs, fewer, or as many",
+    "you know how many calls each mode takes",
+)
+def jacobian_by_columns(
+    jacobian_forward: Callable, forward_calls: object, fewer: dict
+) -> None:
+    cases = {
+        "[x_0 x_1, x_0²] at [2, 3]": (
+            lambda x: torch.stack([x[0] * x[1], x[0] ** 2]),
+            [2.0, 3],
+        ),
+        "[x_0 x_1, x_0², x_1] at [2, 3]": (_two_to_three, [2.0, 3]),
+        "[x_0 x_1 x_2] at [2, 3, 5]": (lambda x: x.prod()[None], [2.0, 3, 5]),
+    }
+    for given, (function, numbers) in cases.items():
+        with case(given, known=_COLUMN_ERRORS):
+            _same_columns(jacobian_forward, function, numbers)
+    numbers = {"n": 2, "m": 3, "n + m": 5, "n * m": 6}
+    question = "your answer for a function from (n,) to (m,)"
+    one_of(forward_calls, numbers, question, "n", _COLUMNS["calls"])
+    hints = {
+        "a loss": "A loss is one number, m = 1, of a thousand weights, "
+        "n = 1000. Backward takes a call for each output.",
+        "one number": "Here n = 1 and m = 1000. Forward takes a call for each "
+        "input.",
+    }
+    truth = {"a loss": "backward", "one number": "forward"}
+    for key in truth:
+        if key in fewer:
+            choices = ["forward", "backward"]
+            question = Phrase("your answer for {key}", key=show(key))
+            one_of(fewer[key], choices, question)
+    predicted(fewer, truth, hints)
+
+
+_COLUMNS = {
+    "column": (
+        "Column j doesn't tell how the outputs change with element j.",
+        "The direction with a 1 in place j and 0 elsewhere gives it.",
+    ),
+    "shape": "The shape is (m, n): a column for each element of x.",
+    "transposed": (
+        "Rows and columns are exchanged. One call gives a column.",
+        "`torch.stack` has an argument `dim`: 1 puts them side by side.",
+    ),
+    "sum": "With a direction of ones the columns are added up. Each needs a "
+    "call of its own.",
+    "values": "`jvp` returns the values first, and then how they change.",
+    "whole": "The numbers are right, but torch has built the Jacobian. Build "
+    "it from calls of `jvp`.",
+    "backward": "The numbers are right, but no slope went forward through "
+    "the function.",
+    "calls": "A call takes one direction, and gives one number for each "
+    "output: a whole column. How many columns are there?",
+}
+_COLUMN_ERRORS = {
+    "Expected primals": "`jvp` takes the points and the directions as tuples, "
+    "here of one tensor each.",
+    "to be a tuple": "`jvp` takes the points and the directions as tuples, "
+    "here of one tensor each.",
+    "out of bounds": "There are as many columns as x has elements, here "
+    "fewer.",
+    "positional argument": _X_ALONE,
+}
+
+
+def _same_columns(
+    jacobian: Callable, function: Callable, numbers: list[float]
+) -> None:
+    """Require the Jacobian of a function, in forward mode."""
+    x = torch.tensor(numbers, dtype=torch.double)
+    J, seen = jacrev(function)(x), SimpleNamespace(whole=False, forward=0)
+
+    def noted(x: Tensor) -> Tensor:
+        y, frame = function(x), sys._getframe(1)
+        seen.forward += forward_ad.unpack_dual(y).tangent is not None
+        while frame:
+            module = str(frame.f_globals.get("__name__"))
+            seen.whole |= module.startswith("torch.") and (
+                frame.f_code.co_qualname.startswith("jac")
+            )
+            frame = frame.f_back
+        return y
+
+    got = _tensor(jacobian(noted, x.clone()))
+    hint = _COLUMNS["column"]
+    if isinstance(got, Tensor) and got.shape != J.shape:
+        hint = _COLUMNS["shape"]
+    known = {
+        J.T: _COLUMNS["transposed"],
+        J.sum(dim=1): _COLUMNS["sum"],
+        J.sum(dim=1, keepdim=True).expand_as(J): _COLUMNS["sum"],
+        function(x)[:, None].expand_as(J): _COLUMNS["values"],
+    }
+    equal(got, J, hint, known, what="Jacobian")
+    whole = "a whole Jacobian from torch"
+    holds(not seen.whole, "calls of `jvp`", whole, _COLUMNS["whole"])
+    holds(seen.forward, "calls of `jvp`", "none", _COLUMNS["backward"])

@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from numbers import Number
 from statistics import median, median_high, median_low
 
@@ -567,12 +567,11 @@ def thousand_norms(
 
 _NORMS = {
     "list": "`item` gives numbers: return a list of them.",
-    "reads": "`norms_read` reads one number after each product, with `item`, "
-    "and `CountReads` counts them.",
+    "reads": "`norms_read` reads one number after each product, with `item`.",
     "no reads": "`norms_kept` reads no number: `item`, `float` and `if` do. "
     "Keep the norms as tensors.",
-    "tensor of tensors": "`torch.tensor` reads each tensor of a list, though "
-    "`CountReads` can't see it. `torch.stack` reads none.",
+    "tensor of tensors": "`torch.tensor` reads each tensor of a list. "
+    "`torch.stack` reads none.",
     "one tensor": "`norms_kept` returns one tensor. `torch.stack` makes one "
     "of many.",
     "elsewhere": (
@@ -929,169 +928,245 @@ def _require_names(
 
 @exercise(
     "6.6 Readers in disguise",
-    "your predictions come true when the reads are counted",
+    "your predictions come true when each line is run on meta",
 )
-def readers_in_disguise(number_of_reads: dict) -> None:
+def readers_in_disguise(reads: dict) -> None:
     hints = {
-        "max(v)": (
-            "Python's `max` goes through the tensors one by one, and compares "
-            "each with the largest so far. Each answer is read.",
-            "The first one has none before it to be compared with.",
-        ),
+        "max(v)": "Python's `max` goes through the tensors one by one, and "
+        "asks of each whether it is larger than the largest so far.",
         "v.max()": "The method is one operation. Its result is a tensor, "
         "which stays on the device.",
-        "v[int(x)]": "`int` needs the number in x. With a number as index, v "
-        "gives a tensor, and nothing more is read.",
+        "v[int(x)]": "`int` needs the number in x.",
+        "v[v.argmax()]": (
+            "Look at what kind of index this is: a tensor without dimensions, "
+            "in the place of a number.",
+            "Where to cut a piece out of `v` is said in numbers, so that "
+            "PyTorch asks this tensor for its own, as `int` would.",
+        ),
         "total += x": "A sum of tensors is a tensor. Nobody asks for the "
         "number.",
-        "total += x.item()": "`item` reads x. The number that it gives is "
-        "then added to a tensor, without a read.",
-        "v[v > 0]": "A GPU copies a count to the CPU inside the operation. "
-        "`CountReads` sees whole operations.",
+        "total += x.item()": "`item` reads x, whatever becomes of the number.",
+        "v[v > 0]": "Its length is the number of elements above 0, and Python "
+        "needs the length of each tensor.",
+        "torch.where(v > 0, v, 0)": "The result is as long as `v`, whatever "
+        "is in it.",
     }
-    truth = {}
-    for code in hints:
-        v, x = torch.tensor([1.0, -2, 3, 5, 4]), torch.tensor(0.5)
-        with CountReads() as reads:
-            exec(code, {"v": v, "x": x, "total": torch.tensor(0.0)})
-        truth[code] = reads.count
-    predicted(number_of_reads, truth, hints)
+    predicted(reads, {code: _needs_a_number(code) for code in hints}, hints)
+
+
+def _needs_a_number(code: str) -> bool:
+    """Whether a line fails where there are no numbers."""
+    v, x = torch.ones(5, device="meta"), torch.ones((), device="meta")
+    names = {"torch": torch, "v": v, "x": x, "total": x.clone()}
+    try:
+        exec(code, names)
+    except RuntimeError:
+        return True
+    return False
 
 
 @exercise(
-    "6.7 Fewer places",
-    "rounding_error gives the error of a product, as the chapter has it",
-    "binary_places is right for four data types",
-    "your guess for bfloat16 agrees with it",
+    "6.7 A batch of anything",
+    "a tensor is moved, and isn't copied where it is there already",
+    "dictionaries, lists and tuples stay what they are, at any depth",
+    "what is none of these passes as it is",
+    "the batch that was given stays as it was",
 )
-def fewer_places(
-    rounding_error: Callable, binary_places: Callable, guess: object
-) -> None:
-    small = torch.tensor([[3.003, 2.0], [1.0, -5.0]])
-    A, B = torch.rand(4, 999), torch.rand(999, 3)
-    cases = {
-        "A = [[3.003, 2], [1, -5]], B = [[1, 0], [0, 1]]": (
-            small,
-            torch.eye(2),
+def batch_of_anything(to_device: Callable) -> None:
+    X, words = torch.ones(2, 3), "a cat"
+    for given, batch, hint in (
+        ("a tensor", X, _BATCH["tensor"]),
+        ("the text 'a cat'", words, _BATCH["other"]),
+        ("None", None, _BATCH["other"]),
+        ("a list of two tensors", [X, X + 1], _BATCH["list"]),
+        ("a tuple of two tensors", (X, X + 1), _BATCH["tuple"]),
+        ("an empty tuple", (), _BATCH["tuple"]),
+        ("a dictionary of two", {"X": X, "text": words}, _BATCH["dict"]),
+        (
+            "a dictionary with a list of tuples in it",
+            {"pairs": [(X, 3), (X, 4.5)], "y": X.long()},
+            _BATCH["depth"],
         ),
-        "random A (4, 999), B (999, 3)": (A, B),
-        "random A (4, 999) of negative numbers, B (999, 3) of positive ones": (
-            -A,
-            B,
+    ):
+        with case(Phrase("{given}, moved to meta", given=given), hint):
+            before = _copy(batch)
+            got = to_device(batch, torch.device("meta"))
+            if got is None and batch is not None:
+                hint = _BATCH["nothing"]
+            equal(_kinds(got), _kinds(batch, "meta"), hint)
+            equal(_kinds(batch), _kinds(before), _BATCH["changed"])
+    with case("a dictionary with a tensor on the CPU, moved to the CPU"):
+        got = to_device({"X": X}, torch.device("cpu"))["X"]
+        holds(got is X, "the same object", "a copy", _BATCH["copy"])
+
+
+_BATCH = {
+    "nothing": "Nothing is returned.",
+    "tensor": "A batch can be one tensor, which is moved by `to`.",
+    "other": "What is no tensor and no container has no place: return it as "
+    "it is.",
+    "list": "Move each element, and put the results into a list.",
+    "tuple": "A tuple stays a tuple: `tuple(...)` makes one of the moved "
+    "elements.",
+    "dict": "Move each value of a dictionary, and keep its keys.",
+    "depth": (
+        "A container may be in another one, at any depth.",
+        "Let the function call itself for each element.",
+    ),
+    "changed": "The batch that was given is another now. Make a new "
+    "container, in place of writing into the old one.",
+    "copy": "This tensor is there already. `to` returns it then, unless a "
+    "copy is asked for.",
+}
+
+
+def _copy(batch: object) -> object:
+    """The same containers once more, around the same tensors."""
+    if isinstance(batch, dict):
+        return {key: _copy(value) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(map(_copy, batch))
+    return batch
+
+
+def _kinds(batch: object, place: str = "") -> object:
+    """What is where in a batch: a tensor by its shape, type and place."""
+    if isinstance(batch, Tensor):
+        kind = f"{batch.dtype}".removeprefix("torch.")
+        place = place or batch.device.type
+        return f"{kind} {tuple(batch.shape)} on {place}"
+    if isinstance(batch, dict):
+        return {key: _kinds(value, place) for key, value in batch.items()}
+    if type(batch) in (list, tuple):
+        # `equal` takes a list for a tuple.
+        return {type(batch).__name__: [_kinds(x, place) for x in batch]}
+    return batch
+
+
+@exercise(
+    "6.8 What the default reaches",
+    "your predictions come true when each line is run",
+)
+def what_the_default_reaches(where: dict) -> None:
+    beside = "It is made from a tensor that is there, and stays beside it."
+    creates = "It creates a tensor, and names no place."
+    hints = {
+        "torch.arange(3)": creates,
+        "torch.tensor([1.0, 2.0])": creates,
+        "torch.zeros(3, device='cpu')": "A place that is named goes before "
+        "the default.",
+        "torch.from_numpy(array)": "It shares the array's memory, which is on "
+        "the CPU.",
+        "torch.stack([X, X])": beside,
+        "X.new_zeros(3)": "`new_zeros` takes place and type from its tensor.",
+        "net(X)": "Layer and input are there already. What is computed from "
+        "them is where they are.",
+        "nn.Linear(3, 2).weight": "A layer creates its parameters, and here "
+        "nobody has given it a device.",
+        "X + torch.tensor(1.0, device='cpu')": "Both are on the CPU.",
+        "torch.ones(3) + torch.tensor(1.0, device='cpu')": (
+            "One of the two is on meta, the other on the CPU. Which of them "
+            "has no dimensions?",
+            "In arithmetic, a CPU tensor without dimensions counts as a "
+            "number, which may go to any device.",
         ),
     }
-    for given, (A, B) in cases.items():
-        for dtype in (torch.float16, torch.bfloat16, torch.float32):
-            given_too = Phrase("{given}, {dtype}", given=given, dtype=dtype)
-            with case(given_too):
-                inputs = A.clone(), B.clone()
-                _same_error(rounding_error(*inputs, dtype), A, B, dtype)
-                holds(
-                    torch.equal(inputs[0], A) and torch.equal(inputs[1], B),
-                    "A and B as they were",
-                    "changed",
-                    "The matrices of the caller were written to. `to` makes "
-                    "new ones.",
-                )
-    for name in ("float16", "float32", "float64", "bfloat16"):
-        dtype = getattr(torch, name)
-        with case(f"binary_places({dtype})"):
-            _same_places(binary_places(dtype), dtype)
-    with asked("your guess for bfloat16"):
-        equal(
-            guess,
-            _places(torch.bfloat16),
-            (
-                "With each place less, the error doubles. How often does it "
-                "double from float16 to bfloat16?",
-                "The error of bfloat16 is about eight times that of float16, "
-                "which has 10 places.",
-            ),
-            {
-                8: "How many times do you double the error of float16 to get "
-                "that of bfloat16? The 1 in front isn't counted.",
-                16: "This is the number of all bits.",
-            },
-        )
+    names = {
+        "torch": torch,
+        "nn": nn,
+        "X": torch.ones(3),
+        "array": np.ones(3),
+        "net": nn.Linear(3, 2),
+    }
+    with torch.device("meta"):
+        truth = {code: eval(code, names).device.type for code in hints}
+    predicted(where, truth, hints)
 
 
-def _same_error(got: object, A: Tensor, B: Tensor, dtype: torch.dtype) -> None:
-    """Require the largest relative error of a product of rounded factors."""
-    error = _number(got)
+@exercise(
+    "6.9 One batch ahead",
+    "each batch is moved once, and given in order",
+    "the next batch is moved before the one before it is given",
+    "no batch after that is taken or moved, so that batches may be endless",
+    "no batches give nothing",
+)
+def one_batch_ahead(ahead: Callable) -> None:
+    for number in (2, 1, 0, 4):
+        with case(Phrase("batches = range({n})", n=number)):
+            given, _ = _followed(ahead, iter(range(number)))
+            wanted = [f"moved {i}" for i in range(number)]
+            equal(given, wanted, _AHEAD["all"], _known_orders(wanted))
+    with case("batches = 0, 1, 2 and 3, gone through once"):
+        _, events = _followed(ahead, iter(range(4)))
+        expected = ["move 0"]
+        for i in range(4):
+            expected += [f"move {i + 1}"] * (i < 3) + [f"give {i}"]
+        hint = _AHEAD["order"]
+        if events.index("give 0") > events.index("move 2"):
+            hint = _AHEAD["far"]
+        equal(events, expected, hint, what="calls and batches given")
+    with case("a thousand batches, of which three are given"):
+        taken = []
+        batches = (taken.append(i) or i for i in range(1000))
+        given = list(islice(ahead(batches, lambda batch: batch), 3))
+        equal(given, [0, 1, 2], _AHEAD["all"])
+        hint = _AHEAD["far" if len(taken) > 4 else "order"]
+        equal(len(taken), 4, hint, what="batches taken")
+
+
+_AHEAD = {
+    "nothing": "Nothing is given: a generator has `yield` in it.",
+    "all": "Each batch is given once, moved, in order. Look at the last one, "
+    "after which there is no next.",
+    "last": (
+        "The last batch is missing.",
+        "When `batches` ends, one that was moved is still in waiting. Give it "
+        "after the loop.",
+    ),
+    "first": "The first batch is missing.",
+    "not moved": "These are the batches that were given: give what `move` "
+    "returns for them.",
+    "order": (
+        "When a batch is given, the next one is to be on its way, and no "
+        "other.",
+        "Move first, then give the batch that was moved in the round before.",
+    ),
+    "far": "More than one batch is ahead: each takes memory, and there may be "
+    "no end.",
+    "None": "In the first round there is no batch before: give nothing then.",
+}
+
+
+def _known_orders(wanted: list[str]) -> list[tuple[list, Hint]]:
+    """Wrong results of a run through all batches, and their hints."""
+    return [
+        (wanted[:-1], _AHEAD["last"]),
+        (wanted[1:], _AHEAD["first"]),
+        ([*range(len(wanted))], _AHEAD["not moved"]),
+        ([None, *wanted], _AHEAD["None"]),
+        ([None, *wanted[:-1]], _AHEAD["None"]),
+    ]
+
+
+def _followed(
+    ahead: Callable, batches: Iterator[int]
+) -> tuple[list[object], list[str]]:
+    """What is given for some batches, and what happened in which order."""
+    events = []
+
+    def move(batch: int) -> str:
+        events.append(f"move {batch}")
+        return f"moved {batch}"
+
+    given = []
+    generator = ahead(batches, move)
     holds(
-        error is not None,
-        "a number",
-        show(got),
-        "Return the largest error of all elements, one number.",
+        hasattr(generator, "__next__"),
+        "a generator",
+        show(generator),
+        _AHEAD["nothing"],
     )
-    exact = A.double() @ B.double()
-    rounded = A.to(dtype).double() @ B.to(dtype).double()
-    relative = rounded / exact - 1
-    single = A.to(dtype).float() @ B.to(dtype).float()
-    low = (A.to(dtype) @ B.to(dtype)).double()
-    known = {
-        relative.max(): "An error below 0 counts by its size: take the "
-        "absolute value first.",
-        relative.abs().mean(): "This is the mean error. Here it is the "
-        "largest.",
-        (rounded - exact).abs().max(): "This is the absolute error. Divide by "
-        "the exact product.",
-        ((rounded - exact).abs() / exact).max(): "Where the product is "
-        "negative, so is this quotient. Take the absolute value of the whole.",
-        _largest(exact, rounded): "This is divided by the product of the "
-        "rounded matrices. The exact one comes below.",
-        _largest(rounded, (A @ B).double()): _OF_ITS_OWN,
-        _largest(single, A @ B): _OF_ITS_OWN,
-        _largest(single, exact): _OF_ITS_OWN,
-        _largest(low, exact): "The product itself was rounded. Round A and B "
-        "alone, and go on in float64.",
-    }
-    known = {value.item(): why for value, why in known.items()}
-    expected, what = _largest(rounded, exact).item(), "relative error"
-    equal(error, expected, _ERROR, known, atol=1e-12, what=what)
-
-
-def _largest(product: Tensor, judge: Tensor) -> Tensor:
-    return (product / judge - 1).abs().max()
-
-
-_ERROR = (
-    "This isn't the largest relative error of an element.",
-    "Round A and B to the data type, multiply what is left in float64, and "
-    "compare with the product of the unrounded A and B in float64: quotient "
-    "minus 1.",
-)
-_OF_ITS_OWN = (
-    "Make both products in float64, that of the unrounded A and B too: "
-    "float32 adds an error of its own."
-)
-
-
-def _same_places(got: object, dtype: torch.dtype) -> None:
-    """Require the number of binary places of a data type."""
-    places = _places(dtype)
-    hint = (
-        "This isn't the largest k for which 1 + 2**-k, rounded to the data "
-        "type, isn't 1.",
-        "Round with `torch.tensor(number, dtype=dtype)`, and try one k after "
-        "the other: there are up to 52.",
-    )
-    known = {
-        places + 1: "This is one too many: with this k, 1 + 2**-k becomes 1. "
-        "The 1 in front isn't counted.",
-        torch.finfo(dtype).bits: "This is the number of all bits. Some of "
-        "them are for sign and exponent.",
-        23: "This is float32's. Does the sum happen in the data type that was "
-        "given?",
-        52: "This is float64's, which Python's own numbers are. Round them to "
-        "the data type.",
-    }
-    equal(got, places, hint, known, what="number of places")
-
-
-def _places(dtype: torch.dtype) -> int:
-    """The largest k for which 1 + 2^-k isn't rounded to 1."""
-    k = 0
-    while torch.tensor(1 + 2.0 ** -(k + 1), dtype=dtype).double() != 1:
-        k += 1
-    return k
+    for i, batch in enumerate(generator):
+        events.append(f"give {i}")
+        given.append(batch)
+    return given, events

@@ -1631,3 +1631,258 @@ def _shared_generator() -> str:
     _one_epoch(_new_run(0))
     (shared,) = _others(before, _state(run))
     return shared
+
+
+@exercise(
+    "7.10 An average of checkpoints",
+    "floats are averaged, name by name, and keep their data type",
+    "small types are summed in a larger one",
+    "integers are those of the last file",
+    "the files are as they were",
+    "you know what comes of two seeds",
+)
+def average_of_checkpoints(average: Callable, seeds_differ: object) -> None:
+    half, double = torch.bfloat16, torch.float64
+    for given, hint, *states in (
+        ("one file", _MEAN["one"], {"w": [1.0, 2.0]}),
+        ("two files", _MEAN["mean"], {"w": [1.0, 2.0]}, {"w": [3.0, 6.0]}),
+        (
+            "three files with two names",
+            _MEAN["names"],
+            {"w": [1.0], "b": [4.0]},
+            {"w": [2.0], "b": [5.0]},
+            {"w": [9.0], "b": [0.0]},
+        ),
+        (
+            "two files with a counter",
+            _MEAN["integers"],
+            {"w": [1.0], "count": [10]},
+            {"w": [3.0], "count": [21]},
+        ),
+        (
+            "nine files in bfloat16",
+            _MEAN["sum"],
+            {"w": torch.tensor([256.0], dtype=half)},
+            *[{"w": torch.tensor([1.0], dtype=half)}] * 8,
+        ),
+        (
+            "two files in double precision",
+            _MEAN["double"],
+            {"w": torch.tensor([1e6 + 0.04], dtype=double)},
+            {"w": torch.tensor([1e6 + 0.04], dtype=double)},
+        ),
+    ):
+        tensors = [
+            {name: torch.as_tensor(values) for name, values in state.items()}
+            for state in states
+        ]
+        with case(given, known=_MEAN_ERRORS):
+            _averaged(average, tensors, hint)
+    choices = ["as good as one", "worse than each", "better"]
+    question = "your answer for two seeds"
+    one_of(seeds_differ, choices, question, choices[1], _MEAN["seeds"])
+
+
+_MEAN = {
+    "nothing": "Nothing is returned: a state dict is asked for, by name a "
+    "tensor.",
+    "one": "The average of one file is what the file holds.",
+    "mean": "For each name, add the tensors of all files, and divide by the "
+    "number of files.",
+    "names": "Each name has a mean of its own, and all of them are in the "
+    "result.",
+    "sum only": "This is the sum of the files. Divide it by their number.",
+    "last": "This is the last file alone.",
+    "first": "This is the first file alone.",
+    "integers": "A counter is an integer and has no mean: take the last "
+    "file's. `is_floating_point` tells them apart.",
+    "sum": (
+        "In bfloat16, 256 + 1 is rounded to 256: what is added gets lost.",
+        "Convert each tensor to float32 before it is added, and the mean "
+        "back to the file's type.",
+    ),
+    "double": "These are in double precision, where the difference counts: "
+    "float32 rounds it off.",
+    "type": "The numbers are right. Their data type is to be that of the "
+    "files.",
+    "files": "The files are to be as they were.",
+    "seeds": (
+        "The hidden units of two networks are in another order: unit 5 of the "
+        "one may do what unit 80 of the other does.",
+        "Try it: train two runs from different seeds, and average their "
+        "weights.",
+    ),
+}
+_MEAN_ERRORS = {
+    "can't be cast": "A mean isn't an integer: `is_floating_point` tells "
+    "which tensors have one.",
+}
+
+
+def _averaged(average: Callable, states: list[dict], hint: Hint) -> None:
+    """Require the mean of some state dicts that stand in files."""
+    paths = [Path(f"{i}.pt") for i in range(len(states))]
+    for path, state in zip(paths, states, strict=True):
+        torch.save(state, path)
+    before = [path.read_bytes() for path in paths]
+    got = average(list(paths))
+    holds(
+        isinstance(got, Mapping), "a state dict", show(got), _MEAN["nothing"]
+    )
+    means, expected = {}, {}
+    for name, last in states[-1].items():
+        means[name] = expected[name] = last
+        if last.is_floating_point():
+            means[name] = sum(state[name].double() for state in states)
+            means[name] /= len(states)
+            expected[name] = means[name].to(last.dtype)
+    known = [(_listed(means), _MEAN["type"])]
+    if len(states) == 2 and len(expected) == 1:
+        first, last = states
+        total = {name: first[name] + last[name] for name in first}
+        known += [
+            (_listed(total), _MEAN["sum only"]),
+            (_listed(first), _MEAN["first"]),
+            (_listed(last), _MEAN["last"]),
+        ]
+    equal(
+        _listed(got),
+        _listed(expected),
+        hint,
+        known,
+        rtol=1e-10,
+        what="state dict",
+    )
+    equal(
+        {name: str(values.dtype) for name, values in got.items()},
+        {name: str(values.dtype) for name, values in states[-1].items()},
+        _MEAN["type"],
+        what="data types",
+    )
+    same_files = [path.read_bytes() for path in paths] == before
+    holds(same_files, "the files as they were", "changed", _MEAN["files"])
+
+
+def _listed(state: Mapping[str, object]) -> dict[str, object]:
+    """The numbers of a state dict, as they are compared."""
+    return {
+        name: values.tolist() if isinstance(values, Tensor) else values
+        for name, values in state.items()
+    }
+
+
+@exercise(
+    "7.11 Clip the gradients",
+    "the norm is that of all gradients together, and is returned",
+    "gradients above it are scaled in place, by one factor",
+    "smaller ones are left as they are",
+    "a parameter without a gradient is passed over",
+    "you know where the call belongs",
+)
+def clip_the_gradients(clip: Callable, called_before: object) -> None:
+    for grads, max_norm, hint in (
+        ([[3.0, 4.0]], 1.0, _CLIP["above"]),
+        ([[3.0, 4.0]], 10.0, _CLIP["below"]),
+        ([[0.0, -12.0], [3.0, 4.0]], 1.3, _CLIP["together"]),
+        ([[3.0], None, [4.0]], 0.5, _CLIP["without"]),
+        ([[0.0, 0.0]], 1.0, _CLIP["below"]),
+    ):
+        given = Phrase(
+            "gradients {grads}, max_norm = {norm}",
+            grads=", ".join(map(show, grads)),
+            norm=max_norm,
+        )
+        with case(given, known=_CLIP_ERRORS):
+            _clipped(clip, grads, max_norm, hint)
+    truth = "step"
+    names = ["forward", "loss", "zero", "backward", truth]
+    question = "your answer about the call"
+    one_of(called_before, names, question, truth, _CLIP["call"])
+
+
+_CLIP = {
+    "above": (
+        "The gradients aren't what is left when their norm is brought down.",
+        "Multiply each by `max_norm` divided by the norm.",
+    ),
+    "below": "The norm isn't above `max_norm`: the gradients stay as they "
+    "are.",
+    "together": (
+        "These are two parameters, with one norm.",
+        "The square of the norm is the sum of the squares of all elements of "
+        "all gradients.",
+    ),
+    "without": "Where a parameter has no gradient, there is nothing to scale "
+    "or to add.",
+    "elements": "Each element was clipped. Scale all by one factor, so that "
+    "the direction stays.",
+    "one by one": "Each parameter was scaled to a norm of its own. All of "
+    "them together have one.",
+    "unit": "The gradients are scaled to a norm of 1, whatever `max_norm` is.",
+    "up": "Smaller gradients were made larger.",
+    "place": "The gradients are as they were. Write into the tensors that are "
+    "in `grad`.",
+    "weights": "The parameters themselves were changed.",
+    "same": "`grad` has another tensor now. Scale the one that is there, with "
+    "`mul_` or `*=`.",
+    "nothing": "Nothing is returned: the norm that the gradients had is asked "
+    "for.",
+    "after": "This is the norm after the scaling. Return the one before.",
+    "squared": "This is the square of the norm.",
+    "norm": "This isn't the norm of all gradients together.",
+    "call": "The gradients are complete when `backward` has run. Which line "
+    "uses them?",
+}
+_CLIP_ERRORS = {
+    "'NoneType'": "A parameter that took no part in the loss has `None` in "
+    "`grad`.",
+    "has no len()": "`parameters` may be a generator, as that of "
+    "`net.parameters()`, which can be gone through once.",
+    "division by zero": "All gradients are 0 here, and so is their norm.",
+}
+
+
+def _clipped(
+    clip: Callable,
+    grads: list[list[float] | None],
+    max_norm: float,
+    hint: Hint,
+) -> None:
+    """Require gradients that are scaled, and the norm that they had."""
+    parameters = [nn.Parameter(torch.ones(len(g or [0]))) for g in grads]
+    for parameter, numbers in zip(parameters, grads, strict=True):
+        if numbers:
+            parameter.grad = torch.tensor(numbers)
+    before = [p.grad for p in parameters]
+    parts = [torch.tensor(g or [0.0], dtype=torch.double) for g in grads]
+    norm = torch.cat(parts).norm().item()
+    got_norm = clip((p for p in parameters), max_norm)
+
+    def scaled(change: Callable) -> list[list[float] | None]:
+        return [
+            change(part).tolist() if g else None
+            for g, part in zip(grads, parts, strict=True)
+        ]
+
+    factor = min(1.0, max_norm / norm) if norm else 1.0
+    known = [
+        (scaled(lambda g: g.clamp(-max_norm, max_norm)), _CLIP["elements"]),
+        (
+            scaled(lambda g: g * min(1, max_norm / max(g.norm(), 1e-9))),
+            _CLIP["one by one"],
+        ),
+        (scaled(lambda g: g / max(norm, 1e-9)), _CLIP["unit"]),
+        (scaled(lambda g: g), _CLIP["place"]),
+    ]
+    if norm:
+        known += [(scaled(lambda g: g * max_norm / norm), _CLIP["up"])]
+    got = [p.grad if p.grad is None else p.grad.tolist() for p in parameters]
+    wanted = scaled(lambda g: g * factor)
+    equal(got, wanted, hint, known, what="gradients, afterwards")
+    weights = all((p == 1).all() for p in parameters)
+    holds(weights, "parameters as before", "changed", _CLIP["weights"])
+    same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
+    holds(same, "the same tensors in `grad`", "others", _CLIP["same"])
+    holds(got_norm is not None, "a number", show(got_norm), _CLIP["nothing"])
+    known = [(norm * factor, _CLIP["after"]), (norm**2, _CLIP["squared"])]
+    equal(got_norm, norm, _CLIP["norm"], known, what="norm")

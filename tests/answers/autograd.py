@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import torch
-from torch.autograd import grad
+from torch.autograd import forward_ad, grad
 from torch.func import grad as slope_of
-from torch.func import grad_and_value, vmap
+from torch.func import grad_and_value, jacfwd, jvp, vmap
 
 from d2l_helpers import graph_of
 from tests.answers import also_right, edited, right, wrong
@@ -613,4 +613,150 @@ edited(
     ),
     ("Return two values", {"w.item(), ": ""}),
     ("Return two values", {_MEAN: f'f"the mean is {{{_MEAN}}}"'}),
+)
+
+
+# 5.9 A clamp that lets go
+
+
+@right("clamp_that_lets_go")
+class ClampByClones(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, low, high):
+        ctx.X, ctx.limits = X.detach().clone(), (low, high)
+        return torch.minimum(
+            torch.maximum(X, torch.tensor(low)), torch.tensor(high)
+        )
+
+    @staticmethod
+    def backward(ctx, gradient):
+        low, high = ctx.limits
+        inside = ctx.X.ge(low) & ctx.X.le(high)
+        back = (ctx.X.clamp(low, high) - ctx.X) * gradient < 0
+        return torch.where(inside | back, gradient, 0), None, None
+
+
+_STAYS = "X.gt(ctx.high) & (grad < 0) | X.lt(ctx.low) & (grad > 0)"
+_OUTSIDE = "X.gt(ctx.high) | X.lt(ctx.low)"
+_AWAY = "X.gt(ctx.high) & (grad > 0) | X.lt(ctx.low) & (grad < 0)"
+_LET_GO, _CLAMPED = "grad.masked_fill(stays, 0)", "return X.clamp(low, high)"
+edited(
+    "clamp_that_lets_go",
+    ("what `torch.clamp(X, low, high)`", {_CLAMPED: "return X.clamp(low)"}),
+    ("can't be outside", {_CLAMPED: "return X.clamp_(low, high)"}),
+    ("Each gradient passes", {_LET_GO: "grad"}),
+    ("Nothing passes outside", {_STAYS: _OUTSIDE}),
+    ("a step subtracts", {_STAYS: _AWAY}),
+    (
+        "at a limit",
+        {_STAYS: f"{_STAYS} | (X == ctx.high) | (X == ctx.low)"},
+    ),
+    ("at a limit", {_STAYS: "(X >= ctx.high) | (X <= ctx.low)"}),
+    ("its size counts", {_LET_GO: "(~stays).float()"}),
+    ("isn't what it should be", {_LET_GO: f"2 * {_LET_GO}"}),
+    ("a step subtracts", {_STAYS: "X.gt(ctx.high)"}),
+    ("X gets no gradient", {_LET_GO: "None"}),
+    ("others may need it", {_LET_GO: "grad.masked_fill_(stays, 0)"}),
+    ("only it calls", "Clamp.apply = torch.clamp"),
+    (
+        "keep there what `backward`",
+        {"ctx.low, ctx.high": "Clamp.low, Clamp.high"},
+        {"ctx.high)": "Clamp.high)", "ctx.low)": "Clamp.low)"},
+    ),
+    (
+        "The second call has changed",
+        {"ctx.low, ctx.high": "Clamp.low, Clamp.high"},
+        {"ctx.high)": "Clamp.high)", "ctx.low)": "Clamp.low)"},
+    ),
+    ("return `None` for them", {", None, None": ""}),
+    ("for each input of `forward`", {", None, None": ", None"}),
+    ("X and two limits", {"(ctx, X, low, high)": "(ctx, X)"}),
+    (
+        "no `backward` yet",
+        {"@staticmethod\n    def backward(ctx, grad):\n    ": "# "},
+    ),
+    ("takes tensors", {"backward(X)": "backward(X, low, high)"}),
+    ("is flat", {'torch.clamp": False': 'torch.clamp": True'}),
+    ("Does that lead back", {'apply": True': 'apply": False'}),
+)
+
+
+# 5.10 Where a graph ends
+
+also_right("where_a_graph_ends", {": 1": ": 1.0", ": 2,": ": 2.0,"})
+edited(
+    "where_a_graph_ends",
+    ("in one graph", {'sum()": 1': 'sum()": 3'}),
+    ("known without the values", {'2 else 3 * X": 1': '2 else 3 * X": 2'}),
+    (
+        "the graph ends",
+        {'X.sum() > 0 else 3 * X": 2': ('X.sum() > 0 else 3 * X": 1')},
+    ),
+    (
+        "another graph begins",
+        {'X.sum() > 0 else 3 * X": 2': ('X.sum() > 0 else 3 * X": 1')},
+    ),
+    ("a decision, too", {": 3,": ": 2,"}),
+    (
+        "asks for a setting",
+        {'enabled() else 3 * X": 1': ('enabled() else 3 * X": 2')},
+    ),
+    ("Python decides nothing", {'2 * X, 3 * X)": 1': '2 * X, 3 * X)": 2'}),
+)
+
+
+# 5.11 A Jacobian by columns
+
+
+@right("jacobian_by_columns")
+def columns_at_once(function, x):
+    return vmap(lambda v: jvp(function, (x,), (v,))[1], out_dims=1)(
+        torch.eye(len(x), dtype=x.dtype)
+    )
+
+
+@right("jacobian_by_columns")
+def columns_by_duals(function, x):
+    columns = []
+    for j in range(len(x)):
+        direction = torch.zeros_like(x)
+        direction[j] = 1
+        with forward_ad.dual_level():
+            y = function(forward_ad.make_dual(x, direction))
+            columns.append(forward_ad.unpack_dual(y).tangent)
+    return torch.stack(columns).T
+
+
+@wrong("jacobian_by_columns", "torch has built")
+def columns_by_torch(function, x):
+    return jacfwd(function)(x)
+
+
+@wrong("jacobian_by_columns", "no slope went forward")
+def columns_by_rows(function, x):
+    x = x.clone().requires_grad_()
+    y = function(x)
+    rows = [grad(e, x, retain_graph=True)[0] for e in y]
+    return torch.stack(rows)
+
+
+_COLUMN, _SIDE = "jvp(function, (x,), (v,))[1]", ", dim=1)"
+edited(
+    "jacobian_by_columns",
+    ("Rows and columns are exchanged", {_SIDE: ")"}),
+    ("added up", {"torch.eye(len(x), ": "torch.ones(len(x), len(x), "}),
+    ("added up", {_COLUMN: _COLUMN.replace("v,", "torch.ones_like(v),")}),
+    ("a column for each element", {_COLUMN: f"{_COLUMN} for _ in '12'"}),
+    ("the values first", {"[1] for": "[0] for"}),
+    ("doesn't tell how", {_COLUMN: f"-{_COLUMN}"}),
+    ("with a 1 in place j", {_COLUMN: f"2 * {_COLUMN}"}),
+    ("as tuples", {"(x,), (v,)": "x, v"}),
+    ("here fewer", {"for v in directions": "for v in directions[[0, 1, 2]]"}),
+    (
+        "nothing else",
+        {"jvp(function, (x,)": "jvp(lambda x: function(x, 0), (x,)"},
+    ),
+    ("How many columns", {'forward_calls = "n"': 'forward_calls = "m"'}),
+    ("m = 1", {'"a loss": "backward"': '"a loss": "forward"'}),
+    ("n = 1", {'"one number": "forward"': '"one number": "backward"'}),
 )

@@ -4,6 +4,7 @@ import copy
 import threading
 import time
 import timeit
+from collections import deque
 from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
@@ -16,6 +17,7 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch.utils import benchmark
+from torch.utils._pytree import tree_map
 
 from d2l_helpers import d2l
 from tests.answers import also_right, edited, right, wrong
@@ -528,7 +530,6 @@ edited(
         {"    ]": "    ]\n    return names"},
     ),
     ("or move a copy", {_MODULES: "net.eval().named_modules()"}),
-    ("at any depth", {_MODULES: "[('', net)]"}),
     ("no tensors, no pairs", {_NAME: "value"}),
     ("return it at the end", _NAMES, {"    ]": "    ]\n    print(names)"}),
     (
@@ -545,78 +546,172 @@ edited(
 
 # 6.6 Readers in disguise
 
-also_right(
-    "readers_in_disguise", {": 4": ": 4.0", ": 1,": ": 1.0,", ": 0": ": 0.0"}
-)
+also_right("readers_in_disguise", {": True": ": torch.tensor(True).item()"})
 edited(
     "readers_in_disguise",
-    ("none before it", {'max(v)": 4': 'max(v)": 5'}),
-    ("one by one", {'max(v)": 4': 'max(v)": 0'}),
-    ("Each answer is read", {'max(v)": 4': 'max(v)": 1'}),
-    ("stays on the device", {'v.max()": 0': 'v.max()": 1'}),
-    ("`int` needs the number", {'int(x)]": 1': 'int(x)]": 0'}),
-    ("nothing more is read", {'int(x)]": 1': 'int(x)]": 2'}),
-    ("Nobody asks", {'+= x": 0': '+= x": 1'}),
-    ("`item` reads x", {'x.item()": 1': 'x.item()": 2'}),
-    ("whole operations", {'v > 0]": 0': 'v > 0]": 1'}),
-    ("Add 'v[v > 0]'", {'"v[v > 0]": 0,': ""}),
+    ("one by one", {'max(v)": True': 'max(v)": False'}),
+    ("stays on the device", {'v.max()": False': 'v.max()": True'}),
+    ("`int` needs the number", {'int(x)]": True': 'int(x)]": False'}),
+    ("as `int` would", {'argmax()]": True': 'argmax()]": False'}),
+    ("what kind of index", {'argmax()]": True': 'argmax()]": False'}),
+    ("Nobody asks", {'+= x": False': '+= x": True'}),
+    ("`item` reads x", {'x.item()": True': 'x.item()": False'}),
+    ("the number of elements above 0", {'v > 0]": True': 'v > 0]": False'}),
+    ("is as long as `v`", {'v, 0)": False': 'v, 0)": True'}),
+    ("Add 'v[v > 0]'", {'"v[v > 0]": True,': ""}),
+    ("without quotes", {'v.max()": False': 'v.max()": "no"'}),
 )
 
 
-# 6.7 Fewer places
+# 6.7 A batch of anything
 
 
-def places_by_eps(dtype):
-    return round(-np.log2(torch.finfo(dtype).eps))
+@right("batch_of_anything")
+def moved_by_kinds(batch, place):
+    match batch:
+        case torch.Tensor():
+            return batch.to(device=place, non_blocking=True)
+        case dict():
+            values = [moved_by_kinds(x, place) for x in batch.values()]
+            return dict(zip(batch, values, strict=True))
+        case list():
+            return [moved_by_kinds(x, place) for x in batch]
+        case tuple():
+            return tuple(moved_by_kinds(x, place) for x in batch)
+    return batch
 
 
-def places_by_sum(dtype):
-    one = torch.ones((), dtype=dtype)
-    return max(k for k in range(1, 64) if one + one / 2**k > one)
+@right("batch_of_anything")
+def moved_by_tree(batch, place):
+    return tree_map(lambda x: x.to(place) if hasattr(x, "to") else x, batch)
 
 
-@right("fewer_places", places_by_sum, 7)
-def error_by_norm(A, B, dtype):
-    A, B = A.double(), B.double()
-    rounded = A.to(dtype).double().mm(B.to(dtype).double())
-    return torch.linalg.norm(((rounded - A @ B) / (A @ B)).flatten(), np.inf)
-
-
-@right("fewer_places", places_by_eps, torch.tensor(7))
-def error_by_loop(A, B, dtype):
-    exact, worst = A.double() @ B.double(), 0
-    rounded = A.to(dtype).double() @ B.to(dtype).double()
-    for x, y in zip(exact.flatten(), rounded.flatten(), strict=True):
-        worst = max(worst, abs(y - x) / abs(x))
-    return worst
-
-
-_EXACT, _RELATIVE = "A.double() @ B.double()", "(rounded / exact - 1)"
-_SINGLE = {"(dtype).double()": "(dtype).float()"}
-_SUM = "torch.tensor(1 + 2 ** -(k + 1), dtype=dtype)"
+_KEEP, _EACH = "\n    return batch", "type(batch)(to_device(x, place)"
+_VALUES = "to_device(x, place) for key, x in"
 edited(
-    "fewer_places",
-    ("product itself was rounded", {"(dtype).double()": "(dtype)"}),
-    ("in float64, that of the unrounded", {_EXACT: "A @ B"}),
-    ("in float64, that of the unrounded", _SINGLE),
-    ("float32 adds an error of its own", _SINGLE | {_EXACT: "A @ B"}),
-    ("take the absolute value first", {".abs()": ""}),
-    ("mean error", {".max()": ".mean()"}),
-    ("absolute error", {_RELATIVE: "(rounded - exact)"}),
-    ("one number", {".max().item()": ""}),
+    "batch_of_anything",
+    ("Nothing is returned", {"return batch.to(place)": "return"}),
+    ("which is moved by `to`", {"batch.to(place)": "batch"}),
+    ("return it as it is", {_KEEP: "\n    return batch.to(place)"}),
+    ("results into a list", {"(list, tuple)": "tuple"}),
+    ("A tuple stays a tuple", {_EACH: "list(to_device(x, place)"}),
+    ("A tuple stays a tuple", {"(list, tuple)": "list"}),
+    ("keep its keys", {f"{{key: {_VALUES}": f"{{str(x): {_VALUES}"}),
+    ("each value of a dictionary", {"isinstance(batch, dict)": "False"}),
     (
-        "so is this quotient",
-        {f"{_RELATIVE}.abs()": "((rounded - exact).abs() / exact)"},
+        "call itself",
+        {_VALUES: "(x.to(place) if hasattr(x, 'to') else x) for key, x in"},
     ),
-    ("The exact one comes below", {_RELATIVE: "(exact / rounded - 1)"}),
-    ("were written to", {"rounded =": "A.copy_(A.to(dtype)); rounded ="}),
-    ("multiply what is left in float64", {"to(dtype)": "bfloat16()"}),
-    ("one too many", {"return k": "return k + 1"}),
-    ("number of all bits", {"return k": "return torch.finfo(dtype).bits"}),
-    ("float32's", {"dtype=dtype": "dtype=torch.float32"}),
-    ("Python's own numbers", {_SUM: "1 + 2 ** -(k + 1)"}),
-    ("try one k after the other", {"return k": "return k - 1"}),
-    ("in front isn't counted", {"guess = 7": "guess = 8"}),
-    ("number of all bits", {"guess = 7": "guess = 16"}),
-    ("With each place less", {"guess = 7": "guess = 13"}),
+    (
+        "writing into the old one",
+        {
+            "return {key: to_device(x, place) for key, x in batch.items()}": (
+                "batch.update((k, to_device(x, place)) "
+                "for k, x in batch.items()); return batch"
+            )
+        },
+    ),
+    ("unless a copy", {".to(place)": ".to(place, copy=True)"}),
 )
+
+
+# 6.8 What the default reaches
+
+also_right("what_the_default_reaches", {'"meta"': '"Meta"'})
+edited(
+    "what_the_default_reaches",
+    ("names no place", {'arange(3)": "meta"': 'arange(3)": "cpu"'}),
+    ("names no place", {'2.0])": "meta"': '2.0])": "cpu"'}),
+    (
+        "goes before",
+        {
+            '\'cpu\')": "cpu",\n    "torch.from': (
+                '\'cpu\')": "meta",\n    "torch.from'
+            )
+        },
+    ),
+    ("shares the array's", {'(array)": "cpu"': '(array)": "meta"'}),
+    ("stays beside it", {'X])": "cpu"': 'X])": "meta"'}),
+    ("place and type", {'zeros(3)": "cpu"': 'zeros(3)": "meta"'}),
+    ("where they are", {'net(X)": "cpu"': 'net(X)": "meta"'}),
+    ("creates its parameters", {'.weight": "meta"': '.weight": "cpu"'}),
+    (
+        "Both are on the CPU",
+        {
+            '\'cpu\')": "cpu",\n    "torch.ones': (
+                '\'cpu\')": "meta",\n    "torch.ones'
+            )
+        },
+    ),
+    ("Which of them", {'\'cpu\')": "meta"': '\'cpu\')": "cpu"'}),
+    ("counts as a number", {'\'cpu\')": "meta"': '\'cpu\')": "cpu"'}),
+)
+
+
+# 6.9 One batch ahead
+
+
+@right("one_batch_ahead")
+def ahead_by_a_sentinel(batches, move):
+    none, waiting = object(), None
+    waiting = none
+    for moved in map(move, batches):
+        if waiting is not none:
+            yield waiting
+        waiting = moved
+    if waiting is not none:
+        yield waiting
+
+
+@right("one_batch_ahead")
+def ahead_by_a_queue(batches, move):
+    queue = deque()
+    for batch in batches:
+        queue.append(move(batch))
+        if len(queue) == 2:
+            yield queue.popleft()
+    yield from queue
+
+
+_LOOP = """    for first in batches:
+        waiting = move(first)
+        for batch in batches:
+            following = move(batch)
+            yield waiting
+            waiting = following
+        yield waiting"""
+_LAST = {"following\n        yield waiting": "following"}
+edited(
+    "one_batch_ahead",
+    ("has `yield` in it", {_LOOP: "    return [move(b) for b in batches]"}),
+    ("has `yield` in it", {_LOOP: "    for b in batches: move(b)"}),
+    ("in waiting. Give it", _LAST),
+    ("The last batch is missing", _LAST),
+    (
+        "what `move` returns",
+        {"waiting = move(first)": "move(first); waiting = first"},
+        {"following = move(batch)": "move(batch); following = batch"},
+    ),
+    ("Look at the last one", {"yield waiting": "yield waiting, waiting"}),
+    ("in the round before", {_LOOP: "    for b in batches: yield move(b)"}),
+    ("on its way", {_LOOP: "    for b in batches: yield move(b)"}),
+    ("no end", {_LOOP: "    yield from [move(b) for b in batches]"}),
+    ("takes memory", {"= iter(batches)": "= iter(list(batches))"}),
+)
+
+
+@wrong("one_batch_ahead", "In the first round")
+def ahead_with_none(batches, move):
+    waiting = None
+    for batch in batches:
+        following = move(batch)
+        yield waiting
+        waiting = following
+    yield waiting
+
+
+@wrong("one_batch_ahead", "first batch is missing")
+def ahead_without_the_first(batches, move):
+    batches = iter(batches)
+    move(next(batches, None))
+    yield from map(move, batches)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
+from torch import nn
 
-from tests.answers import also_right, edited, right
+from tests.answers import also_right, edited, right, wrong
 
 
 def _before(line, new):
@@ -113,7 +114,7 @@ edited(
     ),
     ("moved nothing", {"(weights)": "(weights, assign=True)"}),
     ("whatever lr is", {"] = lr": "] = 0.01"}),
-    ("may be another network", {"run.net.load": "MLP(64, 128, 10).load"}),
+    ("may be another network", {"run.net.load": "make_net().load"}),
     ("no entry 'net'", {"(weights)": '(weights["net"])'}),
     ("the one at `path`", {"load(path": 'load("stopped.pt"'}),
     ("The run is trained", {_RATE: f"{_RATE}\n    one_epoch(run)"}),
@@ -151,7 +152,7 @@ def _without(*parts):
 
 _ANY_FILE = {"weights_only=True": "weights_only=False"}
 _OVER_THE_LAST = """
-def save_more(run, path, **more):
+def save_run(run, path, **more):
     state = {
         "net": run.net.state_dict(),
         "optimizer": run.optimizer.state_dict(),
@@ -163,7 +164,7 @@ def save_more(run, path, **more):
 """
 _BESIDE = 'path.with_suffix(".s")'
 _STATE = "run.scheduler.state_dict()"
-_SAVE = f"save_more(run, path, scheduler={_STATE})"
+_SAVE = f"save_run(run, path, scheduler={_STATE})"
 _STEP = "; run.scheduler.step()"
 _LOAD = 'run.scheduler.load_state_dict(state["scheduler"])'
 also_right(
@@ -237,7 +238,7 @@ def _step(old, new=""):
     """Another definition of `step`."""
     return """
 def step(run, X, y):
-    loss = F.cross_entropy(run.net.train()(X), y)
+    loss = nn.functional.cross_entropy(run.net.train()(X), y)
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
@@ -247,7 +248,7 @@ def step(run, X, y):
 
 _STEP = 'run.begun["total"] += step(run, X[batch], y[batch])'
 _LOSS = (
-    "loss = F.cross_entropy(run.net.train()(X[batch]), y[batch]); "
+    "loss = nn.functional.cross_entropy(run.net.train()(X[batch]), y[batch]); "
     'run.begun["total"] += loss.detach() * len(batch)\n'
     "        run.optimizer.zero_grad(); loss.backward()"
 )
@@ -313,7 +314,7 @@ edited(
     ("holds the history", _without("history")),
     ("batches of this size", {"(batch_size)": "(50)"}),
     ("leave these out", {'"begun"]': '"begun"] and {}'}),
-    ("is to be loaded", {"save_more(": "run.begun and save_more("}),
+    ("is to be loaded", {"save_run(": "run.begun and save_run("}),
     (
         "nothing is begun",
         {
@@ -465,7 +466,8 @@ also_right(
         _PAIR: f"list({_PAIR})",
     },
     {
-        _COUNT: "rows, columns = F.one_hot(y, 10), F.one_hot(answers, 10); "
+        _COUNT: "rows = nn.functional.one_hot(y, 10)\n"
+        "    columns = nn.functional.one_hot(answers, 10)\n    "
         "return (rows.T @ columns).tolist()"
     },
     {_C: f"{_C}.float()"},
@@ -636,4 +638,159 @@ edited(
     ("nothing else", {"return ": ""}),
     ("What does dropout draw", {'"random"': '"generator"'}),
     ("starter cell", {'"random"': '"cpu"'}),
+)
+
+
+# 7.10 An average of checkpoints
+
+
+@right("average_of_checkpoints")
+def averaged_by_stacks(paths):
+    states = [torch.load(path) for path in paths]
+    result = {}
+    for name in states[0]:
+        tensors = [state[name] for state in states]
+        mean = tensors[-1]
+        if mean.is_floating_point():
+            mean = torch.stack(tensors).double().mean(dim=0).to(mean.dtype)
+        result[name] = mean
+    return result
+
+
+@right("average_of_checkpoints")
+def averaged_one_by_one(paths):
+    total = {}
+    for n, path in enumerate(paths, 1):
+        for name, new in torch.load(path).items():
+            if new.is_floating_point():
+                old = total.get(name, (0, 0))[0]
+                total[name] = old + (new.double() - old) / n, new.dtype
+            else:
+                total[name] = new, new.dtype
+    return {name: mean.to(kind) for name, (mean, kind) in total.items()}
+
+
+_TO_KIND, _MEAN = "state[name].to(kind)", "(total / len(states))"
+_IS_FLOAT = "if last.is_floating_point():"
+edited(
+    "average_of_checkpoints",
+    ("Nothing is returned", {"return mean": "mean"}),
+    ("what the file holds", {_MEAN: "(total / (len(states) + 1))"}),
+    (
+        "divide by the number of files",
+        {_MEAN: "(total / (2 * len(states) - 1))"},
+    ),
+    ("sum of the files", {_MEAN: "total"}),
+    ("last file alone", {_IS_FLOAT: "if False:"}),
+    ("first file alone", {"states[-1]": "states[0]", _IS_FLOAT: "if False:"}),
+    ("has a mean of its own", {"return mean": "return {'w': mean['w']}"}),
+    ("has no mean", {_IS_FLOAT: "if True:"}),
+    ("has no mean", {"states[-1]": "states[0]"}),
+    (
+        "A mean isn't an integer",
+        {_IS_FLOAT: "if True:", _MEAN: "total.div_(len(states))"},
+        {_TO_KIND: "state[name].clone()"},
+    ),
+    ("what is added gets lost", {_TO_KIND: "state[name]"}),
+    ("before it is added", {_TO_KIND: "state[name]"}),
+    ("float32 rounds it off", {_TO_KIND: "state[name].float()"}),
+    ("that of the files", {".to(last.dtype)": ""}),
+    (
+        "as they were",
+        {"return mean": "torch.save(mean, paths[0]); return mean"},
+    ),
+    ("in another order", {'"worse than each"': '"better"'}),
+    ("Try it", {'"worse than each"': '"as good as one"'}),
+)
+
+
+# 7.11 Clip the gradients
+
+
+@right("clip_the_gradients")
+def clip_by_torch(parameters, max_norm):
+    return nn.utils.clip_grad_norm_(parameters, max_norm)
+
+
+@right("clip_the_gradients")
+def clip_by_one_vector(parameters, max_norm):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.cat([g.flatten() for g in grads]).norm()
+    with torch.no_grad():
+        for g in grads:
+            g.mul_(torch.clamp(max_norm / (norm + 1e-12), max=1))
+    return norm
+
+
+@wrong("clip_the_gradients", "Each parameter was scaled")
+def clip_one_by_one(parameters, max_norm):
+    norms = [
+        nn.utils.clip_grad_norm_([p], max_norm)
+        for p in parameters
+        if p.grad is not None
+    ]
+    return torch.stack(norms).norm()
+
+
+@wrong("clip_the_gradients", "in `grad`")
+def clip_without_a_look(parameters, max_norm):
+    return clip_by_one_vector(
+        [p for p in parameters if p.grad.numel()], max_norm
+    )
+
+
+@wrong("clip_the_gradients", "Scale the one that is there")
+def clip_with_new_tensors(parameters, max_norm):
+    parameters = [p for p in parameters if p.grad is not None]
+    norm = torch.cat([p.grad for p in parameters]).norm()
+    for p in parameters:
+        p.grad = p.grad * min(1, max_norm / (norm + 1e-12))
+    return norm
+
+
+_SQUARES = "math.sqrt(sum(g.square().sum().item() for g in grads))"
+_SCALED, _PARTS_OF = "g *= max_norm / norm", "[p.grad for p in parameters"
+edited(
+    "clip_the_gradients",
+    ("norm is brought down", {_SCALED: "g *= max_norm / norm / 2"}),
+    ("divided by the norm", {_SCALED: "g *= norm / max_norm"}),
+    (
+        "stay as they are",
+        {"return norm": "if norm < max_norm: grads[0] /= 2\n    return norm"},
+    ),
+    ("one factor", {_SCALED: "g.clamp_(-max_norm, max_norm)"}),
+    ("to a norm of 1", {_SCALED: "g /= norm"}),
+    ("made larger", {"if norm > max_norm:": "if norm:"}),
+    (
+        "so is their norm",
+        {"if norm > max_norm:": "factor = min(1, max_norm / norm)\n    if 1:"},
+        {_SCALED: "g *= factor"},
+    ),
+    ("Write into the tensors", {_SCALED: "g = g * max_norm / norm"}),
+    (
+        "themselves were changed",
+        {
+            "grads =": "parameters = [*parameters]\n"
+            "    parameters[0].data += 1\n    grads ="
+        },
+    ),
+    ("Nothing is returned", {"return norm": "norm"}),
+    ("Return the one before", {"return norm": "return min(norm, max_norm)"}),
+    ("square of the norm", {"return norm": "return norm**2"}),
+    ("isn't the norm of all", {"return norm": "return norm + 1"}),
+    ("with one norm", {_SQUARES: "grads[0].norm().item()"}),
+    (
+        "squares of all elements",
+        {_SQUARES: "sum(g.norm().item() for g in grads)"},
+    ),
+    (
+        "nothing to scale",
+        {"p.grad for": "torch.ones(1) if p.grad is None else p.grad for"},
+        {" if p.grad is not None": ""},
+    ),
+    (
+        "can be gone through once",
+        {"return norm": "return norm / len(parameters)"},
+    ),
+    ("Which line", {'"step"': '"backward"'}),
 )

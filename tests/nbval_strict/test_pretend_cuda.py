@@ -41,6 +41,7 @@ RAISES = {
     "torch.rand(2, device='cuda:1')": "RuntimeError: CUDA error: invalid dev",
     "torch.testing.assert_close(here, there)": "AssertionError: The values f",
     "AddPositions()(there)": MIXED,
+    "there.pin_memory()": "RuntimeError: cannot pin",
 }
 PRINTS = {
     "there.device": "cuda:0",
@@ -51,6 +52,7 @@ PRINTS = {
     "net[0].bias.device, type(net[0].bias).__name__": (
         "(device(type='cuda', index=0), 'Parameter')"
     ),
+    "here.is_pinned(), here.pin_memory().is_pinned()": "(False, True)",
     # What comes from tensors there is there, and so are views.
     "(there + one).device, (there * 2).sum().device": (
         "(device(type='cuda', index=0), device(type='cuda', index=0))"
@@ -93,6 +95,10 @@ PRINTS = {
     "nn.LazyLinear(2).to('meta').weight.device": "meta",
     "F.dropout(there).device": "cuda:0",
     "torch.Generator('cuda').device": "cuda:0",
+    # Two graphs where there is an `if`: the compiler doesn't give up.
+    "compiled()": "(2, 'cuda:0')",
+    "exported()": "tensor(True)",
+    "torch.func.jvp(torch.square, (one,), (one,))[1]": "tensor(2.)",
     "torch.cuda.is_available(), torch.cuda.device_count()": "(True, 1)",
     "torch.accelerator.current_accelerator()": "cuda",
 }
@@ -100,6 +106,25 @@ HELPERS = """
 class AddPositions(nn.Module):
     def forward(self, X):
         return X + torch.arange(3)
+
+class Branch(nn.Module):
+    def forward(self, X):
+        return torch.cond(X.sum() > 0, lambda X: X + 1, lambda X: X - 1, (X,))
+
+def exported():
+    return torch.export.export(Branch(), (here,)).module()(-here).max() < -1
+
+def compiled():
+    def backend(graph, examples):
+        graphs.append(graph)
+        return graph.forward
+
+    graphs = []
+    double = torch.compile(
+        lambda X: 2 * X if X.sum() > 0 else 3 * X, backend=backend
+    )
+    device = str(double(there).device)
+    return len(graphs), device
 
 def gradients():
     net(there).sum().backward()
