@@ -128,7 +128,9 @@ class Card(TorchDispatchMode):
         in_use = sum(s.nbytes() for s in self.storages.values())
         self.peak = max(self.peak, in_use)
         if in_use > self.limit:
-            raise torch.OutOfMemoryError(f"{self.limit / GiB:.0f} GiB are full")
+            raise torch.OutOfMemoryError(
+                f"{self.limit / GiB:.0f} GiB are full"
+            )
         return result
 
 
@@ -1153,7 +1155,7 @@ check.activation_gain(gain, same_as_torchs)
 # Without an EMA, the average can still be had, from the files of the last
 # epochs. Write `average_checkpoints(paths)`, which returns a state dict with
 # the mean of each entry of floating-point numbers, and, of other entries, the
-# one of the last file. Sum in float32, for in bfloat16 a sum soon stops
+# one of the last file. Sum in float64, for in bfloat16 a sum soon stops
 # growing, and give each entry its own type back. The files hold state dicts;
 # load them safely.
 
