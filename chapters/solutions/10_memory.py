@@ -226,11 +226,15 @@ def accumulate(net, X, y, size):
 check.gradient_accumulation(accumulate)
 
 # %% [markdown]
-# **Pitfall.** With the usual mean, a chunk of padding divides 0 by 0. Then each
-# gradient is `nan`.
+# **Pitfall.** With the usual mean, a chunk of padding divides 0 by 0. PyTorch
+# takes care of its gradient, which is 0, and not of the loss: added to others,
+# it makes all of them `nan`.
 
 # %%
-F.cross_entropy(torch.ones(2, 3), torch.tensor([-100, -100]))
+logits = torch.ones(2, 3, requires_grad=True)
+loss = F.cross_entropy(logits, torch.tensor([-100, -100]))
+loss.backward()
+loss.item(), logits.grad.any().item()
 
 # %% [markdown]
 # **Further.** `loss.item()` waits for a GPU in each chunk. Add up `loss.detach()`
