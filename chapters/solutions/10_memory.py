@@ -161,35 +161,36 @@ def checkpoint_every(k, blocks, X):
 check.checkpoint_segments(checkpoint_every)
 
 # %% [markdown]
-# **Pitfall.** A function that is defined in the loop and reads `start` reads it
-# when it is run. The second run comes after the loop: each segment is then the
-# last one. PyTorch notices if the shapes differ, or the number of tensors. Here
-# they don't, and the gradients are wrong.
+# **Pitfall.** A function that reads the variable of a loop finds its value at
+# the time when it runs. The second run comes after the loop: each segment is
+# then the last one. PyTorch compares the number and the shapes of what is kept;
+# here both agree, and the gradients are wrong without an error.
 
 
 # %%
 def late(k, blocks, X):
+    def segment(X):
+        return blocks[start : start + k](X)
+
     for start in range(0, len(blocks), k):
-
-        def segment(X):
-            return blocks[start : start + k](X)
-
         X = checkpoint(segment, X, use_reentrant=False)
     return X
 
 
-torch.manual_seed(0)
-blocks = nn.Sequential(
-    *(nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(4))
-)
-gradients = []
-for forward in (checkpoint_every, late):
-    blocks.zero_grad()
-    forward(2, blocks, torch.ones(3, 4)).sum().backward()
-    gradients.append(blocks[0][0].weight.grad)
+# %% [markdown]
+# Which gradients does the first weight of four blocks get?
 
 # %%
-gradients[1]
+torch.manual_seed(0)
+layers = [m for _ in range(4) for m in (nn.Linear(2, 2), nn.Tanh())]
+for forward in (checkpoint_every, late):
+    blocks = nn.Sequential(*layers)
+    blocks.zero_grad()
+    forward(4, blocks, torch.ones(3, 2)).sum().backward()
+    print(forward.__name__, blocks[0].weight.grad)
+
+# %% [markdown]
+# None, and the last layers got two.
 
 # %% [markdown]
 # ## 10.4 Chunks with padding
