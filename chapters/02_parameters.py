@@ -1007,3 +1007,5 @@ check.inputs_of_any_width(AnyWidth, output_changes)
 # [Save and load tensors and models](04_file_io.ipynb) writes them to a file.
 # [Follow gradients through the graph](05_autograd.ipynb) shows what freezing
 # stops, and why autograd refuses some edits.
+# [Know what training keeps, and start a deep network](10_memory.ipynb) counts
+# what parameters cost in training, and starts deep networks.

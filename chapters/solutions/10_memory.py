@@ -169,10 +169,11 @@ check.checkpoint_segments(checkpoint_every)
 
 # %%
 def late(k, blocks, X):
-    def segment(X):
-        return blocks[start : start + k](X)
-
     for start in range(0, len(blocks), k):
+
+        def segment(X):
+            return blocks[start : start + k](X)
+
         X = checkpoint(segment, X, use_reentrant=False)
     return X
 
