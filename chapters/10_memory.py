@@ -18,17 +18,17 @@
 # # Know what training keeps, and start a deep network
 #
 # The first step of training runs. The second stops with *CUDA out of memory*,
-# and nothing has changed: the same model, the same batch. Or a network of 4
-# layers learns, and one of 32 doesn't. In both cases you can know before you
-# start, with a few multiplications. Here you learn to do them.
+# and nothing has changed: the same network, a batch of the same size. Or a
+# network of a few layers learns, and a deep one doesn't. Both can be known
+# before you start, by a few multiplications, which you learn here.
 #
 # **You will learn** to
 #
 # - predict the bytes of weights, gradients and the optimizer's state;
-# - count what a forward computation keeps for `backward`;
-# - train with less: by checkpointing, and by small chunks of a batch;
-# - start a deep network so that signals neither vanish nor explode;
-# - average weights, and free the state of what is frozen.
+# - count what the forward computation keeps for `backward`;
+# - train with less memory: by checkpointing, and on chunks of a batch;
+# - start a deep network so that its numbers neither vanish nor explode;
+# - average weights, and free the memory of what is frozen.
 #
 # **In the book:** sections 6.2,
 # [Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html),
@@ -44,11 +44,11 @@
 # **You need** chapters 02,
 # [Reach, initialize and share parameters](02_parameters.ipynb), and 05,
 # [Follow gradients through the graph](05_autograd.ipynb). The cells take about
-# ten seconds on a CPU, and use a GPU where there is one.
+# five seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
-# The first cell imports what the chapter uses and chooses the device. One GiB
-# is $2^{30}$ bytes, a little over a billion.
+# The first cell imports what the chapter uses and chooses the device. A GiB is
+# $2^{30}$ bytes, a little over a billion.
 
 # %%
 import copy
@@ -70,29 +70,27 @@ from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 from d2l_helpers import use_style
 
 use_style()
-device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-GiB = 2**30
+device, GiB = "cuda" if torch.cuda.is_available() else "cpu", 2**30
 
 # %% [markdown]
 # ## Run out of memory in the second step
 #
-# The network of this chapter is a chain of 16 blocks, each a linear layer and
-# an activation.
+# Our network is a chain of 16 blocks, each a linear layer and an activation.
 
 
 # %%
-def make_net(width, activation=nn.ReLU, num_blocks=16):
-    blocks = [
-        nn.Sequential(nn.Linear(width, width), activation())
-        for _ in range(num_blocks)
-    ]
-    return nn.Sequential(*blocks)
+def make_net(width, activation=nn.ReLU):
+    def block():
+        return nn.Sequential(nn.Linear(width, width), activation())
+
+    return nn.Sequential(*(block() for _ in range(16)))
 
 
 # %% [markdown]
-# We want a large one, with a billion weights, and a large batch. On the device
-# `meta`, tensors have a shape and a type, and no data: nothing is computed, and
-# all can be counted. How many GiB would the weights and the batch take?
+# We want a large one, with a billion weights. On the device `meta`, tensors
+# have a shape and a type, and no data: nothing is computed, and all can be
+# counted. How many GiB would the weights take, and how many a batch of 32,768
+# samples?
 
 
 # %%
@@ -105,11 +103,12 @@ with torch.device("meta"):
 num_bytes(large.parameters()) / GiB, X_large.nbytes / GiB
 
 # %% [markdown]
-# They take 4 GiB and 1 GiB. A GPU with 32 GiB seems enough.
+# They take 4 GiB and 1 GiB. A GPU with 32 GiB seems large enough.
 #
-# To try it without one, inside `with Card(limit)` PyTorch calls the method
+# We can try without one. Inside `with Card(limit)`, PyTorch calls the method
 # below for each operation. It notes the memory of each result, for as long as
-# it is alive, and refuses what doesn't fit. (You may skip the class.)
+# it is alive, and refuses what doesn't fit. (What an operation needs inside,
+# it doesn't see. You may skip the class.)
 
 
 # %%
@@ -135,8 +134,7 @@ class Card(TorchDispatchMode):
 
 
 # %% [markdown]
-# These are two ordinary steps of training. `compute` gets the gradients; later
-# sections pass other functions for it.
+# This computes gradients; later sections do it otherwise.
 
 
 # %%
@@ -144,6 +142,11 @@ def whole_batch(net, X):
     net(X).square().mean().backward()
 
 
+# %% [markdown]
+# Two ordinary steps of training:
+
+
+# %%
 def two_steps(compute, make_optimizer=torch.optim.Adam):
     with Card(limit=32 * GiB) as card:
         with torch.device("meta"):
@@ -164,8 +167,8 @@ def two_steps(compute, make_optimizer=torch.optim.Adam):
 two_steps(whole_batch)
 
 # %% [markdown]
-# The second one doesn't fit. So between the two something was created, and has
-# stayed. With plain SGD in place of Adam:
+# The second doesn't fit: something was created in between, and has stayed.
+# With plain SGD in place of Adam:
 
 # %%
 two_steps(whole_batch, torch.optim.SGD)
@@ -178,8 +181,8 @@ two_steps(whole_batch, torch.optim.SGD)
 #
 # Three things have the size of the weights, or a multiple of it: the weights,
 # their gradients, and the *state* that an optimizer keeps for each parameter.
-# The next function finds the state. (`dim` leaves out its counters of steps,
-# one number for each parameter tensor.)
+# The next function finds the state, but for counters of steps, which have no
+# dimension.
 
 
 # %%
@@ -199,15 +202,15 @@ def state_of(optimizer):
 # %%
 def ledger(net, optimizer):
     parts = {
-        "weights": list(net.parameters()),
-        "gradients": [p.grad for p in net.parameters() if p.grad is not None],
+        "weights": net.parameters(),
+        "gradients": (p.grad for p in net.parameters() if p.grad is not None),
         "state": state_of(optimizer),
     }
     return {name: round(num_bytes(t) / GiB, 1) for name, t in parts.items()}
 
 
 # %% [markdown]
-# An optimizer that has just been made:
+# Before the first step:
 
 # %%
 adam = torch.optim.Adam(large.parameters())
@@ -229,10 +232,10 @@ adam.zero_grad()
 ledger(large, adam)
 
 # %% [markdown]
-# Here are the 8 GiB. In its first step, Adam creates two tensors for each
-# parameter: averages of its gradient and of the gradient's square. They stay
-# until training ends. The forward computation of step 1 ran before they were
-# there, that of step 2 has to fit beside them.
+# There it is, 8 GiB. In its first step, Adam creates two tensors for each
+# parameter: averages of the gradient and of its square. They stay. The first
+# forward computation ran before they were there; the second has to fit beside
+# them.
 #
 # A float32 number takes 4 bytes. How many bytes of state do other optimizers
 # keep for each parameter?
@@ -241,19 +244,19 @@ ledger(large, adam)
 number = sum(p.numel() for p in large.parameters())
 whole_batch(large, X_large)
 for name, make_optimizer in {
-    "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
-    "SGD, momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "SGD": torch.optim.SGD,
+    "SGD, momentum": partial(torch.optim.SGD, momentum=0.9),
     "Adam": torch.optim.Adam,
-    "Adam, amsgrad": lambda p: torch.optim.Adam(p, amsgrad=True),
+    "Adam, amsgrad": partial(torch.optim.Adam, amsgrad=True),
 }.items():
-    optimizer = make_optimizer(large.parameters())
+    optimizer = make_optimizer(large.parameters(), lr=0.1)
     optimizer.step()
     print(f"{name:13}", num_bytes(state_of(optimizer)) // number)
 
 # %% [markdown]
 # With Adam, weights, gradients and state take $4 + 4 + 8 = 16$ bytes for each
-# parameter. For a model of seven billion that is, in GB, before the first
-# sample:
+# parameter. For a model of seven billion parameters that is, in GB, before the
+# first sample:
 
 # %%
 7e9 * (4 + 4 + 8) / 1e9
@@ -261,10 +264,9 @@ for name, make_optimizer in {
 # %% [markdown]
 # ### Mixed precision has the same total
 #
-# Would weights of two bytes, in bfloat16, halve it? Small updates vanish in
+# Would bfloat16, with two bytes a number, halve it? Small updates vanish in
 # bfloat16 ([chapter 08](08_numerics.ipynb)). So the optimizer gets a float32
-# copy, the *master weights*, and the network is rounded from that copy after
-# each step.
+# copy of the weights, the *master weights*.
 
 # %%
 low = copy.deepcopy(large).bfloat16()
@@ -272,10 +274,9 @@ masters = [p.detach().float() for p in low.parameters()]
 adam = torch.optim.Adam(masters)
 
 # %% [markdown]
-# One step: gradients of the network, given to the masters.
+# In a step, the network computes gradients, and the masters use them.
 
 # %%
-low.zero_grad()
 whole_batch(low, X_large.bfloat16())
 for master, p in zip(masters, low.parameters(), strict=True):
     master.grad = p.grad.float()
@@ -295,8 +296,8 @@ parts = {
 {name: num_bytes(tensors) // number for name, tensors in parts.items()}
 
 # %% [markdown]
-# $2 + 2 + 4 + 8$ is 16 again. What mixed precision halves is the other part of
-# memory, which comes next.
+# $2 + 2 + 4 + 8$ is 16 again. What mixed precision does halve is the other
+# part of memory, which comes next.
 
 # %% [markdown]
 # ## Count what autograd keeps
@@ -304,8 +305,8 @@ parts = {
 # `backward` needs values of the forward computation
 # ([chapter 05](05_autograd.ipynb#cell-id=backward-twice)). PyTorch keeps them
 # in the graph, and `saved_tensors_hooks` calls a function for each tensor that
-# it keeps. This one notes their memory, each once. The weights don't count:
-# they are in memory anyway.
+# it keeps. This one notes their memory, each once, without the weights, which
+# are there anyway.
 
 
 # %%
@@ -318,32 +319,30 @@ def kept_by(forward, net, X):
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        Y = forward(X)
+        _Y = forward(X)  # holds the graph, so that no memory is used again
     for p in net.parameters():
         kept.pop(p.untyped_storage()._cdata, None)
-    del Y  # until here the graph was there, and no memory was used again
     return sum(kept.values()) / GiB
 
 
 # %% [markdown]
-# A linear layer keeps its input: the gradient of its weight is a product with
-# it. A ReLU keeps its output, which tells where the slope is 0. Each of these
-# tensors has 1 GiB here, as `X_large` has. How many GiB do 16 blocks keep?
+# A linear layer keeps its input: the gradient of the weight is a product with
+# it. A ReLU keeps its output, which tells where the slope is 0. Here each of
+# these tensors has 1 GiB, as `X_large` has. How many GiB do 16 blocks keep?
 
 # %%
 kept_by(large, large, X_large)
 
 # %% [markdown]
-# It is 17, not 32: the output of a ReLU is the input of the next layer. It is
-# one tensor, kept once. The seventeenth is `X_large`. In bfloat16 each has half
-# the bytes:
+# It is 17, not 32: the output of a ReLU is the input of the next layer, one
+# tensor, kept once. The seventeenth is `X_large`. In bfloat16:
 
 # %%
 kept_by(low, low, X_large.bfloat16())
 
 # %% [markdown]
-# What is kept grows as the batch does; weights, gradients and state don't. So
-# when memory is short, the first thing to change is the size of the batch.
+# What is kept grows with the batch; weights, gradients and state don't. When
+# memory is short, first make the batch smaller.
 
 # %%
 for n in (8_192, 16_384, 32_768):
@@ -351,17 +350,17 @@ for n in (8_192, 16_384, 32_768):
 
 # %% [markdown]
 # > **Pitfall.** A part of a tensor keeps the whole. `X_large[:8]` is a view:
-# > without `clone`, eight samples keep the memory of all 32,768.
+# > without `clone`, the first layer keeps all 32,768 samples for eight.
 
 # %%
-first = large[0]
+first = large[0][0]
 for X in (X_large[:8], X_large[:8].clone()):
-    print(f"{kept_by(first[0], first, X):.4f}")
+    print(f"{kept_by(first, first, X):.4f}")
 
 # %% [markdown]
 # ### The activation, and what is frozen
 #
-# From the output of GELU its slope can't be read, so GELU keeps its input: one
+# The slope of GELU can't be read off its output, so GELU keeps its input: one
 # tensor more for each block. And if half of the blocks is frozen, is half of
 # the memory free? The columns are: nothing frozen, the front, the back.
 
@@ -376,44 +375,44 @@ for activation in (nn.ReLU, nn.Tanh, nn.GELU):
     print(f"{activation.__name__:4}", *(f"{kept:3.0f}" for kept in row))
 
 # %% [markdown]
-# With the front frozen, the graph begins in the middle, and about half is free.
-# With the back frozen, gradients must still pass it on their way to the front.
-# A frozen linear layer needs only its weight for that, but each activation
-# needs what it keeps: with ReLU nothing is saved.
+# With the front frozen, the graph begins in the middle, and about half is
+# free. With the back frozen, gradients must still pass it on their way to the
+# front. A frozen linear layer needs only its weight for that, but each
+# activation needs what it keeps: with ReLU nothing is saved.
 #
-# A GPU has figures of its own, those of PyTorch's *allocator*. This cell
-# compares them with the count, for a small network. `X`, which was there
-# before, isn't in what has grown.
+# On a GPU, PyTorch's *allocator* has figures of its own. For a small network,
+# this cell compares them with the count. `X` was there before, so memory
+# should grow by 1 MiB less than what is kept.
 
 # %% tags=["nbval-ignore-output"]
 net = make_net(256).to(device)
 X = torch.rand(1024, 256).to(device)
-net(X)  # the first call reserves memory for itself
+print(f"kept {1024 * kept_by(net, net, X):.1f} MiB")
 if not torch.cuda.memory_stats():
-    print("This cell needs a GPU, and goes on without one.")
+    print("The rest needs a GPU, and is left out without one.")
 else:
     before = torch.cuda.memory_allocated()
     Y = net(X)
     grown = torch.cuda.memory_allocated() - before
     assert_close(grown / 2**20, 16.0, rtol=0.05, atol=0)
-    print(f"kept {kept_by(net, net, X) * 1024:.1f} MiB")
     print(f"grown by {grown / 2**20:.1f} MiB")
     print(f"peak {torch.cuda.max_memory_allocated() / 2**20:.1f} MiB")
     print(f"reserved {torch.cuda.memory_reserved() / 2**20:.1f} MiB")
 
 # %% [markdown]
-# It would show 17.0 MiB kept, and a growth of 16. *Reserved* is what PyTorch
-# holds, pieces that are free included: with a few hundred MiB for CUDA itself,
-# it is what `nvidia-smi` shows. Whether something fits, the peak says.
+# On a GPU it says 16 MiB. *Reserved* is what PyTorch has taken from the GPU,
+# free pieces included; `nvidia-smi` shows this, and the memory of CUDA itself.
+# Whether something fits, the peak says.
 
 # %% [markdown]
 # ## Checkpoint: compute again instead of keeping
 #
 # `checkpoint(function, X)` keeps only the input, and in `backward` it runs the
-# function again from there. (Such a checkpoint is no file.) The blocks are
-# taken in *segments*; `checkpoint_sequential` wants the number of segments. The
-# last one is computed as usual, since `backward` begins there. Here are four
-# segments of four blocks.
+# function again from there. (Such a checkpoint is no file, and
+# `use_reentrant=False` chooses the kind that PyTorch recommends.)
+# `checkpoint_sequential` wants the number of *segments*, here four, of four
+# blocks each. It computes the last one as usual, since `backward` begins
+# there.
 
 
 # %%
@@ -423,7 +422,7 @@ def checkpointed(net, X):
 
 
 # %% [markdown]
-# A small network shows whether the gradients are the same.
+# This function returns the gradients.
 
 
 # %%
@@ -433,14 +432,17 @@ def gradients_of(compute, net, X):
     return [p.grad for p in net.parameters()]
 
 
+# %% [markdown]
+# Are they the same with checkpoints, for a small network with real numbers?
+
+# %%
 torch.manual_seed(0)
 small, X_small = make_net(32).to(device), torch.rand(64, 32).to(device)
 right = gradients_of(whole_batch, small, X_small)
 assert_close(gradients_of(checkpointed, small, X_small), right)
 
 # %% [markdown]
-# They are. A hook counts how many blocks run. How many are 16 blocks, if those
-# in a checkpoint run twice?
+# They are. A hook notes each block that runs. How many will it note?
 
 # %%
 runs = []
@@ -452,10 +454,10 @@ for compute in (whole_batch, checkpointed):
     print(compute.__name__, len(runs))
 
 # %% [markdown]
-# It is 28: the first twelve run twice, the last four once.
+# The first twelve run twice, the last four once.
 #
-# How long should a segment be, to keep as little as possible? Choose between 1,
-# 2, 4, 8 and 16 blocks before you look at the picture.
+# How long should a segment be, to keep as little as possible? Choose between
+# 1, 2, 4, 8 and 16 blocks before you look.
 
 
 # %%
@@ -463,18 +465,21 @@ def in_segments(net, X, length):
     return checkpoint_sequential(net, 16 // length, X, use_reentrant=False)
 
 
-lengths, kept, num_runs = [1, 2, 4, 8, 16], [], []
-for length in lengths:
-    forward = partial(in_segments, large, length=length)
-    kept.append(kept_by(forward, large, X_large))
-    runs.clear()
-    in_segments(small, X_small, length).sum().backward()
-    num_runs.append(len(runs))
-assert kept == [16 / length + length for length in lengths]
-kept, num_runs
+lengths = [1, 2, 4, 8, 16]
+forwards = [partial(in_segments, large, length=n) for n in lengths]
+kept = [kept_by(forward, large, X_large) for forward in forwards]
+kept
 
 # %% [markdown]
-# (You may skip the lines.)
+# The price, in blocks that run:
+
+# %%
+num_runs = []
+for n in lengths:
+    runs.clear()
+    in_segments(small, X_small, n).sum().backward()
+    num_runs.append(len(runs))
+num_runs
 
 # %% mystnb={"image": {"alt": "Two curves over the length of a segment, 1, 2, 4, 8 and 16 blocks. The GiB that are kept make a U: 17, 10, 8, 10, 17, lowest at a length of 4. The number of blocks that run falls from 31 over 30, 28 and 24 to 16."}}
 plt.plot(lengths, num_runs, "s--", color="C1", label="blocks that run")
@@ -488,12 +493,16 @@ plt.show()
 
 # %% [markdown]
 # The best is in the middle. Segments of one block keep their inputs, which is
-# all that a block ever kept: nearly each runs twice, for nothing. In general,
-# $n$ blocks in segments of length $k$ keep $n/k + k$ tensors. That is least
-# where $k$ is $\sqrt n$. Both steps fit now:
+# all that a block ever kept: nearly each runs twice for nothing. Segments of
+# length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the number
+# of blocks.
 
 # %%
+assert kept == [16 / k + k for k in lengths]
 two_steps(checkpointed)
+
+# %% [markdown]
+# Both steps fit now.
 
 # %% [markdown]
 # ### What must be the same in the second run
@@ -502,15 +511,18 @@ two_steps(checkpointed)
 # > gradients of another network, without an error.
 #
 # `checkpoint` puts the state of the random generators back, unless you say
-# `preserve_rng_state=False`. Here are gradients with dropout, from the same
-# seed each time.
+# `preserve_rng_state=False`. Here is a network with dropout.
 
 # %%
 torch.manual_seed(0)
 dropping = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5)).to(device)
 ones = torch.ones(4, 8, device=device)
 
+# %% [markdown]
+# Each gradient begins with one seed.
 
+
+# %%
 def gradient(forward, *args, **kwargs):
     dropping.zero_grad()
     torch.manual_seed(1)
@@ -519,19 +531,18 @@ def gradient(forward, *args, **kwargs):
 
 
 # %% [markdown]
-# Which of the two is the gradient of the plain network?
+# Which gradient is that of the plain network, with `False` or with `True`?
 
 # %%
 plain = gradient(dropping)
-for kept in (False, True):
-    kwargs = {"use_reentrant": False, "preserve_rng_state": kept}
+for preserved in (False, True):
+    kwargs = {"use_reentrant": False, "preserve_rng_state": preserved}
     again = gradient(checkpoint, dropping, **kwargs)
-    print(kept, torch.allclose(again, plain))
+    print(preserved, torch.allclose(again, plain))
 
 # %% [markdown]
-# Only that with the restored state. A buffer is no random state, and nothing
-# puts it back: batch normalization counts one batch twice, and moves its
-# averages twice.
+# Only the one with the state put back. Buffers aren't put back: batch
+# normalization counts one batch twice, and moves its averages twice.
 
 # %%
 norm = nn.BatchNorm1d(8).to(device)
@@ -541,9 +552,9 @@ norm.num_batches_tracked.item()
 # %% [markdown]
 # ## Accumulate gradients over chunks
 #
-# If the batch doesn't fit, compute on chunks of it. Gradients add up until they
-# are zeroed, and each chunk frees its graph before the next. A chunk computes
-# its own mean. By what must it be divided?
+# If a batch doesn't fit, take it in chunks. Gradients add up until they are
+# zeroed, and each chunk frees its graph before the next. A chunk computes its
+# own mean. By what must it be divided?
 
 
 # %%
@@ -556,15 +567,16 @@ def in_chunks(net, X):
 assert_close(gradients_of(in_chunks, small, X_small), right)
 
 # %% [markdown]
-# Divided by the number of chunks, the sum is the gradient of the batch, from a
-# quarter of the memory for what is kept.
+# Divided by the number of chunks, they add up to the gradient of the batch,
+# and a quarter is kept at a time:
 
 # %%
 two_steps(in_chunks)
 
 # %% [markdown]
-# > **Pitfall.** This holds for chunks of one size. Of seven samples in chunks
-# > of 3, 3 and 1, the last sample would count three times as much as another.
+# > **Pitfall.** This holds for chunks of one size. With seven samples in
+# > chunks of 3, 3 and 1, the last sample would count three times as much as
+# > another.
 
 # %%
 torch.manual_seed(0)
@@ -574,29 +586,29 @@ F.mse_loss(linear(X_few), y_few).backward()
 whole = linear.weight.grad
 
 # %% [markdown]
-# The loss of each chunk gets a factor: first one for all chunks, then its share
-# of the samples. Which gives the gradient of the whole batch?
+# Each chunk's loss gets a factor: first the same for all, then the share of
+# the samples. Which sum is the gradient of the batch?
 
 # %%
-factors = {"1 / 3": lambda x: 1 / 3, "len(x) / 7": lambda x: len(x) / 7}
-for name, factor in factors.items():
+for name, factor in {
+    "1/3": lambda x: 1 / 3,
+    "n/7": lambda x: len(x) / 7,
+}.items():
     linear.zero_grad()
     for x, y in zip(X_few.split(3), y_few.split(3), strict=True):
         (F.mse_loss(linear(x), y) * factor(x)).backward()
-    print(f"{name:10}", torch.allclose(linear.weight.grad, whole))
+    print(name, torch.allclose(linear.weight.grad, whole))
 
 # %% [markdown]
-# Weigh a chunk by its share of what the loss is a mean over. In a language
-# model that is words, padding left out, and not texts: exercise 10.4 has this
-# case.
+# A chunk must count by its share of what the loss is a mean over. In a
+# language model these are words without padding, not texts: see exercise 10.4.
 
 # %% [markdown]
 # ## Start a deep network
 #
-# Checkpointing makes deep networks affordable. Do they learn? A *residual
-# block* adds what its layers compute to its input: $x + f(x)$. Here both linear
-# layers start so that $f(x)$ is about as large as $x$, and `scale` makes it
-# smaller.
+# The memory for a deep network is there. Does it learn? A *residual block*
+# adds what its layers compute to its input, $x + f(x)$. This one starts with
+# $f(x)$ about as large as $x$; `scale` makes it smaller.
 
 
 # %%
@@ -615,10 +627,7 @@ class Residual(nn.Module):
 
 
 # %% [markdown]
-# As the *size* of a tensor, take the root of the mean of its squares. The next
-# function gives an input of size 1 to a chain of blocks, and a gradient of size
-# 1 to its output. It returns the size of the output, and of the gradient at the
-# input.
+# The *size* of a tensor is here the root of the mean of its squares.
 
 
 # %%
@@ -626,6 +635,12 @@ def size(tensor):
     return tensor.square().mean().sqrt().item()
 
 
+# %% [markdown]
+# An input of size 1 goes forward through a chain of blocks, and a gradient of
+# size 1 goes back. With which sizes do they arrive?
+
+
+# %%
 def through(depth, scale):
     torch.manual_seed(0)
     X, slope = torch.randn(2, 128, 128).to(device)
@@ -636,9 +651,9 @@ def through(depth, scale):
 
 
 # %% [markdown]
-# Three starts are compared: *plain*, with the scale 1; *scaled*, with
-# $1/\sqrt N$ for $N$ blocks; and *zero*. Which sizes do you expect after 2, 8
-# and 32 blocks?
+# Three starts: *plain*, with the scale 1; *scaled*, with $1/\sqrt N$ for $N$
+# blocks; *zero*. Which sizes do you expect after 2, 8 and 32 blocks? The table
+# has the output and the gradient for each.
 
 # %%
 depths, sizes = (2, 8, 32), {}
@@ -648,9 +663,9 @@ for name, scale in {
     "zero": lambda depth: 0.0,
 }.items():
     sizes[name] = [through(depth, scale(depth)) for depth in depths]
-    print(f"{name:6}", *(f"{Y:7.0e} {G:7.0e}" for Y, G in sizes[name]))
+    print(f"{name:6}", *(f"{Y:11,.1f} {G:8,.1f}" for Y, G in sizes[name]))
 
-# %% mystnb={"image": {"alt": "The size of the output against the number of blocks, 2, 8 and 32, on logarithmic axes. The plain start rises steeply, from 2 to nearly 100,000. The scaled start stays near 1.6, and the zero start at 1."}}
+# %% mystnb={"image": {"alt": "The size of the output against the number of blocks, 2, 8 and 32, on logarithmic axes. The plain start rises steeply, from 2 to more than 50,000. The scaled start stays near 1.6, and the zero start at 1."}}
 for (name, pairs), marker in zip(sizes.items(), "os^", strict=True):
     plt.loglog(depths, [Y for Y, _ in pairs], f"{marker}-", label=name)
 plt.xticks(depths, depths)
@@ -661,12 +676,11 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# The squares of $x$ and of $f(x)$ add up. The plain start doubles them in each
-# block, which makes the size $2^{32/2} = 65{,}536$ after 32, or near it. The
-# gradient grows alike on its way back. With the scale, a block multiplies the
-# squares by $1 + 1/N$, and $(1 + 1/N)^N$ is less than $e$ for each $N$. The
-# zero start changes nothing at first. What does one step of training do, with
-# 32 blocks?
+# The mean squares of $x$ and $f(x)$ add up. In the plain start each block
+# doubles them, so that the size after 32 is near $2^{32/2} = 65{,}536$. The
+# gradient grows alike on its way back. In the scaled start a block multiplies
+# the mean square by $1 + 1/N$, and $(1 + 1/N)^N$ stays below $e$. What does a
+# step of training do, with 32 blocks?
 
 # %%
 for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
@@ -680,12 +694,12 @@ for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
     print(f"{name:6} better:", ((deep(X) - 1).square().mean() < before).item())
 
 # %% [markdown]
-# The plain start gets worse by its first step.
+# The plain start gets worse.
 #
-# > **Pitfall.** *Zero* is for the last layer of a block alone. If both start at
-# > zero, the block can learn nothing but a constant.
+# > **Pitfall.** *Zero* is for the last layer of a block alone. A block whose
+# > two layers both start at zero learns nothing but a constant.
 #
-# The function below lists what ten steps have moved.
+# This function lists what ten steps have moved.
 
 
 # %%
@@ -701,7 +715,7 @@ def moved(block):
 
 
 # %% [markdown]
-# First with the last layer at zero, then with both.
+# First the last layer is zero, then both are.
 
 # %%
 torch.manual_seed(0)
@@ -711,17 +725,18 @@ nn.init.zeros_(block.hidden.weight)
 print(moved(block))
 
 # %% [markdown]
-# The gradient of each weight is a product with what the other layer gives. If
-# both give 0, it stays 0.
+# The gradient of each weight is a product with values of the other layer. If
+# both layers give 0, they stay there.
 
 # %% [markdown]
 # ## Choose the size of the weights
 #
-# Without the path of $x$, a factor of each layer is multiplied 32 times.
-# *Xavier's* start keeps the size through a linear layer with $d$ inputs and $d$
-# outputs: the standard deviation of its weights is $1/\sqrt d$. But a ReLU
-# takes half of the squares away. *He's* start multiplies the weights by
-# $\sqrt 2$, the *gain* of ReLU, to make up for it.
+# Without the path of $x$, each layer multiplies the size by a factor.
+# *Xavier's* start, with a standard deviation of $1/\sqrt d$ for $d$ inputs and
+# $d$ outputs, makes this factor 1 for a linear layer. But a ReLU takes half of
+# the mean square away. *He's* start has weights larger by $\sqrt 2$, the
+# *gain* of ReLU, to make up for it. The first of these is the start of
+# `nn.Linear`.
 
 # %%
 starts = {
@@ -731,8 +746,7 @@ starts = {
 }
 
 # %% [markdown]
-# What is left of size 1 after 2, 8 and 32 layers with ReLU? The first start is
-# that of `nn.Linear`.
+# What is left of size 1 after 2, 8 and 32 layers with ReLU?
 
 # %%
 for name, start in starts.items():
@@ -745,8 +759,8 @@ for name, start in starts.items():
     print(f"{name:7}", *(f"{s:.0e}" for s in left))
 
 # %% [markdown]
-# Xavier's start loses a factor of about $\sqrt{1/2}$ in each layer, the default
-# more; He's loses little. Other activations have other gains.
+# With He's start most of it is left, with Xavier's a hundred-thousandth, with
+# the default next to nothing. Other activations have other gains.
 
 # %%
 for name in ("linear", "relu", "tanh"):
@@ -759,7 +773,7 @@ for name in ("linear", "relu", "tanh"):
 # 0.02, cut off at twice that.
 #
 # > **Pitfall.** `trunc_normal_` cuts at $-2$ and $2$, whatever `std` is. For
-# > 0.02 this is a hundred standard deviations, and nothing is cut.
+# > 0.02 that is a hundred standard deviations, and nothing is cut.
 
 # %%
 torch.manual_seed(0)
@@ -767,7 +781,7 @@ W = nn.init.trunc_normal_(torch.empty(500, 500), std=0.02)
 f"{(W.abs() > 0.04).float().mean().item():.0%} outside"
 
 # %% [markdown]
-# Give the bounds as numbers of the weights' own size.
+# Give the bounds in numbers. The cut takes 12% off the standard deviation.
 
 # %%
 W = nn.init.trunc_normal_(W, std=0.02, a=-0.04, b=0.04)
@@ -775,15 +789,12 @@ outside = (W.abs() > 0.04).float().mean().item()
 f"{outside:.0%} outside, std {W.std().item():.4f}"
 
 # %% [markdown]
-# A true cut takes 12% off the standard deviation.
-
-# %% [markdown]
 # ## Average the weights
 #
-# Each batch pulls the weights elsewhere, and so they jump around their goal. An
-# *exponential moving average*, EMA, follows them smoothly: after each step,
-# $\bar w \leftarrow \beta \bar w + (1 - \beta) w$. It is used in evaluation;
-# training doesn't see it. In the ledger it is one more copy of the weights.
+# Each batch pulls the weights elsewhere, so they jump around their goal. An
+# *exponential moving average* (EMA) follows them smoothly: after each step,
+# $\bar w \leftarrow \beta \bar w + (1 - \beta) w$. Training doesn't see it;
+# evaluation uses it. In the ledger it is one more copy of the weights.
 
 
 # %%
@@ -795,9 +806,7 @@ def update_average(average, net, decay):
 
 
 # %% [markdown]
-# To see what it does: a thousand weights whose goal is 0, with gradients that
-# are mostly noise.
-
+# Take a thousand weights whose goal is 0, and gradients that are mostly noise.
 
 # %%
 torch.manual_seed(0)
@@ -805,6 +814,11 @@ noisy = nn.Linear(1000, 1, bias=False).to(device)
 optimizer = torch.optim.SGD(noisy.parameters(), lr=0.1)
 
 
+# %% [markdown]
+# One step:
+
+
+# %%
 def noisy_step():
     noise = torch.randn(1, 1000).to(device)
     noisy.weight.grad = noisy.weight.detach() + noise
@@ -812,15 +826,19 @@ def noisy_step():
 
 
 # %% [markdown]
-# PyTorch's `AveragedModel` runs beside ours. It starts as a copy of the weights
-# when it is first updated, and so does ours. How far from 0 will the weights
-# be, and how far the average?
+# PyTorch's `AveragedModel` runs beside ours. At its first update it copies the
+# weights, and so do we.
 
 # %%
 noisy_step()
 ours = copy.deepcopy(noisy)
 torchs = AveragedModel(noisy, multi_avg_fn=get_ema_multi_avg_fn(0.99))
 torchs.update_parameters(noisy)
+
+# %% [markdown]
+# How far from 0 will the weights be, and how far the average?
+
+# %%
 for _ in range(1000):
     noisy_step()
     update_average(ours, noisy, decay=0.99)
@@ -832,24 +850,28 @@ f"weights {size(noisy.weight):.2f}, average {size(ours.weight):.2f}"
 # The average is three times as near.
 #
 # > **Pitfall.** An average remembers where it started. With $\beta = 0.9999$,
-# > this share of the untrained weights is in it after 1,000 steps:
+# > too large for a short training, this share of it is still the first weights
+# > after 1,000 steps:
 
 # %%
 f"{0.9999**1000:.0%}"
 
 # %% [markdown]
-# Choose a smaller $\beta$ for a short training.
-
-# %% [markdown]
 # ### The state of what is frozen
 #
 # Frozen parameters get no gradient
-# ([chapter 02](02_parameters.ipynb#cell-id=freeze-a-layer)). Does freezing the
-# front half give half of Adam's state back?
+# ([chapter 02](02_parameters.ipynb#cell-id=freeze-a-layer)). Does freezing
+# give Adam's state back, too? Here is a first step.
 
 # %%
 adam = torch.optim.Adam(large.parameters())
+whole_batch(large, X_large)
 adam.step()
+
+# %% [markdown]
+# The second, with the front half frozen:
+
+# %%
 large[:8].requires_grad_(False)
 adam.zero_grad()
 whole_batch(large, X_large)
@@ -858,8 +880,8 @@ ledger(large, adam)
 
 # %% [markdown]
 # The gradients are halved, the state isn't: the optimizer holds what it was
-# made with. Make a new one for the rest, and hand over the rest's state, so
-# that it goes on as before.
+# made with. Make a new one for the rest, and hand it the rest's state, so that
+# it goes on as before.
 
 # %%
 rest = [p for p in large.parameters() if p.requires_grad]
@@ -871,23 +893,24 @@ ledger(large, smaller)
 # %% [markdown]
 # ## Summary
 #
-# - For each parameter, float32 training with Adam takes 16 bytes: weight 4,
-#   gradient 4, state 8. Momentum keeps 4, SGD 0. Mixed precision with master
-#   weights has the same sum.
-# - Adam's state appears in the first `step`, so memory can end in the second
-#   step.
-# - Activations grow with the batch. A ReLU and the layer after it keep one
-#   tensor, GELU needs one more. Freezing the front frees what it keeps;
-#   freezing the back hardly does.
-# - Checkpointing keeps the inputs of segments, and runs the rest twice. It puts
-#   the random state back, but no buffer.
-# - Chunks give the gradient of the batch if each counts by its share.
-# - A residual block passes its input on. Scale its last layer by $1/\sqrt N$,
-#   or start it at zero, but not both layers.
+# - For each parameter, training in float32 with Adam takes 16 bytes: weight 4,
+#   gradient 4, state 8. Momentum keeps 4, plain SGD none. With master weights,
+#   mixed precision has the same sum.
+# - Adam creates its state in the first `step`, so memory can end in the second
+#   one.
+# - What autograd keeps grows with the batch. A ReLU and the layer behind it
+#   keep one tensor, GELU keeps one more. Freezing the front frees what it
+#   keeps; with ReLU, freezing the back frees none of it.
+# - Checkpointing keeps the inputs of segments, and runs blocks twice. Random
+#   states are put back, buffers aren't.
+# - The gradients of chunks add up to that of the batch if each counts by its
+#   share.
+# - In a residual block, scale the last layer by $1/\sqrt N$, or start it at
+#   zero, but never both layers.
 # - He's start keeps the size through ReLUs. `trunc_normal_` has absolute
 #   bounds.
-# - A moving average of the weights is nearer to the goal than the last weights.
-#   Freezing leaves the optimizer's state where it is.
+# - A moving average is nearer to the goal than the weights of one step.
+# - Freezing leaves the optimizer's state in memory.
 
 # %% [markdown]
 # ## Exercises
@@ -962,10 +985,10 @@ check.saved_tensors(tensors_kept)
 # *Code, 30 minutes.*
 # [Solution](solutions/10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential` leaves its last segment as it is, and wants the number
-# of segments. Write `checkpoint_every(k, blocks, X)`, which passes `X` through
-# an `nn.Sequential` with `checkpoint`, in segments of `k` blocks, the last one,
-# which may be shorter, included. Outputs and gradients are those of
+# `checkpoint_sequential` leaves its last segment as it is, and wants the
+# number of segments. Write `checkpoint_every(k, blocks, X)`, which passes `X`
+# through an `nn.Sequential` with `checkpoint`, in segments of `k` blocks, the
+# last one, which may be shorter, included. Outputs and gradients are those of
 # `blocks(X)`, also with dropout and the same seed; nothing is kept but the
 # input of each segment.
 
@@ -987,11 +1010,11 @@ check.checkpoint_segments(checkpoint_every)
 # [Solution](solutions/10_memory.ipynb#cell-id=exercise-10-4)
 #
 # `F.cross_entropy(logits, y)` takes the mean over the labels that aren't -100;
-# this number marks padding. Write `accumulate(net, X, y, size)`, which computes
-# this loss in chunks of at most `size` rows. It adds the gradient of the whole
-# batch's loss to the gradients that are there, and returns the loss as a
-# number. Chunks have different numbers of labels, and some have none. At no
-# time are there two graphs. At least one label isn't padding.
+# this number marks padding. Write `accumulate(net, X, y, size)`, which
+# computes this loss in chunks of at most `size` rows. It adds the gradient of
+# the whole batch's loss to the gradients that are there, and returns the loss
+# as a number. Chunks have different numbers of labels, and some have none. At
+# no time are there two graphs. At least one label isn't padding.
 
 
 # %%
@@ -1014,8 +1037,8 @@ check.gradient_accumulation(accumulate)
 # itself how large the weights should be. Write `scale_by_data(net, X)` for an
 # `nn.Sequential`: go through its layers in order; set the bias of each
 # `nn.Linear` to 0, and divide its weight by a number, so that its output for
-# `X` has a standard deviation of 1 over all its elements. The other layers stay
-# as they are. The parameters stay the same objects, without a gradient.
+# `X` has a standard deviation of 1 over all its elements. The other layers
+# stay as they are. The parameters stay the same objects, without a gradient.
 
 
 # %%
@@ -1173,5 +1196,5 @@ check.checkpoint_averaging(average_checkpoints)
 # %% [markdown]
 # ## Where to go next
 #
-# You know what a step of training costs, and how to begin a deep network.
-# [Train anywhere, stop and resume](07_training.ipynb) puts the pieces together.
+# [Train anywhere, stop and resume](07_training.ipynb) trains a real model,
+# which you can now make deeper and larger.

@@ -18,9 +18,9 @@
 # # Solutions to chapter 10
 #
 # To the exercises of
-# [Know what training keeps, and start a deep network](../10_memory.ipynb). Each
-# begins with its statement. Try it there first, and come here when you are
-# stuck.
+# [Know what training keeps, and start a deep network](../10_memory.ipynb).
+# Each begins with its statement. Try it there first, and come here when you
+# are stuck.
 
 # %%
 import copy
@@ -50,12 +50,12 @@ use_style()
 # after one step with Adam, if the first layer is frozen.
 
 # %% [markdown]
-# **Idea.** `named_children` gives the blocks, and `parameters()` of a block all
-# that is below it. An optimizer keeps its state in a dict, by parameter. This
-# dict makes an entry for each key that is asked for, so ask with `get`. In the
-# prediction, a layer from 100 to 200 has 20,200 parameters of 4 bytes, and one
-# from 200 to 10 has 2,010. Adam has never seen a gradient of the frozen layer,
-# and has no state for it.
+# **Idea.** `named_children` gives the blocks, and `parameters()` of a block
+# all that is below it. An optimizer keeps its state in a dict, by parameter.
+# This dict makes an entry for each key that is asked for, so ask with `get`.
+# In the prediction, a layer from 100 to 200 has 20,200 parameters of 4 bytes,
+# and one from 200 to 10 has 2,010. Adam has never seen a gradient of the
+# frozen layer, and has no state for it.
 
 
 # %%
@@ -128,8 +128,9 @@ tensors_kept = {
 check.saved_tensors(tensors_kept)
 
 # %% [markdown]
-# **At the edges.** If `X` needs a gradient, a frozen layer in front must pass one
-# on: its weight is kept, which is there anyway, and its ReLU keeps its output.
+# **At the edges.** If `X` needs a gradient, a frozen layer in front must pass
+# one on: its weight is kept, which is there anyway, and its ReLU keeps its
+# output.
 
 # %% [markdown]
 # ## 10.3 A checkpoint for each k blocks
@@ -137,10 +138,10 @@ check.saved_tensors(tensors_kept)
 # *Code, 30 minutes.*
 # [Exercise](../10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential` leaves its last segment as it is, and wants the number
-# of segments. Write `checkpoint_every(k, blocks, X)`, which passes `X` through
-# an `nn.Sequential` with `checkpoint`, in segments of `k` blocks, the last one,
-# which may be shorter, included. Outputs and gradients are those of
+# `checkpoint_sequential` leaves its last segment as it is, and wants the
+# number of segments. Write `checkpoint_every(k, blocks, X)`, which passes `X`
+# through an `nn.Sequential` with `checkpoint`, in segments of `k` blocks, the
+# last one, which may be shorter, included. Outputs and gradients are those of
 # `blocks(X)`, also with dropout and the same seed; nothing is kept but the
 # input of each segment.
 
@@ -163,8 +164,8 @@ check.checkpoint_segments(checkpoint_every)
 # %% [markdown]
 # **Pitfall.** A function that reads the variable of a loop finds its value at
 # the time when it runs. The second run comes after the loop: each segment is
-# then the last one. PyTorch compares the number and the shapes of what is kept;
-# here both agree, and the gradients are wrong without an error.
+# then the last one. PyTorch compares the number and the shapes of what is
+# kept; here both agree, and the gradients are wrong without an error.
 
 
 # %%
@@ -200,11 +201,11 @@ for forward in (checkpoint_every, late):
 # [Exercise](../10_memory.ipynb#cell-id=exercise-10-4)
 #
 # `F.cross_entropy(logits, y)` takes the mean over the labels that aren't -100;
-# this number marks padding. Write `accumulate(net, X, y, size)`, which computes
-# this loss in chunks of at most `size` rows. It adds the gradient of the whole
-# batch's loss to the gradients that are there, and returns the loss as a
-# number. Chunks have different numbers of labels, and some have none. At no
-# time are there two graphs. At least one label isn't padding.
+# this number marks padding. Write `accumulate(net, X, y, size)`, which
+# computes this loss in chunks of at most `size` rows. It adds the gradient of
+# the whole batch's loss to the gradients that are there, and returns the loss
+# as a number. Chunks have different numbers of labels, and some have none. At
+# no time are there two graphs. At least one label isn't padding.
 
 # %% [markdown]
 # **Idea.** The mean over the batch is a sum divided by the number of labels in
@@ -239,8 +240,8 @@ loss.backward()
 loss.item(), logits.grad.any().item()
 
 # %% [markdown]
-# **Further.** `loss.item()` waits for a GPU in each chunk. Add up `loss.detach()`
-# there, and read the sum once.
+# **Further.** `loss.item()` waits for a GPU in each chunk. Add up
+# `loss.detach()` there, and read the sum once.
 
 # %% [markdown]
 # ## 10.5 Scale each layer by its data
@@ -252,8 +253,8 @@ loss.item(), logits.grad.any().item()
 # itself how large the weights should be. Write `scale_by_data(net, X)` for an
 # `nn.Sequential`: go through its layers in order; set the bias of each
 # `nn.Linear` to 0, and divide its weight by a number, so that its output for
-# `X` has a standard deviation of 1 over all its elements. The other layers stay
-# as they are. The parameters stay the same objects, without a gradient.
+# `X` has a standard deviation of 1 over all its elements. The other layers
+# stay as they are. The parameters stay the same objects, without a gradient.
 
 # %% [markdown]
 # **Idea.** A linear layer without a bias is linear in its weight: divide the
@@ -276,8 +277,8 @@ def scale_by_data(net, X):
 check.data_dependent_init(scale_by_data)
 
 # %% [markdown]
-# Thirty layers with GELU, whose gain nobody has looked up: what is the standard
-# deviation behind the last linear layer, before and after?
+# Thirty layers with GELU, whose gain nobody has looked up: what is the
+# standard deviation behind the last linear layer, before and after?
 
 # %%
 torch.manual_seed(0)
@@ -291,9 +292,10 @@ assert before < 0.1
 f"{after:.3f}"
 
 # %% [markdown]
-# **Further.** This is the second half of *layer-sequential unit-variance* (LSUV)
-# initialization ([Mishkin and Matas, 2016](https://arxiv.org/abs/1511.06422)),
-# which begins with orthogonal weights.
+# **Further.** This is the second half of *layer-sequential unit-variance*
+# (LSUV) initialization
+# ([Mishkin and Matas, 2016](https://arxiv.org/abs/1511.06422)), which begins
+# with orthogonal weights.
 
 # %% [markdown]
 # ## 10.6 An average that is saved
@@ -309,9 +311,9 @@ f"{after:.3f}"
 # need no gradient. Nothing of the network changes.
 
 # %% [markdown]
-# **Idea.** A deep copy shares no memory with the network. `lerp_(p, 1 - decay)`
-# goes a share of the way from the average to the network. Buffers may be
-# integers, and are copied.
+# **Idea.** A deep copy shares no memory with the network.
+# `lerp_(p, 1 - decay)` goes a share of the way from the average to the
+# network. Buffers may be integers, and are copied.
 
 
 # %%
@@ -341,8 +343,8 @@ list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
 
 # %% [markdown]
 # **Further.** The averages of batch normalization belong to the weights of the
-# last step, not to the averaged ones. If it matters, compute them again over the
-# training data: `torch.optim.swa_utils.update_bn` does.
+# last step, not to the averaged ones. If it matters, compute them again over
+# the training data: `torch.optim.swa_utils.update_bn` does.
 
 # %% [markdown]
 # ## 10.7 Widen a residual block
@@ -359,11 +361,11 @@ list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
 # in `hidden`, their biases there, their weights in `out`.
 
 # %% [markdown]
-# **Idea.** The output stays if the new units have no weight in `out`. They learn
-# if not everything about them is 0: their weights in `hidden` are drawn as for a
-# new layer. In the first step only their weights in `out` get a gradient, since
-# that of `hidden` is a product with the weights in `out`. From the second step
-# on, all do.
+# **Idea.** The output stays if the new units have no weight in `out`. They
+# learn if not everything about them is 0: their weights in `hidden` are drawn
+# as for a new layer. In the first step only their weights in `out` get a
+# gradient, since that of `hidden` is a product with the weights in `out`. From
+# the second step on, all do.
 
 
 # %%
@@ -387,9 +389,10 @@ check.widen_residual_block(widen, first_step)
 
 # %% [markdown]
 # **Another way.** Copy units, and give each copy its share of the weight in
-# `out`: the output stays, too. But two equal units with equal weights get equal
-# gradients, and stay one unit. Unequal shares, or a little noise, set them apart.
-# (See [Net2Net](https://arxiv.org/abs/1511.05641) by Chen, Goodfellow and Shlens.)
+# `out`: the output stays, too. But two equal units with equal weights get
+# equal gradients, and stay one unit. Unequal shares, or a little noise, set
+# them apart. (See [Net2Net](https://arxiv.org/abs/1511.05641) by Chen,
+# Goodfellow and Shlens.)
 
 # %% [markdown]
 # ## 10.8 Freeze one side of a tie
@@ -431,8 +434,8 @@ trained = {
 check.one_sided_tie(TiedModel, trained)
 
 # %% [markdown]
-# The rows of all words get a gradient, also of those that weren't looked up: the
-# scores compare with each word.
+# The rows of all words get a gradient, also of those that weren't looked up:
+# the scores compare with each word.
 
 # %%
 torch.manual_seed(0)
@@ -453,10 +456,11 @@ model.table.grad.any(dim=1)
 # the size after 1 to 32 layers with GELU, with He's start and with your gain.
 
 # %% [markdown]
-# **Idea.** The mean of $f(z)^2$ under the normal density is an integral over one
-# variable; a fine grid gives it to many digits. Beyond 8 standard deviations
-# there is nothing to add. The gain is one over its root. That of ReLU is
-# $\sqrt 2$; torch's 5/3 for tanh is larger than what keeps the mean square.
+# **Idea.** The mean of $f(z)^2$ under the normal density is an integral over
+# one variable; a fine grid gives it to many digits. Beyond 8 standard
+# deviations there is nothing to add. The gain is one over its root. That of
+# ReLU is $\sqrt 2$; torch's 5/3 for tanh is larger than what keeps the mean
+# square.
 
 
 # %%
@@ -518,9 +522,9 @@ plt.show()
 # load them safely.
 
 # %% [markdown]
-# **Idea.** One file after the other, so that at no time all are in memory. A sum
-# in float64 loses nothing that matters; the last step gives each entry its type.
-# Counters, such as the number of batches, aren't averaged.
+# **Idea.** One file after the other, so that at no time all are in memory. A
+# sum in float64 loses nothing that matters; the last step gives each entry its
+# type. Counters, such as the number of batches, aren't averaged.
 
 
 # %%
@@ -540,8 +544,8 @@ def average_checkpoints(paths):
 check.checkpoint_averaging(average_checkpoints)
 
 # %% [markdown]
-# Three hundred equal weights in bfloat16: the running sum in their own type stops
-# at 256, where the next number is 258.
+# Three hundred equal weights in bfloat16: the running sum in their own type
+# stops at 256, where the next number is 258.
 
 # %%
 total = torch.tensor(0.0, dtype=torch.bfloat16)
@@ -551,5 +555,5 @@ total.item()
 
 # %% [markdown]
 # **At the edges.** The average of weights makes sense for one run, whose last
-# epochs are near to each other. Two runs from different seeds have their units in
-# different orders, and the average of them is neither.
+# epochs are near to each other. Two runs from different seeds have their units
+# in different orders, and the average of them is neither.
