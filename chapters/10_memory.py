@@ -52,7 +52,6 @@
 
 # %%
 import copy
-import math
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -70,6 +69,7 @@ from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 from d2l_helpers import use_style
 
 use_style()
+torch.set_num_threads(1)  # enough for the small products of this chapter
 device, GiB = "cuda" if torch.cuda.is_available() else "cpu", 2**30
 
 # %% [markdown]
@@ -113,7 +113,7 @@ num_bytes(large.parameters()) / GiB, X_large.nbytes / GiB
 
 # %%
 class Card(TorchDispatchMode):
-    def __init__(self, limit=math.inf):
+    def __init__(self, limit):
         super().__init__()
         self.limit, self.peak = limit, 0
         self.storages = WeakValueDictionary()  # forgets what is freed
@@ -481,6 +481,9 @@ for n in lengths:
     num_runs.append(len(runs))
 num_runs
 
+# %% [markdown]
+# Both together (you may skip the lines):
+
 # %% mystnb={"image": {"alt": "Two curves over the length of a segment, 1, 2, 4, 8 and 16 blocks. The GiB that are kept make a U: 17, 10, 8, 10, 17, lowest at a length of 4. The number of blocks that run falls from 31 over 30, 28 and 24 to 16."}}
 plt.plot(lengths, num_runs, "s--", color="C1", label="blocks that run")
 plt.plot(lengths, kept, "o-", color="C0", label="kept (GiB)")
@@ -664,6 +667,9 @@ for name, scale in {
 }.items():
     sizes[name] = [through(depth, scale(depth)) for depth in depths]
     print(f"{name:6}", *(f"{Y:11,.1f} {G:8,.1f}" for Y, G in sizes[name]))
+
+# %% [markdown]
+# Look at the scale of the left axis. (You may skip the lines.)
 
 # %% mystnb={"image": {"alt": "The size of the output against the number of blocks, 2, 8 and 32, on logarithmic axes. The plain start rises steeply, from 2 to more than 50,000. The scaled start stays near 1.6, and the zero start at 1."}}
 for (name, pairs), marker in zip(sizes.items(), "os^", strict=True):

@@ -75,11 +75,8 @@ def ledger_by_block(net, optimizer):
     return rows
 
 
-predicted_ledger = {
-    "0": (80_800, 0, 0),
-    "1": (0, 0, 0),
-    "2": (8_040, 8_040, 16_080),
-}
+predicted_ledger = {"0": (80_800, 0, 0), "1": (0, 0, 0)}
+predicted_ledger["2"] = (8_040, 8_040, 16_080)
 
 # %%
 check.memory_ledger(ledger_by_block, predicted_ledger)
@@ -93,6 +90,15 @@ layer = nn.Linear(2, 2)
 adam = torch.optim.Adam(layer.parameters())
 adam.state[layer.weight]
 len(adam.state)
+
+# %% [markdown]
+# What fills the memory in a layer of a language model? The two linear layers
+# together have twice what the attention has.
+
+# %%
+block = nn.TransformerEncoderLayer(d_model=64, nhead=4, dim_feedforward=256)
+rows = ledger_by_block(block, torch.optim.SGD(block.parameters()))
+{name: weights for name, (weights, *_) in rows.items() if weights > 1000}
 
 # %% [markdown]
 # ## 10.2 What is kept
@@ -180,11 +186,16 @@ def late(k, blocks, X):
 
 
 # %% [markdown]
-# Which gradients does the first weight of four blocks get?
+# Two segments of four layers each:
 
 # %%
 torch.manual_seed(0)
 layers = [m for _ in range(4) for m in (nn.Linear(2, 2), nn.Tanh())]
+
+# %% [markdown]
+# Do both ways give the first weight the same gradient?
+
+# %%
 for forward in (checkpoint_every, late):
     blocks = nn.Sequential(*layers)
     blocks.zero_grad()
@@ -192,7 +203,7 @@ for forward in (checkpoint_every, late):
     print(forward.__name__, blocks[0].weight.grad)
 
 # %% [markdown]
-# None, and the last layers got two.
+# They don't: the second one was computed with values of the other segment.
 
 # %% [markdown]
 # ## 10.4 Chunks with padding
@@ -284,12 +295,14 @@ check.data_dependent_init(scale_by_data)
 torch.manual_seed(0)
 layers = [m for _ in range(30) for m in (nn.Linear(64, 64), nn.GELU())]
 net, X = nn.Sequential(*layers), torch.rand(256, 64)
-with torch.no_grad():
-    before = net[:-1](X).std().item()
-    scale_by_data(net, X)
-    after = net[:-1](X).std().item()
-assert before < 0.1
-f"{after:.3f}"
+
+# %% [markdown]
+# Before, what is left comes from the biases.
+
+# %%
+before = net[:-1](X).std().item()
+scale_by_data(net, X)
+f"from {before:.2f} to {net[:-1](X).std().item():.2f}"
 
 # %% [markdown]
 # **Further.** This is the second half of *layer-sequential unit-variance*
@@ -386,6 +399,27 @@ first_step = {"hidden.weight": False, "hidden.bias": False, "out.weight": True}
 
 # %%
 check.widen_residual_block(widen, first_step)
+
+# %% [markdown]
+# Two steps show it, of a block with one hidden unit that is widened to four.
+
+# %%
+block = nn.Module()
+block.hidden, block.out = nn.Linear(2, 1), nn.Linear(1, 2)
+wide, X = widen(block, 4), torch.randn(8, 2)
+optimizer = torch.optim.SGD(wide.parameters(), lr=0.1)
+
+# %% [markdown]
+# Each step prints whether the new units' weights in `hidden` and in `out` have
+# a gradient.
+
+# %%
+for _ in range(2):
+    optimizer.zero_grad()
+    wide.out(wide.hidden(X).relu()).square().sum().backward()
+    grads = wide.hidden.weight.grad[1:], wide.out.weight.grad[:, 1:]
+    print([g.any().item() for g in grads])
+    optimizer.step()
 
 # %% [markdown]
 # **Another way.** Copy units, and give each copy its share of the weight in
@@ -554,6 +588,12 @@ for _ in range(300):
 total.item()
 
 # %% [markdown]
-# **At the edges.** The average of weights makes sense for one run, whose last
-# epochs are near to each other. Two runs from different seeds have their units
-# in different orders, and the average of them is neither.
+# **At the edges.** An average makes sense within one run, whose last epochs
+# are near to each other. Here is a network, and the same one with its two hidden
+# units exchanged: both compute $|x|$, and their average computes 0.
+
+# %%
+first, second = torch.tensor([[1.0, -1.0]]), torch.tensor([[-1.0, 1.0]])
+x = torch.tensor([[-2.0], [3.0]])
+for weight in (first, second, (first + second) / 2):
+    print((x @ weight).relu().sum(dim=1).tolist())

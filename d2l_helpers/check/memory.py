@@ -277,8 +277,11 @@ _CHUNKS = {
     "the labels.",
     "rows": "This divides by the number of rows. The mean is over the labels "
     "that aren't -100.",
-    "nan": 'A chunk without a label divides 0 by 0. With `reduction="sum"` '
-    "its loss is 0.",
+    "nan": (
+        "A chunk without a label divides 0 by 0.",
+        "Divide a sum by the number of labels in the batch: such a chunk's "
+        'sum is 0, with `reduction="sum"`.',
+    ),
     "added": "The gradients that were there are gone. A caller zeroes them; "
     "this adds to them.",
     "none": "There is no gradient: call `backward` for each chunk.",
@@ -450,7 +453,7 @@ def data_dependent_init(scale_by_data: Callable) -> None:
         before = copy.deepcopy(net[1].state_dict())
         scale_by_data(net, X.clone())
         kept = all(map(torch.equal, before.values(), net[1].parameters()))
-        holds(kept, "LayerNorm as it was", "another", _SCALED["others"])
+        holds(kept, "LayerNorm as it was", "another one", _SCALED["others"])
 
 
 def _require_scaled(
@@ -462,19 +465,21 @@ def _require_scaled(
     same = [a is b for a, b in zip(parameters, net.parameters(), strict=True)]
     holds(all(same), "the same parameters", "new ones", hints["same"])
     trained = all(p.requires_grad and p.is_leaf for p in parameters)
-    holds(trained, "parameters that are trained", "others", hints["trained"])
+    holds(
+        trained, "parameters that are trained", "frozen ones", hints["trained"]
+    )
     free = all(p.grad is None for p in parameters)
-    holds(free, "no gradients", "some", hints["gradient"])
+    holds(free, "no gradients", "a gradient", hints["gradient"])
     biases = [p for p in parameters if p.dim() == 1]
     zero = not any(bias.any() for bias in biases)
-    holds(zero, "biases of 0", "others", hints["bias"])
+    holds(zero, "biases of 0", "other biases", hints["bias"])
     H = X
     with torch.no_grad():
         for i, layer in enumerate(net):
             if isinstance(layer, nn.Linear):
                 ratio = layer.weight / old[i].weight
                 one = torch.allclose(ratio, ratio[0, 0], rtol=1e-3)
-                expected, got = "one factor for a weight", "several"
+                expected, got = "one factor for a weight", "several factors"
                 holds(one, expected, got, hints["direction"])
                 std = layer(H).std().item()
                 raw = F.linear(H, old[i].weight).std().item()
@@ -530,12 +535,16 @@ def exponential_moving_average(EMA: type[nn.Module]) -> None:
         is_module = isinstance(average, nn.Module)
         holds(is_module, "a module", show(average), hints["average"])
         equal(average.weight, net.weight, hints["starts"], what="weight")
-        holds(net.training, "net.training", "not", hints["modes"])
+        expected = "a network in training mode"
+        got = "one in evaluation mode"
+        holds(net.training, expected, got, hints["modes"])
         evaluated = not average.training
         expected = "an average in evaluation mode"
-        holds(evaluated, expected, "training", hints["evaluation"])
+        got = "one in training mode"
+        holds(evaluated, expected, got, hints["evaluation"])
         free = not any(p.requires_grad for p in average.parameters())
-        holds(free, "no gradient needed", "needed", hints["trained"])
+        expected, got = "parameters without gradients", "trained ones"
+        holds(free, expected, got, hints["trained"])
         expected = "parameters of the network that need a gradient"
         holds(net.weight.requires_grad, expected, "none", hints["network"])
     known = {
@@ -549,12 +558,12 @@ def exponential_moving_average(EMA: type[nn.Module]) -> None:
     ):
         nn.init.constant_(net.weight, 8.0)
         own = ema.average.weight.item() == 4
-        holds(own, "an average of 4", "of 8", hints["shared"])
+        holds(own, "an average of 4", "an average of 8", hints["shared"])
         ema.update(net)
         weight = ema.average.weight
         equal(weight.item(), 5.0, hints["moved"], known, what="average")
         graph = weight.requires_grad or weight.grad_fn is not None
-        holds(not graph, "no graph", "one", hints["graph"])
+        holds(not graph, "no graph", "a graph", hints["graph"])
         kept = net.weight.item() == 8
         holds(kept, "the network as it was", "another", hints["network"])
     integers = {
@@ -666,7 +675,8 @@ def widen_residual_block(widen: Callable, first_step: dict) -> None:
             for b in (wide, block)
         ]
         free = memory[0].isdisjoint(memory[1])
-        holds(free, "memory of its own", "shared", hints["shared"])
+        got = "memory of the old block"
+        holds(free, "memory of its own", got, hints["shared"])
     with case(
         "a block of width 4 with 3 hidden units, to 8, backward from the sum "
         "of the squares of the output"
@@ -674,10 +684,12 @@ def widen_residual_block(widen: Callable, first_step: dict) -> None:
         wide(X).square().sum().backward()
         learns = wide.out.weight.grad.any(dim=0).float().mean().item()
         # A ReLU may give 0 for all 20 samples.
-        holds(learns > 0.5, "gradients of the new units", "0", hints["dead"])
+        got = "gradients of 0"
+        holds(learns > 0.5, "gradients of the new units", got, hints["dead"])
         both = torch.cat([wide.hidden.weight, wide.out.weight.T], dim=1)
         many = len(both.detach().unique(dim=0)) == 8
-        holds(many, "8 different units", "fewer", hints["twins"])
+        got = "fewer than 8"
+        holds(many, "8 different units", got, hints["twins"])
     truth = {
         "hidden.weight": wide.hidden.weight.grad[3:].any().item(),
         "hidden.bias": wide.hidden.bias.grad[3:].any().item(),
@@ -861,8 +873,10 @@ _AVERAGED = {
     "type": "Each entry gets its own type back, such as bfloat16.",
     "growing": "The sum was taken in bfloat16, and soon stops growing. Sum in "
     "float64.",
-    "safely": "A file that could run code was loaded: "
-    "`weights_only=True` refuses it.",
+    "safely": (
+        "A file that runs code was loaded.",
+        "`weights_only=True` refuses it.",
+    ),
     "files": "The files must stay as they are.",
 }
 
@@ -891,7 +905,8 @@ def checkpoint_averaging(average_checkpoints: Callable) -> None:
         before = [path.read_bytes() for path in paths]
         result = average_checkpoints(paths)
         after = [p.read_bytes() if p.is_file() else b"" for p in paths]
-        holds(after == before, "the files as before", "others", hints["files"])
+        got = "other files"
+        holds(after == before, "the files as before", got, hints["files"])
         return result
 
     with case("two files, with w = [1, 2] and w = [3, 6]"):
@@ -919,7 +934,7 @@ def checkpoint_averaging(average_checkpoints: Callable) -> None:
         state = {"w": torch.ones((), dtype=torch.bfloat16)}
         got = average(*[state] * 300)["w"]
         equal(float(got), 1.0, hints["growing"], what="w")
-        what = "type"
+        what = "data type"
         equal(str(got.dtype), "torch.bfloat16", hints["type"], what=what)
     with case("a file that runs code when it is loaded"):
         path = Path("0.pt")

@@ -504,7 +504,7 @@ edited(
     ("whole numbers isn't averaged", {_FLOAT: "if True:"}),
     ("gets its own type back", {_TYPE: ""}),
     ("in bfloat16, and soon", {"value.double()": "value"}),
-    ("could run code", {"weights_only=True": "weights_only=False"}),
+    ("runs code was loaded", {"weights_only=True": "weights_only=False"}),
     (
         "stay as they are",
         {"return state": "torch.save(state, path); return state"},
