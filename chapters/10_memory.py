@@ -518,8 +518,8 @@ two_steps(checkpointed)
 
 # %%
 torch.manual_seed(0)
-dropping = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5)).to(device)
-ones = torch.ones(4, 8, device=device)
+dropping = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5))
+ones = torch.ones(4, 8)
 
 # %% [markdown]
 # Each gradient begins with one seed.
@@ -548,7 +548,7 @@ for preserved in (False, True):
 # normalization counts one batch twice, and moves its averages twice.
 
 # %%
-norm = nn.BatchNorm1d(8).to(device)
+norm = nn.BatchNorm1d(8)
 checkpoint(norm, ones, use_reentrant=False).sum().backward()
 norm.num_batches_tracked.item()
 
@@ -672,8 +672,9 @@ for name, scale in {
 # Look at the scale of the left axis. (You may skip the lines.)
 
 # %% mystnb={"image": {"alt": "The size of the output against the number of blocks, 2, 8 and 32, on logarithmic axes. The plain start rises steeply, from 2 to more than 50,000. The scaled start stays near 1.6, and the zero start at 1."}}
-for (name, pairs), marker in zip(sizes.items(), "os^", strict=True):
-    plt.loglog(depths, [Y for Y, _ in pairs], f"{marker}-", label=name)
+styles = {"plain": "o-", "scaled": "s--", "zero": "k^:"}
+for name, style in styles.items():
+    plt.loglog(depths, [Y for Y, _ in sizes[name]], style, label=name)
 plt.xticks(depths, depths)
 plt.minorticks_off()
 plt.xlabel("blocks")

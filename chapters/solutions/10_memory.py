@@ -533,12 +533,13 @@ def sizes(g, depth=32, width=256):
 
 # %% [markdown]
 # The curve of He's start goes down, though its gain is only a little smaller.
+# The other goes up a little: deep inside, the inputs of an activation aren't
+# quite normal.
 
-# %% mystnb={"image": {"alt": "Two curves of the size against the layer, from 1 to 32, the size on a logarithmic axis. With He's gain of 1.414 it falls from nearly 1 to less than a thousandth. With the gain of GELU it stays within a factor of a few from 1."}}
+# %% mystnb={"image": {"alt": "Two curves of the size against the layer, from 1 to 32, the size on a logarithmic axis. With He's gain of 1.414 it falls from nearly 1 to less than a thousandth. With the gain of GELU it rises slowly, to about 6."}}
 for name, g in {"He": 2**0.5, "gain(F.gelu)": gain(F.gelu)}.items():
     plt.semilogy(range(1, 33), sizes(g), label=name)
-plt.xlabel("layer")
-plt.ylabel("size")
+plt.gca().set(xlabel="layer", ylabel="size")
 plt.legend()
 plt.show()
 
@@ -589,8 +590,8 @@ total.item()
 
 # %% [markdown]
 # **At the edges.** An average makes sense within one run, whose last epochs
-# are near to each other. Here is a network, and the same one with its two hidden
-# units exchanged: both compute $|x|$, and their average computes 0.
+# are near to each other. Here is a network, and the same one with its two
+# hidden units exchanged: both compute $|x|$, and their average computes 0.
 
 # %%
 first, second = torch.tensor([[1.0, -1.0]]), torch.tensor([[-1.0, 1.0]])
