@@ -445,12 +445,12 @@ assert_close(gradients_of(checkpointed, small, X_small), right)
 # They are. A hook notes each block that runs. How many will it note?
 
 # %%
-runs = []
-for block in small:
+runs, counted = [], copy.deepcopy(small)
+for block in counted:
     block.register_forward_pre_hook(lambda block, args: runs.append(block))
 for compute in (whole_batch, checkpointed):
     runs.clear()
-    compute(small, X_small)
+    compute(counted, X_small)
     print(compute.__name__, len(runs))
 
 # %% [markdown]
@@ -477,7 +477,7 @@ kept
 num_runs = []
 for n in lengths:
     runs.clear()
-    in_segments(small, X_small, n).sum().backward()
+    in_segments(counted, X_small, n).sum().backward()
     num_runs.append(len(runs))
 num_runs
 
@@ -888,13 +888,12 @@ ledger(large, adam)
 # %% [markdown]
 # The gradients are halved, the state isn't: the optimizer holds what it was
 # made with. Make a new one for the rest, and hand it the rest's state, so that
-# it goes on as before.
+# it goes on as before. Then let the old one go.
 
 # %%
 rest = [p for p in large.parameters() if p.requires_grad]
 smaller = torch.optim.Adam(rest)
 smaller.state.update({p: adam.state[p] for p in rest})
-del adam
 ledger(large, smaller)
 
 # %% [markdown]

@@ -300,9 +300,10 @@ net, X = nn.Sequential(*layers), torch.rand(256, 64)
 # Before, what is left comes from the biases.
 
 # %%
-before = net[:-1](X).std().item()
-scale_by_data(net, X)
-f"from {before:.2f} to {net[:-1](X).std().item():.2f}"
+scaled = copy.deepcopy(net)
+scale_by_data(scaled, X)
+before, after = net[:-1](X).std().item(), scaled[:-1](X).std().item()
+f"from {before:.2f} to {after:.2f}"
 
 # %% [markdown]
 # **Further.** This is the second half of *layer-sequential unit-variance*
@@ -401,25 +402,28 @@ first_step = {"hidden.weight": False, "hidden.bias": False, "out.weight": True}
 check.widen_residual_block(widen, first_step)
 
 # %% [markdown]
-# Two steps show it, of a block with one hidden unit that is widened to four.
+# A step of training tells whether the new units' weights in `hidden` and in
+# `out` have a gradient. The block has one old unit.
+
 
 # %%
-block = nn.Module()
-block.hidden, block.out = nn.Linear(2, 1), nn.Linear(1, 2)
-wide, X = widen(block, 4), torch.randn(8, 2)
-optimizer = torch.optim.SGD(wide.parameters(), lr=0.1)
+def step(wide):
+    wide.zero_grad()
+    wide.out(wide.hidden(X).relu()).square().sum().backward()
+    torch.optim.SGD(wide.parameters(), lr=0.1).step()
+    grads = wide.hidden.weight.grad[1:], wide.out.weight.grad[:, 1:]
+    return [grad.any().item() for grad in grads]
+
 
 # %% [markdown]
-# Each step prints whether the new units' weights in `hidden` and in `out` have
-# a gradient.
+# The first step, and the second:
 
 # %%
-for _ in range(2):
-    optimizer.zero_grad()
-    wide.out(wide.hidden(X).relu()).square().sum().backward()
-    grads = wide.hidden.weight.grad[1:], wide.out.weight.grad[:, 1:]
-    print([g.any().item() for g in grads])
-    optimizer.step()
+torch.manual_seed(0)
+block, X = nn.Module(), torch.randn(8, 2)
+block.hidden, block.out = nn.Linear(2, 1), nn.Linear(1, 2)
+wide = widen(block, 4)
+[step(wide), step(wide)]
 
 # %% [markdown]
 # **Another way.** Copy units, and give each copy its share of the weight in
