@@ -1108,3 +1108,5 @@ check.shape_a_lazy_network(shape)
 # [Save and load tensors and models](04_file_io.ipynb) writes them to a file.
 # [Follow gradients through the graph](05_autograd.ipynb) shows what freezing
 # stops, and why autograd refuses some edits.
+# [Know what training keeps, and start a deep network](10_memory.ipynb) counts
+# what parameters cost in training, and starts deep networks.

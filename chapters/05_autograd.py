@@ -1210,4 +1210,5 @@ check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 # [Chapter 03](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)
 # shows what goes wrong when a layer cuts the graph.
 # [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a
-# GPU. The [front page](index.md) lists all chapters.
+# GPU. [Know what training keeps, and start a deep network](10_memory.ipynb)
+# counts what a graph keeps. The [front page](index.md) lists all chapters.
