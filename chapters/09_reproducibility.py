@@ -1,0 +1,1095 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,translates,-all
+#     comment_magics: false
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Get the same run again, and look inside
+#
+# You run a notebook twice and get two accuracies. Was it the change that you
+# made in between, or chance? And when a loss becomes `nan`, where in the
+# network did it begin? This chapter answers both: first you get the same run
+# again, then you look inside it while it runs.
+#
+# **You will learn** to
+#
+# - say what a seed sets, and what it doesn't;
+# - seed the workers of a `DataLoader`;
+# - tell a finding from noise;
+# - read activations and gradients with hooks, and remove the hooks again;
+# - find the module where the first `nan` begins;
+# - take a block out of a trained network, and count multiplications.
+#
+# **In the book:** no section treats this. It completes the chapter
+# [Builders' Guide](https://d2l.ai/chapter_builders-guide/index.html)
+# (中文版
+# [深度学习计算](https://zh.d2l.ai/chapter_deep-learning-computation/index.html)).
+#
+# **You need** chapters 05,
+# [Follow gradients through the graph](05_autograd.ipynb), and 07,
+# [Train anywhere, stop and resume](07_training.ipynb). The cells take about
+# ten seconds on a CPU, and use a GPU where there is one.
+
+# %% [markdown]
+# The first cell imports what the chapter uses and chooses the device.
+
+# %%
+import inspect
+import random
+import time
+import warnings
+from collections import OrderedDict
+from contextlib import contextmanager
+from statistics import mean, stdev
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from d2l_helpers import MLP, datasets, use_style
+
+use_style()
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.set_num_threads(1)
+
+# %% [markdown]
+# ## Two runs, two results
+#
+# The data are the digits of chapter 07, each image a row of 64 numbers.
+
+# %%
+digits = load_digits()
+X = torch.from_numpy(digits.images).float().flatten(1).to(device) / 16
+y = torch.from_numpy(digits.target).long().to(device)
+order = torch.randperm(1797, generator=torch.Generator().manual_seed(0))
+train_part, valid = order.to(device).split([1200, 597])
+
+# %% [markdown]
+# `fit` makes 100 steps, each with 50 digits that it draws.
+
+
+# %%
+def fit(net, steps=100, lr=0.5):
+    net.to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    for _ in range(steps):
+        batch = train_part[torch.randint(1200, (50,))]
+        loss = F.cross_entropy(net(X[batch]), y[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net
+
+
+@torch.inference_mode()
+def accuracy(net):
+    return (net(X[valid]).argmax(dim=1) == y[valid]).float().mean().item()
+
+
+# %% [markdown]
+# The same line, twice.
+
+# %% tags=["nbval-ignore-output"]
+first, second = fit(MLP(64, 32, 10)), fit(MLP(64, 32, 10))
+assert not torch.equal(first.out.weight, second.out.weight)
+f"{accuracy(first):.1%} and {accuracy(second):.1%}"
+
+# %% [markdown]
+# Chance enters twice: in the first weights and in the draws of `fit`. Both
+# come from PyTorch's generator on the CPU, which `manual_seed` sets.
+
+
+# %%
+def seeded_fit(seed, num_hiddens=32):
+    torch.manual_seed(seed)
+    return fit(MLP(64, num_hiddens, 10))
+
+
+tolerance = 0 if device.type == "cpu" else 1e-3
+for a, b in zip(*(seeded_fit(0).parameters() for _ in "ab"), strict=True):
+    assert_close(a, b, rtol=tolerance, atol=tolerance)
+
+# %% [markdown]
+# On a CPU with one thread the weights are now equal to the last bit.
+
+# %% [markdown]
+# ## What a seed sets
+#
+# A program has more sources of chance than one. Each of these draws a number
+# after the seed is set, then once more after it is set again. Which give the
+# same number again?
+
+
+# %%
+own, own_numpy = torch.Generator(), np.random.default_rng(0)
+sources = {
+    "torch.rand": lambda: torch.rand(1).item(),
+    "torch.rand on the device": lambda: torch.rand(1, device=device).item(),
+    "nn.Linear": lambda: nn.Linear(1, 1).weight.item(),
+    "random": random.random,
+    "np.random": np.random.rand,
+    "a torch.Generator": lambda: torch.rand(1, generator=own).item(),
+    "a NumPy Generator": own_numpy.random,
+}
+
+
+def show_what_is_set_by(set_seed):
+    for name, draw in sources.items():
+        set_seed(0)
+        number = draw()
+        set_seed(0)
+        print(f"{name:24}", "again" if draw() == number else "another number")
+
+
+show_what_is_set_by(torch.manual_seed)
+
+# %% [markdown]
+# `manual_seed` sets PyTorch's own generators, one for each device, and no
+# others. Python's `random` and NumPy have theirs. Set all three.
+
+
+# %%
+def seed_all(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+show_what_is_set_by(seed_all)
+
+# %% [markdown]
+# A generator that is an object belongs to whoever made it: seed it where it is
+# made, and look for one inside each data set.
+
+# %% [markdown]
+# ### One more draw
+#
+# A seed fixes a row of numbers. Who draws one more, moves all that follow. In
+# this function it is drawn behind the first layer. Which of the three layers
+# begin as without it?
+
+
+# %%
+def three_layers(between):
+    torch.manual_seed(0)
+    layers = [nn.Linear(4, 4)]
+    between()
+    return [*layers, nn.Linear(4, 4), nn.Linear(4, 4)]
+
+
+def same_start(between):
+    pairs = zip(three_layers(between), three_layers(bool), strict=True)
+    return [torch.equal(a.weight, b.weight) for a, b in pairs]
+
+
+same_start(lambda: torch.rand(1))
+
+# %% [markdown]
+# Only the first. (`bool` called without an argument does nothing.)
+#
+# > **Pitfall.** The draw may hide in a line where nobody looks for chance.
+# > This loader doesn't shuffle, has no worker, and its data are ten integers.
+
+
+# %%
+def look_at_data():
+    for _ in DataLoader(range(10)):
+        pass
+
+
+same_start(look_at_data)
+
+# %% [markdown]
+# A loader draws a seed for workers each time that it begins, though it has
+# none. An evaluation in the midst of training changes the training. Give the
+# loader a generator of its own, or put `fork_rng` around the part: it sets
+# PyTorch's generators back as they were.
+
+
+# %%
+def look_with_own_generator():
+    for _ in DataLoader(range(10), generator=torch.Generator()):
+        pass
+
+
+def look_in_a_fork():
+    with torch.random.fork_rng():
+        look_at_data()
+
+
+same_start(look_with_own_generator), same_start(look_in_a_fork)
+
+# %% [markdown]
+# Lazy layers ([chapter 02](02_parameters.ipynb)) draw their weights with the
+# first batch. If each layer of a chain is lazy, they draw in the same order as
+# others. If some are?
+
+
+# %%
+def weights_of(first, last):
+    torch.manual_seed(0)
+    net = nn.Sequential(first(8), last(1))
+    net(torch.ones(1, 4))
+    return [layer.weight for layer in net]
+
+
+def linear(in_units):
+    return lambda units: nn.Linear(in_units, units)
+
+
+plain = weights_of(linear(4), linear(8))
+for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
+    print([*map(torch.equal, weights_of(*layers), plain)])
+
+# %% [markdown]
+# With one lazy layer, the last layer draws first, and both start elsewhere.
+
+# %% [markdown]
+# ## Seed the workers
+#
+# A `DataLoader` with `num_workers=2` starts two processes, each with a copy of
+# the data set. Data sets that change their images by chance often keep a
+# generator. This one returns nothing but chance. It stands in `d2l_helpers`:
+# on macOS and Windows a worker imports the class, and can't find one that a
+# notebook defines.
+
+# %%
+print(inspect.getsource(datasets.NoisyDataset))
+
+# %% [markdown]
+# Six numbers, in two epochs. How many different ones do you expect?
+
+
+# %%
+def epochs(number, **options):
+    dataset = datasets.NoisyDataset(6)
+    loader = DataLoader(dataset, batch_size=1, num_workers=2, **options)
+    return [[round(x.item(), 2) for x in loader] for _ in range(number)]
+
+
+for numbers in epochs(2):
+    print(numbers)
+
+# %% [markdown]
+# > **Pitfall.** Three in place of twelve. The copies of the generator are
+# > equal, so the two workers draw the same, and each epoch copies anew. Your
+# > images would be changed in the same few ways again and again.
+#
+# The loader seeds PyTorch, `random` and `np.random` in each worker, each time
+# with another seed. It can't know of a generator inside the data set. A
+# function `worker_init_fn`, which each worker calls, seeds that one too.
+
+# %%
+print(inspect.getsource(datasets.seed_worker).partition('"""')[0], "...")
+print(inspect.getsource(datasets.seed_worker).rpartition('"""')[2])
+
+# %% [markdown]
+# Now there should be twelve numbers. Are they the same after the same seed?
+
+# %%
+torch.manual_seed(0)
+repaired = epochs(2, worker_init_fn=datasets.seed_worker)
+torch.manual_seed(0)
+(again,) = epochs(1, worker_init_fn=datasets.seed_worker)
+assert again == repaired[0]
+assert len(set(repaired[0] + repaired[1])) > 9
+len(set(repaired[0]) & set(repaired[1]))
+
+# %% [markdown]
+# They are. But with three workers they would be others, since each worker
+# counts for itself: exercise 9.2 makes them independent of that.
+#
+# The order of the samples is drawn in your own process. From which generator?
+
+
+# %%
+def orders(between):
+    torch.manual_seed(0)
+    own = torch.Generator().manual_seed(0)
+    between()
+    loaders = {
+        "shuffle": DataLoader(range(100), shuffle=True),
+        "with generator": DataLoader(range(100), shuffle=True, generator=own),
+    }
+    return {k: [int(i) for i in loader] for k, loader in loaders.items()}
+
+
+one, other = orders(bool), orders(lambda: torch.rand(1))
+{name: one[name] == other[name] for name in one}
+
+# %% [markdown]
+# Without `generator` it is the global one, which any draw moves. Give a loader
+# that shuffles a generator, and save its state with the run, as in chapter 07.
+
+# %% [markdown]
+# ## Same seed, other sums
+#
+# Chance isn't all. A sum of floating-point numbers depends on its order, and
+# threads decide the order: each adds up a part. Here a million numbers are
+# added in 1, 2, 4, 8 and 16 parts. Is the sum the same?
+
+# %%
+torch.manual_seed(0)
+values = torch.randn(2**20)
+parts = [values.view(n, -1).sum(dim=1).sum() for n in (1, 2, 4, 8, 16)]
+assert len({total.item() for total in parts}) > 1
+assert_close(torch.stack(parts), parts[0].expand(5), rtol=1e-5, atol=0)
+
+# %% [markdown]
+# It isn't; the last digits differ. So for the same run to the last bit, set
+# the number of threads, as this chapter does at its beginning.
+#
+# Worse are operations whose threads write to one place, in whichever order
+# they arrive. Each number below is added to one of ten sums. Twenty calls:
+# how many different results?
+
+
+# %%
+def add_up():
+    index = (torch.arange(2**20) % 10,)
+    return torch.zeros(10).index_put(index, values, accumulate=True)
+
+
+def results(num_threads):
+    torch.set_num_threads(num_threads)
+    found = {tuple(add_up().tolist()) for _ in range(20)}
+    torch.set_num_threads(1)
+    return len(found)
+
+
+# %% [markdown]
+# With one thread it is one. With four it is another number each time.
+
+# %% tags=["nbval-ignore-output"]
+assert results(1) == 1
+f"four threads: {results(4)} results of 20 calls"
+
+# %% [markdown]
+# `index_put` is also the backward of indexing, as in `W[rows]`: a network can
+# meet it without your asking. `use_deterministic_algorithms` chooses a way
+# that gives the same sum each time. It sets a switch for the whole program;
+# this context turns it off again, also after an error.
+
+
+# %%
+@contextmanager
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+with deterministic():
+    number = results(4)
+number
+
+# %% [markdown]
+# What does it cost? Here it gives up the threads. (On the machine that made
+# this page there are two cores.)
+
+
+# %% tags=["nbval-ignore-output"]
+def milliseconds():
+    torch.set_num_threads(4)
+    start = time.perf_counter()
+    for _ in range(10):
+        add_up()
+    torch.set_num_threads(1)
+    return 100 * (time.perf_counter() - start)
+
+
+free = milliseconds()
+with deterministic():
+    bound = milliseconds()
+assert free > 0 and bound > 0
+f"free {free:.1f} ms, deterministic {bound:.1f} ms"
+
+# %% [markdown]
+# Where PyTorch has no such way, the switch makes an error of the operation,
+# on a CPU too. `put_` writes two values to place 0: which one stays?
+
+# %% tags=["raises-exception"]
+with deterministic():
+    torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+# %% [markdown]
+# That is its use: it tells you which line can't be repeated. On a GPU there
+# are more such operations, and matrix products then need the environment
+# variable `CUBLAS_WORKSPACE_CONFIG=:4096:8`, set before the program starts.
+# Another version of PyTorch or another processor may still give other digits.
+
+# %% [markdown]
+# ## How much is noise
+#
+# Somebody widens the hidden layer from 32 to 36 and compares, with seed 0.
+
+# %% tags=["nbval-ignore-output"]
+wide = [accuracy(seeded_fit(0, num_hiddens)) for num_hiddens in (32, 36)]
+assert min(wide) > 0.8
+f"32: {wide[0]:.1%}, 36: {wide[1]:.1%}"
+
+# %% [markdown]
+# On the machine that made this page, four neurons won almost five points. A
+# finding? A seed is a choice like any other, so take five, and for contrast a
+# network of 8.
+
+# %%
+widths = (8, 32, 36)
+found = {
+    width: [accuracy(seeded_fit(seed, width)) for seed in range(5)]
+    for width in widths
+}
+assert max(found[32]) > min(found[36]) and max(found[36]) > min(found[32])
+
+# %% [markdown]
+# Each point is a seed, each line a mean. Which difference would you believe?
+
+# %% mystnb={"image": {"alt": "Accuracies of five seeds for 8, 32 and 36 hidden neurons, as points, with a short line at each mean. The points of 8 lie between 0.77 and 0.87, all below the others. Those of 32 lie between 0.90 and 0.93, and those of 36 between 0.89 and 0.95: the two groups overlap over most of their length."}}
+for place, width in enumerate(widths):
+    plt.plot([place] * 5, found[width], "o", color="C0", alpha=0.6)
+    plt.plot(place, mean(found[width]), "_", color="C1", markersize=40)
+plt.xticks(range(3), [f"{width} hidden" for width in widths])
+plt.ylabel("accuracy")
+plt.show()
+
+# %% [markdown]
+# Compare a difference with its *standard error*, how far the difference of two
+# means of $n$ runs moves by chance: $\sqrt{(s_1^2 + s_2^2) / n}$, where $s$ is
+# the standard deviation over the seeds. Below two of these, it is no finding;
+# with five seeds, ask for more.
+
+
+# %%
+def in_standard_errors(a, b):
+    error = ((stdev(a) ** 2 + stdev(b) ** 2) / len(a)) ** 0.5
+    return (mean(b) - mean(a)) / error
+
+
+assert in_standard_errors(found[8], found[32]) > 3
+assert abs(in_standard_errors(found[32], found[36])) < 3
+
+# %% [markdown]
+# Report the mean, the spread and the number of seeds. And never choose the
+# best seed: that would be a choice by the validation digits, as in chapter 07.
+
+# %% [markdown]
+# ## Look inside with hooks
+#
+# A forward hook ([chapter 01](01_blocks.ipynb)) sees each output of a module.
+# In a notebook it easily stays where it was put.
+#
+# > **Pitfall.** A cell that registers a hook, run twice, registers two. Here
+# > the loop stands for you. How many calls does one forward make?
+
+# %%
+calls, net = [], MLP(64, 32, 10).to(device)
+for _ in range(2):
+    net.hidden.register_forward_hook(lambda *_: calls.append("hidden"))
+net(X[:1])
+calls
+
+# %% [markdown]
+# `register_forward_hook` returns a *handle*, and `handle.remove()` takes the
+# hook away. A context manager does so by itself, also after an error. This one
+# puts `hook` on each module without children, and tells it the name. (`name=
+# name` keeps the name of this round; `register` serves later.)
+
+
+# %%
+@contextmanager
+def hooked(net, hook, register=nn.Module.register_forward_hook):
+    handles = []
+    for name, module in net.named_modules():
+        if not list(module.children()):
+            handles.append(
+                register(module, lambda m, i, out, name=name: hook(name, out))
+            )
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+# %% [markdown]
+# It keeps the outputs in a dictionary. After the block, are they numbers only?
+
+# %%
+net, kept = MLP(64, 32, 10).to(device), {}
+with hooked(net, kept.__setitem__):
+    net(X[valid])
+net(X[:1])  # no hook any more
+{name: (tuple(H.shape), type(H.grad_fn)) for name, H in kept.items()}
+
+# %% [markdown]
+# > **Pitfall.** An output brings its graph, and the graph keeps what backward
+# > needs: the inputs and the outputs before. A list of outputs, one for each
+# > batch, fills the memory.
+#
+# Keep numbers. Which ones? For each layer, the mean, and the spread over the
+# digits: does the output still depend on the input? (A ReLU within `forward`
+# is no module, and no hook sees it: `kept` had none.)
+
+
+# %%
+def spreads(net):
+    table = {}
+
+    def note(name, out):
+        spread = out.std(dim=0).mean()  # (n, d) -> (d,) -> ()
+        table[name] = out.mean().item(), spread.item()
+
+    with hooked(net, note), torch.no_grad():
+        net(X[valid])
+    return table
+
+
+# %% [markdown]
+# A network of ten layers, with PyTorch's own start.
+
+
+# %%
+def deep(activation):
+    torch.manual_seed(0)
+    blocks = OrderedDict()
+    for i in range(10):
+        blocks[f"linear{i}"] = nn.Linear(64, 64)
+        blocks[f"act{i}"] = activation()
+    return nn.Sequential(blocks).to(device)
+
+
+for name, (average, spread) in list(spreads(deep(nn.ReLU)).items())[1::6]:
+    print(f"{name}  mean {average:.3f}  spread {spread:.1e}")
+
+# %% [markdown]
+# At the end all digits look almost alike. The start of He
+# ([chapter 02](02_parameters.ipynb)) is made for the ReLU: what does it do?
+
+# %%
+he = deep(nn.ReLU)
+for module in he[::2]:
+    nn.init.kaiming_normal_(module.weight)
+curves = {"default": spreads(deep(nn.ReLU)), "He": spreads(he)}
+ends = [curve["act9"][1] for curve in curves.values()]
+assert ends[0] < 1e-3 < 0.05 < ends[1]
+
+# %% [markdown]
+# The picture shows the outputs of the ReLUs.
+
+# %% mystnb={"image": {"alt": "The spread of the output over the digits, on a logarithmic axis, against depth from 1 to 10. With the default start it is a straight line down, from about 0.1 to below 0.0001. With the start of He it stays between about 0.1 and 0.4."}}
+for label, curve in curves.items():
+    values_by_depth = [spread for _, spread in curve.values()][1::2]
+    plt.semilogy(range(1, 11), values_by_depth, "o-", label=label)
+plt.xlabel("depth")
+plt.ylabel("spread over the digits")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## Find the first bad value
+#
+# Before training, each pixel is to be scaled to mean 0 and spread 1. The loss
+# is `nan`. Which module is it?
+
+
+# %%
+class Standardize(nn.Module):
+    def forward(self, X):
+        return (X - X.mean(dim=0)) / X.std(dim=0)
+
+
+torch.manual_seed(0)
+blocks = OrderedDict(scale=Standardize(), mlp=MLP(64, 32, 10))
+net = nn.Sequential(blocks).to(device)
+F.cross_entropy(net(X), y).item()
+
+# %% [markdown]
+# From the first bad value on, all that follows is bad. So ask each output, in
+# the order of the calls, and take the first that isn't finite.
+
+
+# %%
+def find_bad(net, X):
+    bad = []
+
+    def look(name, out):
+        if not out.isfinite().all():
+            bad.append(name)
+
+    with hooked(net, look), torch.no_grad():
+        net(X)
+    return bad
+
+
+find_bad(net, X)
+
+# %% [markdown]
+# It began in `scale`: some pixels are the same in all digits, their spread is
+# 0, and 0 / 0 is `nan`. Divide by what can't be 0.
+
+
+# %%
+class SafeStandardize(nn.Module):
+    def forward(self, X):
+        return (X - X.mean(dim=0)) / (X.std(dim=0) + 1e-6)
+
+
+net.scale = SafeStandardize()
+find_bad(net, X)
+
+# %% [markdown]
+# ### Finite forward, bad backward
+#
+# No forward hook finds this one. The root is computed for positive numbers
+# only, and its values are fine.
+
+
+# %%
+def root(x):
+    return torch.where(x > 0, x.sqrt(), 0.0)
+
+
+x = torch.tensor([0.0, 4.0], requires_grad=True)
+root(x).sum().backward()
+root(x).tolist(), x.grad.tolist()
+
+# %% [markdown]
+# `where` computes both branches. The slope of the root at 0 is infinite, its
+# branch wasn't taken, and the gradient is 0 times infinity. *Anomaly mode*
+# stops at the operation whose backward gives the first `nan`. It also warns,
+# with the line of the forward: the cell keeps the warnings in a list.
+
+# %% tags=["raises-exception"]
+with (
+    warnings.catch_warnings(record=True, action="always") as caught,
+    torch.autograd.set_detect_anomaly(True),
+):
+    root(x).sum().backward()
+
+# %% [markdown]
+# The message names the operation, the warning the line.
+
+# %%
+assert "x.sqrt()" in str(caught[-1].message)
+
+# %% [markdown]
+# Repair it in front of the root, so that the branch never sees a 0. Anomaly
+# mode makes each step slower: leave it off when you have found the line.
+
+
+# %%
+def safe_root(x):
+    positive = x > 0
+    return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
+
+
+x.grad = None
+safe_root(x).sum().backward()
+x.grad.tolist()
+
+# %% [markdown]
+# ## Follow the gradients back
+#
+# A *full backward hook* gets the gradients of a module's inputs and outputs,
+# each in a tuple. `hooked` passes the latter on. How large does the gradient
+# arrive at each layer of ten sigmoids?
+
+
+# %%
+def gradient_sizes(net):
+    sizes = {}
+
+    def note(name, gradients):
+        sizes[name] = gradients[0].norm().item()
+
+    with hooked(net, note, nn.Module.register_full_backward_hook):
+        F.cross_entropy(net(X[valid].requires_grad_()), y[valid]).backward()
+    return sizes
+
+
+sizes = gradient_sizes(deep(nn.Sigmoid))
+for name in ("act9", "act6", "act3", "act0"):
+    print(f"{name}  {sizes[name]:.0e}")
+
+# %% [markdown]
+# Three layers cost two to three decimal places: the first layers of this
+# network learn nothing. In the backward order, `act9` comes first.
+#
+# > **Pitfall.** An in-place module behind a hooked one overwrites the output
+# > that the hook stands on. Backward hooks refuse it.
+
+# %%
+try:
+    gradient_sizes(deep(lambda: nn.ReLU(inplace=True)))
+except RuntimeError as error:
+    assert "is being modified inplace" in str(error)
+    print(type(error).__name__)
+
+# %% [markdown]
+# A forward hook doesn't. What it keeps is changed behind its back, also a
+# tensor from `detach`, which shares the memory. Here are the shares of
+# negative outputs of the first linear layer: kept as they are, and cloned.
+
+# %%
+net, kept, cloned = deep(lambda: nn.ReLU(inplace=True)), {}, {}
+with hooked(net, lambda name, out: kept.update({name: out.detach()})):
+    net(X[valid])
+with hooked(net, lambda name, out: cloned.update({name: out.clone()})):
+    net(X[valid])
+shares = [(t["linear0"] < 0).float().mean().item() for t in (kept, cloned)]
+assert shares[0] == 0 and shares[1] > 0.3
+
+# %% [markdown]
+# Clone, or take the numbers at once, as `spreads` does. Turn `inplace` off
+# while you look.
+
+# %% [markdown]
+# ## Replace an output
+#
+# A forward hook that returns a value other than `None` replaces the output.
+#
+# > **Pitfall.** A lambda returns what it calls. `setdefault` returns what the
+# > dictionary held first. What does the network say to other digits?
+
+# %%
+net, kept = MLP(64, 32, 10).to(device), {}
+with hooked(net, kept.setdefault):
+    one, other = net(X[:5]), net(X[5:10])
+torch.equal(one, other)
+
+# %% [markdown]
+# The same as to the first. (`update` above returns `None`.) Wanted, this is a
+# tool: an *ablation* takes a block out and looks at what is lost. These blocks
+# add to their input, so a block that is left out returns its input.
+
+
+# %%
+class Residual(nn.Module):
+    def __init__(self, units):
+        super().__init__()
+        self.linear = nn.Linear(units, units)
+
+    def forward(self, X):
+        return X + F.relu(self.linear(X))
+
+
+def without(net, block):
+    handle = block.register_forward_hook(lambda block, given, out: given[0])
+    try:
+        return accuracy(net)
+    finally:
+        handle.remove()
+
+
+# %% [markdown]
+# Four blocks between two linear layers, trained. Which block is missed most?
+
+# %%
+torch.manual_seed(0)
+blocks = OrderedDict(first=nn.Linear(64, 32))
+blocks |= {f"block{i}": Residual(32) for i in range(4)}
+net = fit(nn.Sequential(blocks | {"out": nn.Linear(32, 10)}), 200, 0.1)
+left = {"whole": accuracy(net)}
+left |= {name: without(net, net.get_submodule(name)) for name in [*blocks][1:]}
+assert accuracy(net) == left["whole"] > 0.8
+
+# %% [markdown]
+# Afterwards the network is whole again: the hook is gone.
+
+# %% mystnb={"image": {"alt": "Five horizontal bars of accuracy. The whole network is at about 0.9. Without one of the blocks 0 to 3 it is a little lower, by a different amount for each block."}}
+plt.barh([*left], [*left.values()], color=["C0", *["C1"] * 4])
+plt.xlim(0.5, 1)
+plt.xlabel("accuracy without this block")
+plt.gca().invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# Without any one block the network still reads most digits: the input passes
+# by the side. And mind the section on noise before you name the most important
+# one.
+
+# %% [markdown]
+# ## Count the work
+#
+# A linear layer from 64 to 32 features multiplies $64 \cdot 32$ times for each
+# sample, and adds as often. `FlopCounterMode` counts both, operation by
+# operation. By hand, for 50 digits and the two layers of `MLP(64, 32, 10)`:
+
+# %%
+net = MLP(64, 32, 10).to(device)
+with FlopCounterMode(display=False) as forward:
+    net(X[:50])
+by_hand = 2 * 50 * (64 * 32 + 32 * 10)
+forward.get_total_flops(), by_hand
+
+# %% [markdown]
+# Equal. It counts products of matrices and convolutions; the ReLU and the
+# biases count as 0. How much more is forward and backward together?
+
+# %%
+with FlopCounterMode(display=False) as both:
+    net(X[:50]).sum().backward()
+both.get_total_flops() - by_hand, 2 * by_hand - 2 * 50 * 64 * 32
+
+# %% [markdown]
+# Backward costs two products for each of forward, one for the gradient of the
+# weight and one for that of the input. The first layer's input needs none.
+
+# %% [markdown]
+# ## Summary
+#
+# - `torch.manual_seed` sets PyTorch's generators, not those of `random` and
+#   NumPy, and no generator that is an object.
+# - One draw more moves all draws that follow. A `DataLoader` draws each time
+#   that it begins; give it a generator.
+# - A generator inside a data set is the same in each worker until a
+#   `worker_init_fn` seeds it.
+# - The order of sums depends on the number of threads, and some operations
+#   have none that is fixed. `use_deterministic_algorithms` repairs or refuses
+#   them.
+# - A difference is a finding if it is several standard errors over seeds.
+# - Hooks: keep the handle, remove it in `finally`, keep numbers or clones, and
+#   return nothing unless you mean to replace the output.
+# - The first output that isn't finite names the module. Anomaly mode names the
+#   operation whose backward gives `nan`.
+
+# %% [markdown]
+# ## Exercises
+#
+# Write your answer in the place of each `...`, run the cell, and run the check
+# below it. A check tells what is missing, with a case that fails, and changes
+# nothing of yours. A check needs the cells before it: after a break, select it
+# and choose *Run*, *Run All Above Selected Cell*. The worked solutions are on
+# [a page of their own](solutions/09_reproducibility.ipynb).
+
+# %%
+from d2l_helpers import check
+
+# %% [markdown]
+# ### 9.1 What a seed fixes
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-1)
+#
+# Each of these is run after `torch.manual_seed(0)`, and once more after
+# `torch.manual_seed(0)`. Does it give the same again? Predict, with True or
+# False, then try.
+#
+# - torch: `torch.rand(3)`
+# - numpy: `np.random.rand(3)`
+# - dropout: `F.dropout(torch.ones(100))`
+# - own: `torch.rand(3, generator=own)`, where `own = torch.Generator()` was
+#   made before
+# - new: `torch.rand(3, generator=torch.Generator())`
+# - new numpy: `np.random.default_rng().random(3)`
+# - loader: the first sample of `DataLoader(range(999), shuffle=True)`
+
+# %%
+again = {
+    "torch": ...,
+    "numpy": ...,
+    "dropout": ...,
+    "own": ...,
+    "new": ...,
+    "new numpy": ...,
+    "loader": ...,
+}
+
+# %%
+check.what_a_seed_fixes(again)
+
+# %% [markdown]
+# ### 9.2 Seed the workers
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-2)
+#
+# A data set keeps two generators: `rng`, NumPy's, and `generator`, a
+# `torch.Generator`. Write a `worker_init_fn` that gives each worker's copy its
+# own numbers in both, other ones in each epoch, and the same after the same
+# seed. Then remove the dependence on workers: `noise` is a number from 0 to 1
+# that follows from three integers alone, the seed, the epoch and the place
+# `i`, and that differs where one of them does. It must neither move nor seed a
+# generator of others. With it, a data set gives the same with 0, 2 or 3
+# workers.
+
+
+# %%
+def seed_worker(worker_id):
+    """Seed both generators of this worker's copy of the data set."""
+    ...
+
+
+def noise(seed, epoch, i):
+    """A number from 0 to 1 for place i in an epoch."""
+    ...
+
+
+# %%
+check.seed_the_workers(seed_worker, noise)
+
+# %% [markdown]
+# ### 9.3 Restore three generators
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-3)
+#
+# `fork_rng` knows PyTorch's generators only. Write a context manager that
+# seeds `random`, NumPy's global generator and PyTorch's on the CPU, and that
+# sets all three back behind the block, so that they go on as if there had been
+# none. This must also hold after an error in the block, which the caller is to
+# see.
+
+
+# %%
+@contextmanager
+def random_state(seed):
+    """A block with a random state of its own."""
+    ...
+
+
+# %%
+check.restore_generators(random_state)
+
+# %% [markdown]
+# ### 9.4 The first bad value
+#
+# *Code, 30 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-4)
+#
+# `find_bad` has gaps. Write `first_bad(net, X)`, which returns the name of the
+# first module whose output isn't finite, as `named_modules` calls it, or None.
+# It looks at all modules, since one with children computes, too, and into
+# tuples of tensors. A network may raise an error of its own, as it does for a
+# shape that doesn't fit: then return the name if something bad was found, and
+# let the error go on if nothing was. In each case, its hooks are gone
+# afterwards, and others are still there.
+
+
+# %%
+def first_bad(net, X):
+    """The name of the first module whose output isn't finite, or None."""
+    ...
+
+
+# %%
+check.first_bad_value(first_bad)
+
+# %% [markdown]
+# ### 9.5 Count multiplications
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-5)
+#
+# Write `count_multiplications(net, X)` with forward hooks. It returns, by
+# name, how many multiplications each `nn.Linear` and each `nn.Conv2d` makes in
+# one forward. A layer that is called twice counts twice, and one that isn't
+# called has no entry. Compare with `FlopCounterMode`: which factor is between
+# the two?
+
+
+# %%
+def count_multiplications(net, X):
+    """Multiplications of each linear layer and convolution, by name."""
+    ...
+
+
+# %%
+check.count_multiplications(count_multiplications)
+
+# %% [markdown]
+# ### 9.6 Rank by ablation
+#
+# *Explore, 30 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-6)
+#
+# Write `rank_blocks(net, score)`: the names of the children of `net`, that
+# first without which `score(net)` is lowest. Of equal ones, the first in the
+# network comes first. A child whose output has another shape than its input
+# can't be left out, and isn't ranked. Hooks must be gone afterwards, also if
+# `score` raises an error. Then rank the four blocks of this chapter's network
+# for seeds 0 to 4. Do the seeds agree on the first?
+
+
+# %%
+def rank_blocks(net, score):
+    """The names of the blocks, the most missed one first."""
+    ...
+
+
+# %%
+check.rank_by_ablation(rank_blocks)
+
+# %% [markdown]
+# ### 9.7 Where two runs differ
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-7)
+#
+# Two runs ought to be equal and aren't. The first step in which they differ
+# says more than the end. `run()` and `other()` each begin a run and yield its
+# state dict after each step: the live one, whose tensors the next step
+# changes. Return the first step, from 1, and the first name whose tensors
+# differ by one bit or more; or None if there is none as far as both runs go.
+# Mind that both may draw from PyTorch's generator.
+
+
+# %%
+def first_difference(run, other):
+    """The first step and name in which two runs differ, or None."""
+    # run() yields {name: tensor} after each step
+    ...
+
+
+# %%
+check.where_two_runs_differ(first_difference)
+
+# %% [markdown]
+# ### 9.8 Gradient norms by block
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/09_reproducibility.ipynb#cell-id=exercise-9-8)
+#
+# After backward, how large is the gradient of each block? Write
+# `gradient_norms(net)`: for each child of `net`, by name, the norm of all
+# gradients of its parameters together, as if they were one vector. A parameter
+# without a gradient counts as 0. In the chain of ten sigmoids, is the norm of
+# the first layer smaller, or that of the last? How do the norms tell the
+# number that `nn.utils.clip_grad_norm_` returns?
+
+
+# %%
+def gradient_norms(net):
+    """The norm of the gradient of each child of net, by name."""
+    ...
+
+
+smaller = ...  # "first" or "last"
+
+# %%
+check.gradient_norms_by_block(gradient_norms, smaller)
+
+# %% [markdown]
+# ## Where to go next
+#
+# The [front page](index.md) lists all chapters. Take a notebook of your own,
+# run it twice, and find the first step in which the two runs differ.
