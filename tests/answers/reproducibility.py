@@ -131,8 +131,15 @@ also_right(
 )
 edited(
     "first_bad_value",
-    ("last bad one", {"bad[0]": "bad[-1]"}),
-    ("isn't the first module", {"bad[0]": "bad[1:2] and bad[1]"}),
+    ("go by the order of the calls", {"bad[0]": "bad[-1]"}),
+    (
+        "isn't the first bad one",
+        {
+            "bad[0]": "bad[-1]",
+            "net.named_modules()": "net.named_children()",
+        },
+    ),
+    ("first module, in the order", {_FOUND: "len(bad)"}),
     ("in a list, and return", {_FOUND: "bad"}),
     ("All outputs are finite", {"if bad else None": 'if bad else ""'}),
     ("Infinity is bad", {".isfinite().all()": ".isnan().logical_not().all()"}),
@@ -180,7 +187,10 @@ also_right(
 edited(
     "count_multiplications",
     ("once for each of its weights", {_PRODUCTS: "output.numel()"}),
-    ("A forward hook sees", {"return dict(counts)": "return sum(counts)"}),
+    (
+        "A forward hook sees",
+        {"return dict(counts)": "return sum(counts.values())"},
+    ),
     ("multiplications and additions", {_PRODUCTS: f"2 * {_PRODUCTS}"}),
     ("counts one sample", {_PRODUCTS: f"output[0].numel() * {_ONE}"}),
     (
@@ -200,12 +210,8 @@ edited(
     (
         "a part of the input",
         {
-            _ONE: "args[0].shape[1 - args[0].dim()] * module.weight[0, 0].numel()"
-        }
-        if False
-        else {
-            _ONE: "(args[0].shape[1] * module.weight[0, 0].numel() "
-            "if output.dim() == 4 else module.in_features)"
+            _ONE: "(module.in_channels * module.weight[0, 0].numel() "
+            "if output.dim() == 4 and args[0].shape[0] else 3)"
         },
     ),
     ("Each call counts", {"counts[name] +=": "counts[name] ="}),
@@ -246,7 +252,8 @@ edited(
     (
         "go on to the caller",
         {
-            "        finally:": "        except LookupError: value = 0\n        finally:"
+            "        finally:": "        except LookupError: value = 0\n"
+            "        finally:"
         },
     ),
 )
@@ -310,6 +317,10 @@ edited(
             "remove_duplicate=False) for k in m._parameters)"
         },
     ),
-    ("without parameters has", {"        norms": "        if grads: norms"}),
+    ("counts as 0", {"        norms[": "        if grads: norms["}),
+    (
+        "without parameters has",
+        {"        norms[": "        if [*child.parameters()]: norms["},
+    ),
     ("multiplies the gradient", {'"first"': '"last"'}),
 )
