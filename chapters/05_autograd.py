@@ -965,4 +965,6 @@ check.log_that_grows(train, log_nodes)
 # [Chapter 03](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)
 # shows what goes wrong when a layer cuts the graph.
 # [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a
-# GPU. The [front page](index.md) lists all chapters.
+# GPU. [Get the same run again, and look inside](09_reproducibility.ipynb) reads
+# gradients on their way back, and finds the first `nan`. The
+# [front page](index.md) lists all chapters.

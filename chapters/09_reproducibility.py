@@ -50,8 +50,7 @@ import random
 import time
 import warnings
 from collections import OrderedDict
-from contextlib import contextmanager
-from statistics import mean, stdev
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -61,13 +60,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
 from d2l_helpers import MLP, datasets, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-torch.set_num_threads(1)
 
 # %% [markdown]
 # ## Two runs, two results
@@ -75,6 +72,7 @@ torch.set_num_threads(1)
 # The data are the digits of chapter 07, each image a row of 64 numbers.
 
 # %%
+torch.set_num_threads(1)
 digits = load_digits()
 X = torch.from_numpy(digits.images).float().flatten(1).to(device) / 16
 y = torch.from_numpy(digits.target).long().to(device)
@@ -122,6 +120,10 @@ def seeded_fit(seed, num_hiddens=32):
     return fit(MLP(64, num_hiddens, 10))
 
 
+# %% [markdown]
+# Two runs of one seed. (On a GPU, rounding may differ from run to run.)
+
+# %%
 tolerance = 0 if device.type == "cpu" else 1e-3
 for a, b in zip(*(seeded_fit(0).parameters() for _ in "ab"), strict=True):
     assert_close(a, b, rtol=tolerance, atol=tolerance)
@@ -132,10 +134,7 @@ for a, b in zip(*(seeded_fit(0).parameters() for _ in "ab"), strict=True):
 # %% [markdown]
 # ## What a seed sets
 #
-# A program has more sources of chance than one. Each of these draws a number
-# after the seed is set, then once more after it is set again. Which give the
-# same number again?
-
+# A program has more sources of chance than one. Here are seven.
 
 # %%
 own, own_numpy = torch.Generator(), np.random.default_rng(0)
@@ -150,6 +149,12 @@ sources = {
 }
 
 
+# %% [markdown]
+# Each draws a number after a seed is set, then once more after it is set
+# again. Which give the same number after `torch.manual_seed`?
+
+
+# %%
 def show_what_is_set_by(set_seed):
     for name, draw in sources.items():
         set_seed(0)
@@ -194,6 +199,11 @@ def three_layers(between):
     return [*layers, nn.Linear(4, 4), nn.Linear(4, 4)]
 
 
+# %% [markdown]
+# It is compared with a start without a draw. (`bool()` does nothing.)
+
+
+# %%
 def same_start(between):
     pairs = zip(three_layers(between), three_layers(bool), strict=True)
     return [torch.equal(a.weight, b.weight) for a, b in pairs]
@@ -202,7 +212,7 @@ def same_start(between):
 same_start(lambda: torch.rand(1))
 
 # %% [markdown]
-# Only the first. (`bool` called without an argument does nothing.)
+# Only the first.
 #
 # > **Pitfall.** The draw may hide in a line where nobody looks for chance.
 # > This loader doesn't shuffle, has no worker, and its data are ten integers.
@@ -250,6 +260,11 @@ def weights_of(first, last):
     return [layer.weight for layer in net]
 
 
+# %% [markdown]
+# First with two lazy layers, then with a lazy one in front. Equal weights?
+
+
+# %%
 def linear(in_units):
     return lambda units: nn.Linear(in_units, units)
 
@@ -284,6 +299,10 @@ def epochs(number, **options):
     return [[round(x.item(), 2) for x in loader] for _ in range(number)]
 
 
+# %% [markdown]
+# One line for each epoch.
+
+# %%
 for numbers in epochs(2):
     print(numbers)
 
@@ -331,6 +350,10 @@ def orders(between):
     return {k: [int(i) for i in loader] for k, loader in loaders.items()}
 
 
+# %% [markdown]
+# Is the order the same if one number is drawn before?
+
+# %%
 one, other = orders(bool), orders(lambda: torch.rand(1))
 {name: one[name] == other[name] for name in one}
 
@@ -367,6 +390,11 @@ def add_up():
     return torch.zeros(10).index_put(index, values, accumulate=True)
 
 
+# %% [markdown]
+# `results` counts the different ones.
+
+
+# %%
 def results(num_threads):
     torch.set_num_threads(num_threads)
     found = {tuple(add_up().tolist()) for _ in range(20)}
@@ -398,16 +426,19 @@ def deterministic():
         torch.use_deterministic_algorithms(False)
 
 
+# %% [markdown]
+# Twenty calls with four threads, now:
+
+# %%
 with deterministic():
     number = results(4)
 number
 
 # %% [markdown]
-# What does it cost? Here it gives up the threads. (On the machine that made
-# this page there are two cores.)
+# What does it cost? Here it gives up the threads.
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def milliseconds():
     torch.set_num_threads(4)
     start = time.perf_counter()
@@ -417,6 +448,10 @@ def milliseconds():
     return 100 * (time.perf_counter() - start)
 
 
+# %% [markdown]
+# (The machine that made this page has two cores.)
+
+# %% tags=["nbval-ignore-output"]
 free = milliseconds()
 with deterministic():
     bound = milliseconds()
@@ -454,11 +489,11 @@ f"32: {wide[0]:.1%}, 36: {wide[1]:.1%}"
 
 # %%
 widths = (8, 32, 36)
-found = {
-    width: [accuracy(seeded_fit(seed, width)) for seed in range(5)]
-    for width in widths
-}
-assert max(found[32]) > min(found[36]) and max(found[36]) > min(found[32])
+found = {}
+for width in widths:
+    runs = [accuracy(seeded_fit(seed, width)) for seed in range(5)]
+    found[width] = torch.tensor(runs)
+assert found[32].max() > found[36].min() and found[36].max() > found[32].min()
 
 # %% [markdown]
 # Each point is a seed, each line a mean. Which difference would you believe?
@@ -466,7 +501,7 @@ assert max(found[32]) > min(found[36]) and max(found[36]) > min(found[32])
 # %% mystnb={"image": {"alt": "Accuracies of five seeds for 8, 32 and 36 hidden neurons, as points, with a short line at each mean. The points of 8 lie between 0.77 and 0.87, all below the others. Those of 32 lie between 0.90 and 0.93, and those of 36 between 0.89 and 0.95: the two groups overlap over most of their length."}}
 for place, width in enumerate(widths):
     plt.plot([place] * 5, found[width], "o", color="C0", alpha=0.6)
-    plt.plot(place, mean(found[width]), "_", color="C1", markersize=40)
+    plt.plot(place, found[width].mean(), "_", color="C1", markersize=40)
 plt.xticks(range(3), [f"{width} hidden" for width in widths])
 plt.ylabel("accuracy")
 plt.show()
@@ -480,8 +515,8 @@ plt.show()
 
 # %%
 def in_standard_errors(a, b):
-    error = ((stdev(a) ** 2 + stdev(b) ** 2) / len(a)) ** 0.5
-    return (mean(b) - mean(a)) / error
+    error = ((a.var() + b.var()) / len(a)).sqrt()
+    return (b.mean() - a.mean()) / error
 
 
 assert in_standard_errors(found[8], found[32]) > 3
@@ -509,25 +544,24 @@ calls
 
 # %% [markdown]
 # `register_forward_hook` returns a *handle*, and `handle.remove()` takes the
-# hook away. A context manager does so by itself, also after an error. This one
-# puts `hook` on each module without children, and tells it the name. (`name=
-# name` keeps the name of this round; `register` serves later.)
+# hook away. A handle is a context manager, too, which does so at the end of
+# its block, also after an error, and an `ExitStack` holds many. This one puts
+# `hook` on each module without children, and tells it the name. (`name=name`
+# keeps the name of this round; `register` serves later.)
 
 
 # %%
 @contextmanager
 def hooked(net, hook, register=nn.Module.register_forward_hook):
-    handles = []
-    for name, module in net.named_modules():
-        if not list(module.children()):
-            handles.append(
-                register(module, lambda m, i, out, name=name: hook(name, out))
-            )
-    try:
+    with ExitStack() as stack:
+        for name, module in net.named_modules():
+            if not list(module.children()):
+
+                def call(module, given, out, name=name):
+                    return hook(name, out)
+
+                stack.enter_context(register(module, call))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # %% [markdown]
@@ -577,6 +611,10 @@ def deep(activation):
     return nn.Sequential(blocks).to(device)
 
 
+# %% [markdown]
+# What is left of the spread at depth 1, 4, 7 and 10?
+
+# %%
 for name, (average, spread) in list(spreads(deep(nn.ReLU)).items())[1::6]:
     print(f"{name}  mean {average:.3f}  spread {spread:.1e}")
 
@@ -607,8 +645,7 @@ plt.show()
 # %% [markdown]
 # ## Find the first bad value
 #
-# Before training, each pixel is to be scaled to mean 0 and spread 1. The loss
-# is `nan`. Which module is it?
+# Before training, each pixel is to be scaled to mean 0 and spread 1.
 
 
 # %%
@@ -617,13 +654,18 @@ class Standardize(nn.Module):
         return (X - X.mean(dim=0)) / X.std(dim=0)
 
 
+# %% [markdown]
+# The loss before the first step:
+
+# %%
 torch.manual_seed(0)
 blocks = OrderedDict(scale=Standardize(), mlp=MLP(64, 32, 10))
 net = nn.Sequential(blocks).to(device)
 F.cross_entropy(net(X), y).item()
 
 # %% [markdown]
-# From the first bad value on, all that follows is bad. So ask each output, in
+# Which module is it? From the first bad value on, all that follows is bad. So
+# ask each output, in
 # the order of the calls, and take the first that isn't finite.
 
 
@@ -640,6 +682,10 @@ def find_bad(net, X):
     return bad
 
 
+# %% [markdown]
+# The bad ones, in order:
+
+# %%
 find_bad(net, X)
 
 # %% [markdown]
@@ -668,6 +714,10 @@ def root(x):
     return torch.where(x > 0, x.sqrt(), 0.0)
 
 
+# %% [markdown]
+# The values, and the gradients.
+
+# %%
 x = torch.tensor([0.0, 4.0], requires_grad=True)
 root(x).sum().backward()
 root(x).tolist(), x.grad.tolist()
@@ -726,6 +776,11 @@ def gradient_sizes(net):
     return sizes
 
 
+# %% [markdown]
+# (The function lets the input ask for a gradient: else the hook of the first
+# layer would warn that it has none.)
+
+# %%
 sizes = gradient_sizes(deep(nn.Sigmoid))
 for name in ("act9", "act6", "act3", "act0"):
     print(f"{name}  {sizes[name]:.0e}")
@@ -792,12 +847,14 @@ class Residual(nn.Module):
         return X + F.relu(self.linear(X))
 
 
+# %% [markdown]
+# The hook is there for one evaluation.
+
+
+# %%
 def without(net, block):
-    handle = block.register_forward_hook(lambda block, given, out: given[0])
-    try:
+    with block.register_forward_hook(lambda block, given, out: given[0]):
         return accuracy(net)
-    finally:
-        handle.remove()
 
 
 # %% [markdown]
@@ -835,6 +892,8 @@ plt.show()
 # operation. By hand, for 50 digits and the two layers of `MLP(64, 32, 10)`:
 
 # %%
+from torch.utils.flop_counter import FlopCounterMode
+
 net = MLP(64, 32, 10).to(device)
 with FlopCounterMode(display=False) as forward:
     net(X[:50])
@@ -867,8 +926,8 @@ both.get_total_flops() - by_hand, 2 * by_hand - 2 * 50 * 64 * 32
 #   have none that is fixed. `use_deterministic_algorithms` repairs or refuses
 #   them.
 # - A difference is a finding if it is several standard errors over seeds.
-# - Hooks: keep the handle, remove it in `finally`, keep numbers or clones, and
-#   return nothing unless you mean to replace the output.
+# - Hooks: let a `with` block remove them, keep numbers or clones, and return
+#   nothing unless you mean to replace the output.
 # - The first output that isn't finite names the module. Anomaly mode names the
 #   operation whose backward gives `nan`.
 

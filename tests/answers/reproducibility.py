@@ -120,52 +120,80 @@ edited(
 
 # 9.4 The first bad value
 
-_CATCH = "    except Exception:\n        if not bad:\n            raise\n"
-_REMOVE = "            handle.remove()\n"
+_WITH = """    with hooked(net, look):
+        try:
+            net(X)
+        except Exception:
+            if not bad:
+                raise
+"""
+_HOOK = """    handles = [
+        module.register_forward_hook(partial(look, name))
+        for name, module in net.named_modules()
+    ]
+"""
+_TRY = """    try:
+        net(X)
+    except Exception:
+        if not bad:
+            raise
+"""
+_FINALLY = """    finally:
+        for handle in handles:
+            handle.remove()
+"""
 _FOUND = "bad[0] if bad else None"
-_IS_BAD = "not all(t.isfinite().all() for t in tensors_in(output))"
+_NOTE = "bad.append(name)"
 also_right(
     "first_bad_value",
-    {".isfinite().all()": ".sub(t).eq(0).all()"},
-    {"with torch.no_grad():": "if True:", _FOUND: "next(iter(bad), None)"},
+    {".isfinite().all()": ".sub(output).eq(0).all()"},
+    {
+        _WITH: f"{_HOOK}{_TRY}{_FINALLY}",
+        _FOUND: "next(iter(bad), None)",
+    },
 )
 edited(
     "first_bad_value",
     ("go by the order of the calls", {"bad[0]": "bad[-1]"}),
     (
         "isn't the first bad one",
-        {
-            "bad[0]": "bad[-1]",
-            "net.named_modules()": "net.named_children()",
-        },
+        {"bad[0]": "bad[-1]", _NOTE: f"{_NOTE} if name else None"},
     ),
     ("first module, in the order", {_FOUND: "len(bad)"}),
     ("in a list, and return", {_FOUND: "bad"}),
     ("All outputs are finite", {"if bad else None": 'if bad else ""'}),
-    ("Infinity is bad", {".isfinite().all()": ".isnan().logical_not().all()"}),
-    ("the whole path", {"net.named_modules()": "net.named_children()"}),
+    (
+        "Infinity is bad",
+        {"not output.isfinite().all()": "output.isnan().any()"},
+    ),
+    ("the whole path", {_NOTE: 'bad.append(name.rpartition(".")[2])'}),
     (
         "Modules with children need",
         {
-            "net.named_modules():\n": "net.named_modules():\n"
-            "        if [*module.children()]:\n            continue\n"
+            "            bad.append": "            if [*module.children()]:\n"
+            "                return\n            bad.append"
         },
     ),
+    ("each tensor in it", {"any(map(is_bad, output))": "is_bad(output[0])"}),
     (
         "each tensor in it",
-        {
-            "[t for part in output for t in tensors_in(part)]": "output[:1]",
-        },
+        {"if is_bad(output):": "if not output.isfinite().all():"},
     ),
-    ("each tensor in it", {"tensors_in(output))": "[output])"}),
-    ("catch it, and return", {_CATCH: ""}),
-    ("let it go on", {_CATCH: "    except Exception:\n        pass\n"}),
-    ("aren't those of before", {_REMOVE: "            pass\n"}),
+    (
+        "catch it, and return",
+        {_WITH: "    with hooked(net, look):\n        net(X)\n"},
+    ),
+    ("let it go on", {"            if not bad:": "            if False:"}),
+    ("aren't those of before", {_WITH: f"{_HOOK}{_TRY}"}),
+    (
+        "in `finally`",
+        {_WITH: f"{_HOOK}{_TRY}    [h.remove() for h in handles]\n"},
+    ),
     (
         "and no others",
-        {_REMOVE: "            module._forward_hooks.clear()\n"},
         {
-            "for handle in handles:": "for module in net.modules():",
+            "    return bad[0]": "    for module in net.modules():\n"
+            "        module._forward_hooks.clear()\n    return bad[0]"
         },
     ),
 )
@@ -197,7 +225,7 @@ edited(
         "ask with `isinstance`",
         {_KINDS: "type(module) in (nn.Linear, nn.Conv2d)"},
     ),
-    ("under their names", {"named_modules": "named_children"}),
+    ("under their names", {"counts[name]": 'counts[name.split(".")[0]]'}),
     (
         "however many dimensions",
         {_PRODUCTS: f"output.shape[0] * output.shape[-1] * {_ONE}"}
@@ -217,9 +245,18 @@ edited(
     ("Each call counts", {"counts[name] +=": "counts[name] ="}),
     (
         "has no entry",
-        {"def add": "counts[name] = 0\n\n            def add"},
+        {
+            "    with hooked": "    for name, module in net.named_modules():\n"
+            "        if isinstance(module, (nn.Linear, nn.Conv2d)):\n"
+            "            counts[name] = 0\n    with hooked"
+        },
     ),
-    ("aren't those of before", {_REMOVE: "            pass\n"}),
+    (
+        "aren't those of before",
+        {
+            "    with hooked(net, add):\n    ": _HOOK.replace("look", "add"),
+        },
+    ),
 )
 
 
@@ -227,7 +264,8 @@ edited(
 
 _SORTED = "sorted(scores, key=scores.get)"
 _SHAPES = "output.shape == args[0].shape"
-_FINALLY = {"        try:\n": "        if True:\n", "finally:": "if True:"}
+_WITH = "        with block.register_forward_hook(leave_out):\n    "
+_HANDLE = "        handle = block.register_forward_hook(leave_out)\n"
 also_right(
     "rank_by_ablation",
     {_SORTED: "[k for k, _ in sorted(scores.items(), key=lambda e: e[1])]"},
@@ -247,13 +285,22 @@ edited(
     ),
     ("changes the shape", {f"if {_SHAPES}": "if True"}),
     ("Compare the two shapes", {"        if left_out:\n    ": ""}),
-    ("aren't those of before", _FINALLY),
-    ("aren't those of before", {"handle.remove()": "pass"}),
+    ("aren't those of before", {_WITH: _HANDLE}),
+    (
+        "in `finally`",
+        {
+            _WITH: _HANDLE,
+            "        if left_out:": "        handle.remove()\n"
+            "        if left_out:",
+        },
+    ),
     (
         "go on to the caller",
         {
-            "        finally:": "        except LookupError: value = 0\n"
-            "        finally:"
+            "    value = score(net)": "    try:\n"
+            "                value = score(net)\n"
+            "            except LookupError:\n"
+            "                value = 0"
         },
     ),
 )
