@@ -18,9 +18,8 @@
 # # Get the same run again, and look inside
 #
 # You run a notebook twice and get two accuracies. Was it the change that you
-# made in between, or chance? And when a loss becomes `nan`, where in the
-# network did it begin? This chapter answers both: first you get the same run
-# again, then you look inside it while it runs.
+# made in between, or chance? And when a loss becomes `nan`, where did it
+# begin? First you get the same run again here, then you look inside it.
 #
 # **You will learn** to
 #
@@ -110,8 +109,8 @@ assert not torch.equal(first.out.weight, second.out.weight)
 f"{accuracy(first):.1%} and {accuracy(second):.1%}"
 
 # %% [markdown]
-# Chance enters twice: in the first weights and in the draws of `fit`. Both
-# come from PyTorch's generator on the CPU, which `manual_seed` sets.
+# Chance enters with the first weights and with the draws of `fit`. Both come
+# from PyTorch's generator on the CPU, which `manual_seed` sets.
 
 
 # %%
@@ -166,8 +165,8 @@ def show_what_is_set_by(set_seed):
 show_what_is_set_by(torch.manual_seed)
 
 # %% [markdown]
-# `manual_seed` sets PyTorch's own generators, one for each device, and no
-# others. Python's `random` and NumPy have theirs. Set all three.
+# `manual_seed` sets PyTorch's own generators, one for each device, and none of
+# the other four here. Python's `random` and NumPy have theirs: set all three.
 
 
 # %%
@@ -180,15 +179,12 @@ def seed_all(seed):
 show_what_is_set_by(seed_all)
 
 # %% [markdown]
-# A generator that is an object belongs to whoever made it: seed it where it is
-# made, and look for one inside each data set.
+# Two are left. A generator that is an object is seeded where it is made.
 
 # %% [markdown]
 # ### One more draw
 #
-# A seed fixes a row of numbers. Who draws one more, moves all that follow. In
-# this function it is drawn behind the first layer. Which of the three layers
-# begin as without it?
+# Three layers are made, and `between` is called behind the first.
 
 
 # %%
@@ -200,7 +196,8 @@ def three_layers(between):
 
 
 # %% [markdown]
-# It is compared with a start without a draw. (`bool()` does nothing.)
+# If `between` draws a number, which of the layers start as without it?
+# (`bool()` does nothing.)
 
 
 # %%
@@ -212,10 +209,10 @@ def same_start(between):
 same_start(lambda: torch.rand(1))
 
 # %% [markdown]
-# Only the first.
+# Only the first: a seed fixes a row of numbers, and a draw takes the next.
 #
-# > **Pitfall.** The draw may hide in a line where nobody looks for chance.
-# > This loader doesn't shuffle, has no worker, and its data are ten integers.
+# > **Pitfall.** A draw may hide where nobody looks for chance. This loader
+# > doesn't shuffle, has no workers, and its data are ten integers.
 
 
 # %%
@@ -227,10 +224,10 @@ def look_at_data():
 same_start(look_at_data)
 
 # %% [markdown]
-# A loader draws a seed for workers each time that it begins, though it has
-# none. An evaluation in the midst of training changes the training. Give the
-# loader a generator of its own, or put `fork_rng` around the part: it sets
-# PyTorch's generators back as they were.
+# A loader draws a seed for workers whenever it begins, though it has none. So
+# an evaluation in the midst of training changes the training. Give the loader
+# a generator of its own, or use `fork_rng`, which sets PyTorch's generators
+# back at the end of its block.
 
 
 # %%
@@ -247,9 +244,8 @@ def look_in_a_fork():
 same_start(look_with_own_generator), same_start(look_in_a_fork)
 
 # %% [markdown]
-# Lazy layers ([chapter 02](02_parameters.ipynb)) draw their weights with the
-# first batch. If each layer of a chain is lazy, they draw in the same order as
-# others. If some are?
+# A lazy layer ([chapter 02](02_parameters.ipynb)) draws its weights with the
+# first batch. This function returns the weights of a chain of two.
 
 
 # %%
@@ -261,7 +257,7 @@ def weights_of(first, last):
 
 
 # %% [markdown]
-# First with two lazy layers, then with a lazy one in front. Equal weights?
+# With two lazy layers, then with one in front: the weights of a usual chain?
 
 
 # %%
@@ -274,53 +270,53 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
     print([*map(torch.equal, weights_of(*layers), plain)])
 
 # %% [markdown]
-# With one lazy layer, the last layer draws first, and both start elsewhere.
+# Two lazy layers draw in the usual order. With one, the last layer draws
+# first, and both start elsewhere.
 
 # %% [markdown]
 # ## Seed the workers
 #
 # A `DataLoader` with `num_workers=2` starts two processes, each with a copy of
-# the data set. Data sets that change their images by chance often keep a
-# generator. This one returns nothing but chance. It stands in `d2l_helpers`:
-# on macOS and Windows a worker imports the class, and can't find one that a
-# notebook defines.
+# the data set. A data set that changes its images by chance may keep a
+# generator; this one returns nothing but chance. It stands in `d2l_helpers`:
+# on macOS and Windows a worker imports the class, which takes seconds, and
+# can't find one that a notebook defines.
 
 # %%
 print(inspect.getsource(datasets.NoisyDataset))
 
 # %% [markdown]
-# Six numbers, in two epochs. How many different ones do you expect?
+# Six numbers in each of two epochs: how many different ones do you expect?
 
 
 # %%
 def epochs(number, **options):
     dataset = datasets.NoisyDataset(6)
     loader = DataLoader(dataset, batch_size=1, num_workers=2, **options)
-    return [[round(x.item(), 2) for x in loader] for _ in range(number)]
+    return [[round(x.item(), 6) for x in loader] for _ in range(number)]
 
 
 # %% [markdown]
-# One line for each epoch.
+# A line for each epoch.
 
 # %%
 for numbers in epochs(2):
     print(numbers)
 
 # %% [markdown]
-# > **Pitfall.** Three in place of twelve. The copies of the generator are
-# > equal, so the two workers draw the same, and each epoch copies anew. Your
-# > images would be changed in the same few ways again and again.
+# > **Pitfall.** Three in place of twelve. The workers' copies of the generator
+# > are equal, and each epoch copies anew.
 #
-# The loader seeds PyTorch, `random` and `np.random` in each worker, each time
-# with another seed. It can't know of a generator inside the data set. A
-# function `worker_init_fn`, which each worker calls, seeds that one too.
+# In each worker the loader seeds PyTorch, `random` and `np.random`, with a new
+# seed in each epoch. It doesn't know of a generator inside the data set. A
+# function for `worker_init_fn`, which each worker calls, seeds that one.
 
 # %%
-print(inspect.getsource(datasets.seed_worker).partition('"""')[0], "...")
-print(inspect.getsource(datasets.seed_worker).rpartition('"""')[2])
+print(inspect.getsource(datasets.seed_worker))
 
 # %% [markdown]
-# Now there should be twelve numbers. Are they the same after the same seed?
+# Now the epochs should have no number in common, and the same seed should
+# bring the first one again.
 
 # %%
 torch.manual_seed(0)
@@ -328,12 +324,11 @@ repaired = epochs(2, worker_init_fn=datasets.seed_worker)
 torch.manual_seed(0)
 (again,) = epochs(1, worker_init_fn=datasets.seed_worker)
 assert again == repaired[0]
-assert len(set(repaired[0] + repaired[1])) > 9
-len(set(repaired[0]) & set(repaired[1]))
+set(repaired[0]) & set(repaired[1])
 
 # %% [markdown]
-# They are. But with three workers they would be others, since each worker
-# counts for itself: exercise 9.2 makes them independent of that.
+# Three workers would draw other numbers than two. Exercise 9.2 makes them
+# independent of that.
 #
 # The order of the samples is drawn in your own process. From which generator?
 
@@ -351,21 +346,22 @@ def orders(between):
 
 
 # %% [markdown]
-# Is the order the same if one number is drawn before?
+# Is the order the same if a number is drawn before?
 
 # %%
 one, other = orders(bool), orders(lambda: torch.rand(1))
 {name: one[name] == other[name] for name in one}
 
 # %% [markdown]
-# Without `generator` it is the global one, which any draw moves. Give a loader
-# that shuffles a generator, and save its state with the run, as in chapter 07.
+# Without `generator=` it is the global one, which that draw has moved. Give a
+# loader that shuffles its own, and save its state with the run, as chapter 07
+# does.
 
 # %% [markdown]
 # ## Same seed, other sums
 #
 # Chance isn't all. A sum of floating-point numbers depends on its order, and
-# threads decide the order: each adds up a part. Here a million numbers are
+# where several threads add, each adds up a part. Here a million numbers are
 # added in 1, 2, 4, 8 and 16 parts. Is the sum the same?
 
 # %%
@@ -376,12 +372,11 @@ assert len({total.item() for total in parts}) > 1
 assert_close(torch.stack(parts), parts[0].expand(5), rtol=1e-5, atol=0)
 
 # %% [markdown]
-# It isn't; the last digits differ. So for the same run to the last bit, set
-# the number of threads, as this chapter does at its beginning.
+# It isn't: the last digits differ. For the same run to the last bit, fix the
+# number of threads, as this chapter does.
 #
-# Worse are operations whose threads write to one place, in whichever order
-# they arrive. Each number below is added to one of ten sums. Twenty calls:
-# how many different results?
+# Some operations have no fixed order: their threads write to one place as they
+# arrive. Here each number is added to one of ten sums.
 
 
 # %%
@@ -391,7 +386,7 @@ def add_up():
 
 
 # %% [markdown]
-# `results` counts the different ones.
+# How many different results have twenty calls?
 
 
 # %%
@@ -403,17 +398,16 @@ def results(num_threads):
 
 
 # %% [markdown]
-# With one thread it is one. With four it is another number each time.
+# With one thread it is one. With four, run the cell again, too.
 
 # %% tags=["nbval-ignore-output"]
 assert results(1) == 1
 f"four threads: {results(4)} results of 20 calls"
 
 # %% [markdown]
-# `index_put` is also the backward of indexing, as in `W[rows]`: a network can
-# meet it without your asking. `use_deterministic_algorithms` chooses a way
-# that gives the same sum each time. It sets a switch for the whole program;
-# this context turns it off again, also after an error.
+# `use_deterministic_algorithms` is a switch for the whole program: where there
+# is a way that gives the same each time, it is taken. This context turns it
+# off again, also after an error.
 
 
 # %%
@@ -435,7 +429,8 @@ with deterministic():
 number
 
 # %% [markdown]
-# What does it cost? Here it gives up the threads.
+# What does it cost? Here it gives up the threads, so look at both times on
+# your machine.
 
 
 # %%
@@ -449,7 +444,7 @@ def milliseconds():
 
 
 # %% [markdown]
-# (The machine that made this page has two cores.)
+# Ten calls each, with four threads allowed.
 
 # %% tags=["nbval-ignore-output"]
 free = milliseconds()
@@ -459,18 +454,18 @@ assert free > 0 and bound > 0
 f"free {free:.1f} ms, deterministic {bound:.1f} ms"
 
 # %% [markdown]
-# Where PyTorch has no such way, the switch makes an error of the operation,
-# on a CPU too. `put_` writes two values to place 0: which one stays?
+# Where PyTorch has no such way, the operation raises an error, on a CPU too.
+# Here `put_` is to write two values to place 0.
 
 # %% tags=["raises-exception"]
 with deterministic():
     torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
 
 # %% [markdown]
-# That is its use: it tells you which line can't be repeated. On a GPU there
-# are more such operations, and matrix products then need the environment
-# variable `CUBLAS_WORKSPACE_CONFIG=:4096:8`, set before the program starts.
-# Another version of PyTorch or another processor may still give other digits.
+# So the switch also tells which line can't be repeated. On a GPU there are
+# more of these, and products of matrices ask for the environment variable
+# `CUBLAS_WORKSPACE_CONFIG=:4096:8`, set before the program starts. Another
+# version of PyTorch, or another processor, may give other digits all the same.
 
 # %% [markdown]
 # ## How much is noise
@@ -483,9 +478,8 @@ assert min(wide) > 0.8
 f"32: {wide[0]:.1%}, 36: {wide[1]:.1%}"
 
 # %% [markdown]
-# On the machine that made this page, four neurons won almost five points. A
-# finding? A seed is a choice like any other, so take five, and for contrast a
-# network of 8.
+# On the machine that made this page, four units gained almost five points. Is
+# it a finding? Take five seeds, and for contrast a network of 8.
 
 # %%
 widths = (8, 32, 36)
@@ -507,10 +501,10 @@ plt.ylabel("accuracy")
 plt.show()
 
 # %% [markdown]
-# Compare a difference with its *standard error*, how far the difference of two
-# means of $n$ runs moves by chance: $\sqrt{(s_1^2 + s_2^2) / n}$, where $s$ is
-# the standard deviation over the seeds. Below two of these, it is no finding;
-# with five seeds, ask for more.
+# Measure a difference in *standard errors*, $\sqrt{(s_1^2 + s_2^2) / n}$ for
+# two means of $n$ runs, where $s$ is the standard deviation over the seeds: by
+# about so much it moves by chance. A common rule asks for two; with as few as
+# five seeds, ask for three.
 
 
 # %%
@@ -523,17 +517,17 @@ assert in_standard_errors(found[8], found[32]) > 3
 assert abs(in_standard_errors(found[32], found[36])) < 3
 
 # %% [markdown]
-# Report the mean, the spread and the number of seeds. And never choose the
-# best seed: that would be a choice by the validation digits, as in chapter 07.
+# From 8 to 32 is a finding, from 32 to 36 isn't. Report the mean, the spread
+# and the number of seeds. To choose the best seed is a choice by the
+# validation digits, as in chapter 07: its accuracy looks better than it is.
 
 # %% [markdown]
 # ## Look inside with hooks
 #
 # A forward hook ([chapter 01](01_blocks.ipynb)) sees each output of a module.
-# In a notebook it easily stays where it was put.
 #
-# > **Pitfall.** A cell that registers a hook, run twice, registers two. Here
-# > the loop stands for you. How many calls does one forward make?
+# > **Pitfall.** A cell that registers a hook, run twice, registers two. Here a
+# > loop runs it twice. How many calls does one forward make?
 
 # %%
 calls, net = [], MLP(64, 32, 10).to(device)
@@ -543,11 +537,11 @@ net(X[:1])
 calls
 
 # %% [markdown]
-# `register_forward_hook` returns a *handle*, and `handle.remove()` takes the
-# hook away. A handle is a context manager, too, which does so at the end of
-# its block, also after an error, and an `ExitStack` holds many. This one puts
-# `hook` on each module without children, and tells it the name. (`name=name`
-# keeps the name of this round; `register` serves later.)
+# `register_forward_hook` returns a *handle*, whose `remove()` takes the hook
+# away. A handle is a context manager, too, which does so at the end of its
+# block, also after an error; an `ExitStack` holds many. This function puts
+# `hook` on each module without children, and tells it the name. (`register`
+# serves later.)
 
 
 # %%
@@ -565,7 +559,7 @@ def hooked(net, hook, register=nn.Module.register_forward_hook):
 
 
 # %% [markdown]
-# It keeps the outputs in a dictionary. After the block, are they numbers only?
+# Here the hook keeps each output in a dictionary. What else is kept?
 
 # %%
 net, kept = MLP(64, 32, 10).to(device), {}
@@ -575,13 +569,13 @@ net(X[:1])  # no hook any more
 {name: (tuple(H.shape), type(H.grad_fn)) for name, H in kept.items()}
 
 # %% [markdown]
-# > **Pitfall.** An output brings its graph, and the graph keeps what backward
-# > needs: the inputs and the outputs before. A list of outputs, one for each
-# > batch, fills the memory.
+# > **Pitfall.** An output brings its graph, and the graph keeps all that
+# > backward needs. A list with an output of each batch fills the memory.
 #
-# Keep numbers. Which ones? For each layer, the mean, and the spread over the
-# digits: does the output still depend on the input? (A ReLU within `forward`
-# is no module, and no hook sees it: `kept` had none.)
+# (No hook sees the ReLU of `MLP`: it is a function in `forward`, no module.)
+#
+# Keep numbers. For each layer take the mean, and the spread over the digits:
+# does the output still depend on the input?
 
 
 # %%
@@ -619,8 +613,8 @@ for name, (average, spread) in list(spreads(deep(nn.ReLU)).items())[1::6]:
     print(f"{name}  mean {average:.3f}  spread {spread:.1e}")
 
 # %% [markdown]
-# At the end all digits look almost alike. The start of He
-# ([chapter 02](02_parameters.ipynb)) is made for the ReLU: what does it do?
+# At the end all digits look almost alike. He's start, `kaiming_normal_`, draws
+# larger weights.
 
 # %%
 he = deep(nn.ReLU)
@@ -631,7 +625,7 @@ ends = [curve["act9"][1] for curve in curves.values()]
 assert ends[0] < 1e-3 < 0.05 < ends[1]
 
 # %% [markdown]
-# The picture shows the outputs of the ReLUs.
+# The outputs of the ReLUs, by depth.
 
 # %% mystnb={"image": {"alt": "The spread of the output over the digits, on a logarithmic axis, against depth from 1 to 10. With the default start it is a straight line down, from about 0.1 to below 0.0001. With the start of He it stays between about 0.1 and 0.4."}}
 for label, curve in curves.items():
@@ -645,7 +639,7 @@ plt.show()
 # %% [markdown]
 # ## Find the first bad value
 #
-# Before training, each pixel is to be scaled to mean 0 and spread 1.
+# This module scales each pixel to mean 0 and spread 1.
 
 
 # %%
@@ -664,9 +658,8 @@ net = nn.Sequential(blocks).to(device)
 F.cross_entropy(net(X), y).item()
 
 # %% [markdown]
-# Which module is it? From the first bad value on, all that follows is bad. So
-# ask each output, in
-# the order of the calls, and take the first that isn't finite.
+# Which module is it? Ask each output, in the order of the calls, whether it is
+# finite: neither `nan` nor infinite.
 
 
 # %%
@@ -689,8 +682,8 @@ def find_bad(net, X):
 find_bad(net, X)
 
 # %% [markdown]
-# It began in `scale`: some pixels are the same in all digits, their spread is
-# 0, and 0 / 0 is `nan`. Divide by what can't be 0.
+# It began in `scale`, and the others passed it on: some pixels are the same in
+# all digits, their spread is 0, and 0 / 0 is `nan`. Divide by what can't be 0.
 
 
 # %%
@@ -705,8 +698,8 @@ find_bad(net, X)
 # %% [markdown]
 # ### Finite forward, bad backward
 #
-# No forward hook finds this one. The root is computed for positive numbers
-# only, and its values are fine.
+# No forward hook finds this one. The root is taken of positive numbers, and
+# for others the value is 0.
 
 
 # %%
@@ -723,10 +716,10 @@ root(x).sum().backward()
 root(x).tolist(), x.grad.tolist()
 
 # %% [markdown]
-# `where` computes both branches. The slope of the root at 0 is infinite, its
-# branch wasn't taken, and the gradient is 0 times infinity. *Anomaly mode*
-# stops at the operation whose backward gives the first `nan`. It also warns,
-# with the line of the forward: the cell keeps the warnings in a list.
+# `where` computes both branches. At 0 the root's slope is infinite and its
+# branch isn't taken: the gradient is 0 times infinity. *Anomaly mode* stops at
+# the operation whose backward gives the first `nan`. It also warns, with the
+# line of the forward; the cell keeps its warnings in a list.
 
 # %% tags=["raises-exception"]
 with (
@@ -742,8 +735,8 @@ with (
 assert "x.sqrt()" in str(caught[-1].message)
 
 # %% [markdown]
-# Repair it in front of the root, so that the branch never sees a 0. Anomaly
-# mode makes each step slower: leave it off when you have found the line.
+# Mend it in front of the root, so that its branch sees no 0. And leave anomaly
+# mode off when you have found the line: it makes steps slower.
 
 
 # %%
@@ -759,9 +752,10 @@ x.grad.tolist()
 # %% [markdown]
 # ## Follow the gradients back
 #
-# A *full backward hook* gets the gradients of a module's inputs and outputs,
-# each in a tuple. `hooked` passes the latter on. How large does the gradient
-# arrive at each layer of ten sigmoids?
+# A *full backward hook* gets the gradients of a module's inputs and of its
+# outputs, each in a tuple. `hooked` passes on the latter. How large is the
+# gradient that arrives at each of ten sigmoids? (The input asks for a
+# gradient, too: else the hook of the first layer would warn.)
 
 
 # %%
@@ -777,20 +771,19 @@ def gradient_sizes(net):
 
 
 # %% [markdown]
-# (The function lets the input ask for a gradient: else the hook of the first
-# layer would warn that it has none.)
+# From the last one to the first:
 
 # %%
 sizes = gradient_sizes(deep(nn.Sigmoid))
 for name in ("act9", "act6", "act3", "act0"):
     print(f"{name}  {sizes[name]:.0e}")
+assert sizes["act9"] > 300**3 * sizes["act0"]
 
 # %% [markdown]
-# Three layers cost two to three decimal places: the first layers of this
-# network learn nothing. In the backward order, `act9` comes first.
+# Three layers cost a factor of over 300: the first ones will hardly learn.
 #
-# > **Pitfall.** An in-place module behind a hooked one overwrites the output
-# > that the hook stands on. Backward hooks refuse it.
+# > **Pitfall.** An in-place module writes over the output of the module before
+# > it. A backward hook on that one refuses.
 
 # %%
 try:
@@ -800,9 +793,9 @@ except RuntimeError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# A forward hook doesn't. What it keeps is changed behind its back, also a
-# tensor from `detach`, which shares the memory. Here are the shares of
-# negative outputs of the first linear layer: kept as they are, and cloned.
+# A forward hook doesn't refuse: what it has kept is changed afterwards.
+# `detach` doesn't help, since it shares the memory. Which share of the first
+# linear layer's outputs is negative, kept from `detach`, and cloned?
 
 # %%
 net, kept, cloned = deep(lambda: nn.ReLU(inplace=True)), {}, {}
@@ -811,19 +804,21 @@ with hooked(net, lambda name, out: kept.update({name: out.detach()})):
 with hooked(net, lambda name, out: cloned.update({name: out.clone()})):
     net(X[valid])
 shares = [(t["linear0"] < 0).float().mean().item() for t in (kept, cloned)]
-assert shares[0] == 0 and shares[1] > 0.3
+assert shares[1] > 0.3
+shares[0]
 
 # %% [markdown]
-# Clone, or take the numbers at once, as `spreads` does. Turn `inplace` off
-# while you look.
+# None, while of the clone about half are. Clone, or take numbers at once, as
+# `spreads` does.
 
 # %% [markdown]
 # ## Replace an output
 #
 # A forward hook that returns a value other than `None` replaces the output.
 #
-# > **Pitfall.** A lambda returns what it calls. `setdefault` returns what the
-# > dictionary held first. What does the network say to other digits?
+# > **Pitfall.** A hook may return something unmeant. `setdefault` returns the
+# > entry of the dictionary: the first output. Does the network answer other
+# > digits otherwise?
 
 # %%
 net, kept = MLP(64, 32, 10).to(device), {}
@@ -832,9 +827,11 @@ with hooked(net, kept.setdefault):
 torch.equal(one, other)
 
 # %% [markdown]
-# The same as to the first. (`update` above returns `None`.) Wanted, this is a
-# tool: an *ablation* takes a block out and looks at what is lost. These blocks
-# add to their input, so a block that is left out returns its input.
+# It gives the first answer again. (`update` above returns `None`.)
+#
+# As a tool, this makes an *ablation*: leave a block out, and look at what is
+# lost. A *residual block* adds to its input, so without the block there is the
+# input.
 
 
 # %%
@@ -848,7 +845,7 @@ class Residual(nn.Module):
 
 
 # %% [markdown]
-# The hook is there for one evaluation.
+# The hook returns the block's input, for one evaluation.
 
 
 # %%
@@ -858,7 +855,8 @@ def without(net, block):
 
 
 # %% [markdown]
-# Four blocks between two linear layers, trained. Which block is missed most?
+# Four blocks between two linear layers are trained. Afterwards, is the network
+# whole again?
 
 # %%
 torch.manual_seed(0)
@@ -867,10 +865,11 @@ blocks |= {f"block{i}": Residual(32) for i in range(4)}
 net = fit(nn.Sequential(blocks | {"out": nn.Linear(32, 10)}), 200, 0.1)
 left = {"whole": accuracy(net)}
 left |= {name: without(net, net.get_submodule(name)) for name in [*blocks][1:]}
-assert accuracy(net) == left["whole"] > 0.8
+assert min(left.values()) > 0.5
+accuracy(net) == left["whole"]
 
 # %% [markdown]
-# Afterwards the network is whole again: the hook is gone.
+# It is: the hooks are gone. Which block is missed most?
 
 # %% mystnb={"image": {"alt": "Five horizontal bars of accuracy. The whole network is at about 0.9. Without one of the blocks 0 to 3 it is a little lower, by a different amount for each block."}}
 plt.barh([*left], [*left.values()], color=["C0", *["C1"] * 4])
@@ -880,16 +879,15 @@ plt.gca().invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Without any one block the network still reads most digits: the input passes
-# by the side. And mind the section on noise before you name the most important
-# one.
+# Each block can be missed: most digits are still read. Before you name the
+# most important one, think of the noise: 9.6 takes five seeds.
 
 # %% [markdown]
 # ## Count the work
 #
-# A linear layer from 64 to 32 features multiplies $64 \cdot 32$ times for each
-# sample, and adds as often. `FlopCounterMode` counts both, operation by
-# operation. By hand, for 50 digits and the two layers of `MLP(64, 32, 10)`:
+# For each sample, a linear layer from 64 to 32 features multiplies $64 \cdot
+# 32$ times, and adds as often. `FlopCounterMode` counts both. By hand, for 50
+# digits and the two layers of `MLP(64, 32, 10)`:
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -901,8 +899,8 @@ by_hand = 2 * 50 * (64 * 32 + 32 * 10)
 forward.get_total_flops(), by_hand
 
 # %% [markdown]
-# Equal. It counts products of matrices and convolutions; the ReLU and the
-# biases count as 0. How much more is forward and backward together?
+# They are equal, without the ReLU and the biases: it counts products of
+# matrices. How much does backward add?
 
 # %%
 with FlopCounterMode(display=False) as both:
@@ -910,7 +908,7 @@ with FlopCounterMode(display=False) as both:
 both.get_total_flops() - by_hand, 2 * by_hand - 2 * 50 * 64 * 32
 
 # %% [markdown]
-# Backward costs two products for each of forward, one for the gradient of the
+# For each product of forward, backward has two, one for the gradient of the
 # weight and one for that of the input. The first layer's input needs none.
 
 # %% [markdown]
@@ -918,14 +916,13 @@ both.get_total_flops() - by_hand, 2 * by_hand - 2 * 50 * 64 * 32
 #
 # - `torch.manual_seed` sets PyTorch's generators, not those of `random` and
 #   NumPy, and no generator that is an object.
-# - One draw more moves all draws that follow. A `DataLoader` draws each time
-#   that it begins; give it a generator.
+# - One more draw moves all that follow. A `DataLoader` draws whenever it
+#   begins: give it a generator.
 # - A generator inside a data set is the same in each worker until a
 #   `worker_init_fn` seeds it.
-# - The order of sums depends on the number of threads, and some operations
-#   have none that is fixed. `use_deterministic_algorithms` repairs or refuses
-#   them.
-# - A difference is a finding if it is several standard errors over seeds.
+# - Sums depend on their order, and so on the number of threads; some operations
+#   have no fixed order. `use_deterministic_algorithms` replaces or refuses them.
+# - A difference is a finding if it is several standard errors of some seeds.
 # - Hooks: let a `with` block remove them, keep numbers or clones, and return
 #   nothing unless you mean to replace the output.
 # - The first output that isn't finite names the module. Anomaly mode names the

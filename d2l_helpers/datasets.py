@@ -25,14 +25,6 @@ class NoisyDataset(Dataset):
 
 
 def seed_worker(worker_id: int) -> None:
-    """Give a worker's copy of a :class:`NoisyDataset` its own numbers.
-
-    It is an argument ``worker_init_fn`` of a loader, which calls it in each
-    worker, after it has seeded PyTorch there: in each worker with another
-    seed.
-
-    Args:
-        worker_id (int): the number of the worker, from 0.
-    """
+    """Give this worker's copy of a data set its own numbers."""
     dataset = get_worker_info().dataset
     dataset.rng = np.random.default_rng(torch.initial_seed())

@@ -43,14 +43,15 @@ from d2l_helpers import check
 torch.set_num_threads(1)
 
 # %% [markdown]
-# Two solutions put one function on each module, and tell it the name. A handle
-# is a context manager, which removes its hook at the end of the block, also
-# after an error. An `ExitStack` holds any number of them.
+# Two solutions put one function on each module, and tell it the name. To try
+# them in the chapter, copy this one, too. A handle is a context manager, which
+# removes its hook at the end of the block, also after an error. An `ExitStack`
+# holds any number of them.
 
 
 # %%
 @contextmanager
-def hooked(net, hook):
+def hook_all(net, hook):
     with ExitStack() as stack:
         for name, module in net.named_modules():
             handle = module.register_forward_hook(partial(hook, name))
@@ -186,9 +187,9 @@ dataset.epoch = 1
 set(forward) & {dataset[i] for i in range(6)}
 
 # %% [markdown]
-# **At the edge.** PyTorch's generator on the CPU takes 32 bits of its seed: two
-# seeds that differ in higher ones alone give the same numbers. Don't count on
-# each of many large seeds being another.
+# **At the edge.** PyTorch's generator on the CPU takes 32 bits of its seed:
+# two seeds that differ in higher ones alone give the same numbers. Don't count
+# on each of many large seeds being another.
 
 # %%
 low, high = (torch.Generator().manual_seed(seed) for seed in (1, 2**40 + 1))
@@ -303,7 +304,7 @@ def first_bad(net, X):
         if is_bad(output):
             bad.append(name)
 
-    with hooked(net, look):
+    with hook_all(net, look):
         try:
             net(X)
         except Exception:
@@ -360,7 +361,7 @@ def count_multiplications(net, X):
         if isinstance(module, (nn.Linear, nn.Conv2d)):
             counts[name] += output.numel() * module.weight[0].numel()
 
-    with hooked(net, add):
+    with hook_all(net, add):
         net(X)
     return dict(counts)
 

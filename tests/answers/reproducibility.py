@@ -120,7 +120,7 @@ edited(
 
 # 9.4 The first bad value
 
-_WITH = """    with hooked(net, look):
+_WITH = """    with hook_all(net, look):
         try:
             net(X)
         except Exception:
@@ -181,7 +181,7 @@ edited(
     ),
     (
         "catch it, and return",
-        {_WITH: "    with hooked(net, look):\n        net(X)\n"},
+        {_WITH: "    with hook_all(net, look):\n        net(X)\n"},
     ),
     ("let it go on", {"            if not bad:": "            if False:"}),
     ("aren't those of before", {_WITH: f"{_HOOK}{_TRY}"}),
@@ -246,15 +246,15 @@ edited(
     (
         "has no entry",
         {
-            "    with hooked": "    for name, module in net.named_modules():\n"
+            "    with hook_all": "    for name, module in net.named_modules():\n"
             "        if isinstance(module, (nn.Linear, nn.Conv2d)):\n"
-            "            counts[name] = 0\n    with hooked"
+            "            counts[name] = 0\n    with hook_all"
         },
     ),
     (
         "aren't those of before",
         {
-            "    with hooked(net, add):\n    ": _HOOK.replace("look", "add"),
+            "    with hook_all(net, add):\n    ": _HOOK.replace("look", "add"),
         },
     ),
 )
