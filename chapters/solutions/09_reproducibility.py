@@ -203,7 +203,7 @@ torch.equal(torch.rand(3, generator=low), torch.rand(3, generator=high))
 #
 # `fork_rng` knows PyTorch's generators only. Write a context manager that
 # seeds `random`, NumPy's global generator and PyTorch's on the CPU, and that
-# sets all three back behind the block, so that they go on as if there had been
+# sets all three back after the block, so that they go on as if there had been
 # none. This must also hold after an error in the block, which the caller is to
 # see.
 
@@ -535,27 +535,27 @@ def first_difference(run, other):
 check.where_two_runs_differ(first_difference)
 
 # %% [markdown]
-# A use: a run that looks at a loader behind one of its steps.
+# A use: a run that looks at a loader after one of its steps.
 
 
 # %%
-def run(look_behind=None):
+def run(look_after=None):
     torch.manual_seed(0)
     net = nn.Linear(64, 10)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for number in range(1, 7):
         step(net, optimizer)
-        if number == look_behind:
+        if number == look_after:
             next(iter(DataLoader(range(10))))
         yield net.state_dict()
 
 
 # %% [markdown]
-# Two runs that don't look are equal. After a look behind step 3, step 4 draws
+# Two runs that don't look are equal. After a look after step 3, step 4 draws
 # another batch.
 
 # %%
-first_difference(run, run), first_difference(run, lambda: run(look_behind=3))
+first_difference(run, run), first_difference(run, lambda: run(look_after=3))
 
 # %% [markdown]
 # **Pitfall.** In turns, the same two runs differ in their first step: each

@@ -215,7 +215,7 @@ def _draws() -> tuple[float, float, float]:
 @exercise(
     "9.3 Restore three generators",
     "inside the block, the three generators have the seed",
-    "behind it, each of them goes on as if there had been no block",
+    "after it, each of them goes on as if there had been no block",
     "this holds after an error too, which goes on to the caller",
     "one block may stand inside another",
 )
@@ -227,13 +227,13 @@ def restore_generators(random_state: Callable) -> None:
         with random_state(3):
             got = _draws()
         _same_draws(got, expected, _RESTORED["inside"])
-    with case("with random_state(3): the numbers behind"):
+    with case("with random_state(3): the numbers after it"):
         expected = _second_draws(0)
         _first_draws(0)
         with random_state(3):
             _draws()
         _same_draws(_draws(), expected, _RESTORED["behind"])
-    with case("with random_state(3), left by an error: the numbers behind"):
+    with case("with random_state(3), left by an error: the numbers after it"):
         _first_draws(0)
         error = None
         try:
@@ -245,7 +245,9 @@ def restore_generators(random_state: Callable) -> None:
         _same_draws(_draws(), expected, _RESTORED["error"])
         got, hint = "an error that is caught", _RESTORED["caught"]
         holds(error is not None, "the error of the block", got, hint)
-    with case("random_state(2) inside of random_state(1): the numbers behind"):
+    with case(
+        "random_state(2) inside of random_state(1): the numbers after it"
+    ):
         _first_draws(0)
         with random_state(1):
             _draws()
@@ -336,7 +338,7 @@ def _chain(**modules: nn.Module) -> nn.Module:
     "it names the first module whose output isn't finite, or gives None",
     "a module is named, too, that has children whose outputs are finite",
     "each tensor in a tuple is looked at",
-    "if the network raises an error behind a bad value, the name is told",
+    "if the network raises an error after a bad value, the name is told",
     "no hook of its own stays, and no other is taken away",
 )
 def first_bad_value(first_bad: Callable) -> None:
@@ -389,7 +391,7 @@ _BAD: dict[str, Hint] = {
         "Hook each module of `named_modules`. Note those whose output is bad "
         "in a list, and return the first of it.",
     ),
-    "last": "This isn't the first bad one. Behind the first, all are bad.",
+    "last": "This isn't the first bad one. After the first, all are bad.",
     "whole": "This names the network itself, which ends last. "
     "`named_modules` begins with it: go by the order of the calls.",
     "none": "All outputs are finite here: give None.",
@@ -399,7 +401,7 @@ _BAD: dict[str, Hint] = {
     "outer": "The child's output is finite, and what the module makes of it "
     "isn't. Modules with children need a hook, too.",
     "tuple": "A module may return a tuple: look at each tensor in it.",
-    "refused": "The error came behind the bad value: catch it, and return the "
+    "refused": "The error came after the bad value: catch it, and return the "
     "name.",
     "error": "No output was bad before the error: let it go on to the caller.",
     "hooks": (
@@ -418,7 +420,7 @@ def _hooks_are(net: nn.Module, number: int) -> None:
     """Require that a network has as many hooks as before a call."""
     found = sum(len(m._forward_hooks) for m in net.modules())
     shown = (
-        Phrase("hooks behind the call: {number}", number=n)
+        Phrase("hooks after the call: {number}", number=n)
         for n in (number, found)
     )
     holds(found == number, *shown, _BAD["hooks"])
@@ -727,7 +729,7 @@ def gradient_norms_by_block(gradient_norms: Callable, smaller: object) -> None:
         block=_chain(a=nn.Linear(2, 2), relu=nn.ReLU(), b=nn.Linear(2, 2)),
         out=nn.Linear(2, 1),
     )
-    with case("a block of two linear layers, and one linear layer behind it"):
+    with case("a block of two linear layers, and one linear layer"):
         for i, p in enumerate(net.parameters()):
             p.grad = torch.full_like(p, i + 1.0)
         known = [
