@@ -38,7 +38,7 @@
 # **You need** chapters 05,
 # [Follow gradients through the graph](05_autograd.ipynb), and 07,
 # [Train anywhere, stop and resume](07_training.ipynb). The cells take about
-# ten seconds on a CPU, and use a GPU where there is one.
+# five seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
 # The first cell imports what the chapter uses and chooses the device.
@@ -123,8 +123,9 @@ def seeded_fit(seed, num_hiddens=32):
 # Two runs of one seed. (On a GPU, rounding may differ from run to run.)
 
 # %%
+one, other = seeded_fit(0), seeded_fit(0)
 tolerance = 0 if device.type == "cpu" else 1e-3
-for a, b in zip(*(seeded_fit(0).parameters() for _ in "ab"), strict=True):
+for a, b in zip(one.parameters(), other.parameters(), strict=True):
     assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 # %% [markdown]
@@ -398,7 +399,7 @@ def results(num_threads):
 
 
 # %% [markdown]
-# With one thread it is one. With four, run the cell again, too.
+# With one thread it is one. With four, run the cell several times.
 
 # %% tags=["nbval-ignore-output"]
 assert results(1) == 1
@@ -784,7 +785,7 @@ assert sizes["act9"] > 300**3 * sizes["act0"]
 # Three layers cost a factor of over 300: the first ones will hardly learn.
 #
 # > **Pitfall.** An in-place module writes over the output of the module before
-# > it. A backward hook on that one refuses.
+# > it. If that one has a backward hook, this is an error.
 
 # %%
 try:
@@ -794,9 +795,9 @@ except RuntimeError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# A forward hook doesn't refuse: what it has kept is changed afterwards.
-# `detach` doesn't help, since it shares the memory. Which share of the first
-# linear layer's outputs is negative, kept from `detach`, and cloned?
+# With a forward hook it is none: what the hook has kept is changed afterwards,
+# also behind `detach`, which shares the memory. Which share of the first
+# linear layer's outputs is negative, in what `detach` has kept?
 
 # %%
 net, kept, cloned = deep(lambda: nn.ReLU(inplace=True)), {}, {}
@@ -809,7 +810,7 @@ assert shares[1] > 0.3
 shares[0]
 
 # %% [markdown]
-# None, while of the clone about half are. Clone, or take numbers at once, as
+# None, while in the clone over 30% are. Clone, or take numbers at once, as
 # `spreads` does.
 
 # %% [markdown]
@@ -887,9 +888,9 @@ plt.show()
 # %% [markdown]
 # ## Count the work
 #
-# For each sample, a linear layer from 64 to 32 features multiplies $64 \cdot
-# 32$ times, and adds as often. `FlopCounterMode` counts both. By hand, for 50
-# digits and the two layers of `MLP(64, 32, 10)`:
+# From 64 to 32 features, a linear layer multiplies 64 times 32 numbers for
+# each sample, and adds as often. `FlopCounterMode` counts both. By hand, for
+# 50 digits and the two layers of `MLP(64, 32, 10)`:
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode

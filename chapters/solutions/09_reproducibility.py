@@ -558,8 +558,9 @@ def run(look_after=None):
 first_difference(run, run), first_difference(run, lambda: run(look_after=3))
 
 # %% [markdown]
-# **Pitfall.** In turns, the same two runs differ in their first step: each
-# draws numbers that were the other's.
+# **Pitfall.** In turns, the same two runs differ from their second step on:
+# each draws numbers that were the other's. The first is equal, since each has
+# set the seed right before it.
 
 # %%
 [

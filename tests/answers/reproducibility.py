@@ -246,8 +246,8 @@ edited(
     (
         "has no entry",
         {
-            "    with hook_all": "    for name, module in net.named_modules():\n"
-            "        if isinstance(module, (nn.Linear, nn.Conv2d)):\n"
+            "    with hook_all": "    for name, m in net.named_modules():\n"
+            "        if isinstance(m, (nn.Linear, nn.Conv2d)):\n"
             "            counts[name] = 0\n    with hook_all"
         },
     ),
