@@ -1210,5 +1210,7 @@ check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 # [Chapter 03](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)
 # shows what goes wrong when a layer cuts the graph.
 # [Run the same code on CPU and CUDA](06_devices.ipynb) moves the work to a
-# GPU. [Know what training keeps, and start a deep network](10_memory.ipynb)
-# counts what a graph keeps. The [front page](index.md) lists all chapters.
+# GPU. [Get the same run again, and look inside](09_reproducibility.ipynb) reads
+# gradients on their way back, and finds the first `nan`.
+# [Know what training keeps, and start a deep network](10_memory.ipynb) counts
+# what a graph keeps. The [front page](index.md) lists all chapters.

@@ -1065,11 +1065,13 @@ check.clip_the_gradients(clip, called_before)
 # %% [markdown]
 # ## Where to go next
 #
-# This was the last chapter. You can now build a model from blocks and layers
-# of your own, choose where its parameters start and which are trained, follow
-# its gradients, and train, save and resume it on a CPU or a GPU. To try this,
-# take data of your own, write a model with a layer of your own, check the
-# layer, stop the training halfway, and resume it. It should end as if you
-# hadn't stopped it.
+# [Get the same run again, and look inside](09_reproducibility.ipynb) finds out
+# why two runs differ, and what happens within one.
+#
+# You can now build a model from blocks and layers of your own, choose where
+# its parameters start and which are trained, follow its gradients, and train,
+# save and resume it on a CPU or a GPU. To try this, take data of your own,
+# write a model with a layer of your own, check the layer, stop the training
+# halfway, and resume it. It should end as if you hadn't stopped it.
 #
 # The [front page](index.md) lists all chapters.

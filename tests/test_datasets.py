@@ -1,0 +1,45 @@
+"""The data set of chapter 09, in worker processes of each kind."""
+
+import multiprocessing
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from d2l_helpers.datasets import NoisyDataset, seed_worker
+
+# The usual way here, and that of macOS and Windows, where nothing is copied.
+METHODS = pytest.mark.parametrize(
+    "method", sorted({multiprocessing.get_start_method(), "spawn"})
+)
+
+
+def drawn(method, **options):
+    torch.manual_seed(0)
+    loader = DataLoader(
+        NoisyDataset(4),
+        batch_size=1,
+        num_workers=2,
+        multiprocessing_context=method,
+        **options,
+    )
+    return [x.item() for x in loader]
+
+
+@METHODS
+def test_workers_draw_the_same_numbers(method):
+    first, second, third, fourth = drawn(method)
+    assert first == second
+    assert third == fourth
+    assert first != third
+
+
+@METHODS
+def test_seeded_workers_draw_their_own_and_the_same_each_time(method):
+    numbers = drawn(method, worker_init_fn=seed_worker)
+    assert len(set(numbers)) == 4
+    assert drawn(method, worker_init_fn=seed_worker) == numbers
+
+
+def test_length_is_the_number_of_samples():
+    assert len(NoisyDataset(6)) == 6
