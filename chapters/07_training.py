@@ -1000,11 +1000,11 @@ check.two_runs_at_once(in_turns, shared)
 # %% [markdown]
 # ## Where to go next
 #
-# This was the last chapter. You can now build a model from blocks and layers
-# of your own, choose where its parameters start and which are trained, follow
-# its gradients, and train, save and resume it on a CPU or a GPU. To try this,
-# take data of your own, write a model with a layer of your own, check the
-# layer, stop the training halfway, and resume it. It should end as if you
-# hadn't stopped it.
+# You can now build a model from blocks and layers of your own, choose where its
+# parameters start and which are trained, follow its gradients, and train, save
+# and resume it on a CPU or a GPU. To try this, take data of your own, write a
+# model with a layer of your own, check the layer, stop the training halfway,
+# and resume it. It should end as if you hadn't stopped it.
 #
-# The [front page](index.md) lists all chapters.
+# [Choose a data type, and train in mixed precision](08_numerics.ipynb) trains
+# the same digits in 16 bits. The [front page](index.md) lists all chapters.

@@ -88,7 +88,8 @@ edited(
     (
         "takes a number apart",
         {
-            _FREXP: "exponent = math.floor(torch.tensor(max(x, info.tiny)).log2().item()) + 1"
+            _FREXP: "log = torch.tensor(max(x, info.tiny)).log2()\n"
+            "    exponent = math.floor(log.item()) + 1"
         },
     ),
     ("multiply `eps`", {"* info.eps": "* 0.3"}),
@@ -132,7 +133,8 @@ edited(
     (
         "has 64 bits",
         {
-            "return total": "return torch.tensor(sum(values.tolist()), dtype=values.dtype)"
+            "return total": "total = sum(values.tolist())\n"
+            "    return torch.tensor(total, dtype=values.dtype)"
         },
     ),
     ("are changed", {"return total": "values.mul_(2); return total"}),
@@ -170,7 +172,9 @@ edited(
     (
         "the others stay",
         {
-            "return": "if Z.dim() > 2: Z, largest = Z[0], largest[0]; sums = sums[0]\n    return"
+            "return": "if Z.dim() > 2:\n"
+            "        Z, largest, sums = Z[0], largest[0], sums[0]\n"
+            "    return"
         },
     ),
     ("No gradient reaches Z", {"(Z - largest)": "(Z.detach() - largest)"}),
@@ -184,15 +188,20 @@ edited(
 # 8.5 A loss scaler
 
 _DIVIDE = "            gradient /= self.scale\n"
-_SKIP = "        if not all(gradient.isfinite().all() for gradient in gradients):\n            self.scale /= 2\n            self.good_steps = 0\n            return\n"
 _ALL = "if not all(gradient.isfinite().all() for gradient in gradients):"
+_SKIP = (
+    f"        {_ALL}\n"
+    "            self.scale /= 2\n"
+    "            self.good_steps = 0\n"
+    "            return\n"
+)
 _GOOD = "self.good_steps == self.growth_interval"
 _AGAIN = "            self.scale *= 2\n            self.good_steps = 0"
 also_right(
     "loss_scaler",
     {
         "gradient /= self.scale": "gradient.div_(self.scale)",
-        _ALL: "if not torch.stack([g.isfinite().all() for g in gradients]).all():",
+        _ALL: "if not torch.cat(gradients).isfinite().all():",
     },
     {_ALL: "if any((g - g).any() for g in gradients):"},
     {"self.scale = scale": "self.scale = torch.tensor(float(scale))"},
@@ -228,16 +237,16 @@ edited(
     ),
     (
         "One bad number",
-        {
-            _ALL: "if not any(gradient.isfinite().all() for gradient in gradients):"
-        },
+        {_ALL: "if not any(g.isfinite().all() for g in gradients):"},
     ),
     ("One bad number", {_ALL: "if not gradients[0].isfinite().all():"}),
     ("the scale is halved", {"self.scale /= 2": ""}),
     (
         "Don't call it at all",
         {
-            "self.scale /= 2": "self.scale /= 2; [g.zero_() for g in gradients]; optimizer.step()"
+            "self.scale /= 2": "self.scale /= 2\n"
+            "            [g.zero_() for g in gradients]\n"
+            "            optimizer.step()"
         },
     ),
     ("haven't moved", {"        optimizer.step()\n": ""}),
@@ -245,22 +254,19 @@ edited(
     ("the scale doubles", {"self.scale *= 2": ""}),
     (
         "the scale doubles",
-        {
-            "self.growth_interval = growth_interval": "self.growth_interval = 2000"
-        },
+        {_GOOD: "self.good_steps == 2000"},
     ),
     ("begins at 0 again.", {_AGAIN: "            self.scale *= 2"}),
     (
         "ends the row",
-        {
-            "            self.good_steps = 0\n            return": "            return"
-        },
+        {"self.good_steps = 0\n            return": "return"},
     ),
     ("Keep the current scale", {"self.scale": "self.s"}),
     (
         "they are to be the true ones"[5:],
         {
-            "        optimizer.step()\n": "        optimizer.step()\n        for g in gradients: g *= 2\n"
+            "        optimizer.step()\n": "        optimizer.step()\n"
+            "        for g in gradients: g *= 2\n"
         },
     ),
 )
@@ -307,9 +313,7 @@ edited(
     ("copies the master into", {"self.lr *": "2 * self.lr *"}),
     (
         "start where the parameters are",
-        {
-            "p.detach().float()": "(p.detach().float() if len(p) == 2 and p.dim() == 1 and p[0] == 1 else torch.zeros_like(p).float())"
-        },
+        {"p.detach().float()": "p.detach().float() * (p == 1).all()"},
     ),
     ("stay in bfloat16", {_COPY: "p.data = master"}),
     ("has None as its", {"if p.grad is not None": "if True"}),
@@ -330,7 +334,8 @@ also_right(
     {_ROOT: "Z / (mean_square + eps / s / s).sqrt()"},
     {_S: "s = X.abs().amax(dim=-1, keepdim=True).clamp(min=0.01)"},
     {
-        _S: "s = 2.0 ** X.norm(torch.inf, dim=-1, keepdim=True).clamp(min=1).log2().ceil().clamp(max=15)"
+        _S: "s = 2.0 ** X.norm(torch.inf, dim=-1, keepdim=True)"
+        ".clamp(min=1).log2().ceil().clamp(max=15)"
     },
 )
 edited(
@@ -404,7 +409,8 @@ edited(
     (
         "no infinity",
         {
-            "    if e == 0": "    if e == 15: return sign * math.inf\n    if e == 0"
+            "    if e == 0": "    if e == 15: return sign * math.inf\n"
+            "    if e == 0"
         },
     ),
     ("this is NaN", {_NAN: ""}),
@@ -412,7 +418,8 @@ edited(
     (
         "without PyTorch",
         {
-            "sign = -1.0 if code & 128 else 1.0": "sign = torch.tensor(1 - 2 * (code >> 7)).item()"
+            "sign = -1.0 if code & 128 else 1.0": "sign = "
+            "torch.tensor(1 - 2 * (code >> 7)).item()"
         },
     ),
     ("Return a Python float", {_SMALL: _SMALL + "    return str(e)\n"}),
@@ -427,7 +434,8 @@ also_right(
     "clamp_and_its_gradient",
     {_RETURN: "torch.logaddexp(-z, torch.zeros_like(z))"},
     {
-        _RETURN: "torch.where(z > 0, (-z.abs()).exp().log1p(), -z + z.clamp(max=0).exp().log1p())"
+        _RETURN: "torch.where(z > 0, (-z.abs()).exp().log1p(), "
+        "-z + z.clamp(max=0).exp().log1p())"
     },
     {'": 0,': '": -0.0,', "-1,": "-1.0,"},
 )
@@ -448,7 +456,8 @@ edited(
     (
         "This is torch's own",
         {
-            _RETURN: "F.binary_cross_entropy_with_logits(z, torch.ones_like(z), reduction='none')"
+            _RETURN: "F.binary_cross_entropy_with_logits("
+            "z, torch.ones_like(z), reduction='none')"
         },
     ),
     ("a clamp is a constant", {'min=1e-7).log()": 0': 'min=1e-7).log()": -1'}),
