@@ -19,9 +19,9 @@
 #
 # A number of 16 bits takes half the memory of one of 32, and recent GPUs
 # multiply such numbers faster. So you write `.half()` behind a network that
-# learns well, and the loss is NaN. You write `.bfloat16()`, and it learns
-# worse, without an error. Here you see why, and then get both: small numbers
-# where they are enough, and large ones where they aren't.
+# learned well, and the loss is NaN. You write `.bfloat16()`, and it learns
+# worse, without an error. Here you see why, and then use 16 bits where they
+# are enough.
 #
 # **You will learn** to
 #
@@ -69,7 +69,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # ## Begin with a NaN
 #
 # These are the digits of [chapter 07](07_training.ipynb), as rows of 64
-# pixels between 0 and 1: 1,200 to train with, 297 for validation.
+# pixels: 1,200 to train with, 297 for validation.
 
 # %%
 digits = load_digits()
@@ -82,8 +82,7 @@ X_valid, y_valid = X[valid].to(device), y[valid].to(device)
 
 # %% [markdown]
 # The function trains a small network for three steps of Adam, with all its
-# tensors in one type, and returns the three losses. In which type will it
-# fail?
+# tensors in one type, and returns the losses.
 
 
 # %%
@@ -101,14 +100,18 @@ def first_losses(dtype):
     return losses
 
 
+# %% [markdown]
+# In which type will it fail?
+
+# %%
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(dtype, first_losses(dtype))
 
 # %% [markdown]
-# In float16, one step is enough. NaN is short for *not a number*, and each
-# further loss is NaN as well. Nothing was large here. A number was too small:
-# Adam divides by a root plus $10^{-8}$, so as not to divide by 0. Three pixels
-# are blank in all the digits: their weights get a gradient of 0.
+# One step in float16 is enough. From then on each loss is NaN, *not a number*.
+# Nothing was large here; a number was too small. Adam divides by a root plus
+# $10^{-8}$, so as not to divide by 0. And three pixels are blank in all the
+# digits: their weights get a gradient of 0.
 
 # %%
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
@@ -122,17 +125,17 @@ int((X_train == 0).all(dim=0).sum())
 # %% [markdown]
 # ## Range and precision
 #
-# The bits of a floating-point number are its sign, an exponent and a fraction.
-# The exponent's bits give the *range*, from the smallest to the largest
-# number; the fraction's bits give the *precision*, how close two neighbors
-# are. Float16 and bfloat16 share 16 bits in two ways. `eps` is the distance
-# from 1 to the next number.
+# A floating-point number has a sign, an exponent and a fraction. The bits of
+# the exponent give the *range*, how small and how large numbers get; those of
+# the fraction give the *precision*, how close two neighbors are. Float16 and
+# bfloat16 share 16 bits in two ways. `eps` is the distance from 1 to the next
+# number.
 
 # %%
 types = torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn
 for dtype in types:
     f = torch.finfo(dtype)
-    bounds = f"from {f.tiny:.3g} to {f.max:.3g}"
+    bounds = f"normal from {f.tiny:.3g} to {f.max:.3g}"
     print(f"{f.bits:2} bits, {bounds}, eps {f.eps:.3g}: {dtype}")
 
 # %% [markdown]
@@ -147,8 +150,8 @@ x.half() ** 2, x.bfloat16() ** 2
 # In float16 the square *overflows*, to infinity. Bfloat16 takes the nearest
 # number that it has; there, they are 512 apart.
 #
-# With 8 bits there are 256 numbers. `view` reads the same bits as another
-# type. Does float8_e4m3fn spend some of them on infinity?
+# Eight bits make 256 codes. `view` reads the same bits as another type. Does
+# float8_e4m3fn spend codes on infinity?
 
 # %%
 bits = torch.arange(256, dtype=torch.uint8)
@@ -158,12 +161,11 @@ print("NaN:", numbers.isnan().sum().item())
 print("largest:", numbers.nan_to_num().max().item())
 
 # %% [markdown]
-# It has no infinity, and two NaN, one for each sign. In such a type, numbers
-# are stored and multiplied, with a scale that brings them into its range.
+# It has no infinity, and two NaN, one for each sign. Numbers are stored and
+# multiplied in such a type beside a scale that brings them into its range.
 #
-# Read as integers, the bits of positive numbers are in the order of these
-# numbers: so all positive numbers of a type can be listed, and their
-# distances measured.
+# Read as integers, the bits of positive numbers have the order of the numbers.
+# So all of them can be listed.
 
 # %%
 bits = {
@@ -177,13 +179,13 @@ for dtype, values in numbers.items():
     assert values[-1] == torch.finfo(dtype).max
 
 # %% [markdown]
-# In the picture, each number has its distance to the next one. Which line is
-# lower at 1, and where does it end?
+# The picture has the distance of each number to the next. Which line is lowest
+# at 1, and where does it end?
 
 # %% mystnb={"image": {"alt": "Distance to the next number against the number, on logarithmic axes, from a millionth to a million. Three staircases rise along the diagonal. The one of float16 is the lowest, flat below 0.00006, and ends at 65,504. The one of bfloat16 is eight times as high and crosses the whole picture. The one of float8_e4m3fn is 16 times as high as that of bfloat16, flat below 0.016, and ends at 448."}}
-for dtype, values in numbers.items():
+for (dtype, values), style in zip(numbers.items(), "-:.", strict=True):
     label = str(dtype).removeprefix("torch.")
-    plt.step(values[:-1], values.diff(), where="post", label=label)
+    plt.step(values[:-1], values.diff(), style, where="post", label=label)
 plt.loglog()
 plt.xlim(1e-6, 1e6)
 plt.ylim(1e-8, 1e5)
@@ -193,28 +195,33 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Precision is relative: with each power of two, the distance doubles. On the
-# flat parts at the left it can't shrink further; what is much smaller than
-# that distance becomes 0.
+# Precision is relative: with each power of two, the distance doubles. Below
+# the smallest *normal* number it no longer shrinks, and what is less than half
+# of it becomes 0.
 
 # %% [markdown]
 # ## Which type comes out
 #
-# In an operation on two types, PyTorch computes in one that has room for both.
-# How many bits will these four results have?
+# Four operands: three vectors, and a tensor without dimensions.
 
 # %%
 half, brain = torch.ones(2).half(), torch.ones(2).bfloat16()
 single, scalar = torch.ones(2), torch.tensor(1.0)
+
+# %% [markdown]
+# An operation on two types computes in one that has room for both. How many
+# bits will these four results have?
+
+# %%
 print("float16 + bfloat16     ", (half + brain).dtype)
 print("float16 + 1.5          ", (half + 1.5).dtype)
 print("float16 + float32 0-dim", (half + scalar).dtype)
 print("float16 + float32      ", (half + single).dtype)
 
 # %% [markdown]
-# Neither of the two 16-bit types has room for the other, so float32 comes out.
-# A Python number, or a tensor without dimensions, adapts: among floats, only
-# tensors with dimensions decide. An integer tensor gives way to floats.
+# Neither of the 16-bit types has room for the other, so float32 comes out. A
+# Python number and a tensor without dimensions adapt to a float tensor that
+# has some. Integers give way to floats.
 
 # %%
 assert (half + torch.ones(2).int()).dtype == torch.float16
@@ -227,7 +234,7 @@ torch.ones(2).int() / 2
 # > **Pitfall.** A tensor that `forward` makes is float32 if you don't say
 # > otherwise. One such tensor turns all that follows into float32.
 #
-# The layer fades a row from full to nothing. What is the type of its output?
+# This layer fades out a row.
 
 
 # %%
@@ -237,20 +244,25 @@ class Fade(nn.Module):
         return X * torch.linspace(1, 0, n, device=X.device)
 
 
+# %% [markdown]
+# What is the type of its output?
+
+# %%
 X_brain = torch.ones(2, 8, dtype=torch.bfloat16, device=device)
 Fade()(X_brain).dtype
 
 # %% [markdown]
-# The memory has doubled, without a word. A layer with weights isn't as
-# patient: it doesn't promote.
+# The memory has doubled, without a word. A layer with weights is strict: it
+# doesn't promote.
 
 # %% tags=["raises-exception"]
 net = nn.Sequential(Fade(), nn.Linear(8, 1)).to(device, torch.bfloat16)
 net(X_brain)
 
 # %% [markdown]
-# "Float" is float32. Don't mend this where the error was raised; mend it where
-# the type comes from. Take the type of the input, as you take its device.
+# "Float" is float32. Don't repair the layer that complains; repair the one
+# where the type comes from. Take the type of the input, as you take its
+# device.
 
 
 # %%
@@ -261,6 +273,10 @@ class RepairedFade(nn.Module):
         return X * fade
 
 
+# %% [markdown]
+# In its place, the network runs, and stays in bfloat16.
+
+# %%
 net[0] = RepairedFade()
 net(X_brain).dtype
 
@@ -277,12 +293,11 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{w.item():.2f} in {dtype}")
 
 # %% [markdown]
-# In bfloat16 the weight hasn't moved. Above 1, the next number is 1.0078. An
-# update of less than half this distance is rounded away, each time. So late in
-# training, when steps are small, the network stands still.
+# In bfloat16 the weight hasn't moved. The next number above 1 is 1.0078, and
+# an update of less than half the distance is rounded away, each time.
 #
-# The repair is a *master copy* in float32 which gets the updates. The network
-# computes with a copy of it in bfloat16.
+# The repair is a *master copy* in float32, which gets the updates. The network
+# computes with its copy in bfloat16.
 
 # %%
 master = torch.ones(1)
@@ -294,9 +309,8 @@ master.bfloat16().item()
 # %% [markdown]
 # ## Sums that stall or overflow
 #
-# A sum that grows meets the same limit. Here are 10,000 numbers of about
-# 0.001, in float16. What do you get if you add one after the other, and what
-# from `sum`?
+# A sum that grows meets the same limit. What do 10,000 numbers of 0.001 give
+# in float16, if you add one after the other, and what by `sum`?
 
 # %%
 values = torch.full((10_000,), 0.001).half()
@@ -312,9 +326,8 @@ total.item(), values.sum().item()
 # %% [markdown]
 # ### Stay below infinity
 #
-# A large *logit* overflows on the way to a probability, also in float32, which
-# ends at about $e^{88}$. Infinity is a number to compute with, but not for
-# long.
+# On the way to a probability a large *logit* overflows in float32, too, which
+# ends between $e^{88}$ and $e^{89}$. From infinity it is one step to NaN.
 
 # %%
 z = torch.tensor([1000.0, 0.0])
@@ -325,8 +338,8 @@ infinite, infinite / infinite.sum(), infinite - infinite
 # %% [markdown]
 # With $m$ the largest logit,
 # $\log \sum_i e^{z_i} = m + \log \sum_i e^{z_i - m}$: no exponent is above 0.
-# PyTorch's functions do such things inside. The left column is by hand; what
-# do you expect in the right one?
+# PyTorch's functions do such things inside. Four of them, beside the same by
+# hand:
 
 # %%
 by_hand = {
@@ -338,12 +351,17 @@ by_hand = {
         F.cross_entropy(z, torch.tensor(1)),
     ),
 }
+
+# %% [markdown]
+# In the left column by hand, in the right one by PyTorch:
+
+# %%
 for name, (naive, stable) in by_hand.items():
     print(f"{name:13} {naive.item():5} {stable.item():7}")
 
 # %% [markdown]
-# So give a loss the logits, and not probabilities: where it says *with
-# logits*, it knows the trick. `F.cross_entropy` always takes logits.
+# So give a loss the logits, and not probabilities. `F.cross_entropy` takes
+# logits, and so does each loss that has *with logits* in its name.
 
 # %% [markdown]
 # ## A layer that survives large inputs
@@ -352,7 +370,7 @@ for name, (naive, stable) in by_hand.items():
 #
 # $$y_j = \frac{x_j}{\sqrt{\frac{1}{d} \sum_i x_i^2 + \varepsilon}}\, w_j$$
 #
-# As a layer it is short, and in float32 it gives what PyTorch's own gives.
+# As a layer it is short.
 
 
 # %%
@@ -367,16 +385,20 @@ class RMSNorm(nn.Module):
         return X * torch.rsqrt(mean_square + self.eps) * self.weight
 
 
+# %% [markdown]
+# In float32 it gives what PyTorch's own gives.
+
+# %%
 torch.manual_seed(0)
 Z = torch.randn(4, 8, device=device)
 norm = RMSNorm(8).to(device)
 assert_close(norm(Z), nn.RMSNorm(8, eps=1e-6, device=device)(Z))
 
 # %% [markdown]
-# > **Pitfall.** A NaN is noticed. Worse is a number that looks like one.
+# > **Pitfall.** A NaN is noticed. A wrong number isn't.
 #
-# In float16, 300 can be stored, and the output should be about 1. Predict it:
-# which step leaves the range?
+# Float16 has 300, and the outputs should be about 1. Which step leaves the
+# range, and what comes out?
 
 # %%
 row = torch.tensor([[300.0, -200.0, 100.0, 250.0]], device=device).half()
@@ -384,7 +406,7 @@ RMSNorm(4).to(device, torch.float16)(row).tolist()
 
 # %% [markdown]
 # The mean square is infinite, 1 divided by its root is 0, and so is each
-# output. There is no NaN, and the network learns from zeros. The repair:
+# output. No NaN tells it, and the network goes on with zeros. The repair:
 # compute in float32, and return the type of the input.
 
 
@@ -395,6 +417,10 @@ class RepairedRMSNorm(RMSNorm):
         return Y.to(X.dtype)
 
 
+# %% [markdown]
+# Its answer in float16 is the rounded one of float32.
+
+# %%
 norm = RepairedRMSNorm(4).to(device, torch.float16)
 exact = RMSNorm(4).to(device)(row.float())
 assert_close(norm(row), exact.half(), rtol=1e-3, atol=0)
@@ -404,8 +430,8 @@ assert_close(norm(row), exact.half(), rtol=1e-3, atol=0)
 # ## Let autocast choose
 #
 # *Mixed precision* puts this together. The weights stay in float32: they are
-# the masters. Within `torch.autocast`, each operation chooses: products take
-# 16 bits, and what needs more gets float32.
+# the masters. Within `torch.autocast`, products are taken in 16 bits, and what
+# needs more in float32.
 
 # %%
 torch.manual_seed(0)
@@ -413,14 +439,19 @@ net = MLP(64, 128, 10).to(device)
 with torch.autocast(device.type, torch.bfloat16):
     y_hat = net(X_train)
     loss = F.cross_entropy(y_hat, y_train)
-loss.backward()
-print("logits:", y_hat.dtype, "loss:", loss.dtype)
-print("weight:", net.out.weight.dtype, "gradient:", net.out.weight.grad.dtype)
+y_hat.dtype, loss.dtype
 
 # %% [markdown]
-# Backward comes after the block: each operation goes back in the type in which
-# it went forward. Which operation takes which type depends on the device and
-# on PyTorch's version, so ask it. On these rows CPU and CUDA agree:
+# Backward comes after the block, and takes each operation back in the type in
+# which it went forward. The gradient of a weight has the weight's type.
+
+# %%
+loss.backward()
+net.out.weight.dtype, net.out.weight.grad.dtype
+
+# %% [markdown]
+# Which type an operation gets depends on the device and on PyTorch's version.
+# On these, CPU and CUDA agree:
 
 # %%
 A = torch.ones(2, 2, device=device)
@@ -434,8 +465,8 @@ with torch.autocast(device.type, torch.bfloat16):
     print("squared error:", F.mse_loss(B, A).dtype)
 
 # %% [markdown]
-# On the next ones they don't: on the CPU that made this page all four are in
-# bfloat16, and CUDA's list has float32 for each.
+# On these they don't: the CPU that made this page kept the type of the
+# product, bfloat16, for all four; a GPU shows float32.
 
 # %% tags=["nbval-ignore-output"]
 with torch.autocast(device.type, torch.bfloat16):
@@ -451,8 +482,8 @@ found
 # %% [markdown]
 # ### Three ways to train
 #
-# The same network learns the digits three times: in float32, under autocast,
-# and with everything in bfloat16.
+# The network learns the digits in float32, under autocast, and with everything
+# in bfloat16.
 
 
 # %%
@@ -475,8 +506,7 @@ def train_curve(dtype=torch.float32, autocast=False):
 
 
 # %% [markdown]
-# The validation loss is computed with the logits in float32. Which of the
-# three curves will leave the others?
+# The validation loss is computed from logits in float32.
 
 
 # %%
@@ -486,6 +516,10 @@ def valid_loss(net):
     return F.cross_entropy(logits, y_valid).item()
 
 
+# %% [markdown]
+# Which of the three curves will leave the others?
+
+# %%
 single_net, single_losses = train_curve()
 _, mixed_losses = train_curve(autocast=True)
 brain_net, brain_losses = train_curve(torch.bfloat16)
@@ -493,24 +527,28 @@ assert abs(mixed_losses[-1] / single_losses[-1] - 1) < 0.02
 assert brain_losses[-1] > 1.25 * single_losses[-1]
 
 # %% [markdown]
-# Look at where it leaves them.
+# Look at where it leaves them, and how it ends.
 
 # %% mystnb={"image": {"alt": "The validation loss over 20 epochs, on a logarithmic axis. The solid line of float32 and the dashed line of autocast lie on each other and fall from 2.2 to 0.22. The dotted line of bfloat16 throughout falls with them for about ten epochs, then flattens and ends at 0.32."}}
 epochs = range(1, 21)
-plt.semilogy(epochs, single_losses, label="float32")
-plt.semilogy(epochs, mixed_losses, "--", label="autocast to bfloat16")
-plt.semilogy(epochs, brain_losses, ":", label="bfloat16 throughout")
+plt.semilogy(epochs, single_losses, "C0-", label="float32")
+plt.semilogy(epochs, mixed_losses, "C1--", label="autocast to bfloat16")
+plt.semilogy(epochs, brain_losses, "k:", label="bfloat16 throughout")
+plt.xticks(range(0, 21, 5))
+plt.minorticks_off()
+plt.yticks([0.2, 0.5, 1, 2], [0.2, 0.5, 1, 2])
 plt.xlabel("epoch")
 plt.ylabel("validation loss")
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# Under autocast nothing is lost. In bfloat16 throughout, the curve flattens as
-# the updates become small. What share of the weights does one more step move?
+# Autocast loses nothing here. In bfloat16 throughout, the curve flattens as
+# the updates become small. This function makes one step more, and returns the
+# share of the weights that it moves, among those with a gradient.
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def share_moved(net):
     before = torch.cat([p.detach().flatten() for p in net.parameters()])
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
@@ -523,21 +561,25 @@ def share_moved(net):
     return (after != before)[gradient != 0].float().mean().item()
 
 
+# %% [markdown]
+# What is it in the two networks?
+
+# %% tags=["nbval-ignore-output"]
 shares = share_moved(single_net), share_moved(brain_net)
 assert shares[0] > 0.9 and shares[1] < 0.1
 f"float32: {shares[0]:.0%}, bfloat16: {shares[1]:.0%}"
 
 # %% [markdown]
-# Of the weights that have a gradient, float32 moves nearly all, and bfloat16
-# one in a hundred or so. The others are where the 1 was above.
+# Float32 moves nearly all weights, and bfloat16 one in a hundred or so. The
+# others stand still, as the 1 above did.
 
 # %% [markdown]
 # ## Scale the loss
 #
-# Many GPUs have float16 and not bfloat16, and float16 is finer. Its trouble is
-# the range: a small gradient *underflows*, to 0. Take the gradients of all
-# logits, in the network that float32 has trained. How many of them would
-# become 0 in float16, and how many if the loss were 65,536 times as large?
+# Older GPUs have float16 and not bfloat16, and float16 is finer. Its trouble
+# is the range: a small gradient *underflows*, to 0. These are the gradients of
+# all logits, in the network that float32 has trained. What share of them would
+# be 0 in float16, and what share if the loss were 65,536 times as large?
 
 # %%
 logits = single_net(X_train)
@@ -549,8 +591,8 @@ lost_scaled = ((65536 * gradient).half() == 0).float().mean().item()
 assert 0.1 < lost < 0.3 and lost_scaled < 0.01
 
 # %% [markdown]
-# About one in six, and then none: the loss is a sum of parts, and with it each
-# gradient is multiplied.
+# About one in six, and then hardly any: by the chain rule, each gradient is
+# multiplied as the loss is.
 
 # %% mystnb={"image": {"alt": "Two histograms of the size of the gradients on a logarithmic axis from 1e-12 to 1e4. The first is a hill from 1e-10 to 1e-3. A vertical line at 3e-8 says that what is left of it becomes 0, and cuts off the left slope of the hill. The second, of gradients times 65,536, is the same hill further right: all of it lies between this line and another at 65,504, where what is right of it becomes infinite."}}
 bins = torch.logspace(-12, 4, 65).tolist()
@@ -559,6 +601,7 @@ plt.hist((65536 * gradient).tolist(), bins, alpha=0.7, label="times 65,536")
 plt.axvline(2.0**-25, color="black", linestyle="--")
 plt.text(2.0**-25, 900, "becomes 0 ", ha="right")
 plt.axvline(65504, color="black", linestyle="--")
+plt.text(65504, 900, "becomes infinite ", ha="right")
 plt.xscale("log")
 plt.xlabel("size of a gradient")
 plt.ylabel("number")
@@ -567,9 +610,9 @@ plt.show()
 
 # %% [markdown]
 # A `GradScaler` multiplies the loss by such a *scale*, and divides the
-# gradients again before the step. If one of them is infinite or NaN, the scale
-# was too large: it skips the step, and halves the scale. Here the gradient is
-# 1, and it passes through float16 on its way. Which steps move the weight?
+# gradients by it before the step. If one of them is infinite or NaN, the scale
+# was too large: the step is skipped, and the scale halved. Here a gradient of
+# 1 passes through float16. Which steps move the weight?
 
 # %%
 w = torch.ones(1, device=device, requires_grad=True)
@@ -585,8 +628,8 @@ for _ in range(3):
     print(f", weight {w.item():.1f}")
 
 # %% [markdown]
-# 65,536 is just too large for float16. A first step that is skipped is no
-# fault. After 2,000 steps without infinity the scale doubles.
+# 65,536 is just too large for float16, so the first step is skipped. That is
+# no fault. After 2,000 steps in a row without infinity the scale doubles.
 
 # %% [markdown]
 # ### Clip after you unscale
@@ -594,8 +637,8 @@ for _ in range(3):
 # > **Pitfall.** Between `backward` and `step` the gradients are multiplied by
 # > the scale. What reads them there, reads wrong numbers.
 #
-# The gradient is (3, 4), with norm 5. Clipped to norm 1, how far does a step
-# of rate 1 go from (3, 4)? The first line forgets to unscale.
+# The weights are (3, 4), and so is the gradient, whose norm is 5. It is
+# clipped to norm 1, and the rate is 1. The first line forgets to unscale.
 
 # %%
 for unscales in (False, True):
@@ -610,11 +653,11 @@ for unscales in (False, True):
     print(f"norm {norm:.0f}, then {[round(v, 3) for v in w.tolist()]}")
 
 # %% [markdown]
-# Without `unscale_` the norm is that of the scaled gradient; it is clipped to
-# 1, divided by 1,024, and the step is a thousandth of what it should be. The
-# network learns very slowly, and no error tells why.
+# Without `unscale_`, the scaled gradient is clipped to norm 1, and then
+# divided by 1,024: the step is a thousandth of what it should be. No error
+# tells why the network learns so slowly.
 #
-# A whole training step in float16, as you can copy it:
+# This is a whole training step in float16:
 
 
 # %%
@@ -631,8 +674,8 @@ def train_step(net, optimizer, scaler, X, y):
 
 
 # %% [markdown]
-# With it, the network and the optimizer of the first section learn. For
-# bfloat16, leave the scaler out: its range is that of float32.
+# With it, the network and the optimizer that gave NaN learn. For bfloat16,
+# whose range is that of float32, leave the scaler out.
 
 # %%
 torch.manual_seed(0)
@@ -644,27 +687,32 @@ for _ in range(50):
 assert loss < 0.1
 
 # %% [markdown]
-# ## Float32 that is less than float32
+# ## How precise a float32 product is
 #
-# On recent NVIDIA GPUs a product of float32 matrices may be computed in
-# *TF32*, which is faster: it has the range of float32, and rounds the inputs
-# to the 10 fraction bits of float16. What does that do to a product? Compare
-# with float64.
+# Recent NVIDIA GPUs can compute a product of float32 matrices in *TF32*, which
+# is faster: it has the range of float32, and rounds the inputs to the 10
+# fraction bits of float16. What does that do to a product? Compare with
+# float64.
 
 # %%
 torch.manual_seed(0)
 A, B = torch.rand(100, 1000), torch.rand(1000, 100)
 exact = A.double() @ B.double()
-rounded = A.half().double() @ B.half().double()
 error = (A @ B / exact - 1).abs().max().item()
-error_rounded = (rounded / exact - 1).abs().max().item()
-assert error < 1e-5 < error_rounded
-f"with 23 bits below 1e-05, with 10 bits {error_rounded:.0e}"
+assert error < 1e-5
 
 # %% [markdown]
-# For training this is often enough; a comparison of devices needs a wider
-# tolerance. `"highest"` is the default and means float32; `"high"` allows
-# TF32.
+# The error of float32 is below $10^{-5}$. This is it with 10 bits:
+
+# %%
+rounded = A.half().double() @ B.half().double()
+error_rounded = (rounded / exact - 1).abs().max().item()
+assert error_rounded > 1e-5
+f"{error_rounded:.0e}"
+
+# %% [markdown]
+# For training this is often enough; to compare devices, allow a larger
+# difference. `"highest"`, the default, means float32; `"high"` allows TF32.
 
 # %%
 torch.set_float32_matmul_precision("highest")
@@ -674,7 +722,7 @@ torch.get_float32_matmul_precision()
 
 # %% [markdown]
 # > **Pitfall.** Since PyTorch 2.9 there is a second switch for the same thing.
-# > Once it is set, reading the old one may fail.
+# > Once it is set, reading the old one can raise an error.
 
 # %% tags=["nbval-ignore-output"]
 matmul, said = torch.backends.cuda.matmul, "there is one switch here"
@@ -690,14 +738,14 @@ if hasattr(matmul, "fp32_precision"):
 said
 
 # %% [markdown]
-# Choose one of the two, in the program and in what it imports. Convolutions
-# have a switch of their own, which allows TF32 by default.
+# Use one of the two throughout. Convolutions have a switch of their own, which
+# allows TF32 by default.
 
 # %% [markdown]
 # ## Halve a file
 #
-# A network that is trained needs less precision than one in training. How
-# large is the relative error of a weight, if it is stored in bfloat16?
+# To be used, a network needs less precision than to be trained. How large is
+# the relative error of a weight that is stored in bfloat16?
 
 # %%
 state = {k: v.cpu() for k, v in single_net.state_dict().items()}
@@ -705,7 +753,11 @@ small = {k: v.bfloat16() for k, v in state.items()}
 errors = [((small[k].float() - v) / v).abs().max() for k, v in state.items()]
 assert max(errors) < 2**-8
 
+# %% [markdown]
+# It is below $2^{-8}$, half of eps. How large is the file?
 
+
+# %%
 def num_bytes(state):
     file = io.BytesIO()
     torch.save(state, file)
@@ -715,8 +767,7 @@ def num_bytes(state):
 assert 0.5 < num_bytes(small) / num_bytes(state) < 0.6
 
 # %% [markdown]
-# It is below $2^{-8}$, half of eps, and the file is about half as large. Does
-# the network notice?
+# It is about half as large. What does that do to the loss?
 
 # %%
 restored = MLP(64, 128, 10).to(device)
@@ -725,9 +776,8 @@ assert restored.out.weight.dtype == torch.float32
 assert_close(valid_loss(restored), single_losses[-1], rtol=0.01, atol=0)
 
 # %% [markdown]
-# Its loss differs by less than 1%. That is fine for use. It isn't for going on
-# with training: the updates of the last steps were smaller than this error,
-# and they are gone.
+# It changes by less than 1%, which is fine for use. Don't go on with training
+# from such a file: many updates were smaller than this error, and are gone.
 
 # %% [markdown]
 # ## Summary
@@ -1005,5 +1055,5 @@ check.clamp_and_its_gradient(log_loss, gradients)
 #
 # [Run the same code on CPU and CUDA](06_devices.ipynb) times what smaller
 # types make faster; [Follow gradients through the
-# graph](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own) writes a backward
-# that stays finite. The [front page](index.md) lists all chapters.
+# graph](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own) writes a
+# backward that stays finite. The [front page](index.md) lists all chapters.

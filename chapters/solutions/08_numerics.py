@@ -17,9 +17,10 @@
 # %% [markdown]
 # # Solutions to chapter 08
 #
-# To the exercises of [Choose a data type, and train in mixed
-# precision](../08_numerics.ipynb). Each begins with its statement. Try it
-# there first, and come here when you are stuck.
+# To the exercises of
+# [Choose a data type, and train in mixed precision](../08_numerics.ipynb).
+# Each begins with its statement. Try it there first, and come here when you
+# are stuck.
 
 # %%
 import math
@@ -66,11 +67,16 @@ check.promotion(promoted)
 
 # %% [markdown]
 # `torch.result_type` tells the type of an operation on two tensors without
-# computing it, and `torch.promote_types` that of two types.
+# computing it.
 
 # %%
 half, double = torch.ones(2).half(), torch.ones(2).double()
-assert torch.result_type(half, double[0]) == torch.float16
+torch.result_type(half, double[0])
+
+# %% [markdown]
+# And `torch.promote_types` tells the type that has room for two.
+
+# %%
 torch.promote_types(torch.float16, torch.bfloat16)
 
 # %% [markdown]
@@ -232,8 +238,7 @@ masked.softmax(dim=-1), masked.softmax(dim=-1).nan_to_num()
 # %%
 class LossScaler:
     def __init__(self, scale=65536.0, growth_interval=2000):
-        self.scale = scale
-        self.growth_interval = growth_interval
+        self.scale, self.growth_interval = scale, growth_interval
         self.good_steps = 0
 
     def multiply(self, loss):
@@ -245,14 +250,12 @@ class LossScaler:
         for gradient in gradients:
             gradient /= self.scale
         if not all(gradient.isfinite().all() for gradient in gradients):
-            self.scale /= 2
-            self.good_steps = 0
+            self.scale, self.good_steps = self.scale / 2, 0
             return
         optimizer.step()
         self.good_steps += 1
         if self.good_steps == self.growth_interval:
-            self.scale *= 2
-            self.good_steps = 0
+            self.scale, self.good_steps = 2 * self.scale, 0
 
 
 # %%
@@ -347,8 +350,8 @@ w.dtype
 # \frac{z}{\sqrt{\overline{z^2} + \varepsilon / s^2}}$$
 #
 # so $\varepsilon$ is divided by $s^2$. With the largest absolute value as $s$,
-# no square is above 1. Where that is below 1, nothing can overflow, and $s = 1$
-# does: it also keeps rows of zeros from 0 divided by 0.
+# no square is above 1. Where that is below 1, nothing can overflow, and $s =
+# 1$ does: it also keeps rows of zeros from 0 divided by 0.
 
 
 # %%
@@ -453,15 +456,26 @@ gradients = {
 check.clamp_and_its_gradient(log_loss, gradients)
 
 # %% [markdown]
-# **Shorter.** $\log(e^0 + e^{-z})$ is a `logsumexp` of two numbers, for which
-# there is `torch.logaddexp`. `F.softplus(-z)` is the same function, and
-# `F.binary_cross_entropy_with_logits` takes the logits themselves.
+# The gradient of all of these samples is $\sigma(z) - 1$, as it should be.
 
 # %%
 z = torch.tensor([-200.0, -1, 0, 1, 200], requires_grad=True)
+(gradient,) = torch.autograd.grad(log_loss(z).sum(), z)
+assert_close(gradient, z.detach().sigmoid() - 1)
+
+# %% [markdown]
+# **Shorter.** $\log(e^0 + e^{-z})$ is a `logsumexp` of two numbers, for which
+# there is `torch.logaddexp`. `F.softplus(-z)` is the same function.
+
+# %%
 assert_close(torch.logaddexp(-z, torch.zeros(5)), log_loss(z))
+assert_close(F.softplus(-z), log_loss(z))
+
+# %% [markdown]
+# `F.binary_cross_entropy_with_logits` takes labels of both classes, and the
+# logits themselves.
+
+# %%
 labels = torch.ones(5)
 loss = F.binary_cross_entropy_with_logits(z, labels, reduction="none")
 assert_close(loss, log_loss(z))
-(gradient,) = torch.autograd.grad(log_loss(z).sum(), z)
-gradient

@@ -198,7 +198,8 @@ def next_number(distance_to_next: Callable, first_changed: dict) -> None:
         hint = hints["zero"] if x == 0 else ""
         with case(given, hint):
             got = distance_to_next(x, dtype)
-            equal(got, truth, hint or hints["distance"], known, 1e-9, 0)
+            hint = hint or hints["distance"]
+            equal(got, truth, hint, known, 1e-9, 0, what="distance")
     truth = {}
     for name in ("float16", "bfloat16"):
         k = torch.arange(1, 5000)
@@ -253,7 +254,8 @@ def compensated_sum(compensated_sum: Callable) -> None:
         with case(given):
             with Watched() as watched:
                 total = compensated_sum(copy)
-            holds(isinstance(total, Tensor), "a tensor", show(total), "")
+            is_tensor = isinstance(total, Tensor)
+            holds(is_tensor, "a tensor", show(total), hints["shape"])
             shape = tuple(total.shape)
             equal(shape, (), hints["shape"], what="shape")
             _has_type(total, dtype, hints["type"])
@@ -263,7 +265,8 @@ def compensated_sum(compensated_sum: Callable) -> None:
             }
             truth, near = values.double().sum(), torch.finfo(dtype).eps
             right = truth.to(dtype).item()
-            equal(total.item(), right, hints["sum"], known, near)
+            got = total.item()
+            equal(got, right, hints["sum"], known, near, what="sum")
             watched.without(_READERS, hints["python"])
             watched.in_type(dtype, hints["wide"])
             watched.without(_SUMS, hints["own"])
@@ -418,7 +421,8 @@ def loss_scaler(LossScaler: type) -> None:
         loss = torch.tensor(3.0, requires_grad=True)
         scaled = LossScaler().multiply(loss * 1)
         known = {3.0: hints["multiply"]}
-        equal(scaled, 3 * 65536.0, hints["default"], known)
+        what = "loss, multiplied"
+        equal(scaled, 3 * 65536.0, hints["default"], known, what=what)
         has_graph(scaled, hints["cut"])
     for gradients, given in (
         ([(1.0, 2.0)], "one step with the gradients 1 and 2"),
@@ -565,7 +569,8 @@ def master_weights(MasterSGD: type) -> None:
             optimizer.step()
         _has_type(w, torch.bfloat16, hints["type"])
         known = {1.0: hints["stuck"], 0.0: hints["up"]}
-        equal(w[0].item(), 2.0, hints["moved"], known, 1e-2, 1e-2)
+        got, what = w[0].item(), "weight"
+        equal(got, 2.0, hints["moved"], known, 1e-2, 1e-2, what)
     torch.manual_seed(0)
     net = nn.Linear(2, 2).bfloat16()
     before = list(net.parameters())
@@ -720,7 +725,11 @@ def decode_float8(decode: Callable) -> None:
             holds(own, "a number", show(got), hints["number"])
             holds(not watched.names, "no PyTorch", "calls", hints["torch"])
             right = got == truth or (math.isnan(got) and math.isnan(truth))
-            holds(right, show(truth), show(got), hint)
+            shown = (
+                Phrase("the number {number}", number=show(number))
+                for number in (truth, got)
+            )
+            holds(right, *shown, hint)
 
 
 _CLAMP = {

@@ -191,12 +191,11 @@ _DIVIDE = "            gradient /= self.scale\n"
 _ALL = "if not all(gradient.isfinite().all() for gradient in gradients):"
 _SKIP = (
     f"        {_ALL}\n"
-    "            self.scale /= 2\n"
-    "            self.good_steps = 0\n"
+    "            self.scale, self.good_steps = self.scale / 2, 0\n"
     "            return\n"
 )
 _GOOD = "self.good_steps == self.growth_interval"
-_AGAIN = "            self.scale *= 2\n            self.good_steps = 0"
+_HALVE, _DOUBLE = "= self.scale / 2, 0", "= 2 * self.scale, 0"
 also_right(
     "loss_scaler",
     {
@@ -204,10 +203,10 @@ also_right(
         _ALL: "if not torch.cat(gradients).isfinite().all():",
     },
     {_ALL: "if any((g - g).any() for g in gradients):"},
-    {"self.scale = scale": "self.scale = torch.tensor(float(scale))"},
+    {"= scale,": "= torch.tensor(float(scale)),"},
     {
         _GOOD: "self.good_steps % self.growth_interval == 0",
-        _AGAIN: "            self.scale *= 2",
+        _DOUBLE: "= 2 * self.scale, self.good_steps",
     },
 )
 edited(
@@ -240,26 +239,26 @@ edited(
         {_ALL: "if not any(g.isfinite().all() for g in gradients):"},
     ),
     ("One bad number", {_ALL: "if not gradients[0].isfinite().all():"}),
-    ("the scale is halved", {"self.scale /= 2": ""}),
+    ("the scale is halved", {_HALVE: "= self.scale, 0"}),
     (
         "Don't call it at all",
         {
-            "self.scale /= 2": "self.scale /= 2\n"
+            _HALVE: f"{_HALVE}\n"
             "            [g.zero_() for g in gradients]\n"
             "            optimizer.step()"
         },
     ),
     ("haven't moved", {"        optimizer.step()\n": ""}),
     ("its `grad` is None", {" if p.grad is not None": ""}),
-    ("the scale doubles", {"self.scale *= 2": ""}),
+    ("the scale doubles", {_DOUBLE: "= self.scale, 0"}),
     (
         "the scale doubles",
         {_GOOD: "self.good_steps == 2000"},
     ),
-    ("begins at 0 again.", {_AGAIN: "            self.scale *= 2"}),
+    ("begins at 0 again.", {_DOUBLE: "= 2 * self.scale, self.good_steps"}),
     (
         "ends the row",
-        {"self.good_steps = 0\n            return": "return"},
+        {_HALVE: "= self.scale / 2, self.good_steps"},
     ),
     ("Keep the current scale", {"self.scale": "self.s"}),
     (
