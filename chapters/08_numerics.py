@@ -50,6 +50,7 @@
 # thread of the CPU is enough for products as small as these.
 
 # %%
+import copy
 import io
 
 import torch
@@ -89,7 +90,7 @@ X_valid, y_valid = X[valid].to(device), y[valid].to(device)
 def first_losses(dtype):
     torch.manual_seed(0)
     net = MLP(64, 128, 10).to(device, dtype)
-    optimizer = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     losses = []
     for _ in range(3):
         loss = F.cross_entropy(net(X_train.to(dtype)), y_train)
@@ -169,9 +170,9 @@ print("largest:", numbers.nan_to_num().max().item())
 
 # %%
 bits = {
-    torch.float16: torch.arange(0x7C00, dtype=torch.int16),
-    torch.bfloat16: torch.arange(0x7F80, dtype=torch.int16),
-    torch.float8_e4m3fn: torch.arange(0x7F, dtype=torch.uint8),
+    torch.float16: torch.arange(0x7C00, dtype=torch.int16),  # inf ends it
+    torch.bfloat16: torch.arange(0x7F80, dtype=torch.int16),  # likewise
+    torch.float8_e4m3fn: torch.arange(0x7F, dtype=torch.uint8),  # or NaN
 }
 numbers = {dtype: b.view(dtype).float() for dtype, b in bits.items()}
 for dtype, values in numbers.items():
@@ -202,7 +203,7 @@ plt.show()
 # %% [markdown]
 # ## Which type comes out
 #
-# Four operands: three vectors, and a tensor without dimensions.
+# Four operands: three vectors, and a tensor without dimensions, or *0-dim*.
 
 # %%
 half, brain = torch.ones(2).half(), torch.ones(2).bfloat16()
@@ -220,8 +221,8 @@ print("float16 + float32      ", (half + single).dtype)
 
 # %% [markdown]
 # Neither of the 16-bit types has room for the other, so float32 comes out. A
-# Python number and a tensor without dimensions adapt to a float tensor that
-# has some. Integers give way to floats.
+# Python number and a 0-dim tensor adapt to a float tensor with dimensions.
+# Integers give way to floats.
 
 # %%
 assert (half + torch.ones(2).int()).dtype == torch.float16
@@ -360,8 +361,8 @@ for name, (naive, stable) in by_hand.items():
     print(f"{name:13} {naive.item():5} {stable.item():7}")
 
 # %% [markdown]
-# So give a loss the logits, and not probabilities. `F.cross_entropy` takes
-# logits, and so does each loss that has *with logits* in its name.
+# So give a loss the logits, and not probabilities. `F.cross_entropy` and
+# `F.binary_cross_entropy_with_logits` take them.
 
 # %% [markdown]
 # ## A layer that survives large inputs
@@ -544,17 +545,17 @@ plt.show()
 
 # %% [markdown]
 # Autocast loses nothing here. In bfloat16 throughout, the curve flattens as
-# the updates become small. This function makes one step more, and returns the
-# share of the weights that it moves, among those with a gradient.
+# the updates become small. This function makes one step more, with a copy, and
+# returns the share of the weights that it moves, among those with a gradient.
 
 
 # %%
 def share_moved(net):
+    net = copy.deepcopy(net)
     before = torch.cat([p.detach().flatten() for p in net.parameters()])
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     optimizer.zero_grad()
-    X = X_train.to(before.dtype)
-    F.cross_entropy(net(X), y_train).backward()
+    F.cross_entropy(net(X_train.to(before.dtype)), y_train).backward()
     gradient = torch.cat([p.grad.flatten() for p in net.parameters()])
     optimizer.step()
     after = torch.cat([p.detach().flatten() for p in net.parameters()])
@@ -635,7 +636,7 @@ for _ in range(3):
 # ### Clip after you unscale
 #
 # > **Pitfall.** Between `backward` and `step` the gradients are multiplied by
-# > the scale. What reads them there, reads wrong numbers.
+# > the scale. What reads them there reads wrong numbers.
 #
 # The weights are (3, 4), and so is the gradient, whose norm is 5. It is
 # clipped to norm 1, and the rate is 1. The first line forgets to unscale.
@@ -691,8 +692,7 @@ assert loss < 0.1
 #
 # Recent NVIDIA GPUs can compute a product of float32 matrices in *TF32*, which
 # is faster: it has the range of float32, and rounds the inputs to the 10
-# fraction bits of float16. What does that do to a product? Compare with
-# float64.
+# fraction bits of float16. How wrong is a product then? Compare with float64.
 
 # %%
 torch.manual_seed(0)
@@ -702,7 +702,7 @@ error = (A @ B / exact - 1).abs().max().item()
 assert error < 1e-5
 
 # %% [markdown]
-# The error of float32 is below $10^{-5}$. This is it with 10 bits:
+# In float32 the relative error is below $10^{-5}$. With 10 bits it is:
 
 # %%
 rounded = A.half().double() @ B.half().double()
@@ -773,7 +773,7 @@ assert 0.5 < num_bytes(small) / num_bytes(state) < 0.6
 restored = MLP(64, 128, 10).to(device)
 restored.load_state_dict(small)  # copies into float32
 assert restored.out.weight.dtype == torch.float32
-assert_close(valid_loss(restored), single_losses[-1], rtol=0.01, atol=0)
+assert_close(valid_loss(restored), valid_loss(single_net), rtol=0.01, atol=0)
 
 # %% [markdown]
 # It changes by less than 1%, which is fine for use. Don't go on with training
