@@ -183,7 +183,7 @@ for dtype, values in numbers.items():
 # The picture has the distance of each number to the next. Which line is lowest
 # at 1, and where does it end?
 
-# %% mystnb={"image": {"alt": "Distance to the next number against the number, on logarithmic axes, from a millionth to a million. Three staircases rise along the diagonal. The one of float16 is the lowest, flat below 0.00006, and ends at 65,504. The one of bfloat16 is eight times as high and crosses the whole picture. The one of float8_e4m3fn is 16 times as high as that of bfloat16, flat below 0.016, and ends at 448."}}
+# %% mystnb={"image": {"alt": "Distance to the next number against the number, on logarithmic axes, from a millionth to a million. Three staircases rise side by side. The solid one of float16 is the lowest, flat below 0.0001, and ends at 65,504. The dotted one of bfloat16 is eight times as high and crosses the whole picture. Single dots, the numbers of float8_e4m3fn, are 16 times as high again, level below 0.03, and end at 448."}}
 for (dtype, values), style in zip(numbers.items(), "-:.", strict=True):
     label = str(dtype).removeprefix("torch.")
     plt.step(values[:-1], values.diff(), style, where="post", label=label)
@@ -595,15 +595,16 @@ assert 0.1 < lost < 0.3 and lost_scaled < 0.01
 # About one in six, and then hardly any: by the chain rule, each gradient is
 # multiplied as the loss is.
 
-# %% mystnb={"image": {"alt": "Two histograms of the size of the gradients on a logarithmic axis from 1e-12 to 1e4. The first is a hill from 1e-10 to 1e-3. A vertical line at 3e-8 says that what is left of it becomes 0, and cuts off the left slope of the hill. The second, of gradients times 65,536, is the same hill further right: all of it lies between this line and another at 65,504, where what is right of it becomes infinite."}}
+# %% mystnb={"image": {"alt": "Two histograms of the size of the gradients on a logarithmic axis. The first is a hill from 1e-10 to 1e-3. A vertical line at 3e-8 says that what is left of it becomes 0, and cuts off the left slope of the hill. The second, of gradients times 65,536, is the same hill further right: all of it lies between this line and another at 65,504, where what is right of it becomes infinite."}}
 bins = torch.logspace(-12, 4, 65).tolist()
 plt.hist(gradient.tolist(), bins, alpha=0.7, label="gradients")
 plt.hist((65536 * gradient).tolist(), bins, alpha=0.7, label="times 65,536")
 plt.axvline(2.0**-25, color="black", linestyle="--")
 plt.text(2.0**-25, 900, "becomes 0 ", ha="right")
 plt.axvline(65504, color="black", linestyle="--")
-plt.text(65504, 900, "becomes infinite ", ha="right")
+plt.text(65504, 900, " becomes infinite")
 plt.xscale("log")
+plt.xlim(1e-12, 1e9)
 plt.xlabel("size of a gradient")
 plt.ylabel("number")
 plt.legend()
