@@ -440,6 +440,7 @@ net = MLP(64, 128, 10).to(device)
 with torch.autocast(device.type, torch.bfloat16):
     y_hat = net(X_train)
     loss = F.cross_entropy(y_hat, y_train)
+loss.backward()
 y_hat.dtype, loss.dtype
 
 # %% [markdown]
@@ -447,7 +448,6 @@ y_hat.dtype, loss.dtype
 # which it went forward. The gradient of a weight has the weight's type.
 
 # %%
-loss.backward()
 net.out.weight.dtype, net.out.weight.grad.dtype
 
 # %% [markdown]
