@@ -853,4 +853,7 @@ check.mask_that_stays(MaskedLinear, happens)
 #
 # [Save and load tensors and models](04_file_io.ipynb) keeps what a network has
 # learned; [Follow gradients through the graph](05_autograd.ipynb) shows where
-# the gradients of your layers come from.
+# the gradients of your layers come from. In 16 bits a layer can answer 0 where
+# it shouldn't:
+# [Choose a data type, and train in mixed precision](08_numerics.ipynb) repairs
+# one.

@@ -1074,4 +1074,5 @@ check.clip_the_gradients(clip, called_before)
 # write a model with a layer of your own, check the layer, stop the training
 # halfway, and resume it. It should end as if you hadn't stopped it.
 #
-# The [front page](index.md) lists all chapters.
+# [Choose a data type, and train in mixed precision](08_numerics.ipynb) trains
+# the same digits in 16 bits. The [front page](index.md) lists all chapters.

@@ -331,6 +331,15 @@ class Generator(torch.Generator):
         return GPU if self._there else super().device
 
 
+class Autocast(torch.autocast):
+    """Mixed precision on the GPU: it chooses as the CPU's does."""
+
+    def __init__(self, device_type: str, dtype=None, *args, **kwargs):
+        if device_type == "cuda":
+            device_type, dtype = "cpu", dtype or torch.float16  # its default
+        super().__init__(device_type, dtype, *args, **kwargs)
+
+
 def install() -> None:
     """Let this process have a GPU; there is no way back."""
     # They read torch's functions when they are first used: before they change.
@@ -373,6 +382,7 @@ def install() -> None:
         if name.endswith("_like") or function in constructors:
             setattr(torch, name, _new(function))
     torch.Generator = Generator
+    torch.autocast = torch.amp.autocast = Autocast
     _answer_for_the_gpu()
     torch.serialization.register_package(5, _tag, _restore)
     run = threading.Thread.run

@@ -91,6 +91,8 @@ PRINTS = {
     "('step', 'cpu')]",
     "drawn()": "(True, False, True)",
     "in_a_thread()": "cuda:0",
+    "mixed()": "(torch.bfloat16, 'cuda', torch.float16, torch.float32)",
+    "scaled()": "([0.5, 0.5], 32768.0)",
     "nn.LazyLinear(2).to('cuda')(there).device": "cuda:0",
     "nn.LazyLinear(2).to('meta').weight.device": "meta",
     "F.dropout(there).device": "cuda:0",
@@ -178,6 +180,27 @@ def in_a_thread():
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: (there * 2).device).result()
+
+def mixed():
+    with torch.autocast("cuda", torch.bfloat16):
+        Y = net(there)
+    with torch.autocast("cuda"):
+        usual = net(there)
+        with torch.autocast("cuda", enabled=False):
+            return Y.dtype, Y.device.type, usual.dtype, net(there).dtype
+
+def scaled():
+    w = torch.ones(1, device="cuda", requires_grad=True)
+    sgd = torch.optim.SGD([w], lr=0.5)
+    scaler = torch.amp.GradScaler("cuda")
+    weights = []
+    for factor in (1, torch.inf):  # an infinite gradient skips the step
+        sgd.zero_grad()
+        scaler.scale((w * factor).sum()).backward()
+        scaler.step(sgd)
+        scaler.update()
+        weights.append(w.item())
+    return weights, scaler.get_scale()
 """
 
 
