@@ -88,8 +88,8 @@ def make_net(width, activation=nn.ReLU):
 # %% [markdown]
 # We want a large one, with a billion weights. On the device `meta`, tensors
 # have a shape and a type, and no data: nothing is computed, and all can be
-# counted. How many GiB, of $2^{30}$ bytes, would the weights take, and how many
-# a batch of 32,768 samples?
+# counted. How many GiB, of $2^{30}$ bytes, would the weights take, and how
+# many a batch of 32,768 samples?
 
 # %%
 GiB = 2**30
@@ -266,8 +266,8 @@ for name, make_optimizer in {
 # ### Mixed precision has the same total
 #
 # Would bfloat16, with two bytes a number, halve it? Small updates vanish in
-# bfloat16 ([chapter 08](08_numerics.ipynb)). So the optimizer gets a float32
-# copy of the weights, the *master weights*.
+# bfloat16 ([chapter 08](08_numerics.ipynb#cell-id=small-updates-vanish)). So
+# the optimizer gets a float32 copy of the weights, the *master weights*.
 
 # %%
 low = copy.deepcopy(large).bfloat16()
@@ -497,9 +497,9 @@ plt.show()
 
 # %% [markdown]
 # The best is in the middle. Segments of one block keep their inputs, which is
-# all that a block ever kept: nearly all blocks run twice for nothing. Segments of
-# length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the number
-# of blocks.
+# all that a block ever kept: nearly all blocks run twice for nothing. Segments
+# of length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the
+# number of blocks.
 
 # %%
 assert kept == [16 / k + k for k in lengths]
