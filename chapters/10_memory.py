@@ -47,8 +47,7 @@
 # five seconds on a CPU, and use a GPU where there is one.
 
 # %% [markdown]
-# The first cell imports what the chapter uses and chooses the device. A GiB is
-# $2^{30}$ bytes, a little over a billion.
+# The first cell imports what the chapter uses and chooses the device.
 
 # %%
 import copy
@@ -70,7 +69,7 @@ from d2l_helpers import use_style
 
 use_style()
 torch.set_num_threads(1)  # enough for the small products of this chapter
-device, GiB = "cuda" if torch.cuda.is_available() else "cpu", 2**30
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
 # ## Run out of memory in the second step
@@ -89,11 +88,13 @@ def make_net(width, activation=nn.ReLU):
 # %% [markdown]
 # We want a large one, with a billion weights. On the device `meta`, tensors
 # have a shape and a type, and no data: nothing is computed, and all can be
-# counted. How many GiB would the weights take, and how many a batch of 32,768
-# samples?
-
+# counted. How many GiB, of $2^{30}$ bytes, would the weights take, and how
+# many a batch of 32,768 samples?
 
 # %%
+GiB = 2**30
+
+
 def num_bytes(tensors):
     return sum(t.nbytes for t in tensors)
 
@@ -265,8 +266,8 @@ for name, make_optimizer in {
 # ### Mixed precision has the same total
 #
 # Would bfloat16, with two bytes a number, halve it? Small updates vanish in
-# bfloat16 ([chapter 08](08_numerics.ipynb)). So the optimizer gets a float32
-# copy of the weights, the *master weights*.
+# bfloat16 ([chapter 08](08_numerics.ipynb#cell-id=small-updates-vanish)). So
+# the optimizer gets a float32 copy of the weights, the *master weights*.
 
 # %%
 low = copy.deepcopy(large).bfloat16()
@@ -482,7 +483,7 @@ for n in lengths:
 num_runs
 
 # %% [markdown]
-# Both together (you may skip the lines):
+# Both together, in a picture. (You may skip the lines.)
 
 # %% mystnb={"image": {"alt": "Two curves over the length of a segment, 1, 2, 4, 8 and 16 blocks. The GiB that are kept make a U: 17, 10, 8, 10, 17, lowest at a length of 4. The number of blocks that run falls from 31 over 30, 28 and 24 to 16."}}
 plt.plot(lengths, num_runs, "s--", color="C1", label="blocks that run")
@@ -496,9 +497,9 @@ plt.show()
 
 # %% [markdown]
 # The best is in the middle. Segments of one block keep their inputs, which is
-# all that a block ever kept: nearly each runs twice for nothing. Segments of
-# length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the number
-# of blocks.
+# all that a block ever kept: nearly all blocks run twice for nothing. Segments
+# of length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the
+# number of blocks.
 
 # %%
 assert kept == [16 / k + k for k in lengths]
@@ -706,7 +707,7 @@ for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
 # > **Pitfall.** *Zero* is for the last layer of a block alone. A block whose
 # > two layers both start at zero learns nothing but a constant.
 #
-# This function lists what ten steps have moved.
+# This function lists the parameters that ten steps have moved.
 
 
 # %%
@@ -742,8 +743,7 @@ print(moved(block))
 # *Xavier's* start, with a standard deviation of $1/\sqrt d$ for $d$ inputs and
 # $d$ outputs, makes this factor 1 for a linear layer. But a ReLU takes half of
 # the mean square away. *He's* start has weights larger by $\sqrt 2$, the
-# *gain* of ReLU, to make up for it. The first of these is the start of
-# `nn.Linear`.
+# *gain* of ReLU, to make up for it. The default is that of `nn.Linear`.
 
 # %%
 starts = {
