@@ -226,8 +226,13 @@ def front_page(language: str = "") -> Path:
 
 
 def texts(language: str = "") -> list[Path]:
-    """The files of the pages without code, the front page among them."""
-    return sorted(front_page(language).parent.glob("*.md"))
+    """The files of the pages without code, the front page among them.
+
+    What else a folder of translations has is for those who write them.
+    """
+    found = sorted(front_page().parent.glob("*.md"))
+    here = front_page(language).parent
+    return [here / file.name for file in found if (here / file.name).is_file()]
 
 
 def _home(language: str) -> str:

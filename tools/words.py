@@ -35,6 +35,16 @@ class Words:
         wrong (str): what follows it, with ``{numbers}``.
         tally_of_all (str): how far with all chapters, as ``tally``.
         as_saved (str): of which moment this is.
+        tag, name (str): what the language is called, for browsers, and in
+            the language itself.
+        answers (str): what the pages of solutions are called in the
+            navigation.
+        afterwards, in_book (str): what the card of a chapter says, with
+            ``{after}`` and ``{sections}``.
+        runs (str): where the exercises on the site can be solved, with
+            ``{places}``, between which ``either`` stands.
+        either (str): see ``runs``.
+        lab (str): one of these places.
         alt (int): how many letters the text for a figure has at least.
         script (str): the letters that are checked: "Han", or "" for none.
     """
@@ -61,8 +71,24 @@ class Words:
     as_saved: str = (
         "This is what the checks said when you saved the notebooks last."
     )
+    tag: str = "en"
+    name: str = "English"
+    answers: str = "Solutions"
+    afterwards: str = "Afterwards you can {after}."
+    in_book: str = "In the book: {sections}"
+    runs: str = (
+        "Nothing runs on this page. Solve the exercises in the notebook of "
+        "this chapter, in {places}."
+    )
+    either: str = " or "
+    lab: str = "JupyterLab on your computer"
     alt: int = 40
     script: str = ""
+
+    @property
+    def locale(self) -> str:
+        """What Sphinx calls the language."""
+        return self.tag.replace("-", "_")
 
     @property
     def kinds(self) -> dict[str, str]:
