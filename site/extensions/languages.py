@@ -25,7 +25,7 @@ class Bigrams(SearchLanguage):
     lang = "zh"
     language_name = "Chinese"
     js_splitter_code = rf"""
-const splitQuery = (query) => (query.match(/{WORDS}/g) ?? []).flatMap(
+var splitQuery = (query) => (query.match(/{WORDS}/g) ?? []).flatMap(
   (word) => /[{HAN}]./.test(word)
     ? [...word].slice(1).map((letter, i) => word[i] + letter)
     : [word],

@@ -28,12 +28,18 @@ class MarkPitfalls(SphinxPostTransform):
 
 
 class MarkChinese(SphinxPostTransform):
-    """Mark the words in Chinese as such, on pages in another language."""
+    """Mark the words in Chinese as such, on pages in another language.
+
+    On Chinese pages, those are marked for which there are no italics.
+    """
 
     default_priority = 201
 
     def run(self, **_):
         if self.config.language.startswith("zh"):
+            for emphasis in self.document.findall(nodes.emphasis):
+                if HAN.search(emphasis.astext()):
+                    emphasis["classes"].append("upright")
             return
         for text in list(self.document.findall(nodes.Text)):
             parts, end = [], 0

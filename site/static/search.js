@@ -2,6 +2,19 @@
 const { performTermsSearch } = Search;
 const HAN = /^[\u3400-\u9fff]$/;
 
+// What is highlighted are the words of the reader, and not the pairs of letters
+// that they are looked up by.
+const { _parseQuery } = Search;
+Search._parseQuery = (query) => {
+  const parsed = _parseQuery(query);
+  const others = [...parsed[3]].filter((word) => !HAN.test(word[0]));
+  parsed[3] = new Set([...others, ...(query.match(/[\u3400-\u9fff]+/g) ?? [])]);
+  if (SPHINX_HIGHLIGHT_ENABLED) {
+    localStorage.setItem("sphinx_highlight_terms", [...parsed[3]].join(" "));
+  }
+  return parsed;
+};
+
 // A letter of Chinese, which the index has in pairs (languages.py).
 const withLetter = (letter) =>
   Object.keys({ ...Search._index.terms, ...Search._index.titleterms })
@@ -44,10 +57,12 @@ Search.performTermsSearch = (words, excluded) => {
   );
 };
 
-const { one, many } = document.querySelector("#search-results").dataset;
-Documentation.TRANSLATIONS[
-  "Search finished, found one page matching the search query."
-] = [one, many];
+_ready(() => {
+  const { one, many } = document.querySelector("#search-results").dataset;
+  Documentation.TRANSLATIONS[
+    "Search finished, found one page matching the search query."
+  ] = [one, many];
+});
 
 // From a file, no other page can be read for its text.
 if (location.protocol === "file:") {
