@@ -41,7 +41,7 @@ myst_url_schemes = {
     "http": None,
     "https": None,
     "mailto": None,
-    ACROSS: "{{path}}{% if fragment %}#{{fragment}}{% endif %}",
+    ACROSS: "{{path}}#{{fragment}}",
 }
 # Headings that other pages may link to.
 myst_heading_anchors = 3

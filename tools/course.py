@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from tools.environment import ROOT
 from tools import page as book
-from tools.page import Page, chapters, front_page, texts
+from tools.page import Page, chapters, front_page, pages, texts
 from tools.words import Words, words_of
 
 SITE = ROOT / "site"
@@ -190,12 +190,12 @@ class Edition:
 
     @property
     def lacking(self) -> list[str]:
-        """The stems of chapters and texts that other editions may have."""
-        there = {page.stem for page in self.chapters}
+        """What pages and texts are called that other editions may have."""
+        there = {page.name for page in self.pages}
         there |= {file.stem for file in texts(self.language)}
-        known = [chapter.stem for chapter in chapters()]
+        known = [page.name for page in pages()]
         known += [file.stem for file in texts()]
-        return [stem for stem in known if stem not in there]
+        return [name for name in known if name not in there]
 
     @property
     def own_pages(self) -> list[Path]:

@@ -29,7 +29,7 @@ def without_solutions(markdown: str) -> str:
     """Lines and sentences that are there to link to a solution go."""
     link = rf"\[[^\]]*\]\({SOLUTIONS}/[^)]*\)"
     markdown = re.sub(rf"\n{link}$", "", markdown, flags=re.MULTILINE)
-    return re.sub(rf"(?:\s+|(?<=。))[^.。]*{link}[.。]", "", markdown)
+    return re.sub(rf"(?:\s+|(?<=。))[^.。]*{link}[^.。]*[.。]", "", markdown)
 
 
 def to_headings(anchors: Mapping[str, str]) -> Words:

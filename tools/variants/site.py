@@ -30,8 +30,8 @@ def variant(edition: Edition, anchors: Mapping[str, str]) -> list[Transform]:
             the ids of their cells.
     """
     return [
-        marking(edition),
         inviting(edition),
+        marking(edition),
         in_markdown(*words(edition, anchors)),
         overwritten,
         unstyled,
