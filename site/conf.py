@@ -8,6 +8,7 @@ SITE = Path(__file__).resolve().parent
 sys.path[:0] = [str(SITE.parent), str(SITE / "extensions")]
 
 from sphinx.locale import _
+
 from tools.course import handed_over
 from tools.gate import MYST_EXTENSIONS
 from tools.variants.site import ACROSS

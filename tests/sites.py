@@ -15,6 +15,7 @@ from functools import cached_property
 
 import pytest
 from bs4 import BeautifulSoup
+from sphinx.locale import translators
 
 from tools import gate, site
 from tools.course import HANDED_OVER, Course
@@ -119,6 +120,7 @@ class Sound:
 
     def submit(self, function, *arguments):
         future = Future()
+        translators.clear()  # of the language before
         try:
             pages = function == gate.all_problems
             future.set_result([] if pages else function(*arguments))

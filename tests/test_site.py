@@ -466,7 +466,10 @@ def test_solutions_are_folded_below_their_statements(pages, chapter):
         assert section.h2.contents[0] == f"{task.number} {task.title}"
         (folded,) = section.find_all("details")
         assert not folded.has_attr("open")
-        said = {"en": f"Solution to {task.number}", "zh": f"{task.number}的解答"}
+        said = {
+            "en": f"Solution to {task.number}",
+            "zh": f"{task.number}的解答",
+        }
         assert folded.summary.get_text() == said[chapter.language]
         assert idea in folded.get_text()
         assert f"check.{task.check}(" in folded.get_text()

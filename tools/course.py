@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from tools.environment import ROOT
 from tools import page as book
+from tools.environment import ROOT
 from tools.page import Page, chapters, front_page, pages, texts
 from tools.words import Words, words_of
 
 SITE = ROOT / "site"
+OWN = SITE / "pages"  # those that only the site has
 NAME = "deep-learning-computation"  # of what students and graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
 # What addresses are made of: nothing that ends one, in HTML or in a shell.
@@ -96,13 +97,17 @@ class Course:
             raise ValueError(f"titles is {self.titles!r}, not a table")
         for language in (*self.languages, *self.titles):
             if language not in book.LANGUAGES:
-                raise ValueError(f"{language!r} is no language; there are {known}")
+                raise ValueError(
+                    f"{language!r} is no language; there are {known}"
+                )
         if len({*self.languages}) < len(self.languages):
             raise ValueError(f"languages has one twice: {self.languages}")
         pattern, wanted = FORMS["title"]
         for language, title in self.titles.items():
             if not isinstance(title, str) or not re.fullmatch(pattern, title):
-                raise ValueError(f"titles.{language} is {title!r}, not {wanted}")
+                raise ValueError(
+                    f"titles.{language} is {title!r}, not {wanted}"
+                )
 
     @property
     def root(self) -> str:
@@ -112,7 +117,9 @@ class Course:
     @property
     def editions(self) -> list[Edition]:
         """What is on its site: the course in each of its languages."""
-        found = [Edition(self, one) for one in self.languages or book.LANGUAGES]
+        found = [
+            Edition(self, one) for one in self.languages or book.LANGUAGES
+        ]
         return [one for one in found if one.is_there]
 
     @property
@@ -200,9 +207,19 @@ class Edition:
     @property
     def own_pages(self) -> list[Path]:
         """The files of the pages that only the site has."""
+        return sorted((OWN / self._home).glob("*.md"))
+
+    def original_of(self, file: Path) -> Path:
+        """The text that a text translates, or it itself."""
+        if not self._home:
+            return file
+        folder = OWN if file in self.own_pages else front_page().parent
+        return folder / file.name
+
+    @property
+    def _home(self) -> str:
         original = self.language == book.LANGUAGES[0]
-        folder = SITE / "pages" / ("" if original else self.language)
-        return sorted(folder.glob("*.md"))
+        return "" if original else self.language
 
     @property
     def names(self) -> set[str]:
@@ -223,7 +240,7 @@ class Edition:
 
     @property
     def folder(self) -> str:
-        """Where it is on the site: at its root, or in a folder like ``zh/``."""
+        """Where it is on the site: at its root, or in a folder as ``zh/``."""
         first = self.course.editions[0].language == self.language
         return "" if first else f"{self.language}/"
 

@@ -196,7 +196,7 @@ def _build(course: Course, work: Path) -> int:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """How processes start: with what all of them import, where that is safe."""
+    """How processes start: with what they import, where that is safe."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ import nbformat
 from tools import files
 from tools.anchors import anchor, with_anchors
 from tools.course import SITE, Edition
-from tools.page import Page, front_page, pages, texts
+from tools.page import front_page, pages, texts
 from tools.pictures import first_picture, picture_of
 from tools.variants import front_page as front
 from tools.variants import made, reads, site
@@ -21,23 +21,15 @@ WORDS = SITE / "locale"  # what templates and extensions say
 
 def stage(edition: Edition, folder: Path) -> None:
     """Write what Sphinx reads; leave alone what is there already."""
-    of_cells = anchors(edition.language)
-    words = site.words(edition, of_cells)
-    variant = site.variant(edition, of_cells)
+    variant = site.variant(edition, anchors(edition.language))
     wanted: dict[str, str] = {}
     for page in edition.pages:
         notebook = made(page, files.read_stored(page), variant)
         wanted[f"{page.name}.ipynb"] = nbformat.v4.writes(notebook)
     for chapter in edition.chapters:
         wanted[picture_of(chapter)] = first_picture(chapter).svg
-    for file in edition.own_pages:
-        wanted[file.name] = anchored(file, SITE / "pages")
-    first = front_page(edition.language)
-    for file in texts(edition.language):
-        text = anchored(file, front_page().parent)
-        variants = words if file != first else front_words(edition)
-        wanted[file.name] = reads(text, variants)
-    wanted[first.name] += f"\n{contents(edition)}"
+    for file in (*edition.own_pages, *texts(edition.language)):
+        wanted[file.name] = written(edition, file)
     catalog = WORDS / f"{edition.language}.po"
     if catalog.is_file():  # Sphinx compiles it, and asks it first
         name = f"locale/{edition.words.locale}/LC_MESSAGES/sphinx.po"
@@ -63,27 +55,31 @@ def anchors(language: str) -> dict[str, str]:
     }
 
 
-def anchored(file: Path, originals: Path) -> str:
-    """A text whose headings have the anchors of the original's.
+def written(edition: Edition, file: Path) -> str:
+    """A page without code.
 
     Args:
-        file (Path): with the text.
-        originals (Path): the folder of the text that it translates, which
-            may be its own.
+        edition (Edition): whose page it is.
+        file (Path): with its text.
     """
-    text, original = file.read_text("utf-8"), originals / file.name
-    if file.samefile(original):
-        return text
-    return with_anchors(text, original.read_text("utf-8"), set())
-
-
-def front_words(edition: Edition) -> list:
-    """What is done to the front page, which gets cards."""
-    cards = {
-        chapter: (picture_of(chapter), first_picture(chapter).alt)
-        for chapter in edition.chapters
-    }
-    return front.on_site(edition, anchors(edition.language), cards)
+    words, said = [], file.read_text("utf-8")
+    first = file == front_page(edition.language)
+    if first:
+        cards = {
+            chapter: (picture_of(chapter), first_picture(chapter).alt)
+            for chapter in edition.chapters
+        }
+        words = front.on_site(edition, anchors(edition.language), cards)
+    elif file not in edition.own_pages:
+        words = site.words(edition, anchors(edition.language))
+    original = edition.original_of(file)
+    if original != file:
+        old = original.read_text("utf-8")
+        if first:
+            old = front.titled(edition.course.title)(old)
+        said = with_anchors(said, old, set())
+    said = reads(said, words)
+    return f"{said}\n{contents(edition)}" if first else said
 
 
 def contents(edition: Edition) -> str:

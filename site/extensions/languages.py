@@ -84,7 +84,9 @@ def add_links(app, pagename, _template, context, _doctree):
         for other in course.editions
     ]
     having = [one for one in course.editions if pagename in one.names]
-    links = [(one.words.tag, address(edition, one, pagename)) for one in having]
+    links = [
+        (one.words.tag, address(edition, one, pagename)) for one in having
+    ]
     if having and not having[0].folder:
         links.append(("x-default", links[0][1]))
     context["alternates"] = links if len(having) > 1 else []
