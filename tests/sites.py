@@ -68,6 +68,12 @@ class Page:
         return self.name.rpartition("/")[2] not in ("search", "404")
 
     @property
+    def alternates(self):
+        """The addresses of the same page, by language."""
+        links = self.soup.select('link[rel="alternate"]')
+        return {link["hreflang"]: link["href"] for link in links}
+
+    @property
     def article(self):
         return self.soup.select_one("article")
 

@@ -621,6 +621,17 @@ def test_published_site_has_a_sitemap_and_previews(published):
         assert canonical == tags["og:url"]
 
 
+def test_pages_name_each_other_for_search_engines(published):
+    address = PUBLISHED_SMALL.address
+    for page in published.values():
+        name = page.name.removeprefix("zh/")
+        assert page.alternates == {
+            "en": f"{address}{name}.html",
+            "zh-CN": f"{address}zh/{name}.html",
+            "x-default": f"{address}{name}.html",
+        }
+
+
 def test_each_chapter_has_a_preview(offered):
     previews = {file.stem for file in (offered / "previews").iterdir()}
     assert previews == {chapter.stem for chapter in PUBLISHED.chapters}

@@ -48,6 +48,13 @@ def idle_sphinx(monkeypatch):
     monkeypatch.setattr("sphinx.cmd.build.main", lambda _: 0)
 
 
+def test_site_of_one_language_has_no_switch(copy):
+    for page in copy.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert "languages.js" in text
+        assert "hreflang" not in text
+
+
 def fail(error):
     def failing(*_, **__):
         raise error

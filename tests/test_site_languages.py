@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 from bs4 import Comment
 
 from tests import tiny_book
-from tests.sites import PUBLISHED_SMALL, SMALL, Page, build
+from tests.sites import SMALL, Page, build
 from tools import book, files, staging
 from tools.course import SITE, Course, Edition
 from tools.page import chapters
@@ -30,9 +30,18 @@ def pages_of(folder):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """The folder of a small site in two languages."""
-    folder = tmp_path_factory.mktemp("both") / "html"
-    assert build(folder, BOTH) == (0, "")
+    """The folder of a small site; a cell of its English chapter is new."""
+    folder, real = tmp_path_factory.mktemp("both") / "html", files.read_stored
+
+    def read_stored(page):
+        notebook = real(page)
+        if page == chapters("03")[0]:
+            notebook.cells[1].source += " A sentence that is new."
+        return notebook
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "read_stored", read_stored)
+        assert build(folder, BOTH) == (0, "")
     return folder
 
 
@@ -41,26 +50,12 @@ def pages(home):
     return pages_of(home)
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """The same, of which the address is known."""
-    folder = tmp_path_factory.mktemp("published") / "html"
-    course = replace(PUBLISHED_SMALL, leave_out=SMALL.leave_out)
-    assert build(folder, course) == (0, "")
-    return pages_of(folder)
-
-
 def other_name(page):
     return (
         page.name.removeprefix("zh/")
         if "zh/" in page.name
         else (f"zh/{page.name}")
     )
-
-
-def alternates(page):
-    links = page.soup.select('link[rel="alternate"]')
-    return {link["hreflang"]: link["href"] for link in links}
 
 
 # Alike, and joined
@@ -109,22 +104,11 @@ def test_switch_leads_to_the_same_page(pages, home):
             assert target.resolve() == home / f"{other_name(page)}.html"
 
 
-def test_pages_name_each_other_for_search_engines(published):
-    address = PUBLISHED_SMALL.address
-    for page in published.values():
-        name = page.name.removeprefix("zh/")
-        assert alternates(page) == {
-            "en": f"{address}{name}.html",
-            "zh-CN": f"{address}zh/{name}.html",
-            "x-default": f"{address}{name}.html",
-        }
-
-
 def test_pages_name_each_other_where_no_address_is_known(pages, home):
     for page in pages.values():
         if page.name.endswith("404"):
             continue
-        found = alternates(page)
+        found = page.alternates
         assert set(found) == {"en", "zh-CN", "x-default"}
         for tag, path in found.items():
             target = ((home / page.name).parent / path).resolve()
@@ -132,14 +116,6 @@ def test_pages_name_each_other_where_no_address_is_known(pages, home):
             chinese = tag == "zh-CN"
             name = page.name.removeprefix("zh/")
             assert named == (f"zh/{name}" if chinese else name)
-
-
-def test_language_alone_has_no_switch(tmp_path):
-    course = replace(BOTH, languages=["zh"])
-    assert build(tmp_path / "html", course) == (0, "")
-    for page in pages_of(tmp_path / "html").values():
-        assert page.soup.html["lang"] == "zh-CN"
-        assert not page.soup.select(".languages, link[hreflang]")
 
 
 # In its own words
@@ -159,10 +135,8 @@ def english(text):
     return re.findall("[A-Za-z]{3,}", text)
 
 
-def test_no_english_is_around_a_chinese_page(pages):
-    for page in pages.values():
-        if page.language == "en":
-            continue
+def test_no_english_is_around_a_chinese_page(home):
+    for page in pages_of(home / "zh").values():
         for tag in page.soup.find_all(["section", "script", "style", "code"]):
             tag.extract()
         said = [
@@ -275,22 +249,13 @@ def test_mark_has_no_link_where_no_english_is(stale):
     assert "> 这一段还没有跟上英文版的改动。" in cells[1].source
 
 
-def test_stale_page_is_built_and_leads_to_the_english(tmp_path, monkeypatch):
-    real = files.read_stored
-
-    def read_stored(page):
-        notebook = real(page)
-        if page == chapters("03")[0]:
-            notebook.cells[1].source += " A sentence that is new."
-        return notebook
-
-    monkeypatch.setattr(files, "read_stored", read_stored)
-    assert build(tmp_path / "html", BOTH) == (0, "")
-    page = Page(tmp_path / "html", "zh/03_custom_layers")
-    (link,) = page.article.select('blockquote a[href^="../"]')
+def test_stale_page_is_built_and_leads_to_the_english(pages):
+    (link,) = pages["zh/03_custom_layers"].article.select(
+        'blockquote a[href^="../"]'
+    )
     name, _, anchor = link["href"].partition("#")
     assert name == "../03_custom_layers.html"
-    assert anchor in Page(tmp_path / "html", "03_custom_layers").ids
+    assert anchor in pages["03_custom_layers"].ids
 
 
 # Another language
@@ -340,4 +305,4 @@ def test_third_language_is_a_folder_and_three_strings(
         "zh/teach.html",
         "eo/index.html",
     ]
-    assert set(alternates(teach)) == {"en", "zh-CN", "x-default"}
+    assert set(teach.alternates) == {"en", "zh-CN", "x-default"}
