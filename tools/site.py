@@ -42,7 +42,7 @@ from tools.folders import (
     require_own,
     shown,
 )
-from tools.page import chapters
+from tools.page import LANGUAGES, chapters
 from tools.pictures import first_picture, preview_of
 from tools.single import make_single
 from tools.staging import stage
@@ -311,6 +311,9 @@ def make(arguments: list[str]) -> tuple[int, Path]:
         case []:
             return build(course, out), out / "index.html"
         case ["single", which, *language] if which:
+            if {*language} - {"", *LANGUAGES}:
+                known = ", ".join(LANGUAGES)
+                raise LookupError(f"EDITION is one of {known}, or empty")
             (chapter,) = chapters(which, language="".join(language))
             found = [e for e in course.editions if chapter in e.chapters]
             if not found:
