@@ -15,6 +15,7 @@ from tools.variants.site import ACROSS
 
 edition = handed_over()
 course = edition.course
+editions = course.editions
 project = html_title = edition.title
 language = edition.words.locale
 # Sphinx asks the words there before its own, and the theme's.

@@ -504,6 +504,8 @@ def test_course_may_keep_its_solutions_to_itself(published, staged):
         if not page.name.endswith("teach"):
             assert not told.search(page.soup.get_text()), page.name
     for name, text in staged.items():
+        if name.endswith(".po"):
+            continue
         assert not told.search(text) or name.endswith("teach.md"), name
 
 
@@ -660,6 +662,7 @@ def test_chapter_left_out_leaves_no_trace(published, staged):
 @pytest.mark.parametrize(
     ("folder", "title"),
     [("", PUBLISHED.title), ("zh/", PUBLISHED.titles["zh"])],
+    ids=["en", "zh"],
 )
 def test_title_is_text_everywhere(published, folder, title):
     page = published[f"{folder}03_custom_layers"]

@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -168,6 +169,8 @@ class Course:
 class Edition:
     """A course in one language: a part of its site.
 
+    It knows the pages that were there when it was asked first.
+
     Args:
         course (Course): what a teacher says.
         language (str): one of ``tools.page.LANGUAGES``.
@@ -184,12 +187,12 @@ class Edition:
         """Whether there is a front page, and a chapter."""
         return front_page(self.language).is_file() and bool(self.chapters)
 
-    @property
+    @cached_property
     def chapters(self) -> list[Page]:
         """Its chapters."""
         return [page for page in self.pages if not page.is_solutions]
 
-    @property
+    @cached_property
     def pages(self) -> list[Page]:
         """Its chapters, then their solutions, as far as they are there."""
         found = [replace(p, language=self.language) for p in self.course.pages]
@@ -204,7 +207,7 @@ class Edition:
         known += [file.stem for file in texts()]
         return [name for name in known if name not in there]
 
-    @property
+    @cached_property
     def own_pages(self) -> list[Path]:
         """The files of the pages that only the site has."""
         return sorted((OWN / self._home).glob("*.md"))
@@ -221,14 +224,14 @@ class Edition:
         original = self.language == book.LANGUAGES[0]
         return "" if original else self.language
 
-    @property
+    @cached_property
     def names(self) -> set[str]:
         """What all of its pages are called on the site."""
         found = {page.name for page in self.pages}
         found |= {f.stem for f in (*texts(self.language), *self.own_pages)}
         return found | {"search", "404"}
 
-    @property
+    @cached_property
     def words(self) -> Words:
         """What it says by fixed words."""
         return words_of(self.chapters[0])
@@ -238,7 +241,7 @@ class Edition:
         """What the course is called in this language."""
         return self.course.titles.get(self.language, self.course.title)
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """Where it is on the site: at its root, or in a folder as ``zh/``."""
         first = self.course.editions[0].language == self.language

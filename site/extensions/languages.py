@@ -73,7 +73,7 @@ class MarkEnglish(SphinxPostTransform):
 def add_links(app, pagename, _template, context, _doctree):
     """Give a page what leads to it in the other languages."""
     edition = app.config.edition
-    course = edition.course
+    editions = app.config.editions
     context["languages"] = [
         {
             "tag": other.words.tag,
@@ -81,9 +81,9 @@ def add_links(app, pagename, _template, context, _doctree):
             "href": way(edition, other, pagename),
             "is_here": other == edition,
         }
-        for other in course.editions
+        for other in editions
     ]
-    having = [one for one in course.editions if pagename in one.names]
+    having = [one for one in editions if pagename in one.names]
     links = [
         (one.words.tag, address(edition, one, pagename)) for one in having
     ]
@@ -110,6 +110,7 @@ def way(edition, other, pagename) -> str:
 
 
 def setup(app):
+    app.add_config_value("editions", [], "html")
     app.add_search_language(Bigrams)
     app.add_transform(NameSections)
     app.add_post_transform(MarkEnglish)

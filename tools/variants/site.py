@@ -62,7 +62,8 @@ def marking(edition: Edition) -> Transform:
         behind = [
             number
             for number, pair in enumerate(pairs, 1)
-            if state(page, *pair) in (BEHIND, UNTRANSLATED)
+            if pair[0].cell_type == "markdown"
+            and state(page, *pair) in (BEHIND, UNTRANSLATED)
         ]
         marked(behind)(page, notebook)
         leave = crossing(edition, page, {c.id: c.source for c in originals})
