@@ -109,8 +109,8 @@ pairs: ## check that each .py and its .ipynb agree (CH=03: one)
 html: ## build the site from the stored outputs: _build/html/index.html
 	@$(PY) -m tools.site
 
-html-single: ## one chapter as one HTML file (CH=03)
-	@$(PY) -m tools.site single "$$CH"
+html-single: ## one chapter as one HTML file (CH=03, EDITION=zh)
+	@$(PY) -m tools.site single "$$CH" "$$EDITION"
 
 handout: ## a folder and a zip for students, no solutions (EDITION=zh)
 	@$(PY) -m tools.handout "$$EDITION"

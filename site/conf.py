@@ -3,18 +3,24 @@
 import sys
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
 
 SITE = Path(__file__).resolve().parent
 sys.path[:0] = [str(SITE.parent), str(SITE / "extensions")]
 
+from sphinx.locale import _
+
 from tools.course import handed_over
 from tools.gate import MYST_EXTENSIONS
+from tools.variants.site import ACROSS
 
-course = handed_over()
-project = html_title = course.title
-language = "en"
-html_baseurl = course.address
+edition = handed_over()
+course = edition.course
+editions = course.editions
+project = html_title = edition.title
+language = edition.words.locale
+# Sphinx asks the words there before its own, and the theme's.
+locale_dirs = ["locale"]
+html_baseurl = edition.address
 
 extensions = [
     "myst_nb",
@@ -26,11 +32,19 @@ extensions = [
     "mathml",
     "pages",
     "sections",
+    "languages",
     "solutions",
 ]
 nb_execution_mode = "off"
 # Sphinx and JupyterLab show both as they are stored; nothing is converted.
 myst_enable_extensions = [*MYST_EXTENSIONS]
+# Links that leave an edition are as they are; without this, MyST looks there.
+myst_url_schemes = {
+    "http": None,
+    "https": None,
+    "mailto": None,
+    ACROSS: "{{path}}#{{fragment}}",
+}
 # Headings that other pages may link to.
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
@@ -43,13 +57,9 @@ napoleon_use_ivar = True
 # Names of torch and of Python, whose own pages are elsewhere.
 nitpick_ignore_regex = [("py:.*", r"(?!d2l_helpers).*")]
 
-notfound_context = {
-    "title": "There is no such page",
-    "body": "<h1>There is no such page</h1>\n<p>The address may be old, or "
-    "mistyped. The search finds every word of the chapters, and the list of "
-    "chapters is on every page.</p>",
-}
-notfound_urls_prefix = urlsplit(course.address).path or "/"
+notfound_context = {"title": _("There is no such page")}
+notfound_template = "404.html"
+notfound_urls_prefix = f"{course.root}{edition.folder}"
 
 # `make links` asks each address, which takes a network.
 linkcheck_anchors = False
@@ -66,18 +76,21 @@ html_theme_options = {
     "primary_sidebar_end": [],
     "navbar_center": [],
     "navbar_end": ["theme-switcher"],
-    "search_bar_text": "Search",
+    "navbar_persistent": ["languages.html", "search-button-field.html"],
+    "search_bar_text": _("Search"),
     "secondary_sidebar_items": ["page-toc"],
 }
 # The theme writes the text as it is.
-html_theme_options["logo"] = {"text": escape(course.title)}
+html_theme_options["logo"] = {"text": escape(edition.title)}
 if course.logo:
     for mode in ("light", "dark"):
         html_theme_options["logo"][f"image_{mode}"] = f"static/{course.logo}"
 html_sidebars = {"**": ["book-nav.html"]}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_js_files = [("menus.js", {"defer": "defer"})]
+html_js_files = [
+    (name, {"defer": "defer"}) for name in ("languages.js", "menus.js")
+]
 html_favicon = "static/icon.svg"
 html_copy_source = False
 html_use_index = False

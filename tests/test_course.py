@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tools import course as settings
-from tools.course import Course, hand_over, handed_over, read_course
+from tools.course import Course, Edition, hand_over, handed_over, read_course
 from tools.page import chapters
 
 
@@ -37,6 +37,12 @@ from tools.page import chapters
         ),
         ('title = "A"\nleave_out = "05"', "leave_out is '05', not a list"),
         ('title = "A"\nleave_out = ["12"]', "there is no chapter '12'"),
+        ('title = "A"\nlanguages = "zh"', "languages is 'zh', not a list"),
+        ('title = "A"\nlanguages = ["xx"]', "'xx' is no language; there are"),
+        ('title = "A"\nlanguages = ["zh", "zh"]', "has one twice"),
+        ('title = "A"\ntitles = "B"', "titles is 'B', not a table"),
+        ('title = "A"\ntitles.xx = "B"', "'xx' is no language; there are en"),
+        ('title = "A"\ntitles.zh = ""', "titles.zh is '', not some text"),
         ('title = "A"\nsolutions = "no"', "solutions is 'no', not a boole"),
         ('title = "A', "course.toml: "),
         ('title = "A\\u0000"', "title is 'A\\x00', not some text"),
@@ -112,8 +118,8 @@ def test_course_of_the_repository_is_read():
 def test_course_that_is_handed_over_is_the_same(monkeypatch):
     monkeypatch.setenv(settings.HANDED_OVER, "")  # and undone afterwards
     course = Course("深度 *d*", leave_out=["05", 7], solutions=False)
-    hand_over(course)
-    assert handed_over() == course
+    hand_over(Edition(course, "zh"))
+    assert handed_over() == Edition(course, "zh")
 
 
 def test_site_that_nobody_has_handed_a_course_is_told_how(monkeypatch):
@@ -130,3 +136,28 @@ def test_course_knows_what_it_leaves_out():
     assert kinds == sorted(kinds)
     alone = replace(course, solutions=False)
     assert alone.pages == course.chapters
+
+
+def test_course_has_an_edition_in_each_of_its_languages():
+    course = Course("A", titles={"zh": "B"}, address="https://a.edu/dl/")
+    english, chinese = course.editions
+    assert (english.title, english.folder) == ("A", "")
+    assert (chinese.title, chinese.folder) == ("B", "zh/")
+    assert english.address == "https://a.edu/dl/"
+    assert chinese.address == "https://a.edu/dl/zh/"
+    assert english.pages == course.pages
+    assert [p.original for p in chinese.pages] == course.pages
+    assert english.names == chinese.names
+
+
+def test_first_language_of_a_course_is_at_its_address():
+    course = Course("A", languages=["zh", "en"])
+    assert [edition.folder for edition in course.editions] == ["", "en/"]
+    (alone,) = replace(course, languages=["zh"]).editions
+    assert (alone.folder, alone.address) == ("", "")
+    assert {page.language for page in alone.pages} == {"zh"}
+
+
+def test_language_without_pages_has_no_edition(monkeypatch):
+    monkeypatch.setattr("tools.page.LANGUAGES", ("en", "eo"))
+    assert [str(edition) for edition in Course("A").editions] == ["en"]

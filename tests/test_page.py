@@ -100,6 +100,7 @@ def test_another_language_is_a_folder_and_a_word(root):
     assert paths(pages(language="zh")) == ["zh/01_a", "zh/solutions/01_a"]
     assert paths(pages(language="eo")) == ["eo/02_b"]
     assert front_page("zh") == root / "zh/index.md"
+    (root / "zh/STYLE.md").touch()  # for who translates
     assert texts("zh") == [root / "zh/index.md"]
     assert texts() == [root / "index.md", root / "why.md"]
 

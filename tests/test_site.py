@@ -24,11 +24,12 @@ from tools import files, site
 from tools.course import Course
 from tools.environment import ROOT
 from tools.exercise import HEADING, exercises
-from tools.page import chapters
+from tools.page import LANGUAGES, chapters
 from tools.page import pages as listed
 from tools.single import make_single
 from tools.staging import stage
 from tools.variants.colab import COLAB_TAG
+from tools.words import words_of
 
 
 def read(folder):
@@ -37,14 +38,20 @@ def read(folder):
     names = [
         file.with_suffix("").as_posix()
         for file in files
-        if not file.parts[0].startswith("_")
+        if not any(part.startswith("_") for part in file.parts)
     ]
     return {name: Page(folder, name) for name in names}
 
 
-CHAPTERS, PAGES = chapters(), listed()
+CHAPTERS, PAGES = [
+    [page for language in LANGUAGES for page in find(language=language)]
+    for find in (chapters, listed)
+]
 EACH_CHAPTER = pytest.mark.parametrize("chapter", CHAPTERS, ids=str)
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=str)
+EACH_LANGUAGE = pytest.mark.parametrize(
+    "edition", Course("A course").editions, ids=str
+)
 (CUSTOM_LAYERS,) = chapters("03")
 
 
@@ -72,7 +79,8 @@ def published(folder, tmp_path_factory):
 def staged(tmp_path_factory):
     """What Sphinx gets of all chapters that a published course has."""
     folder = tmp_path_factory.mktemp("staged")
-    stage(PUBLISHED, folder)
+    for edition in PUBLISHED.editions:
+        stage(edition, folder / edition.language)
     return {
         file.relative_to(folder).as_posix(): file.read_text("utf-8")
         for file in folder.rglob("*.*")
@@ -83,7 +91,10 @@ def staged(tmp_path_factory):
 def offered(tmp_path_factory):
     """The files beside the pages of all these chapters."""
     folder = tmp_path_factory.mktemp("offered")
-    site.add_files(PUBLISHED, folder)
+    for edition in PUBLISHED.editions:
+        (folder / edition.folder).mkdir(exist_ok=True)
+        site.add_files(edition, folder / edition.folder)
+    site.add_common_files(PUBLISHED, folder)
     return folder
 
 
@@ -97,20 +108,24 @@ def notebook_of(page):
 
 
 def test_pages_are_those_of_the_book(pages):
+    others = ("index", "from_the_book", "glossary", "reference", "teach")
+    others += ("search", "404")
     assert set(pages) == {
-        *(page.name for page in PAGES),
-        *("index", "from_the_book", "glossary", "reference", "teach"),
-        *("search", "404"),
+        *(page.path for page in PAGES),
+        *others,
+        *(f"zh/{name}" for name in others),
     }
 
 
-def test_front_page_has_a_card_with_a_picture_for_each_chapter(pages):
-    cards = pages["index"].article.select("ul.chapters > li")
-    assert len(cards) == len(CHAPTERS)
-    for card, chapter in zip(cards, CHAPTERS, strict=True):
+@EACH_LANGUAGE
+def test_front_page_has_a_card_with_a_picture_for_each_chapter(pages, edition):
+    index = pages[f"{edition.folder}index"]
+    cards = index.article.select("ul.chapters > li")
+    assert len(cards) == len(edition.chapters)
+    for card, chapter in zip(cards, edition.chapters, strict=True):
         assert card.select(f'a[href="{chapter.name}.html"]')
         assert card.img["src"] == f"_images/{chapter.stem}.svg"
-        assert len(card.img["alt"]) > 20
+        assert len(card.img["alt"]) > edition.words.alt / 2
 
 
 def place(page, url):
@@ -118,8 +133,8 @@ def place(page, url):
     path = unquote(urlsplit(url).path)
     if not path:
         return f"{page.name}.html"
-    if page.name == "404":
-        path = path.removeprefix("/")
+    if path.startswith("/"):  # of the page for any address
+        return path.removeprefix("/")
     return posixpath.normpath(posixpath.join(page.name, "..", path))
 
 
@@ -127,9 +142,9 @@ def test_every_page_leads_to_every_chapter(pages):
     for page in pages.values():
         links = page.soup.select("nav.bd-links a")
         pointed = {place(page, link["href"]) for link in links}
-        for other in PAGES:
-            if page.name != other.name:
-                assert f"{other.name}.html" in pointed
+        for other in listed(language=page.language):
+            if page.name != other.path:
+                assert f"{other.path}.html" in pointed
 
 
 def test_nothing_is_loaded_from_another_host(pages):
@@ -190,7 +205,7 @@ def test_headings_are_in_order(pages):
 def test_each_page_has_a_title_and_a_description_of_its_own(pages):
     titles = {page.soup.title.string for page in pages.values()}
     assert len(titles) == len(pages)
-    with_text = [p for p in pages.values() if p.name not in ("search", "404")]
+    with_text = [p for p in pages.values() if p.has_text]
     descriptions = {
         page.soup.select_one("meta[name=description]")["content"]
         for page in with_text
@@ -207,7 +222,7 @@ def test_pictures_say_what_the_notebook_says_of_them(pages, page):
         for output in cell.get("outputs", [])
         if "image/svg+xml" in output.get("data", {})
     ]
-    images = pages[page.name].article.select("img")
+    images = pages[page.path].article.select("img")
     assert [image["alt"] for image in images] == wanted
     assert wanted or page.is_solutions
 
@@ -221,8 +236,8 @@ def test_formulas_are_mathml(pages, page):
     )
     prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
     formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, re.DOTALL)
-    assert len(pages[page.name].article.select("math")) == len(formulas)
-    assert "\\(" not in pages[page.name].article.get_text()
+    assert len(pages[page.path].article.select("math")) == len(formulas)
+    assert "\\(" not in pages[page.path].article.get_text()
 
 
 # Formulas that JupyterLab shows, how many rows they have, and what they show.
@@ -354,13 +369,13 @@ def test_outputs_are_shown_as_in_jupyterlab_in_their_order(odd):
 @EACH_PAGE
 def test_code_and_outputs_are_those_stored(pages, page):
     cells = [c for c in notebook_of(page).cells if c.cell_type == "code"]
-    shown = pages[page.name].article.select(".cell_input pre")
+    shown = pages[page.path].article.select(".cell_input pre")
     assert [pre.get_text().rstrip("\n") for pre in shown] == [
         cell.source for cell in cells
     ]
     text = "".join(
         tag.get_text()
-        for tag in pages[page.name].article.select(".cell_output")
+        for tag in pages[page.path].article.select(".cell_output")
     )
     for cell in cells:
         for output in cell.outputs:
@@ -376,11 +391,11 @@ def test_code_and_outputs_are_those_stored(pages, page):
 @EACH_PAGE
 def test_pitfalls_stand_out(pages, page):
     quotes = sum(
-        cell.source.count("> **Pitfall.**")
+        cell.source.count(words_of(page).pitfall)
         for cell in notebook_of(page).cells
         if cell.cell_type == "markdown"
     )
-    assert len(pages[page.name].article.select("blockquote.pitfall")) == quotes
+    assert len(pages[page.path].article.select("blockquote.pitfall")) == quotes
 
 
 def test_names_of_the_package_lead_to_the_reference(pages):
@@ -390,7 +405,7 @@ def test_names_of_the_package_lead_to_the_reference(pages):
     known |= {f"d2l_helpers.{k}" for k in known}
     found = set()
     for chapter in CHAPTERS:
-        article = pages[chapter.name].article
+        article = pages[chapter.path].article
         for code in article.select("p code, li code, td code"):
             if code.get_text().removesuffix("()") in known:
                 found.add(chapter)
@@ -406,7 +421,7 @@ def test_chinese_is_marked_as_such(pages):
     for page in pages.values():
         for text in page.soup.main.find_all(string=re.compile("[一-鿿]")):
             languages = [p.get("lang") for p in text.parents if p.get("lang")]
-            assert languages[0] == "zh", (page.name, text)
+            assert languages[0].startswith("zh"), (page.name, text)
 
 
 @pytest.mark.parametrize(
@@ -426,11 +441,11 @@ def test_chinese_term_is_found_and_leads_to_a_chapter(pages, term):
 
 @EACH_PAGE
 def test_chapter_offers_its_own_files_and_no_unknown_place(pages, page):
-    links = pages[page.name].soup.select(".chapter-actions a")
+    links = pages[page.path].soup.select(".chapter-actions a")
     stored = [page.notebook, page.source]
     assert [link["href"] for link in links] == [file.name for file in stored]
     for link, file in zip(links, stored, strict=True):
-        offered = pages[page.name].folder / page.name
+        offered = pages[page.path].folder / page.path
         offered = offered.with_name(link["href"])
         assert offered.read_bytes() == file.read_bytes()
         assert link["download"] == link["href"]
@@ -438,7 +453,8 @@ def test_chapter_offers_its_own_files_and_no_unknown_place(pages, page):
 
 @EACH_CHAPTER
 def test_solutions_are_folded_below_their_statements(pages, chapter):
-    page = pages[chapter.solutions.name]
+    page, words = pages[chapter.solutions.path], words_of(chapter)
+    idea = words.idea.replace("*", "")
     tasks = exercises(chapter)
     sections = [
         section
@@ -450,11 +466,15 @@ def test_solutions_are_folded_below_their_statements(pages, chapter):
         assert section.h2.contents[0] == f"{task.number} {task.title}"
         (folded,) = section.find_all("details")
         assert not folded.has_attr("open")
-        assert folded.summary.get_text() == f"Solution to {task.number}"
-        assert "Idea." in folded.get_text()
+        said = {
+            "en": f"Solution to {task.number}",
+            "zh": f"{task.number}的解答",
+        }
+        assert folded.summary.get_text() == said[chapter.language]
+        assert idea in folded.get_text()
         assert f"check.{task.check}(" in folded.get_text()
         folded.extract()
-        assert "Idea." not in section.get_text()
+        assert idea not in section.get_text()
         words = re.sub(r"\W|\$[^$]*\$", "", task.statement)[:20]
         assert words[:5] in re.sub(r"\W", "", section.get_text())
 
@@ -465,7 +485,7 @@ def test_exercise_and_solution_lead_to_each_other(pages, chapter):
         found = page.article.select("section:has(> h2, > h3)")
         return {s.select_one("h2, h3").contents[0]: s["id"] for s in found}
 
-    here, there = pages[chapter.name], pages[chapter.solutions.name]
+    here, there = pages[chapter.path], pages[chapter.solutions.path]
     for task in exercises(chapter):
         heading = f"{task.number} {task.title}"
         to = f"{chapter.solutions.name}.html#{places(there)[heading]}"
@@ -477,17 +497,21 @@ def test_exercise_and_solution_lead_to_each_other(pages, chapter):
 def test_course_may_keep_its_solutions_to_itself(published, staged):
     folder = published["index"].folder
     assert not (folder / "solutions").exists()
+    assert not (folder / "zh/solutions").exists()
     assert not (folder / "colab/solutions").exists()
+    told = re.compile(r"Solution|\[解答\]|的解答|完整的解答")
     for page in published.values():
-        if page.name != "teach":
-            assert "Solution" not in page.soup.get_text(), page.name
+        if not page.name.endswith("teach"):
+            assert not told.search(page.soup.get_text()), page.name
     for name, text in staged.items():
-        assert "Solution" not in text or name == "teach.md", name
+        if name.endswith(".po"):
+            continue
+        assert not told.search(text) or name.endswith("teach.md"), name
 
 
 def test_files_to_download_lead_nowhere_that_the_course_lacks(offered):
-    files = [*offered.rglob("*.ipynb"), *offered.glob("*.py")]
-    assert len(files) == 3 * (len(CHAPTERS) - 1)
+    files = [*offered.rglob("*.ipynb"), *offered.rglob("*.py")]
+    assert len(files) == 3 * (len(CHAPTERS) - len(LANGUAGES))
     for file in files:
         text = file.read_text("utf-8")
         assert "solutions/" not in text, file
@@ -496,7 +520,7 @@ def test_files_to_download_lead_nowhere_that_the_course_lacks(offered):
 
 
 def test_files_to_download_are_still_a_pair(offered):
-    for file in offered.glob("*.ipynb"):
+    for file in [*offered.glob("*.ipynb"), *offered.glob("zh/*.ipynb")]:
         script = file.with_suffix(".py").read_text("utf-8")
         notebook = nbformat.read(file, 4)
         nbformat.validate(notebook)
@@ -509,7 +533,8 @@ def test_files_to_download_are_still_a_pair(offered):
 def test_single_file_offers_a_notebook_without_solutions(published, tmp_path):
     target = tmp_path / "03.html"
     folder = published["index"].folder
-    make_single(PUBLISHED_SMALL, folder, CUSTOM_LAYERS, target)
+    edition, *_ = PUBLISHED_SMALL.editions
+    make_single(edition, folder, CUSTOM_LAYERS, target)
     soup = BeautifulSoup(target.read_text("utf-8"), "html.parser")
     links = soup.select("a[download]")
     assert len(links) == 2
@@ -520,22 +545,23 @@ def test_single_file_offers_a_notebook_without_solutions(published, tmp_path):
 
 @EACH_PAGE
 def test_exercises_say_once_where_they_are_solved(pages, page):
-    text = pages[page.name].article.get_text()
-    assert text.count("Nothing runs on this page") == (not page.is_solutions)
+    text = pages[page.path].article.get_text()
+    said = words_of(page).runs.partition("{")[0]
+    assert text.count(said) == (not page.is_solutions)
 
 
-def test_exercises_lead_to_where_they_are_solved(published):
-    (section,) = published["03_custom_layers"].article.select("#exercises")
-    (said,) = (p for p in section.select("p") if "Nothing runs" in p.text)
+@EACH_LANGUAGE
+def test_exercises_lead_to_where_they_are_solved(published, edition):
+    page = published[f"{edition.folder}03_custom_layers"]
+    (section,) = page.article.select("#exercises")
+    start = edition.words.runs[:10]
+    (said,) = (p for p in section.select("p") if start in p.text)
     links = {link.get_text(): link["href"] for link in said.select("a")}
-    assert list(links) == [
-        "Colab",
-        "Binder",
-        "JupyterHub",
-        "JupyterLab on your computer",
-    ]
-    offered = published["03_custom_layers"].soup.select(".chapter-actions a")
-    assert list(links.values())[:3] == [a["href"] for a in offered[2:]]
+    assert list(links) == ["Colab", "Binder", "JupyterHub", edition.words.lab]
+    offered = page.soup.select(".chapter-actions a")
+    *elsewhere, here = links.values()
+    assert elsewhere == [a["href"] for a in offered[2:]]
+    assert here == "index.html#how-to-run-it"
 
 
 def test_page_for_teachers_has_the_policy_that_is_tested(pages):
@@ -544,7 +570,7 @@ def test_page_for_teachers_has_the_policy_that_is_tested(pages):
 
 def test_site_is_small(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 9e6
+    assert sum(path.stat().st_size for path in files) <= len(LANGUAGES) * 9e6
 
 
 def test_site_without_an_address_has_no_sitemap(folder):
@@ -574,12 +600,12 @@ def test_published_site_has_a_sitemap_and_previews(published):
     found = re.findall("<loc>(.*?)</loc>", sitemap)
     address = PUBLISHED.address
     assert set(found) == {
-        f"{address}{name}.html"
-        for name in published
-        if name not in ("404", "search")
+        f"{address}{page.name}.html"
+        for page in published.values()
+        if page.has_text
     }
     for page in published.values():
-        if page.name in ("404", "search"):
+        if not page.has_text:
             continue
         tags = {
             tag["property"]: tag["content"]
@@ -588,12 +614,24 @@ def test_published_site_has_a_sitemap_and_previews(published):
         assert tags["og:url"] == f"{address}{page.name}.html"
         *title, _ = page.article.h1.contents  # the last leads here
         assert tags["og:title"] == "".join(part.text for part in title)
-        assert tags["og:site_name"] == PUBLISHED.title
-        if page.name in (*(c.name for c in CHAPTERS), "index"):
+        titles = {"en": PUBLISHED.title, **PUBLISHED.titles}
+        assert tags["og:site_name"] == titles[page.language]
+        if page.name in (*(c.path for c in CHAPTERS), "index", "zh/index"):
             picture = tags["og:image"].removeprefix(address)
             assert (folder / picture).is_file()
         canonical = page.soup.select_one("link[rel=canonical]")["href"]
         assert canonical == tags["og:url"]
+
+
+def test_pages_name_each_other_for_search_engines(published):
+    address = PUBLISHED_SMALL.address
+    for page in published.values():
+        name = page.name.removeprefix("zh/")
+        assert page.alternates == {
+            "en": f"{address}{name}.html",
+            "zh-CN": f"{address}zh/{name}.html",
+            "x-default": f"{address}{name}.html",
+        }
 
 
 def test_each_chapter_has_a_preview(offered):
@@ -602,9 +640,12 @@ def test_each_chapter_has_a_preview(offered):
 
 
 def test_wrong_address_is_answered_from_the_folder_of_the_site(published):
-    page = published["404"]
-    assert page.loaded
-    assert all(url.startswith("/courses/dl/") for url in page.loaded)
+    for folder in ("", "zh/"):
+        page = published[f"{folder}404"]
+        assert page.loaded
+        home = f"/courses/dl/{folder}"
+        assert all(url.startswith(f"{home}_static/") for url in page.loaded)
+        assert page.soup.select(f'a[href="{home}index.html"]')
 
 
 def test_chapter_left_out_leaves_no_trace(published, staged):
@@ -618,20 +659,31 @@ def test_chapter_left_out_leaves_no_trace(published, staged):
         assert "05_autograd" not in name + text, name
 
 
-def test_title_is_text_everywhere(published):
-    page = published["03_custom_layers"]
-    assert page.soup.select_one(".logo__title").get_text() == PUBLISHED.title
-    assert page.soup.title.string.endswith(PUBLISHED.title)
-    heading = published["index"].article.h1.get_text()
-    heading = heading.replace("“", '"').replace("”", '"')
-    assert heading.startswith(PUBLISHED.title)
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [("", PUBLISHED.title), ("zh/", PUBLISHED.titles["zh"])],
+    ids=["en", "zh"],
+)
+def test_title_is_text_everywhere(published, folder, title):
+    page = published[f"{folder}03_custom_layers"]
+    assert page.soup.select_one(".logo__title").get_text() == title
+    assert page.soup.title.string.endswith(title)
+    heading = published[f"{folder}index"].article.h1.get_text()
+    for quote, plain in zip("“”‘’", "\"\"''", strict=True):
+        heading = heading.replace(quote, plain)
+    assert heading.startswith(title)
 
 
-def test_single_file_leads_to_the_published_site(published, tmp_path):
+@pytest.mark.parametrize("edition", PUBLISHED_SMALL.editions, ids=str)
+def test_single_file_leads_to_the_published_site(published, edition, tmp_path):
     target, folder = tmp_path / "03.html", published["index"].folder
-    make_single(PUBLISHED_SMALL, folder, CUSTOM_LAYERS, target)
+    chapter = edition.chapters[0]
+    make_single(edition, folder, chapter, target)
     soup = BeautifulSoup(target.read_text("utf-8"), "html.parser")
-    assert soup.select(f'a[href="{PUBLISHED.address}04_file_io.html"]')
+    assert soup.html["lang"] == edition.words.tag
+    for one in PUBLISHED_SMALL.editions:  # the switch, too
+        page = "04_file_io" if one == edition else "03_custom_layers"
+        assert soup.select(f'a[href="{one.address}{page}.html"]')
     assert not soup.select("link[rel=stylesheet]")
     loaded = [tag["src"] for tag in soup.select("[src]")]
     assert loaded

@@ -19,7 +19,8 @@ import nbformat
 import pytest
 
 from tests.sites import SMALL, build, contents, start_build
-from tools import files, site, staging
+from tools import files, site
+from tools.course import Edition
 from tools.folders import remember
 from tools.page import CHAPTERS
 
@@ -45,6 +46,13 @@ def copy(kept):
 def idle_sphinx(monkeypatch):
     """Sphinx with nothing to do: what it has written is all there."""
     monkeypatch.setattr("sphinx.cmd.build.main", lambda _: 0)
+
+
+def test_site_of_one_language_has_no_switch(copy):
+    for page in copy.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert "languages.js" in text
+        assert "hreflang" not in text
 
 
 def fail(error):
@@ -109,12 +117,12 @@ WRONG = {
 def test_each_warning_fails_the_build_and_the_next_one_again(
     copy, tmp_path, monkeypatch
 ):
-    before, own = contents(copy), staging.own_pages()
+    before, own = contents(copy), SMALL.editions[0].own_pages
     wrong = tmp_path / "teach.md"
     text = (own[0].parent / wrong.name).read_text("utf-8")
     wrong.write_text("\n\n".join([text, *WRONG, ""]), "utf-8")
     pages = [wrong, *(file for file in own if file.name != wrong.name)]
-    monkeypatch.setattr(staging, "own_pages", lambda: pages)
+    monkeypatch.setattr(Edition, "own_pages", pages)
     for _ in range(2):
         status, complaints = build(copy)
         assert status != 0
@@ -149,7 +157,7 @@ def test_build_on_a_full_disk_leaves_nothing_in_the_way(copy, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal to a group")
 def test_build_that_is_interrupted_leaves_the_old_site(copy):
     before = contents(copy)
-    doctrees = copy.with_name("html-work") / "doctrees"
+    doctrees = copy.with_name("html-work") / "en/doctrees"
     shutil.rmtree(doctrees)
     process = start_build("", copy)
     while not (doctrees / "03_custom_layers.doctree").exists():
@@ -182,7 +190,7 @@ def test_link_inside_of_the_work_is_not_followed(copy, tmp_path):
     (foreign / "01_blocks.ipynb").write_text("mine")
     (foreign / "notes.txt").write_text("mine, too")
     before = contents(foreign)
-    work = copy.with_name("html-work")
+    work = copy.with_name("html-work") / "en"
     shutil.rmtree(work / "source/solutions")
     (work / "source/solutions").symlink_to(foreign)
     (work / "source/teach.md").unlink()
@@ -257,7 +265,7 @@ import sphinx.cmd.build
 from tests.sites import Sound
 site.ProcessPoolExecutor = Sound
 def sphinx_main(_):
-    html = site.BUILD / "html-work/html"
+    html = site.BUILD / "html-work/en/html"
     half = html.rename(html.with_name("half"))
     print("at work", file=sys.stderr, flush=True)
     input()
@@ -280,7 +288,7 @@ def test_two_builds_at_once_give_one_whole_site(copy):
 
 
 def test_edited_page_alone_is_written_anew(copy, monkeypatch):
-    work, real = copy.with_name("html-work") / "html", files.read_stored
+    work, real = copy.with_name("html-work") / "en/html", files.read_stored
     before = {page: page.stat().st_mtime_ns for page in work.rglob("*.html")}
 
     def read_stored(page):
@@ -363,5 +371,5 @@ def test_links_can_be_asked_without_building_pages(tmp_path, monkeypatch):
     ignored = [*site.LINKCHECK, "-D", "linkcheck_ignore=.*"]
     monkeypatch.setattr(site, "LINKCHECK", ignored)
     assert build(tmp_path / "html", arguments=["links"]) == (0, "")
-    found = (tmp_path / "links/output.json").read_text("utf-8")
+    found = (tmp_path / "links/en/output.json").read_text("utf-8")
     assert "https://d2l.ai" in found

@@ -14,7 +14,7 @@ from nbformat.v4 import (
 )
 
 from tools import files, pairs
-from tools.course import Course
+from tools.course import Course, Edition
 from tools.environment import ROOT
 from tools.exercise import Exercise, exercises
 from tools.page import chapters, front_page, pages, with_translations
@@ -86,7 +86,7 @@ def test_transform_of_words_leaves_code_alone():
 def test_every_variant_is_a_notebook(page, course):
     read = files.read_stored(page)
     for variant in (
-        site.variant(course, anchors()),
+        site.variant(Edition(course, page.language), anchors(page.language)),
         download.variant(course),
         colab.variant(course, "main"),
         handout.variant(course),
@@ -120,6 +120,11 @@ def test_link_to_a_solution_goes_with_its_line_or_sentence():
     )
     assert links.without_solutions(text) == "*Code, 5 minutes.*\n\nOne. Two."
     assert links.without_solutions(LINKS) == LINKS
+    for sentence in (
+        "每道练习都有[完整的解答](solutions/01_blocks.ipynb)。",
+        "完整的解答在[另外一页](solutions/01_blocks.ipynb)上。",
+    ):
+        assert links.without_solutions(f"一。{sentence}二。") == "一。二。"
 
 
 def test_link_to_a_solution_goes_with_its_chinese_sentence():
@@ -195,7 +200,8 @@ def test_exercises_invite_to_where_they_can_be_solved():
         new_markdown_cell("## Summary\n\nNo Exercises."),
         new_code_cell("## Exercises\n"),
     ]
-    first, *others = sources(after(site.inviting(course), *cells))
+    inviting = site.inviting(Edition(course, "en"))
+    first, *others = sources(after(inviting, *cells))
     assert first.startswith("## Exercises\n\nSolve them.\n\nNothing runs on")
     for name, address in course.places(CHAPTER).items():
         assert f"[{name}]({address})" in first

@@ -6,14 +6,18 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from tools import page as book
 from tools.environment import ROOT
-from tools.page import Page, chapters
+from tools.page import Page, chapters, front_page, pages, texts
+from tools.words import Words, words_of
 
 SITE = ROOT / "site"
+OWN = SITE / "pages"  # those that only the site has
 NAME = "deep-learning-computation"  # of what students and graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
 # What addresses are made of: nothing that ends one, in HTML or in a shell.
@@ -47,6 +51,8 @@ class Course:
     """
 
     title: str
+    titles: dict[str, str] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
     logo: str = ""
     address: str = ""
     repository: str = ""
@@ -67,6 +73,7 @@ class Course:
                     f"{key} is {value!r}, not {wanted}{empty}"
                     + _refused(key, value)
                 )
+        self._check_languages()
         if self.logo and not (SITE / "static" / self.logo).is_file():
             raise ValueError(f"there is no logo site/static/{self.logo}")
         if not isinstance(self.leave_out, list):
@@ -82,6 +89,39 @@ class Course:
             raise ValueError("leave_out leaves no chapter")
         if self.hub and not self.repository:
             raise ValueError("hub needs repository: it is what a hub fetches")
+
+    def _check_languages(self) -> None:
+        known = ", ".join(book.LANGUAGES)
+        if not isinstance(self.languages, list):
+            raise ValueError(f"languages is {self.languages!r}, not a list")
+        if not isinstance(self.titles, dict):
+            raise ValueError(f"titles is {self.titles!r}, not a table")
+        for language in (*self.languages, *self.titles):
+            if language not in book.LANGUAGES:
+                raise ValueError(
+                    f"{language!r} is no language; there are {known}"
+                )
+        if len({*self.languages}) < len(self.languages):
+            raise ValueError(f"languages has one twice: {self.languages}")
+        pattern, wanted = FORMS["title"]
+        for language, title in self.titles.items():
+            if not isinstance(title, str) or not re.fullmatch(pattern, title):
+                raise ValueError(
+                    f"titles.{language} is {title!r}, not {wanted}"
+                )
+
+    @property
+    def root(self) -> str:
+        """The folder of its site on the host, as far as that is known."""
+        return urlsplit(self.address).path or "/"
+
+    @property
+    def editions(self) -> list[Edition]:
+        """What is on its site: the course in each of its languages."""
+        found = [
+            Edition(self, one) for one in self.languages or book.LANGUAGES
+        ]
+        return [one for one in found if one.is_there]
 
     @property
     def chapters(self) -> list[Page]:
@@ -125,13 +165,101 @@ class Course:
         return found
 
 
-def hand_over(course: Course) -> None:
-    """Give a course to what this process starts: Sphinx, in ``conf.py``."""
-    os.environ[HANDED_OVER] = json.dumps(asdict(course))
+@dataclass(frozen=True)
+class Edition:
+    """A course in one language: a part of its site.
+
+    It knows the pages that were there when it was asked first.
+
+    Args:
+        course (Course): what a teacher says.
+        language (str): one of ``tools.page.LANGUAGES``.
+    """
+
+    course: Course
+    language: str
+
+    def __str__(self) -> str:
+        return self.language
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a front page, and a chapter."""
+        return front_page(self.language).is_file() and bool(self.chapters)
+
+    @cached_property
+    def chapters(self) -> list[Page]:
+        """Its chapters."""
+        return [page for page in self.pages if not page.is_solutions]
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        """Its chapters, then their solutions, as far as they are there."""
+        found = [replace(p, language=self.language) for p in self.course.pages]
+        return [page for page in found if page.is_there]
+
+    @property
+    def lacking(self) -> list[str]:
+        """What pages and texts are called that other editions may have."""
+        there = {page.name for page in self.pages}
+        there |= {file.stem for file in texts(self.language)}
+        known = [page.name for page in pages()]
+        known += [file.stem for file in texts()]
+        return [name for name in known if name not in there]
+
+    @cached_property
+    def own_pages(self) -> list[Path]:
+        """The files of the pages that only the site has."""
+        return sorted((OWN / self._home).glob("*.md"))
+
+    def original_of(self, file: Path) -> Path:
+        """The text that a text translates, or it itself."""
+        if not self._home:
+            return file
+        folder = OWN if file in self.own_pages else front_page().parent
+        return folder / file.name
+
+    @property
+    def _home(self) -> str:
+        original = self.language == book.LANGUAGES[0]
+        return "" if original else self.language
+
+    @cached_property
+    def names(self) -> set[str]:
+        """What all of its pages are called on the site."""
+        found = {page.name for page in self.pages}
+        found |= {f.stem for f in (*texts(self.language), *self.own_pages)}
+        return found | {"search", "404"}
+
+    @cached_property
+    def words(self) -> Words:
+        """What it says by fixed words."""
+        return words_of(self.chapters[0])
+
+    @property
+    def title(self) -> str:
+        """What the course is called in this language."""
+        return self.course.titles.get(self.language, self.course.title)
+
+    @cached_property
+    def folder(self) -> str:
+        """Where it is on the site: at its root, or in a folder as ``zh/``."""
+        first = self.course.editions[0].language == self.language
+        return "" if first else f"{self.language}/"
+
+    @property
+    def address(self) -> str:
+        """Where it is, with a slash at the end; "" if that is unknown."""
+        return self.course.address and self.course.address + self.folder
 
 
-def handed_over() -> Course:
-    """The course that whoever builds the site has handed over.
+def hand_over(edition: Edition) -> None:
+    """Give an edition to what this process starts: Sphinx, in ``conf.py``."""
+    os.environ[HANDED_OVER] = json.dumps(asdict(edition))
+
+
+def handed_over() -> Edition:
+    """The edition that whoever builds the site has handed over.
 
     Raises:
         LookupError: if nobody has.
@@ -141,7 +269,8 @@ def handed_over() -> Course:
             "no course was handed over: build the site with `make html`, not "
             "with Sphinx alone"
         )
-    return Course(**json.loads(os.environ[HANDED_OVER]))
+    values = json.loads(os.environ[HANDED_OVER])
+    return Edition(Course(**values["course"]), values["language"])
 
 
 def read_course(file: Path = SITE / "course.toml") -> Course:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
@@ -64,7 +66,7 @@ def read_source(page: Page) -> NotebookNode:
     """
     text = _text(page.source, page.shown(), "mend it by hand")
     try:
-        notebook = parsed(text)
+        notebook = deepcopy(_source(text))
     except Exception as error:  # of YAML, for example
         what = str(error).splitlines()[0]
         raise UnreadableError(
@@ -89,18 +91,29 @@ def read_stored(page: Page) -> NotebookNode:
     remedy = rerun(page, force=True)
     text = _text(page.notebook, shown, remedy)
     try:
-        notebook = nbformat.v4.reads(text)
-        if notebook.nbformat != 4:
-            raise ValueError(f"its format is {notebook.nbformat}, not 4")
-        # Not validate(), which warns where it could mend something.
-        for error in nbformat.validator.iter_validate(notebook):
-            raise error
+        return deepcopy(_stored(text))
     except Exception as error:  # of JSON, of the schema, or no dictionary
         what = (str(error) or repr(error)).splitlines()[0][:100]
         raise UnreadableError(
             f"{shown} isn't a notebook ({what}): {remedy}"
         ) from None
+
+
+# A build reads each file several times, and looks at each text once.
+@lru_cache(maxsize=64)
+def _stored(text: str) -> NotebookNode:
+    notebook = nbformat.v4.reads(text)
+    if notebook.nbformat != 4:
+        raise ValueError(f"its format is {notebook.nbformat}, not 4")
+    # Not validate(), which warns where it could mend something.
+    for error in nbformat.validator.iter_validate(notebook):
+        raise error
     return notebook
+
+
+@lru_cache(maxsize=64)
+def _source(text: str) -> NotebookNode:
+    return parsed(text)
 
 
 def parsed(text: str) -> NotebookNode:

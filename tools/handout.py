@@ -186,7 +186,8 @@ def _write(course: Course, folder: Path, language: str) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
     readme = readme_of(language).read_text("utf-8")
-    readme = readme.replace("TITLE", course.title, 1)
+    title = course.titles.get(language, course.title)
+    readme = readme.replace("TITLE", title, 1)
     (folder / "README.md").write_text(readme, "utf-8")
 
 

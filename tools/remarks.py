@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from functools import lru_cache
 from typing import NamedTuple
 
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -63,6 +64,7 @@ def _docstrings(parsed: ast.AST) -> list[ast.Constant]:
     ]
 
 
+@lru_cache(maxsize=1024)  # each page is compared in several ways
 def _spans(source: str) -> list[_Span]:
     try:
         lines = {node.lineno for node in _docstrings(ast.parse(source))}

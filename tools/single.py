@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-from tools.course import Course
+from tools.course import Edition
 from tools.folders import write_whole
 from tools.page import Page
 
@@ -23,6 +23,7 @@ NAVIGATION = [
     ".prev-next-footer",
     ".search-button-field",
     ".search-button__button",
+    'link[rel~="alternate"]',
     'link[rel~="canonical"]',
     'link[rel~="index"]',
     'link[rel~="next"]',
@@ -32,17 +33,18 @@ NAVIGATION = [
 
 
 def make_single(
-    course: Course, folder: Path, chapter: Page, target: Path
+    edition: Edition, site: Path, chapter: Page, target: Path
 ) -> None:
     """Write a chapter as one file that needs no other.
 
     Args:
-        course (Course): gives links to other pages their address; without
+        edition (Edition): gives links to other pages their address; without
             one, they become plain text.
-        folder (Path): the built site.
+        site (Path): the built site.
         chapter (Page): which one.
         target (Path): where it goes.
     """
+    folder = site / edition.folder
     page = folder / f"{chapter.name}.html"
     soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     for tag in soup.select(", ".join(NAVIGATION)):
@@ -55,8 +57,10 @@ def make_single(
             continue
         if "download" in link.attrs:
             link["href"] = data_url(folder / url)
-        elif course.address:
-            link["href"] = urljoin(course.address, url)
+        elif edition.address:
+            link["href"] = urljoin(edition.address, url)
+        elif "hreflang" in link.attrs:
+            link.decompose()
         else:
             link.name = "span"
             del link["href"]

@@ -1,4 +1,4 @@
-"""What Sphinx reads: the pages of a course, each as the site has it."""
+"""What Sphinx reads: the pages of an edition, each as the site has it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from pathlib import Path
 import nbformat
 
 from tools import files
-from tools.anchors import anchor
-from tools.course import SITE, Course
-from tools.page import Page, front_page, pages, texts
+from tools.anchors import anchor, with_anchors
+from tools.course import SITE, Edition
+from tools.page import front_page, pages, texts
 from tools.pictures import first_picture, picture_of
 from tools.variants import front_page as front
 from tools.variants import made, reads, site
 
+WORDS = SITE / "locale"  # what templates and extensions say
 
-def stage(course: Course, folder: Path) -> None:
+
+def stage(edition: Edition, folder: Path) -> None:
     """Write what Sphinx reads; leave alone what is there already."""
-    words = site.words(course, anchors())
+    variant = site.variant(edition, anchors(edition.language))
     wanted: dict[str, str] = {}
-    for page in course.pages:
-        stored = files.read_stored(page)
-        notebook = made(page, stored, site.variant(course, anchors()))
+    for page in edition.pages:
+        notebook = made(page, files.read_stored(page), variant)
         wanted[f"{page.name}.ipynb"] = nbformat.v4.writes(notebook)
-    for chapter in course.chapters:
+    for chapter in edition.chapters:
         wanted[picture_of(chapter)] = first_picture(chapter).svg
-    for file in own_pages():
-        wanted[file.name] = file.read_text("utf-8")
-    for file in texts():
-        wanted[file.name] = reads(file.read_text("utf-8"), words)
-    wanted[front_page().name] = contents(course)
+    for file in (*edition.own_pages, *texts(edition.language)):
+        wanted[file.name] = written(edition, file)
+    catalog = WORDS / f"{edition.language}.po"
+    if catalog.is_file():  # Sphinx compiles it, and asks it first
+        name = f"locale/{edition.words.locale}/LC_MESSAGES/sphinx.po"
+        wanted[name] = catalog.read_text("utf-8")
     for file in folder.rglob("*.*"):
         if file.relative_to(folder).as_posix() not in wanted:
             file.unlink()
@@ -43,50 +45,64 @@ def stage(course: Course, folder: Path) -> None:
 
 
 @cache
-def anchors() -> dict[str, str]:
+def anchors(language: str) -> dict[str, str]:
     """On the site, the anchors of headings, by the ids of their cells."""
     return {
         cell.id: anchor(heading[1])
-        for page in pages()
+        for page in pages(language=language)
         for cell in files.read_stored(page).cells
         if (heading := re.match(r"#+ (.+)", cell.source))
     }
 
 
-def own_pages() -> list[Path]:
-    """The files of the pages that only the site has."""
-    return sorted((SITE / "pages").glob("*.md"))
+def written(edition: Edition, file: Path) -> str:
+    """A page without code.
+
+    Args:
+        edition (Edition): whose page it is.
+        file (Path): with its text.
+    """
+    words, said = [], file.read_text("utf-8")
+    first = file == front_page(edition.language)
+    if first:
+        cards = {
+            chapter: (picture_of(chapter), first_picture(chapter).alt)
+            for chapter in edition.chapters
+        }
+        words = front.on_site(edition, anchors(edition.language), cards)
+    elif file not in edition.own_pages:
+        words = site.words(edition, anchors(edition.language))
+    original = edition.original_of(file)
+    if original != file:
+        old = original.read_text("utf-8")
+        if first:
+            old = front.titled(edition.course.title)(old)
+        said = with_anchors(said, old, set())
+    said = reads(said, words)
+    return f"{said}\n{contents(edition)}" if first else said
 
 
-def contents(course: Course) -> str:
-    """The front page with cards, and what puts pages into the navigation.
+def contents(edition: Edition) -> str:
+    """What puts pages into the navigation.
 
     Raises:
-        LookupError: if a chapter has no row there, or no picture.
+        LookupError: if a chapter has no row on the front page.
     """
-    text = front_page().read_text("utf-8")
-    names = {c: front.row(text, c).name for c in course.chapters}
+    first = front_page(edition.language)
+    text = first.read_text("utf-8")
+    names = {c: front.row(text, c).name for c in edition.chapters}
     entries = [f"{name} <{chapter.name}>" for chapter, name in names.items()]
-    others = [file for file in texts() if file != front_page()]
-    entries += [file.stem for file in [*others, *own_pages()]]
+    others = [file for file in texts(edition.language) if file != first]
+    entries += [file.stem for file in [*others, *edition.own_pages]]
     listed = toctree("", entries)
     solutions = [
         f"{name} <{chapter.solutions.name}>"
         for chapter, name in names.items()
-        if chapter.solutions in course.pages
+        if chapter.solutions in edition.pages
     ]
     if solutions:
-        listed += toctree("Solutions", solutions)
-    text = reads(text, front.on_site(course, anchors(), cards(course)))
-    return f"{text}\n{listed}"
-
-
-def cards(course: Course) -> dict[Page, tuple[str, str]]:
-    """For each chapter, where its picture is, and what there is to see."""
-    return {
-        chapter: (picture_of(chapter), first_picture(chapter).alt)
-        for chapter in course.chapters
-    }
+        listed += toctree(edition.words.answers, solutions)
+    return listed
 
 
 def toctree(caption: str, entries: list[str]) -> str:

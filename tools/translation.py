@@ -266,7 +266,9 @@ def _other(
     if _settings(original) != _settings(cell):
         return "has other tags, or an image, unlike the original"
     if cell.cell_type == "code":
-        same = tree(original.source) == tree(cell.source)
+        same = original.source == cell.source or (
+            tree(original.source) == tree(cell.source)
+        )
         return "" if same else "has other code than the original"
     if is_statement(page, original):
         same = number_of(original) == number_of(cell)

@@ -39,6 +39,16 @@ class Words:
         points (str): as ``mark``, in an assignment, with ``{points}``.
         colab (str): what the first cell does in Colab, in a line.
         glossary (str): what stands above the rows of the glossary.
+        tag, name (str): what the language is called, for browsers, and in
+            the language itself.
+        answers (str): what the pages of solutions are called in the
+            navigation.
+        afterwards, in_book (str): what the card of a chapter says, with
+            ``{after}`` and ``{sections}``.
+        runs (str): where the exercises on the site can be solved, with
+            ``{places}``, between which ``either`` stands.
+        either (str): see ``runs``.
+        lab (str): one of these places.
         alt (int): how many letters the text for a figure has at least.
         script (str): the letters that are checked: "Han", or "" for none.
     """
@@ -79,8 +89,24 @@ class Words:
         "both of its editions.\n\n"
         "| term | 中文 | what it is | taught in |\n|---|---|---|---|"
     )
+    tag: str = "en"
+    name: str = "English"
+    answers: str = "Solutions"
+    afterwards: str = "Afterwards you can {after}."
+    in_book: str = "In the book: {sections}"
+    runs: str = (
+        "Nothing runs on this page. Solve the exercises in the notebook of "
+        "this chapter, in {places}."
+    )
+    either: str = " or "
+    lab: str = "JupyterLab on your computer"
     alt: int = 40
     script: str = ""
+
+    @property
+    def locale(self) -> str:
+        """What Sphinx calls the language."""
+        return self.tag.replace("-", "_")
 
     @property
     def kinds(self) -> dict[str, str]:

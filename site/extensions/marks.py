@@ -16,22 +16,31 @@ class chinese(nodes.inline):  # noqa: N801  docutils names its nodes so
 
 
 class MarkPitfalls(SphinxPostTransform):
-    """Give a block quote that begins "Pitfall." a class of its own."""
+    """Give a block quote that begins as pitfalls do a class of its own."""
 
     default_priority = 200
 
     def run(self, **_):
+        pitfall = re.sub("[>*] ?", "", self.config.edition.words.pitfall)
         for quote in self.document.findall(nodes.block_quote):
-            if quote.astext().startswith("Pitfall."):
+            if quote.astext().startswith(pitfall):
                 quote["classes"].append("pitfall")
 
 
 class MarkChinese(SphinxPostTransform):
-    """Mark the words in Chinese as such."""
+    """Mark the words in Chinese as such, on pages in another language.
+
+    On Chinese pages, those are marked for which there are no italics.
+    """
 
     default_priority = 201
 
     def run(self, **_):
+        if self.config.language.startswith("zh"):
+            for emphasis in self.document.findall(nodes.emphasis):
+                if HAN.search(emphasis.astext()):
+                    emphasis["classes"].append("upright")
+            return
         for text in list(self.document.findall(nodes.Text)):
             parts, end = [], 0
             for match in HAN.finditer(text):

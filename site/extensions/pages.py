@@ -3,9 +3,11 @@
 And what stands around the chapter: its files, and where else it opens.
 """
 
+import re
 from html import escape
 
 from docutils import nodes
+from sphinx.locale import _
 
 from tools.page import Page
 from tools.pictures import first_picture, preview_of
@@ -15,14 +17,16 @@ UNUSED = ["_static/scripts/fontawesome.js*", "_static/**/*.map"]
 LENGTH = 160  # characters of a description that search engines show
 
 
+# Where a text may be cut: between words, and in Chinese behind a mark.
+CUT = re.compile(rf".{{0,{LENGTH}}}(?:(?<=[，。、；：？！）])|(?=\s|$))")
+
+
 def description(doctree: nodes.document) -> str:
     """The beginning of a page's prose, in whole words."""
     paragraph = next(doctree.findall(nodes.paragraph), None)
-    words = paragraph.astext().split() if paragraph else []
-    text = ""
-    while words and len(text) + 1 + len(words[0]) <= LENGTH:
-        text = f"{text} {words.pop(0)}".strip()
-    return text + ("…" if words else "")
+    text = " ".join(paragraph.astext().split()) if paragraph else ""
+    start = CUT.match(text)[0]
+    return start if start == text else start.rstrip("，、；：") + "…"
 
 
 def meta(name: str, content: str) -> str:
@@ -31,13 +35,14 @@ def meta(name: str, content: str) -> str:
 
 
 def add_actions(app, pagename, _template, context, _doctree):
-    for page in app.config.course.pages:
+    for page in app.config.edition.pages:
         if page.name == pagename:
-            context["actions"] = actions(app.config.course, page)
+            context["actions"] = actions(app.config.edition, page)
 
 
 def add_to_page(app, pagename, _template, context, doctree):
-    course = app.config.course
+    edition = app.config.edition
+    course = edition.course
     # The theme's inline scripts serve options that we don't use.
     context["script_files"] = [
         script for script in context["script_files"] if script.filename
@@ -51,67 +56,51 @@ def add_to_page(app, pagename, _template, context, doctree):
             "og:type": "website",
             "og:title": title,
             "og:description": tags["description"],
-            "og:site_name": course.title,
-            "og:url": f"{course.address}{pagename}.html",
+            "og:site_name": edition.title,
+            "og:url": f"{edition.address}{pagename}.html",
             "twitter:card": "summary",
         }
-        if picture := preview(course, pagename):
+        if picture := preview(edition, pagename):
             tags["og:image"] = f"{course.address}{picture[0]}"
             tags["og:image:alt"] = picture[1]
     context["metatags"] += "".join(meta(*tag) for tag in tags.items())
 
 
-def preview(course, pagename) -> tuple[str, str] | None:
+def preview(edition, pagename) -> tuple[str, str] | None:
     """The picture that stands for a page elsewhere, and its text."""
-    for chapter in course.chapters:
+    for chapter in edition.chapters:
         if pagename in (chapter.name, "index"):
             return preview_of(chapter), first_picture(chapter).alt
     return None
 
 
-def actions(course, page: Page) -> list[dict]:
+def actions(edition, page: Page) -> list[dict]:
     """The links above a chapter: what to do with it elsewhere."""
     found = [
         {
-            "text": f"Download {file.suffix}",
+            "text": _("Download %s") % file.suffix,
             "href": file.name,
             "file": file.name,
         }
         for file in (page.notebook, page.source)
     ]
     found += [
-        {"text": f"Open in {name}", "href": address}
-        for name, address in course.places(page).items()
+        {"text": _("Open in %s") % name, "href": address}
+        for name, address in edition.course.places(page).items()
     ]
     return found
 
 
 def finish(app, exception):
-    """Add the sitemap, and take away what no page loads."""
-    if exception:
-        return
-    out = app.outdir
-    for pattern in UNUSED:
-        for file in out.glob(pattern):
-            file.unlink()
-    course = app.config.course
-    sitemap = out / "sitemap.xml"
-    sitemap.unlink(missing_ok=True)
-    if course.address:
-        urls = "".join(
-            f"<url><loc>{escape(course.address)}{name}.html</loc></url>\n"
-            for name in sorted(app.env.found_docs - {"404"})
-        )
-        sitemap.write_text(
-            '<?xml version="1.0" encoding="utf-8"?>\n'
-            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-            f"{urls}</urlset>\n",
-            encoding="utf-8",
-        )
+    """Take away what no page loads."""
+    if not exception:
+        for pattern in UNUSED:
+            for file in app.outdir.glob(pattern):
+                file.unlink()
 
 
 def setup(app):
-    app.add_config_value("course", None, "html")
+    app.add_config_value("edition", None, "html")
     # Before the theme drops templates that stay empty, and after it has added
     # its scripts.
     app.connect("html-page-context", add_actions, priority=100)

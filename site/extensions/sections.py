@@ -5,6 +5,7 @@ whole pages. static/search.js makes links of them.
 """
 
 from collections.abc import Iterable, Set
+from functools import cache
 
 from docutils import nodes
 from docutils.utils import new_document
@@ -28,6 +29,7 @@ class SectionBuilder(StandaloneHTMLBuilder):
     def load_indexer(self, docnames: Set[str]) -> None:
         """Keep the sections of pages that aren't written anew."""
         indexer, prune = self.indexer, self.indexer.prune
+        indexer.lang.stem = cache(indexer.lang.stem)  # of a word, once
 
         def prune_sections(keep: Iterable[str]) -> None:
             known = [*indexer._titles]

@@ -1,6 +1,7 @@
 """Solutions stay folded until a reader asks for one."""
 
 from docutils import nodes
+from sphinx.locale import _
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from tools.exercise import HEADING
@@ -16,7 +17,9 @@ class FoldSolutions(SphinxPostTransform):
     default_priority = 203
 
     def run(self, **_):
-        folded = [p for p in self.config.course.pages if p.is_solutions]
+        edition = self.config.edition
+        folded = [p for p in edition.pages if p.is_solutions]
+        idea = edition.words.idea.replace("*", "")
         if self.env.docname not in [page.name for page in folded]:
             return
         for section in list(self.document.findall(nodes.section)):
@@ -24,7 +27,7 @@ class FoldSolutions(SphinxPostTransform):
             starts = [
                 i
                 for i, child in enumerate(section)
-                if child.astext().startswith("Idea.")
+                if child.astext().startswith(idea)
             ]
             if found and starts:
                 folded = section[starts[0] :]
@@ -35,7 +38,7 @@ class FoldSolutions(SphinxPostTransform):
 def visit_solution(self, node):
     self.body.append(
         '<details class="solution">\n'
-        f"<summary>Solution to {node['number']}</summary>\n"
+        f"<summary>{_('Solution to %s') % node['number']}</summary>\n"
     )
 
 

@@ -19,7 +19,6 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tools.course import read_course
 from tools.folders import BUILD
-from tools.page import front_page, texts
 from tools.single import make_single
 
 SCREENS = {
@@ -27,11 +26,21 @@ SCREENS = {
     "desktop": {"width": 1280, "height": 900},
 }
 COURSE = read_course()
+EDITIONS = COURSE.editions
 REACH = "Reach, initialize and share parameters"
 CHAPTERS = [chapter.name for chapter in COURSE.chapters]
-SOLUTIONS = [page.name for page in COURSE.pages[len(CHAPTERS) :]]
-TEXTS = [file.stem for file in texts() if file != front_page()]
-PAGES = ["index", *TEXTS, *CHAPTERS, "reference", "teach", "search", "404"]
+# Of all languages.
+EACH_CHAPTER = [
+    (edition, chapter) for edition in EDITIONS for chapter in edition.chapters
+]
+EACH_PAGE = [
+    f"{edition.folder}{name}"
+    for edition in EDITIONS
+    for name in sorted(edition.names)
+]
+SOLUTIONS = [name for name in EACH_PAGE if "solutions/" in name]
+PAGES = [name for name in EACH_PAGE if name not in SOLUTIONS]
+TO_READ = [name for name in EACH_PAGE if not name.endswith(("search", "404"))]
 FORMS = [("phone", "dark"), ("desktop", "light")]
 KB = 1000
 THEME = "document.documentElement.dataset.theme"
@@ -134,8 +143,8 @@ def assert_accessible(page):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [*PAGES[:-1], *SOLUTIONS],  # a server alone shows 404
+    "name",  # a server alone shows 404
+    [name for name in EACH_PAGE if not name.endswith("404")],
 )
 def test_page_works_from_the_file_system(visit, site, name):
     page = visit((site.folder / f"{name}.html").as_uri())
@@ -143,10 +152,12 @@ def test_page_works_from_the_file_system(visit, site, name):
     assert page.evaluate(THEME) == "light"
 
 
-@pytest.mark.parametrize("chapter", COURSE.chapters, ids=str)
-def test_page_is_complete_without_javascript(visit, chapter):
+@pytest.mark.parametrize(("edition", "chapter"), EACH_CHAPTER, ids=str)
+def test_page_is_complete_without_javascript(visit, edition, chapter):
     page = visit(
-        f"{chapter.name}.html", color_scheme="dark", java_script_enabled=False
+        f"{edition.folder}{chapter.name}.html",
+        color_scheme="dark",
+        java_script_enabled=False,
     )
     notebook = nbformat.read(chapter.notebook, 4)
     code = [c.source for c in notebook.cells if c.cell_type == "code"]
@@ -164,6 +175,8 @@ def test_page_is_complete_without_javascript(visit, chapter):
         assert links.count() >= len(CHAPTERS), size
         offered = page.locator(".pst-js-only").filter(visible=True)
         assert offered.count() == 0, size
+        switch = page.locator(".languages a").filter(visible=True)
+        assert switch.count() == len(EDITIONS) - 1, size
 
 
 @pytest.mark.parametrize(
@@ -246,9 +259,9 @@ def test_theme_is_remembered(visit):
     assert page.evaluate(THEME) == "dark"
 
 
-@pytest.mark.parametrize("chapter", COURSE.chapters, ids=str)
-def test_downloads_are_the_files_of_the_repository(visit, chapter):
-    page = visit(f"{chapter.name}.html")
+@pytest.mark.parametrize(("edition", "chapter"), EACH_CHAPTER, ids=str)
+def test_downloads_are_the_files_of_the_repository(visit, edition, chapter):
+    page = visit(f"{edition.folder}{chapter.name}.html")
     for file in (chapter.notebook, chapter.source):
         with page.expect_download() as download:
             page.locator(".chapter-actions a", has_text=file.suffix).click()
@@ -282,11 +295,14 @@ def test_keyboard_reaches_everything_and_shows_where_it_is(visit):
     assert len(reached) >= visible
 
 
-def test_pages_are_light(visit, site):
-    search = transferred(visit, f"{site.address}search.html?q=graph")
+@pytest.mark.parametrize("edition", EDITIONS, ids=str)
+def test_pages_are_light(visit, site, edition):
+    home = f"{site.address}{edition.folder}"
+    search = transferred(visit, f"{home}search.html?q=graph")
     assert any("searchindex.js" in url for url in search)
-    for name in CHAPTERS:
-        sizes = transferred(visit, f"{site.address}{name}.html")
+    for chapter in edition.chapters:
+        name = chapter.name
+        sizes = transferred(visit, f"{home}{name}.html")
         assert any("theme.css" in url for url in sizes)
         assert sum(sizes.values()) <= 400 * KB, name
         assert sum((sizes | search).values()) <= 1200 * KB, name
@@ -354,7 +370,7 @@ CUT = """[...document.querySelectorAll("article, article *")].filter(e =>
 ).map(e => e.outerHTML.slice(0, 99))"""
 
 
-@pytest.mark.parametrize("name", [*PAGES[:-2], *SOLUTIONS])
+@pytest.mark.parametrize("name", TO_READ)
 def test_printed_page_is_complete(visit, name):
     page = visit(f"{name}.html")
     blocks, ratios = page.evaluate(BLOCKS), page.evaluate(FIGURES)
@@ -368,7 +384,7 @@ def test_printed_page_is_complete(visit, name):
         assert max(right for _, _, right, _ in boxes) <= 20 * CM + 1
     # Its figures are whole.
     assert figures(pdf) == pytest.approx(ratios, rel=0.02)
-    assert ratios or name not in CHAPTERS
+    assert ratios or name.rpartition("zh/")[2] not in CHAPTERS
     # Its lines aren't cut.
     page.set_viewport_size({"width": int(19 * CM * 96 / 72), "height": 1000})
     page.emulate_media(media="print")
@@ -415,18 +431,17 @@ def test_html_is_valid(site):
     jar = BUILD / "vnu/node_modules/vnu-jar/build/dist/vnu.jar"
     if not jar.is_file() and "CI" not in os.environ:
         pytest.skip("`make test-site` found no java or no npm")
-    pages = sorted(site.folder.glob("*.html"))
-    pages += sorted(site.folder.glob("solutions/*.html"))
+    pages = [site.folder / f"{name}.html" for name in EACH_PAGE]
     command = ["java", "-jar", jar, "--errors-only", *pages]
     done = subprocess.run(command, capture_output=True, text=True)
     assert pages
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_chapter_in_one_file_needs_no_other(visit, site, tmp_path):
-    chapter = COURSE.chapters[0]
+@pytest.mark.parametrize("edition", EDITIONS, ids=str)
+def test_chapter_in_one_file_needs_no_other(visit, site, edition, tmp_path):
     target = tmp_path / "chapter.html"
-    make_single(COURSE, site.folder, chapter, target)
+    make_single(edition, site.folder, edition.chapters[0], target)
     page = visit(target.as_uri(), viewport=SCREENS["desktop"])
     asked = []
     page.on("request", lambda r: asked.append(r.url))
@@ -435,3 +450,102 @@ def test_chapter_in_one_file_needs_no_other(visit, site, tmp_path):
     assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
     assert page.locator('a[href$=".html"]:not([href^="http"])').count() == 0
     assert page.locator(".logo__title").is_visible()
+
+
+# What readers look for in Chinese, and where the first place is that has it.
+FOUND = {
+    "线性回归": "01_blocks.html#layer-block-and-model-are-one-kind-of-thing",
+    "参数绑定": "02_parameters.html#share-a-layer",
+    "钩子": "01_blocks.html#a-hook-that-measures",
+    "ModuleList 参数": "01_blocks.html#keep-modules-in-lists-and-dictionaries",
+    "参数 modulelist": "01_blocks.html#keep-modules-in-lists-and-dictionaries",
+    "图": "01_blocks.html#classify-images",
+    "层": "reference.html#layers",
+    "延后初始化": "02_parameters.html#leave-the-width-to-the-first-batch",
+    "状态字典": "04_file_io.html#the-state-dict-follows-the-model",
+    "计算图": "03_custom_layers.html#keep-the-parameters-in-the-graph",
+    "反向传播": "05_autograd.html#a-backward-computation-of-your-own",
+    "自定义层": "03_custom_layers.html",
+    "GPU 计时": "06_devices.html#time-it-right",
+    "保存　检查点": "07_training.html#save-the-run",
+    "冻结": "02_parameters.html#freeze-a-layer",
+    "缓冲区": "03_custom_layers.html#parameter-buffer-or-attribute",
+    "学习率": "07_training.html#a-schedule",
+    "pickle": "04_file_io.html#do-without-pickle",
+    "暂退法": "03_custom_layers.html#dropout",
+    "MyLinear": "reference.html#d2l_helpers.MyLinear",
+}
+CHINESE = pytest.mark.skipif(
+    [edition.language for edition in EDITIONS] != ["en", "zh"]
+    or bool(COURSE.leave_out)
+    or not COURSE.solutions,
+    reason="site/course.toml has other pages",
+)
+
+
+@CHINESE
+@pytest.mark.parametrize("place", ["server", "file"])
+def test_search_finds_chinese(visit, site, place):
+    start = site.address if place == "server" else f"{site.folder.as_uri()}/"
+    page, found = visit(f"{start}zh/search.html"), {}
+    for words in FOUND:
+        page.goto(f"{start}zh/search.html?q={words}")
+        first = page.locator("#search-results li > a").first
+        found[words] = first.get_attribute("href")
+    assert found == FOUND
+    page.goto(f"{start}zh/search.html?q=量子纠缠")
+    page.get_by_text("没有匹配到").wait_for()
+
+
+@CHINESE
+def test_search_counts_and_highlights_what_was_written(visit):
+    page = visit("zh/search.html?q=计算图")
+    page.get_by_text(re.compile(r"找到\d+处。")).wait_for()
+    context = page.locator("#search-results .context .highlighted").first
+    assert context.inner_text() == "计算图"
+
+
+@CHINESE
+@needs("03_custom_layers")
+@pytest.mark.parametrize("screen", SCREENS)
+def test_switch_leads_to_the_section_that_is_read(visit, screen):
+    page = visit("03_custom_layers.html", viewport=SCREENS[screen])
+    page.locator("section#keep-the-parameters-in-the-graph").evaluate(
+        "section => section.scrollIntoView()"
+    )
+    page.locator(".languages a").filter(visible=True).click()
+    assert page.url.endswith(
+        "/zh/03_custom_layers.html#keep-the-parameters-in-the-graph"
+    )
+    heading = page.locator("section#keep-the-parameters-in-the-graph h2")
+    assert heading.bounding_box()["y"] < page.viewport_size["height"] / 2
+    page.evaluate("scrollTo(0, 0)")
+    page.locator(".languages a").filter(visible=True).click()
+    assert page.url.endswith("/03_custom_layers.html")
+    assert "/zh/" not in page.url
+
+
+@CHINESE
+def test_switch_leads_to_the_page_without_javascript(visit):
+    for name in ("index", "solutions/01_blocks", "404"):
+        page = visit(f"{name}.html", java_script_enabled=False)
+        page.locator(".languages a").filter(visible=True).click()
+        assert page.url.endswith(f"/zh/{name}.html")
+        assert page.evaluate("document.documentElement.lang") == "zh-CN"
+
+
+@CHINESE
+def test_switch_keeps_what_is_searched_for(visit):
+    page = visit("search.html?q=ModuleList")
+    page.locator(".languages a").filter(visible=True).click()
+    page.get_by_text(re.compile(r"找到\d+处。")).wait_for()
+
+
+@CHINESE
+def test_no_letter_of_chinese_is_slanted(visit):
+    page = visit("zh/07_training.html")
+    styles = page.locator("em").evaluate_all(
+        """all => all.filter(e => /[\u3400-\u9fff]/.test(e.textContent))
+          .map(e => getComputedStyle(e).fontStyle)"""
+    )
+    assert {*styles} == {"normal"}

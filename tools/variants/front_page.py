@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tools.course import Course
+from tools.course import Course, Edition
 from tools.page import Page
 from tools.variants import Words, handout, site
+from tools.words import words_of
+
+FIRST_SENTENCE = re.compile(r".*?(?:\.(?= |$)|。|$)")
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,20 @@ class Row:
 
 
 def on_site(
-    course: Course,
+    edition: Edition,
     anchors: Mapping[str, str],
     pictures: Mapping[Page, tuple[str, str]],
 ) -> list[Words]:
-    """The front page of a course's site.
+    """The front page of an edition of a course.
 
     Args:
-        course (Course): says which pages there are.
+        edition (Edition): says which pages there are.
         anchors (Mapping[str, str]): as for the other pages.
         pictures (mapping): as :func:`with_cards` takes them.
     """
     return [
-        *site.words(course, anchors),
-        titled(course.title),
+        *site.words(edition, anchors),
+        titled(edition.title),
         with_cards(pictures),
     ]
 
@@ -70,8 +73,8 @@ def row(text: str, chapter: Page) -> Row:
     ]
     if len(found) != 1 or len(found[0]) != 4:
         raise LookupError(
-            f"the table of chapters/index.md needs one row of four cells for "
-            f"{chapter.stem}"
+            f"the table of the front page {chapter.home.name}/index.md needs "
+            f"one row of four cells for {chapter.stem}"
         )
     return Row(*found[0])
 
@@ -93,13 +96,12 @@ def with_cards(pictures: Mapping[Page, tuple[str, str]]) -> Words:
     def words(text: str) -> str:
         cards = ["{.chapters}\n"]
         for chapter, (picture, alt) in pictures.items():
-            said = row(text, chapter)
-            seen = alt.split(". ")[0].rstrip(".")
+            said, words = row(text, chapter), words_of(chapter)
             cards.append(
-                f"- ![{seen}.]({picture})\n\n"
+                f"- ![{FIRST_SENTENCE.match(alt)[0]}]({picture})\n\n"
                 f"  {said.number} {said.link}\n\n"
-                f"  Afterwards you can {said.after}.\n\n"
-                f"  In the book: {said.sections}\n"
+                f"  {words.afterwards.format(after=said.after)}\n\n"
+                f"  {words.in_book.format(sections=said.sections)}\n"
             )
         table = re.compile(r"^\| .*?\n\n", re.DOTALL | re.MULTILINE)
         return table.sub(lambda _: "\n".join([*cards, ""]), text, count=1)

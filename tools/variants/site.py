@@ -2,52 +2,121 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Mapping
 
 from nbformat import NotebookNode
 
-from tools.course import Course
+from tools import files
+from tools.anchors import section, with_anchors
+from tools.course import Edition
 from tools.page import Page
+from tools.translation import BEHIND, UNTRANSLATED, state
 from tools.variants import Transform, Words, download, in_markdown, links
 from tools.variants.outputs import for_people, overwritten, unstyled
+from tools.variants.translated import marked
+
+# The scheme of links that leave an edition for another one.
+ACROSS = "across"
 
 
-def variant(course: Course, anchors: Mapping[str, str]) -> list[Transform]:
-    """A page of a course's site.
+def variant(edition: Edition, anchors: Mapping[str, str]) -> list[Transform]:
+    """A page of the site.
 
     Args:
-        course (Course): says which pages there are, and where else.
+        edition (Edition): says which pages there are, and where else.
         anchors (Mapping[str, str]): those of the headings of all pages, by
             the ids of their cells.
     """
     return [
-        inviting(course),
-        in_markdown(*words(course, anchors)),
+        inviting(edition),
+        marking(edition),
+        in_markdown(*words(edition, anchors)),
         overwritten,
         unstyled,
         for_people,
     ]
 
 
-def words(course: Course, anchors: Mapping[str, str]) -> list[Words]:
+def words(edition: Edition, anchors: Mapping[str, str]) -> list[Words]:
     """What is done to all Markdown of the site, also of a page of text."""
-    return [*download.words(course), links.to_headings(anchors)]
+    return [
+        *download.words(edition.course),
+        links.without(edition.lacking),
+        links.to_headings(anchors),
+    ]
 
 
-def inviting(course: Course) -> Transform:
-    """The exercises say where they can be solved, since no page runs."""
+def marking(edition: Edition) -> Transform:
+    """A translation has the anchors of its original, and says what is stale.
+
+    What is behind the original has a link to it, if it is on the site.
+    """
 
     def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
-        places = course.places(page).items()
+        if page.is_original:
+            return notebook
+        originals = files.read_stored(page.original).cells
+        pairs = list(zip(originals, notebook.cells, strict=True))
+        behind = [
+            number
+            for number, pair in enumerate(pairs, 1)
+            if pair[0].cell_type == "markdown"
+            and state(page, *pair) in (BEHIND, UNTRANSLATED)
+        ]
+        marked(behind)(page, notebook)
+        leave = crossing(edition, page, {c.id: c.source for c in originals})
+        taken: set[str] = set()
+        for original, cell in pairs:
+            if cell.cell_type == "markdown":
+                text = leave(cell.source)
+                cell.source = with_anchors(text, original.source, taken)
+        return notebook
+
+    return transform
+
+
+def crossing(
+    edition: Edition, page: Page, sources: Mapping[str, str]
+) -> Words:
+    """Links to the original of a page lead to its edition on the site.
+
+    Args:
+        edition (Edition): that of the page.
+        page (Page): a translation.
+        sources (Mapping[str, str]): the cells of the original, by their ids.
+    """
+    folders = {e.language: e.folder for e in edition.course.editions}
+    folder = folders.get(page.original.language)
+    there = re.escape(page.link_to(page.original))
+    link = re.compile(rf"{links.NAME}\({there}(?:#cell-id=([^)]+))?\)")
+    here = posixpath.dirname(f"{edition.folder}{page.name}") or "."
+    target = posixpath.relpath(f"{folder}{page.name}.html", here)
+
+    def across(found: re.Match) -> str:
+        if folder is None:
+            return found[1]
+        heading = sources.get(found[2], "").partition("\n")[0]
+        name = section(heading.lstrip("# "))
+        return f"[{found[1]}]({ACROSS}:{target}{'#' * bool(name)}{name})"
+
+    return lambda markdown: link.sub(across, markdown)
+
+
+def inviting(edition: Edition) -> Transform:
+    """The exercises say where they can be solved, since no page runs."""
+    words = edition.words
+
+    def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
+        places = edition.course.places(page).items()
         found = [f"[{name}]({address})" for name, address in places]
-        found += ["[JupyterLab on your computer](index.md#how-to-run-it)"]
+        found.append(f"[{words.lab}](index.md#how-to-run-it)")
+        said = words.runs.format(places=words.either.join(found))
         for cell in notebook.cells:
             markdown = cell.cell_type == "markdown"
-            if markdown and cell.source.startswith("## Exercises\n"):
-                cell.source += (
-                    "\n\nNothing runs on this page. Solve the exercises in "
-                    f"the notebook of this chapter, in {' or '.join(found)}."
-                )
+            if markdown and cell.source.startswith(f"{words.exercises}\n"):
+                cell.source += f"\n\n{said}"
         return notebook
 
     return transform
