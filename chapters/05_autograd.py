@@ -215,6 +215,8 @@ assert square.grad_fn._saved_self is p
 # the error isn't printed.)
 
 # %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
 with torch.no_grad():
     p *= 10
 try:
