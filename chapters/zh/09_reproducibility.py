@@ -17,7 +17,7 @@
 # %% [markdown] translates="b02ba6ba"
 # # 可复现性：重现一次训练，查看网络内部
 #
-# 同一个笔记本运行两次，得到两个准确率。差别来自你中间做的改动，还是纯属偶然？损失变成了`nan`，又是从哪里开始的？这一章先重现同一次训练，再看它的内部。
+# 同一个笔记本运行两次，准确率却不一样。是因为你在中间做的改动，还是纯属偶然？损失变成了`nan`，又是从哪里开始的？这一章先重现同一次训练，再看它的内部。
 #
 # **你将学会**
 #
@@ -28,7 +28,7 @@
 # - 找到第一个`nan`出自哪个模块（module）；
 # - 从训练好的网络里去掉一个块（block），并统计乘法的次数。
 #
-# **书中**：没有讲这些的一节。本章补充[深度学习计算](https://zh.d2l.ai/chapter_deep-learning-computation/index.html)一章（英文版[Builders' Guide](https://d2l.ai/chapter_builders-guide/index.html)）。
+# **书中**：没有哪一节讲这些。本章是[深度学习计算](https://zh.d2l.ai/chapter_deep-learning-computation/index.html)一章的补充（英文版[Builders' Guide](https://d2l.ai/chapter_builders-guide/index.html)）。
 #
 # **需要先读**第05章[自动微分：沿计算图追踪梯度](05_autograd.ipynb)和第07章[训练：在任何设备上训练，中断后恢复](07_training.ipynb)。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
 
@@ -101,7 +101,7 @@ assert not torch.equal(first.out.weight, second.out.weight)
 f"{accuracy(first):.1%} and {accuracy(second):.1%}"
 
 # %% [markdown] translates="0e7d85d9"
-# 偶然来自两处：最初的权重（weight），和`fit`的随机抽取。两处用的都是PyTorch在CPU上的随机数生成器（generator），而`manual_seed`能设定它。
+# 随机有两处：最初的权重（weight），和`fit`的抽取。两处用的都是PyTorch在CPU上的随机数生成器（generator），而`manual_seed`能设定它。
 
 
 # %%
@@ -141,7 +141,7 @@ sources = {
 
 
 # %% [markdown] translates="298fc4df"
-# 设定种子，每一处抽一个数；重新设定同一个种子，再抽一个。如果用`torch.manual_seed`来设定，哪几处两次抽到的数相同？
+# 对每一处，设定种子，抽一个数；再次设定同一个种子，再抽一个。用`torch.manual_seed`来设定，哪几处两次抽到的数相同？
 
 
 # %%
@@ -169,7 +169,7 @@ def seed_all(seed):
 show_what_is_set_by(seed_all)
 
 # %% [markdown] translates="86ab3161"
-# 还剩两处。生成器如果是一个对象，就在创建它的地方给它种子。
+# 还剩两处。生成器如果是一个对象，就在创建它的地方给它设种子。
 
 # %% [markdown] translates="d3c66b40"
 # ### 多抽一个数
@@ -212,7 +212,7 @@ def look_at_data():
 same_start(look_at_data)
 
 # %% [markdown] translates="449cabf3"
-# 加载器每次从头开始，都要为工作进程抽一个种子，哪怕一个工作进程也没有。所以在训练中途做一次评估，训练就变了。要么给加载器一个它自己的生成器，要么用`fork_rng`：它的代码块一结束，PyTorch的生成器就会还原。
+# 加载器每次开始遍历，都要为工作进程抽一个种子，哪怕一个工作进程也没有。所以在训练中途做一次评估，训练就变了。要么给加载器一个它自己的生成器，要么用`fork_rng`：它的代码块一结束，PyTorch的生成器就会还原。
 
 
 # %%
@@ -254,7 +254,7 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
     print([*map(torch.equal, weights_of(*layers), plain)])
 
 # %% [markdown] translates="6b2647a7"
-# 两层都延后，抽取的次序和平常一样。只有一层延后，就是后一层先抽，于是两层的初始权重都变了。
+# 两层都延后时，抽取的次序和平常一样。只有一层延后时，后一层先抽，于是两层的初始权重都变了。
 
 # %% [markdown] translates="2c1d8edd"
 # ## 给工作进程设种子
@@ -291,7 +291,7 @@ for numbers in epochs(2):
 print(inspect.getsource(datasets.seed_worker))
 
 # %% [markdown] translates="94fdf565"
-# 现在，两轮应该没有相同的数；种子相同时，第一轮应该和原来一样。
+# 现在，两轮应该没有相同的数；再用同一个种子，第一轮应该又和原来一样。
 
 # %%
 torch.manual_seed(0)
@@ -332,7 +332,7 @@ one, other = orders(bool), orders(lambda: torch.rand(1))
 # %% [markdown] translates="b2ea7006"
 # ## 种子相同，和却不同
 #
-# 原因不只是随机。浮点数的和，与相加的次序有关；几个线程一起加，每个线程就各加一部分。下面把一百万个数分成1、2、4、8、16份来加。每次的和都相同吗？
+# 结果不同，原因不只是随机。浮点数求和的结果，与相加的次序有关；几个线程一起加时，每个线程只加一部分。下面把一百万个数分成1、2、4、8、16份来加。每次的和都相同吗？
 
 # %%
 torch.manual_seed(0)
@@ -395,7 +395,7 @@ with deterministic():
 number
 
 # %% [markdown] translates="6a6707f7"
-# 代价是什么？这里，它放弃了多线程，所以在你的机器上看看两种情况各用多久。
+# 代价是什么？在这里，用了确定性算法，就不再用多个线程。看看在你的机器上，两种情况各用多久。
 
 
 # %%
@@ -419,7 +419,7 @@ assert free > 0 and bound > 0
 f"free {free:.1f} ms, deterministic {bound:.1f} ms"
 
 # %% [markdown] translates="8d95acea"
-# 如果PyTorch没有这样的算法，运算就会报错，在CPU上也一样。下面，`put_`要把两个值都写到位置0。
+# PyTorch没有提供这种算法的运算，会报错，在CPU上也一样。下面，`put_`要把两个值都写到位置0。
 
 # %% tags=["raises-exception"]
 with deterministic():
@@ -439,7 +439,7 @@ assert min(wide) > 0.8
 f"32: {wide[0]:.1%}, 36: {wide[1]:.1%}"
 
 # %% [markdown] translates="1e8f83ee"
-# 在制作本页的机器上，多了四个单元，准确率提高了将近五个百分点。这算发现吗？换五个种子来看，再加一个宽度为8的网络作对照。
+# 在制作本页的机器上，多了四个隐藏单元，准确率提高了将近五个百分点。这算发现吗？取五个种子来看，再加一个宽度为8的网络作对照。
 
 # %%
 widths = (8, 32, 36)
@@ -522,7 +522,7 @@ net(X[:1])  # 已经没有钩子了
 # %% [markdown] translates="9906ae62"
 # > **陷阱**。输出带着它的计算图（computational graph），图又留着反向传播（backpropagation）要用的一切。每个批量存一个输出，存成列表，内存就会占满。
 #
-# （`MLP`里的ReLU，没有钩子看得到：它是`forward`里的函数，不是模块。）
+# （`MLP`里的ReLU，钩子看不到：它是`forward`里的函数，不是模块。）
 #
 # 要存就存数。对每一层，取输出的均值，以及输出在各个数字之间的离散程度：输出还随输入变化吗？
 
@@ -606,7 +606,7 @@ net = nn.Sequential(blocks).to(device)
 F.cross_entropy(net(X), y).item()
 
 # %% [markdown] translates="2e391c34"
-# 是哪个模块？按调用的次序逐个看输出，是不是都有限，也就是既没有`nan`，也没有无穷大。
+# 是哪个模块？按调用的次序，逐个看输出是否有限：有限，就是既没有`nan`，也没有无穷大。
 
 
 # %%
@@ -629,7 +629,7 @@ def find_bad(net, X):
 find_bad(net, X)
 
 # %% [markdown] translates="0dba1d8c"
-# 坏值从`scale`开始，后面的模块只是把它传了下去：有些像素在所有数字里都一样，标准差是0，而0 / 0是`nan`。除数要换成不可能为0的。
+# 坏值从`scale`开始，后面的模块只是把它传了下去：有些像素在所有数字里都一样，标准差是0，而0 / 0是`nan`。除数要换成不可能是0的数。
 
 
 # %%
@@ -644,7 +644,7 @@ find_bad(net, X)
 # %% [markdown] translates="882e5654"
 # ### 前向没有坏值，反向却有
 #
-# 这一次，前向钩子找不到。下面的函数给正数开平方，给其他数的值是0。
+# 这一次，前向钩子找不到。下面的函数对正数开平方；对其他数，函数值是0。
 
 
 # %%
@@ -661,7 +661,7 @@ root(x).sum().backward()
 root(x).tolist(), x.grad.tolist()
 
 # %% [markdown] translates="7840a55a"
-# `where`把两个分支都算了一遍。在0处，平方根的斜率是无穷大，而结果没有取这个分支：梯度就是0乘以无穷大。*异常检测模式*（anomaly mode）会停在反向传播中第一个给出`nan`的运算。它还会发出警告，指出前向传播里的那一行；单元格把警告收在一个列表里。
+# `where`把两个分支都算了一遍。在0处，平方根的斜率是无穷大，而结果没有取这个分支：梯度就是0乘以无穷大。*异常检测模式*（anomaly mode）会停在反向传播中第一个给出`nan`的运算上。它还会发出警告，指出前向传播里的那一行；单元格把警告收在一个列表里。
 
 # %% tags=["raises-exception"]
 with (
@@ -693,7 +693,7 @@ x.grad.tolist()
 # %% [markdown] translates="5f48be15"
 # ## 往回追踪梯度
 #
-# *反向钩子*（full backward hook）得到模块的输入的梯度和输出的梯度，各在一个元组里。`hooked`只传递后者。十个sigmoid串在一起，传到每一个的梯度有多大？（输入也要求梯度，否则第一层的钩子会发出警告。）
+# *反向钩子*（full backward hook）得到的是模块输入的梯度和输出的梯度，各放在一个元组里。`hooked`只传递后者。十个sigmoid串在一起，传到每一个的梯度有多大？（输入也要求梯度，否则第一层的钩子会发出警告。）
 
 
 # %%
@@ -718,7 +718,7 @@ for name in ("act9", "act6", "act3", "act0"):
 assert sizes["act9"] > 300**3 * sizes["act0"]
 
 # %% [markdown] translates="1b54ca58"
-# 每隔三层，梯度缩小到不足1/300：最前面的几层几乎学不到东西。
+# 每往回三层，梯度就缩小到不足1/300：最前面的几层几乎学不到东西。
 #
 # > **陷阱**。原地（in-place）修改的模块，会覆盖前一个模块的输出。前一个模块如果有反向钩子，就会报错。
 
@@ -730,7 +730,7 @@ except RuntimeError as error:
     print(type(error).__name__)
 
 # %% [markdown] translates="27f994d4"
-# 换成前向钩子就不报错：钩子存下的东西，过后就变了；`detach`之后也一样，因为它们共享内存。第一个线性层（linear layer）的输出，在`detach`存下的那一份里，负数占多大比例？
+# 换成前向钩子，不会报错，但钩子存下的东西过后会变；用了`detach`也一样，因为它与原来的输出共享内存。第一个线性层（linear layer）的输出，在`detach`存下的那一份里，负数占多大比例？
 
 # %%
 net, kept, cloned = deep(lambda: nn.ReLU(inplace=True)), {}, {}
@@ -813,7 +813,7 @@ plt.show()
 # %% [markdown] translates="e33e6e71"
 # ## 统计计算量
 #
-# 从64个特征（feature）到32个，线性层对每个样本做64乘32次乘法，加法也是这么多次。`FlopCounterMode`统计这两种。自己算一下：50个数字，经过`MLP(64, 32, 10)`的两层。
+# 从64个特征（feature）到32个，线性层对每个样本做64乘32次乘法，加法也是这么多次。`FlopCounterMode`把两种都算进去。先手工算一算，50个数字经过`MLP(64, 32, 10)`的两层：
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -839,9 +839,9 @@ both.get_total_flops() - by_hand, 2 * by_hand - 2 * 50 * 64 * 32
 # ## 小结
 #
 # - `torch.manual_seed`设定PyTorch自带的生成器，不设定`random`和NumPy的，也不设定作为对象的生成器。
-# - 多抽一个数，后面的就全变了。`DataLoader`每次从头开始都要抽一个数：给它一个生成器。
+# - 多抽一个数，后面的就全变了。`DataLoader`每次开始遍历都要抽一个数：给它一个生成器。
 # - 数据集里的生成器，在各个工作进程里都相同；用`worker_init_fn`设了种子，才会不同。
-# - 和与相加的次序有关，所以也与线程数有关；有些运算没有固定的次序。`use_deterministic_algorithms`会替换或拒绝这样的运算。
+# - 求和的结果与相加的次序有关，所以也与线程数有关；有些运算没有固定的次序。`use_deterministic_algorithms`会替换或拒绝这样的运算。
 # - 取几个种子，差别达到几个标准误，才是发现。
 # - 钩子：让`with`代码块来移除；存数，或者存克隆；除非要替换输出，否则什么也不返回。
 # - 第一个不是有限值的输出，指出是哪个模块。异常检测模式指出，是哪个运算的反向传播给出了`nan`。
@@ -860,7 +860,7 @@ from d2l_helpers import check
 # *思考，10分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-1)
 #
-# 下面每一项，先在`torch.manual_seed(0)`之后运行，再在又一次`torch.manual_seed(0)`之后运行。两次的结果相同吗？先预测，写True或False，再试。
+# 下面每一项都运行两次，每次之前都先执行`torch.manual_seed(0)`。两次的结果相同吗？先预测，写True或False，再试。
 #
 # - torch：`torch.rand(3)`
 # - numpy：`np.random.rand(3)`
@@ -890,7 +890,7 @@ check.what_a_seed_fixes(again)
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-2)
 #
-# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，让每个工作进程的副本从两个生成器抽到的数都与别的副本不同，每一轮也不同，而种子相同时又相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。它不能推进别人的生成器，也不能给它们设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
+# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：抽到的数，各个副本不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
 
 
 # %% translates="9efd2092"
@@ -932,7 +932,7 @@ check.restore_generators(random_state)
 # *编程，30分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-4)
 #
-# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，用`named_modules`里的叫法；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在。
+# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，名字用`named_modules`给出的；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在。
 
 
 # %% translates="17abb37f"
@@ -950,7 +950,7 @@ check.first_bad_value(first_bad)
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-5)
 #
-# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。再与`FlopCounterMode`比较：两者相差几倍？
+# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。再与`FlopCounterMode`比较：一个是另一个的几倍？
 
 
 # %% translates="b39a36d7"
@@ -986,7 +986,7 @@ check.rank_by_ablation(rank_blocks)
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-7)
 #
-# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个张量不同的名字，只差一位也算；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
+# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里张量不同的第一个名字，只差一位也算；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
 
 
 # %% translates="ce2a111a"
