@@ -105,7 +105,7 @@ torch.initial_seed()
 # *编程，25分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-2)
 #
-# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：抽到的数，各个副本不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
+# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：两个生成器抽到的数，各个副本都不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
 
 # %% [markdown] translates="fc61d602"
 # **思路**。在工作进程（worker）里，`get_worker_info().dataset`就是它要读取的那份副本。加载器已经在那里给PyTorch设了种子，每个工作进程、每一轮（epoch）的种子都不同，用`torch.initial_seed()`可以得到。要让随机数与工作进程无关，就为每个数新建一个生成器，种子里放进所有该起作用的数：`default_rng`可以接受整数的列表，并把这些整数充分混合。
@@ -325,7 +325,7 @@ counts = count_multiplications(net, X)
 counts
 
 # %% [markdown] translates="83093780"
-# `FlopCounterMode`给每个乘积还算了一次加法，所以它是另一个的2倍。
+# `FlopCounterMode`给每个乘积还算了一次加法，所以是2倍。
 
 # %%
 with FlopCounterMode(display=False) as counter:
@@ -446,7 +446,7 @@ assert {len(ranking) for ranking in rankings} == {4}
 #
 # 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里张量不同的第一个名字，只差一位也算；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
 
-# %% [markdown] translates="ebdfefb7"
+# %% [markdown] translates="6f33400b"
 # **思路**。先把一次训练做到最后，一路保存克隆，因为它的张量还会变；然后才开始另一次，这样谁也不会在对方的两次抽取之间抽数。`torch.equal`不容许任何舍入误差（rounding error）。
 
 
