@@ -516,7 +516,7 @@ assert {len(ranking) for ranking in rankings} == {4}
 # %% [markdown]
 # **Idea.** Run the first to its end and keep clones, since its tensors go on
 # changing; only then begin the other, so that neither draws between the
-# other's draws. `torch.equal` asks for equal bits.
+# other's draws. `torch.equal` allows no rounding.
 
 
 # %%
