@@ -57,6 +57,7 @@ IMPORTED = [
     "sphinx.builders.html",
     "sphinx.ext.autodoc",
     "myst_nb.sphinx_ext",
+    "pydata_sphinx_theme",
     "d2l_helpers",  # and so torch, for the page of reference
 ]
 LINKCHECK = ["-b", "linkcheck", "-q"]  # for Sphinx

@@ -44,15 +44,22 @@ def part(section: nodes.section, *, whole: bool = False) -> nodes.document:
 
     Only its own title is one: where a title has a word, it counts more.
     """
-    copy = section.deepcopy()
-    for inner in [s for s in copy.findall(nodes.section) if s is not copy]:
-        if whole:
-            inner[0].replace_self(nodes.paragraph("", inner[0].astext()))
-        elif inner.parent is copy:
-            copy.remove(inner)
-    document = new_document("")
-    document += copy
+    document = new_document("", section.document.settings)
+    document.children = [_view(section, whole)]
     return document
+
+
+def _view(section: nodes.section, whole: bool) -> nodes.section:
+    """A section with other children, which themselves aren't copied."""
+    view = section.copy()
+    for child in section.children:
+        if not isinstance(child, nodes.section):
+            view.children.append(child)
+        elif whole:
+            title, *rest = _view(child, whole).children
+            words = nodes.paragraph("", title.astext())
+            view.children += [words, *rest]
+    return view
 
 
 def setup(app):
