@@ -21,7 +21,8 @@ from tools.page import Page, pages
 # device, as "module.path.to.attribute".
 PROBE = """
 def stay():
-    import copy, json, torch
+    import copy, json, torch, warnings
+    warnings.simplefilter("ignore")  # torch's own, about what is exported
     stay = set()
     for name, value in list(globals().items()):
         if isinstance(value, torch.nn.Module):
@@ -85,7 +86,9 @@ def opening_of(solutions: Page) -> str:
             names = [alias.name for alias in getattr(node, "names", [])]
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 names = [node.name]
-            elif getattr(node, "module", None) != "d2l_helpers":
+            elif not str(getattr(node, "module", "")).startswith(
+                "d2l_helpers"
+            ):
                 names = []
             if names or isinstance(node, (ast.Import, ast.ImportFrom)):
                 lines += [
