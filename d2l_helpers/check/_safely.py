@@ -101,7 +101,7 @@ def _state() -> list[tuple[Callable, object]]:
         (np.random.set_state, np.random.get_state()),
         (torch.set_rng_state, torch.get_rng_state()),
         (torch.set_default_dtype, torch.get_default_dtype()),
-        (_set_default_device, torch.get_default_device()),
+        (_set_default_device, _default_device()),
         (torch.set_num_threads, torch.get_num_threads()),
         (
             torch.set_float32_matmul_precision,
@@ -125,8 +125,15 @@ def _state() -> list[tuple[Callable, object]]:
     ]
 
 
+def _default_device() -> torch.device:
+    try:
+        return torch.get_default_device()
+    except AttributeError:  # torch 2.6, after set_default_device(None)
+        return torch.device("cpu")
+
+
 def _set_default_device(device: torch.device) -> None:
-    if torch.get_default_device() == device:
+    if _default_device() == device:
         return
     torch.set_default_device(None if device.type == "cpu" else device)
     try:

@@ -270,6 +270,14 @@ def test_answer_may_change_settings_and_draw():
     assert settings() == before
 
 
+def test_check_answers_where_the_default_device_was_taken_back(monkeypatch):
+    def raises():  # torch 2.6, after set_default_device(None)
+        raise AttributeError("'NoneType' object has no attribute 'device'")
+
+    monkeypatch.setattr(torch, "get_default_device", raises)
+    assert anything(lambda _: 1)
+
+
 def test_figure_of_the_reader_stays_as_it_is():
     figure, axes = plt.subplots()
 
