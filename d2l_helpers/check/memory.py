@@ -138,7 +138,8 @@ def _kept(forward: Callable, X: Tensor, parameters: list) -> int:
     kept = set()
 
     def pack(tensor: Tensor) -> Tensor:
-        kept.add(tensor.untyped_storage()._cdata)
+        if tensor.numel():  # torch 2.6: a checkpoint keeps an empty one too
+            kept.add(tensor.untyped_storage()._cdata)
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
