@@ -1,5 +1,6 @@
 """The languages of the site: how they are told apart, joined and searched."""
 
+import json
 import posixpath
 import re
 
@@ -109,10 +110,35 @@ def way(edition, other, pagename) -> str:
     return posixpath.relpath(there, here or ".")
 
 
+# Sphinx makes a function of a text there, which a strict host forbids.
+TRANSLATIONS = "Documentation.addTranslations("
+ALLOWED = """\
+Object.assign(Documentation.TRANSLATIONS, {messages});
+Documentation.PLURAL_EXPR = (n) => Number({plural_expr});
+Documentation.LOCALE = {locale};
+"""
+
+
+def allow_translations(app, exception):
+    """Say Sphinx's words in JavaScript without making code of a text."""
+    script = app.outdir / "_static/translations.js"
+    if exception or not script.is_file():
+        return
+    text = script.read_text("utf-8").strip()
+    if text.startswith(TRANSLATIONS):
+        catalog = json.loads(text.removeprefix(TRANSLATIONS).rstrip(");"))
+        said = {
+            key: json.dumps(catalog[key]) for key in ("messages", "locale")
+        }
+        said["plural_expr"] = catalog["plural_expr"]
+        script.write_text(ALLOWED.format(**said), "utf-8")
+
+
 def setup(app):
     app.add_config_value("editions", [], "html")
     app.add_search_language(Bigrams)
     app.add_transform(NameSections)
     app.add_post_transform(MarkEnglish)
     app.connect("html-page-context", add_links, priority=100)
+    app.connect("build-finished", allow_translations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
