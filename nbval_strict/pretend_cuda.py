@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -343,8 +344,10 @@ class Autocast(torch.autocast):
 def install() -> None:
     """Let this process have a GPU; there is no way back."""
     # They read torch's functions when they are first used: before they change.
-    from torch._decomp import decompositions_for_jvp  # noqa: F401
     from torch._dynamo import trace_rules
+
+    with warnings.catch_warnings(action="ignore"):  # of torch's own scripts
+        from torch._decomp import decompositions_for_jvp  # noqa: F401
 
     trace_rules.get_torch_obj_rule_map()
     constructors = [f for f in _device_constructors() if callable(f)]
