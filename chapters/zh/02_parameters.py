@@ -45,7 +45,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -374,7 +374,7 @@ w = torch.tensor([2.0, 3.0], requires_grad=True)
 y = (w * w).sum()
 w.data *= 10
 y.backward()
-w.grad, w._version
+w.grad
 
 # %% [markdown] translates="d5d65755"
 # 算出的是40和60。这次修改没有计数，也没有报错。要对乘积求导，自动微分会留下两个因子，留的是引用，不是副本。到`backward`时，因子里已经是20和30，所以算出的不是`y`的梯度。同样的修改，在`no_grad`下就会计数，而`backward`会核对这个计数。下面的单元格打印错误信息，略去了末尾的提示。
@@ -427,21 +427,6 @@ count(tied)[0], in_state_dict
 #
 # 那么`apply`呢？一个层在同一个块里出现两次，`apply`会访问这个层几次？分别放在两个块里，又会访问几次？
 
-
-# %%
-def visits(net, layer):
-    seen = []
-    net.apply(lambda module: seen.append(module is layer))
-    return sum(seen)
-
-
-one_block = nn.Sequential(shared, shared)
-two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
-visits(one_block, shared), visits(two_blocks, shared)
-
-# %% [markdown] translates="bf3ab766"
-# 在同一个块里，访问一次；放在两个块里，每个块各访问一次。设定数值的函数，运行两次也无妨；把数值加倍的函数，就会加倍两次。
-
 # %% [markdown] translates="e9be8b56"
 # ### 共享层的梯度
 #
@@ -473,6 +458,65 @@ for name in ("weight", "bias"):
     assert first.any() and second.any() and not first.allclose(second)
     assert_close(tied[2].get_parameter(name).grad, first + second)
 
+# %% [markdown] translates="13f128e7"
+# ### Tie an embedding and an output
+#
+# A network that predicts the next word begins with an *embedding*, which has a
+# row of features for each word, and ends with a score for each word. With 100
+# words and 8 features, both weights have the shape $(100, 8)$.
+
+
+# %%
+class NextWord(nn.Module):
+    def __init__(self, num_words=100, num_features=8):
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+
+    def forward(self, words):
+        return self.out(self.embedding(words))  # (n,) -> (n, 8) -> (n, 100)
+
+
+# %% [markdown] translates="e0e2a6cd"
+# They can be one parameter: assign it under the second name. The words 3 and 7
+# are read below. How many rows of the embedding get a gradient, without the
+# tie and with it?
+
+# %%
+torch.manual_seed(0)
+model = NextWord().to(device)
+words, following = torch.tensor([[3, 7, 3], [7, 3, 1]]).to(device)
+for tie in (False, True):
+    if tie:
+        model.out.weight = model.embedding.weight
+    model.zero_grad()
+    F.cross_entropy(model(words), following).backward()
+    rows = model.embedding.weight.grad.any(dim=1).sum().item()
+    print(f"tied: {tie}, {rows} rows, {count(model)[0]} parameters")
+
+# %% [markdown] translates="c30f6580"
+# Without the tie, the two that were read. With it all of them, since each row
+# also gives its word a score.
+#
+# > **Pitfall.** One of the two starts is lost. An embedding is drawn from
+# > $N(0, 1)$, the weight of this linear layer from $\pm 1/\sqrt{8}$.
+#
+# A network that knows nothing should find each word equally probable. Then the
+# loss is $\log 100 = 4.6$. Which start comes near?
+
+# %%
+for kept in ("embedding", "out"):
+    torch.manual_seed(0)
+    model, words = NextWord().to(device), torch.randint(100, (2, 1000))
+    weight = getattr(model, kept).weight
+    model.embedding.weight = model.out.weight = weight
+    loss = F.cross_entropy(model(words[0].to(device)), words[1].to(device))
+    print(f"{kept}: {loss.item():.1f}")
+
+# %% [markdown] translates="55798099"
+# That of the output does. The embedding's numbers make scores that are far too
+# sure. Keep the smaller start, or initialize the weight after you have tied it.
+
 # %% [markdown] translates="0261e8ca"
 # ## 冻结一个层
 #
@@ -484,18 +528,6 @@ nest = d2l_helpers.NestMLP().to(device)
 batch = torch.rand(2, 20).to(device)
 nest.net.requires_grad_(False)
 [name for name, p in nest.named_parameters() if p.requires_grad]
-
-# %% [markdown] translates="64d57465"
-# 下面的函数更新一步，并列出这一步改变了什么。`torch.equal`比较时不容许误差。
-
-
-# %%
-def changed_by_a_step(optimizer, net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
 
 # %% [markdown] translates="e061dfd9"
 # 优化器拿到的是其余的参数。冻结的块应当没有梯度，值也不变。
@@ -601,6 +633,42 @@ for training in (True, False):
 
 # %% [markdown] translates="b1719302"
 # 只在训练模式下变。网络里有这样的层，就先调用`eval()`，再送入第一个批量；训练之前，再调用`train()`。
+
+# %% [markdown] translates="fdd32fb0"
+# ### When to be lazy
+#
+# It is worth it where a width follows from other settings and is tedious to
+# compute. `nn.Conv2d` below, a layer for images, slides a window of 3 x 3
+# pixels over each image in steps of 2, and makes four images of it.
+
+# %%
+vision = nn.Sequential(
+    nn.Conv2d(1, 4, kernel_size=3, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.LazyLinear(10),
+)
+try:
+    count(vision)
+except ValueError as error:
+    print(str(error).partition(" in ")[0])
+vision(torch.ones(2, 1, 28, 28))
+vision[-1]
+
+# %% [markdown] translates="6f41c91b"
+# Four images of 13 x 13 pixels are 676 numbers. But before the first batch
+# there is nothing to count, to initialize or to compare, and a wrong first
+# batch decides without an error:
+
+# %%
+wrong = copy.deepcopy(lazy)
+wrong(torch.ones(2, 30))
+wrong[0]
+
+# %% [markdown] translates="f3fc315c"
+# So write down a width that you know. Where you don't, run a batch where the
+# network is built, and hand out an ordinary one. Exercise 2.11 writes a
+# function for this.
 
 # %% [markdown] translates="5f428dc0"
 # ## 小结
@@ -830,6 +898,58 @@ output_changes = ...  # True或False
 
 # %%
 check.inputs_of_any_width(AnyWidth, output_changes)
+
+# %% [markdown] translates="4c022cf3"
+# ### 2.10 More words
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-10)
+#
+# A tied `NextWord` has learned some words, and gets more. Write `grow(model,
+# num_words)`, which changes the model itself: its embedding and its output
+# serve `num_words` words, also when they are printed, and have one parameter
+# again. The rows of the old words keep their values, and each new row is the
+# mean of the old ones. Data type and `requires_grad` stay. An optimizer was
+# built before, with `model.parameters()`: does it train the rows of the old
+# words after `grow`, or those of the new ones? Predict, with True or False.
+
+
+# %%
+def grow(model, num_words):
+    """Let a tied model serve num_words words, in place."""
+    # model.embedding: nn.Embedding, model.out: nn.Linear, without a bias
+    ...
+
+
+trained_by_old_optimizer = {"old rows": ..., "new rows": ...}
+
+# %%
+check.more_words(grow, trained_by_old_optimizer)
+
+# %% [markdown] translates="d5bd1fc9"
+# ### 2.11 Shape a lazy network
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/02_parameters.ipynb#cell-id=exercise-2-11)
+#
+# Write `shape(net, X)`, which runs the batch `X` so that the lazy layers of a
+# network get their widths, and returns the names of the parameters that have
+# got their shape by it. It changes nothing else: buffers such as a running
+# mean keep their values, each module stays in the mode it is in, training or
+# evaluation, and dropout draws no random number. If the batch doesn't fit, the
+# error of PyTorch comes, and the modes are still as they were. (`is_lazy` of
+# `torch.nn.parameter` tells whether a parameter waits for its shape.)
+
+
+# %%
+def shape(net, X):
+    """Give the lazy layers their widths; the names of their parameters."""
+    # a list of names, such as ["0.weight", "0.bias"]
+    ...
+
+
+# %%
+check.shape_a_lazy_network(shape)
 
 # %% [markdown] translates="fe9f4f0d"
 # ## 接下来读什么

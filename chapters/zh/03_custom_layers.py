@@ -46,7 +46,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -175,25 +175,13 @@ detached(X).sum().backward()
 # %% [markdown] translates="d2dc2104"
 # 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面的函数训练一步，告诉你哪些参数变了。
 
-
-# %%
-def changed_by_a_step(net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    net(X).square().sum().backward()
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
-
-# %% [markdown] translates="d7b9fc66"
-# 先是用`.data`的网络，然后是正确的网络。两个都不报错。
-
 # %%
 torch.manual_seed(0)
 for make_layer in (DetachedLinear, MyLinear):
     net = nn.Sequential(make_layer(5, 3), nn.Linear(3, 1)).to(device)
-    print(make_layer.__name__, changed_by_a_step(net))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(X).square().sum().backward()
+    print(make_layer.__name__, changed_by_a_step(optimizer, net))
 
 # %% [markdown] translates="e153639d"
 # 第一个网络有一半没有训练。最后一层还在学习，所以看不出哪里坏了。在`forward`里，要用参数本身。
@@ -413,33 +401,95 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # %% [markdown] translates="589081d0"
 # 要训练的，用参数。要记住的，用缓冲区。能重新算出来的，例如掩码，用非持久的缓冲区。不是张量的设置，用属性。
 
+# %% [markdown] translates="1dcb961c"
+# ## Check a layer
+#
+# A wrong gradient raises no error; the network only trains badly. One source
+# is a backward computation of your own, of which
+# [chapter 05](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)
+# tells more. `forward` below computes $XW + b$. `backward` gets the gradient
+# with respect to this, and returns those with respect to $X$, $W$ and $b$. One
+# of the three is wrong.
+
+
+# %%
+class Affine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, weight, bias):
+        ctx.save_for_backward(X, weight)
+        return X @ weight + bias
+
+    @staticmethod
+    def backward(ctx, grad):  # grad: (n, units)
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.mean(dim=0)
+
+
+class SuspectLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(Affine.apply(X, self.weight, self.bias))
+
+
 # %% [markdown] translates="adbcfad8"
 # ## 检查一个层
 #
 # 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
 
 # %%
-torch.manual_seed(0)
-exact = MyLinear(5, 3).double()
-exact_detached = DetachedLinear(5, 3).double()
-X_double = torch.rand(4, 5).double().requires_grad_()
-gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
+torch.manual_seed(1)
+suspect = SuspectLinear(2, 1).double()
+X_double = torch.rand(3, 2).double().requires_grad_()
+gradcheck(suspect, X_double)
 
 # %% [markdown] translates="8b74c5e3"
 # 连用`.data`的层也通过了：对*输入*的梯度是对的。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。设了`raise_exception=False`，`gradcheck`就不报错，而是返回`False`。
 
 
 # %%
-def has_right_gradients(layer):
+def check_gradients(layer, X):
     def call(X, weight, bias):
         parameters = {"weight": weight, "bias": bias}
         return functional_call(layer, parameters, X)
 
-    inputs = (X_double, layer.weight, layer.bias)
-    return gradcheck(call, inputs, raise_exception=False)
+    return gradcheck(call, (X, layer.weight, layer.bias))
 
 
-has_right_gradients(exact), has_right_gradients(exact_detached)
+right = MyLinear(2, 1).double()
+right.load_state_dict(suspect.state_dict())
+check_gradients(right, X_double)
+
+# %% [markdown] translates="61773894"
+# And the other layer?
+
+# %% tags=["raises-exception"]
+check_gradients(suspect, X_double)
+
+# %% [markdown] translates="45767877"
+# Input 2 is the bias. With it, each of the three outputs grows at the rate 1,
+# and not at 1/3: `backward` takes the mean over the samples in place of the
+# sum. With a single sample the two are the same, and the mistake passes.
+
+# %%
+check_gradients(suspect, X_double[:1].detach().requires_grad_())
+
+# %% [markdown] translates="3c1b3d9a"
+# So check with several samples. The sum repairs it.
+
+
+# %%
+class RepairedAffine(Affine):
+    @staticmethod
+    def backward(ctx, grad):
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.sum(dim=0)
+
+
+class RepairedLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(RepairedAffine.apply(X, self.weight, self.bias))
+
+
+check_gradients(RepairedLinear(2, 1).double(), X_double)
 
 # %% [markdown] translates="fd0a9c10"
 # 这次查出了用`.data`的层。
@@ -447,11 +497,11 @@ has_right_gradients(exact), has_right_gradients(exact_detached)
 # 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以要用`.T`转置你的权重。
 
 # %%
-linear = nn.Linear(5, 3).double()
+linear = nn.Linear(2, 1).double()
 with torch.no_grad():
-    linear.weight.copy_(exact.weight.T)
-    linear.bias.copy_(exact.bias)
-assert_close(F.relu(linear(X_double)), exact(X_double))
+    linear.weight.copy_(right.weight.T)
+    linear.bias.copy_(right.bias)
+assert_close(F.relu(linear(X_double)), right(X_double))
 
 # %% [markdown] translates="1cf1c4da"
 # ## 小结
@@ -631,6 +681,74 @@ same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
 
 # %%
 check.where_to_center(same_numbers)
+
+# %% [markdown] translates="9e456201"
+# ### 3.8 Name the wrong gradients
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-8)
+#
+# Write `wrong_gradients(layer, X)`, which returns the set of the names of those
+# parameters whose gradients are wrong, by comparison with numerical ones, and
+# in it `"input"`, if that with respect to `X` is. The layer may be of any kind,
+# with parameters of its own and of children; both are in `float32`, and stay as
+# they are. Then predict what it returns for a layer that computes
+# `F.relu(X @ self.weight.detach() + self.bias)`, and for `SuspectLinear` of
+# this chapter with three samples and with one, if no ReLU gives 0.
+
+
+# %%
+def wrong_gradients(layer, X):
+    """The names of what has a wrong gradient, as a set."""
+    # such as {"0.weight", "input"}; without a wrong gradient, set()
+    ...
+
+
+found = {
+    "weight.detach()": {...},
+    "SuspectLinear, three samples": {...},
+    "SuspectLinear, one sample": {...},
+}  # set() if nothing is found
+
+# %%
+check.name_the_wrong_gradients(wrong_gradients, found)
+
+# %% [markdown] translates="0999dc26"
+# ### 3.9 A mask that stays
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/03_custom_layers.ipynb#cell-id=exercise-3-9)
+#
+# To *prune* a layer is to do without some of its weights. Write
+# `MaskedLinear(in_units, units, mask)`, which computes $XW + b$ with those
+# weights alone where `mask`, a tensor of booleans in the shape of $W$, is
+# True. The others count as 0, whatever is written into them. The mask is saved
+# and moved with the layer, isn't trained, and stays boolean after `double()`.
+# Why isn't it enough to set these weights to 0 once, without a mask? Predict,
+# with True or False: are they 0 after one step of training, and what is the
+# gradient of a weight that is masked?
+
+
+# %%
+class MaskedLinear(nn.Module):
+    """A linear layer with a mask over its weights."""
+
+    def __init__(self, in_units, units, mask):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, in_units) -> (*, units)
+        ...
+
+
+happens = {
+    "set to 0 once: 0 after a step": ...,
+    "masked: the gradient is 0": ...,
+}
+
+# %%
+check.mask_that_stays(MaskedLinear, happens)
 
 # %% [markdown] translates="eed92e07"
 # ## 接下来读什么

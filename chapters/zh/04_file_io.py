@@ -51,7 +51,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from d2l_helpers import MLP, MySequential, use_style
+from d2l_helpers import MLP, MySequential, changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -235,17 +235,44 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # %% [markdown] translates="90d317f4"
 # 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
 
-# %% [markdown] translates="91da9fbd"
-# ### 重用第一层
+# %% [markdown] translates="8a56f084"
+# ### Start from the weights of others
 #
-# 所以，只从文件里取属于`hidden`的部分。`load_state_dict`返回缺失的键和多余的键。
+# Layers that others have trained can be the beginning of your network, its
+# *backbone*. Behind them you put a last layer of your own, the *head*. Here
+# the backbone is `hidden` from `mlp.pt`, and the head has three outputs. What
+# fits, and what doesn't? This function loads what has a name and a shape of
+# the net's, and reports.
+
 
 # %%
-first = {k: v for k, v in state.items() if k.startswith("hidden.")}
-reuser = MLP(20, 256, 3).to(device)
-skipped = reuser.load_state_dict(first, strict=False)
-assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
-skipped
+def load_what_fits(net, state):
+    own = net.state_dict()
+    fits = [k for k in own if k in state and state[k].shape == own[k].shape]
+    net.load_state_dict({k: state[k] for k in fits}, strict=False)
+    return {
+        "loaded": fits,
+        "new": [k for k in own if k not in fits],
+        "unused": [k for k in state if k not in fits],
+    }
+
+
+tuned = MLP(20, 256, 3).to(device)
+load_what_fits(tuned, state)
+
+# %% [markdown] translates="b6d69556"
+# The backbone is loaded; the head is new, and that of the file unused. That
+# was meant. Now freeze the backbone and train the head, as in
+# [chapter 02](02_parameters.ipynb#cell-id=freeze-a-layer).
+# `changed_by_a_step` makes a step, and lists what it has changed.
+
+# %%
+tuned.hidden.requires_grad_(False)
+optimizer = torch.optim.SGD(tuned.out.parameters(), lr=0.1)
+tuned(X).square().sum().backward()
+changed = changed_by_a_step(optimizer, tuned)
+assert_close(tuned.hidden(X), mlp.hidden(X), rtol=0, atol=0)
+changed
 
 # %% [markdown] translates="544a05c6"
 # 最后一层还有待训练。
@@ -258,9 +285,9 @@ skipped
 prefixed = {f"module.{key}": value for key, value in state.items()}
 victim = MLP().to(device)
 before = victim(X)
-result = victim.load_state_dict(prefixed, strict=False)
+report = load_what_fits(victim, prefixed)
 assert torch.equal(victim(X), before)
-len(result.missing_keys), len(result.unexpected_keys)
+report["loaded"]
 
 # %% [markdown] translates="9d274ec2"
 # 什么都没变，也没有报错。要么核对跳过的键是不是你想跳过的那些，要么改好名字，再严格加载。
@@ -345,8 +372,99 @@ load_model(tied_clone, folder / "tied.safetensors")
 assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
-# %% [markdown] translates="13dd6429"
-# 有两个：每个张量有两个名字，只写其中一个。
+# %% [markdown] translates="1e5e3299"
+# ### Read the format by hand
+#
+# The first eight bytes are the length of the header, the lowest byte first.
+# The header is JSON. For each tensor it has the type, the shape, and where its
+# bytes begin and end, counted from the end of the header.
+
+# %%
+import json
+
+path = folder / "mlp.safetensors"
+with open(path, "rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+header
+
+# %% [markdown] translates="32f15d22"
+# `F32` is `float32`, four bytes for each number. So a part can be read alone.
+# How many bytes are rows 2 and 3 of `hidden.weight`?
+
+# %%
+begin, _ = header["hidden.weight"]["data_offsets"]
+with open(path, "rb") as file:
+    file.seek(8 + length + begin + 2 * 20 * 4)
+    data = bytearray(file.read(2 * 20 * 4))
+rows = torch.frombuffer(data, dtype=torch.float32).reshape(2, 20)
+assert_close(rows, mlp.hidden.weight[2:4].cpu(), rtol=0, atol=0)
+f"{len(data)} of {path.stat().st_size} bytes"
+
+# %% [markdown] translates="d7a6d6a8"
+# `safe_open` does the same.
+
+# %%
+from safetensors import safe_open
+
+with safe_open(path, framework="pt") as file:
+    same_rows = file.get_slice("hidden.weight")[2:4]
+assert_close(same_rows, rows, rtol=0, atol=0)
+
+# %% [markdown] translates="1135ca00"
+# ## Load a large model
+#
+# `MLP()` draws weights that the file then replaces, and `torch.load` makes
+# tensors whose values are then copied: twice the memory, for a moment. Every
+# machine has the device `meta`, whose tensors have shapes and no data. There a
+# model is built without values.
+#
+# > **Pitfall.** `load_state_dict` copies values into the tensors that are
+# > there. Those on `meta` can't take any. The result says that all keys have
+# > matched.
+
+# %%
+import warnings
+
+with torch.device("meta"):
+    shell = MLP()
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    result = shell.load_state_dict(state)
+assert len(said) == 4
+assert all("no-op" in str(w.message) for w in said)
+print(result)
+shell.out.weight.device
+
+# %% [markdown] translates="484df333"
+# Nothing was loaded, and no error was raised. There are warnings, which the
+# cell has caught: it was a "no-op", an operation that does nothing. With
+# `assign=True`, the loaded tensors take the places of the model's; build its
+# optimizer afterwards. And with `mmap=True`, the file itself serves as memory:
+# the system reads a part of it when it is used.
+
+# %%
+mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)
+shell.load_state_dict(mapped, assign=True)
+assert shell.out.weight.data_ptr() == mapped["out.weight"].data_ptr()
+assert_close(shell(X.cpu()), mlp(X).cpu())
+
+# %% [markdown] translates="808a5f4b"
+# No value was copied. If the file is the memory, two tensors are as far apart
+# there as in the file. And does the file change with the model?
+
+# %%
+data = (folder / "mlp.pt").read_bytes()
+tensors = mapped["hidden.weight"], mapped["out.weight"]
+in_file = [data.index(t.numpy().tobytes()) for t in tensors]
+in_memory = [t.data_ptr() for t in tensors]
+assert in_memory[1] - in_memory[0] == in_file[1] - in_file[0] != 0
+nn.init.zeros_(shell.out.bias)
+assert (folder / "mlp.pt").read_bytes() == data
+
+# %% [markdown] translates="ba75eab4"
+# The distances are equal. The file doesn't change: what is written gets memory
+# of its own.
 
 # %% [markdown] translates="d9f4550b"
 # ## 中断与恢复训练
@@ -545,20 +663,6 @@ try:
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="fce10757"
-# 不在了：两个都丢了。这个文件是zip压缩包。zip文件的末尾是内容目录，叫“central directory”，文件截断后就没有它了。如果截断在别处，`torch.load`也能发现吗？下面试39处：截在文件的1/40、2/40，依此类推。
-
-# %%
-whole = (folder / "epoch15.pt").read_bytes()
-errors = []
-for i in range(1, 40):
-    (folder / "cut.pt").write_bytes(whole[: i * len(whole) // 40])
-    try:
-        torch.load(folder / "cut.pt")
-    except (RuntimeError, OSError) as error:
-        errors.append(type(error).__name__)
-f"{len(errors)} of 39 are refused"
-
 # %% [markdown] translates="99a5f0c7"
 # 每一处都能发现。不过在PyTorch 2.13里，大约四分之一的截断只报`OSError`，信息不过是“Invalid argument”（参数无效）。
 #
@@ -588,9 +692,6 @@ def save_checkpoint(state, path):
 save_checkpoint(torch.load(folder / "epoch15.pt"), folder / "safe.pt")
 assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
-
-# %% [markdown] translates="7a35c235"
-# 写了一半的那个文件已经覆盖，并改了名。
 
 # %% [markdown] translates="ac8347da"
 # ## 加载到另一个设备
@@ -803,6 +904,65 @@ def load_latest(folder):
 
 # %%
 check.keep_the_last_three(save_in_turn, load_latest)
+
+# %% [markdown] translates="5ad0692b"
+# ### 4.7 safetensors by hand
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-7)
+#
+# Without the library, write `write_tensors(tensors, path)`, which writes a
+# dictionary from names to tensors on the CPU in the format of safetensors, so
+# that `load_file` reads it. The tensors are of `float32` or of `int64`, which
+# the format calls `I64`. A name may have any letters, and a tensor any shape;
+# it may be the transpose of another. Then write `read_rows(path, name, start,
+# stop)`, which reads the rows from `start` to before `stop`, at least one, of a
+# tensor of `float32` that the library has written. It needs no byte behind
+# them: the check cuts the file there. What can such a file run when it is
+# loaded?
+
+
+# %%
+def write_tensors(tensors, path):
+    """Write a dictionary of tensors in the format of safetensors."""
+    ...
+
+
+def read_rows(path, name, start, stop):
+    """The rows from start to before stop of a tensor of float32."""
+    # of a tensor of shape (n, ...): (stop - start, ...)
+    ...
+
+
+# %%
+check.safetensors_by_hand(write_tensors, read_rows)
+
+# %% [markdown] translates="b90228a3"
+# ### 4.8 Average checkpoints
+#
+# *Code, 20 minutes.*
+# [Solution](solutions/04_file_io.ipynb#cell-id=exercise-4-8)
+#
+# The mean of the last few checkpoints of a run is often better than the last
+# one. Write `average(paths)`, which returns a state dict, from files that each
+# hold one. An entry of floating-point numbers is the mean over the files, in
+# the type that it has there; add in `float64`. Another entry, such as a count
+# of batches, is that of the last file. A file whose names or shapes differ
+# from those of the first is refused, by an error that names the file. Is the
+# output of the averaged net the mean of the outputs? Predict it for two nets.
+
+
+# %%
+def average(paths):
+    """The mean of the state dicts in the files, entry by entry."""
+    ...
+
+
+# True or False
+mean_of_outputs = {"nn.Linear(4, 2)": ..., "MLP(4, 3, 2)": ...}
+
+# %%
+check.average_checkpoints(average, mean_of_outputs)
 
 # %% [markdown] translates="4d62069c"
 # ## 接下来读什么

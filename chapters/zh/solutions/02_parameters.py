@@ -29,7 +29,13 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 from torch.testing import assert_close
 
-from d2l_helpers import FixedHiddenMLP, NestMLP, check, use_style
+from d2l_helpers import (
+    FixedHiddenMLP,
+    NestMLP,
+    changed_by_a_step,
+    check,
+    use_style,
+)
 
 use_style()
 
@@ -591,3 +597,142 @@ Y.reshape(7, 3).mean(dim=0).allclose(net(X)[:, 0])
 # %%
 Y = net(torch.eye(2))
 assert_close(Y[0], Y[1])
+
+# %% [markdown]
+# ## 2.10 More words
+#
+# *编程，25分钟。*
+# [练习](../02_parameters.ipynb#cell-id=exercise-2-10)
+#
+# A tied `NextWord` has learned some words, and gets more. Write `grow(model,
+# num_words)`, which changes the model itself: its embedding and its output
+# serve `num_words` words, also when they are printed, and have one parameter
+# again. The rows of the old words keep their values, and each new row is the
+# mean of the old ones. Data type and `requires_grad` stay. An optimizer was
+# built before, with `model.parameters()`: does it train the rows of the old
+# words after `grow`, or those of the new ones? Predict, with True or False.
+
+# %% [markdown] translates="a9103518"
+# **Idea.** A parameter can't grow: make a new one, with the old rows in front.
+# New layers have the new sizes, and then get this parameter under both names.
+# The old optimizer holds the old parameter, which the model has no more: it
+# trains none of the rows, neither old nor new.
+
+
+# %%
+def grow(model, num_words):
+    old = model.embedding.weight
+    mean = old.detach().mean(dim=0, keepdim=True)
+    more = mean.expand(num_words - len(old), -1)
+    values = torch.cat((old.detach(), more))
+    model.embedding = nn.Embedding(*values.shape)
+    model.out = nn.Linear(*values.T.shape, bias=False)
+    weight = nn.Parameter(values, old.requires_grad)
+    model.embedding.weight = model.out.weight = weight
+
+
+trained_by_old_optimizer = {"old rows": False, "new rows": False}
+
+# %%
+check.more_words(grow, trained_by_old_optimizer)
+
+# %% [markdown] translates="788f397d"
+# Here is a model like that of the chapter. The old words keep their scores.
+
+
+# %%
+class NextWord(nn.Module):
+    def __init__(self, num_words, num_features):
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+        self.embedding.weight = self.out.weight
+
+    def forward(self, words):
+        return self.out(self.embedding(words))
+
+
+torch.manual_seed(0)
+model, words = NextWord(5, 3), torch.arange(5)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+before = model(words)
+grow(model, 7)
+assert_close(model(words)[:, :5], before)
+model
+
+# %% [markdown] translates="04254038"
+# **Pitfall.** The optimizer of before makes its steps, and the model stays as
+# it is. Build a new one, and mind that Adam's averages begin anew.
+
+# %%
+model(words).sum().backward()
+changed_by_a_step(optimizer, model)
+
+# %% [markdown] translates="17d02354"
+# **Why the mean?** Rows of random numbers would be scores without a reason;
+# rows of zeros give each new word the score 0, which may be the highest. A
+# mean row has the mean score of the old words.
+
+# %%
+scores = model(words)
+assert_close(scores[:, 5], scores[:, :5].mean(dim=1))
+
+# %% [markdown]
+# ## 2.11 Shape a lazy network
+#
+# *编程，20分钟。*
+# [练习](../02_parameters.ipynb#cell-id=exercise-2-11)
+#
+# Write `shape(net, X)`, which runs the batch `X` so that the lazy layers of a
+# network get their widths, and returns the names of the parameters that have
+# got their shape by it. It changes nothing else: buffers such as a running
+# mean keep their values, each module stays in the mode it is in, training or
+# evaluation, and dropout draws no random number. If the batch doesn't fit, the
+# error of PyTorch comes, and the modes are still as they were. (`is_lazy` of
+# `torch.nn.parameter` tells whether a parameter waits for its shape.)
+
+# %% [markdown] translates="09ce8fcf"
+# **Idea.** Evaluation mode keeps averages and dropout still, but it must be
+# undone module by module: `net.train()` would wake what was put to sleep on
+# purpose. `finally` undoes it after an error, too.
+
+
+# %%
+def shape(net, X):
+    names = [name for name, p in net.named_parameters() if is_lazy(p)]
+    modes = {module: module.training for module in net.modules()}
+    try:
+        with torch.no_grad():
+            net.eval()(X)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return names
+
+
+# %%
+check.shape_a_lazy_network(shape)
+
+# %% [markdown] translates="5737435c"
+# A network with a batch normalization that is frozen, as in other people's
+# weights, and with a lazy layer behind it.
+
+# %%
+frozen = nn.BatchNorm1d(20).eval()
+net = nn.Sequential(frozen, nn.LazyLinear(8), nn.Dropout(), nn.Linear(8, 1))
+names = shape(net, torch.ones(2, 20))
+names, [module.training for module in net]
+
+# %% [markdown] translates="d45f3384"
+# **Pitfall.** The random numbers of the weights are drawn now, not where the
+# network was written. So a lazy layer starts with others than an ordinary one
+# after the same seed, if something is drawn in between.
+
+# %%
+weights = []
+for make in (lambda: nn.Linear(20, 8), lambda: nn.LazyLinear(8)):
+    torch.manual_seed(0)
+    net = nn.Sequential(make(), nn.ReLU(), nn.Linear(8, 1))
+    shape(net, torch.ones(2, 20))
+    weights.append(net[2].weight)
+torch.equal(*weights)

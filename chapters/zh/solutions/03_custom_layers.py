@@ -20,10 +20,13 @@
 # 这里是[编写自定义层](../03_custom_layers.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
+import copy
+
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.autograd import gradcheck
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -350,3 +353,181 @@ rows = (X - X.mean(dim=-1, keepdim=True)).flatten(1)
 images = X.flatten(1) - X.flatten(1).mean(dim=-1, keepdim=True)
 assert_close(CenteredLayer()(X).flatten(1), CenteredLayer()(X.flatten(1)))
 rows, images
+
+# %% [markdown]
+# ## 3.8 Name the wrong gradients
+#
+# *编程，25分钟。*
+# [练习](../03_custom_layers.ipynb#cell-id=exercise-3-8)
+#
+# Write `wrong_gradients(layer, X)`, which returns the set of the names of those
+# parameters whose gradients are wrong, by comparison with numerical ones, and
+# in it `"input"`, if that with respect to `X` is. The layer may be of any kind,
+# with parameters of its own and of children; both are in `float32`, and stay as
+# they are. Then predict what it returns for a layer that computes
+# `F.relu(X @ self.weight.detach() + self.bias)`, and for `SuspectLinear` of
+# this chapter with three samples and with one, if no ReLU gives 0.
+
+# %% [markdown] translates="0f350e7a"
+# **Idea.** Work on a copy in double precision. For each name, let `gradcheck`
+# vary this one tensor, while all others stay. `functional_call` puts a tensor
+# under any dotted name. The layer with `detach` lacks the gradient of its
+# weight; the mean in the place of a sum shows with three samples, and with one
+# it is the sum.
+
+
+# %%
+def wrong_gradients(layer, X):
+    layer = copy.deepcopy(layer).double()
+    inputs = {k: p.detach() for k, p in layer.named_parameters()}
+    inputs["input"] = X.detach().double()
+
+    def agrees(name):
+        def call(tensor):
+            values = {**inputs, name: tensor}
+            return functional_call(layer, values, values.pop("input"))
+
+        varied = inputs[name].clone().requires_grad_()
+        return gradcheck(call, varied, raise_exception=False)
+
+    return {name for name in inputs if not agrees(name)}
+
+
+found = {"weight.detach()": {"weight"}}
+found["SuspectLinear, three samples"] = {"bias"}
+found["SuspectLinear, one sample"] = set()
+
+# %%
+check.name_the_wrong_gradients(wrong_gradients, found)
+
+# %% [markdown] translates="f7ef5ba3"
+# Here is a layer that cuts its weight off, in a network.
+
+
+# %%
+class DetachedLinear(MyLinear):
+    def forward(self, X):
+        return X @ self.weight.detach() + self.bias
+
+
+torch.manual_seed(0)
+net, X = nn.Sequential(nn.Linear(3, 2), DetachedLinear(2, 2)), torch.rand(4, 3)
+wrong_gradients(net, X)
+
+# %% [markdown] translates="fcce09b1"
+# **Pitfall.** The check sees what the samples use. Behind a ReLU that gives 0
+# for all of them, each slope is 0, the wrong one too.
+
+
+# %%
+class ClosedLinear(DetachedLinear):
+    def forward(self, X):
+        return F.relu(super().forward(X) - 1000)
+
+
+wrong_gradients(ClosedLinear(3, 2), X)
+
+# %% [markdown] translates="66c03906"
+# **At the edges.** A wrong gradient is passed on to the layers in front, and to
+# the input. Here the fault is in the layer 1, which has no parameter: look
+# for it behind the last one that is named.
+
+
+# %%
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X):
+        return X.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * grad
+
+
+class DoubledLayer(nn.Module):
+    def forward(self, X):
+        return Doubled.apply(X)
+
+
+net = nn.Sequential(nn.Linear(3, 2), DoubledLayer(), nn.Linear(2, 1))
+sorted(wrong_gradients(net, X))
+
+# %% [markdown]
+# ## 3.9 A mask that stays
+#
+# *编程，20分钟。*
+# [练习](../03_custom_layers.ipynb#cell-id=exercise-3-9)
+#
+# To *prune* a layer is to do without some of its weights. Write
+# `MaskedLinear(in_units, units, mask)`, which computes $XW + b$ with those
+# weights alone where `mask`, a tensor of booleans in the shape of $W$, is
+# True. The others count as 0, whatever is written into them. The mask is saved
+# and moved with the layer, isn't trained, and stays boolean after `double()`.
+# Why isn't it enough to set these weights to 0 once, without a mask? Predict,
+# with True or False: are they 0 after one step of training, and what is the
+# gradient of a weight that is masked?
+
+# %% [markdown] translates="b5267974"
+# **Idea.** The mask can't be computed again, so it is a buffer that is saved.
+# `forward` multiplies by it in each run: the masked weights count as 0, and so
+# does their gradient, since the derivative of $w \cdot 0$ is 0. Weights that
+# are set to 0 once get gradients like any others, and move with the first
+# step.
+
+
+# %%
+class MaskedLinear(nn.Module):
+    def __init__(self, in_units, units, mask):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.zeros(units))
+        self.register_buffer("mask", mask)
+
+    def forward(self, X):
+        return X @ (self.weight * self.mask) + self.bias
+
+
+happens = {"set to 0 once: 0 after a step": False}
+happens["masked: the gradient is 0"] = True
+
+# %%
+check.mask_that_stays(MaskedLinear, happens)
+
+# %% [markdown] translates="f0bff578"
+# A mask for the half of the weights that are the largest, as in pruning after
+# training.
+
+# %%
+torch.manual_seed(0)
+weight, X = torch.randn(4, 3), torch.rand(8, 4)
+mask = weight.abs() > weight.abs().median()
+layer = MaskedLinear(4, 3, mask)
+mask.sum().item(), sorted(layer.state_dict())
+
+# %% [markdown] translates="074d2dcd"
+# The gradient of the others is 0.
+
+# %%
+layer(X).square().sum().backward()
+assert not layer.weight.grad[~mask].any()
+assert layer.weight.grad[mask].all()
+
+# %% [markdown] translates="44073973"
+# Without a mask, they come back.
+
+# %%
+pruned = nn.Linear(4, 3)
+nn.init.zeros_(pruned.weight)
+pruned(X).square().sum().backward()
+torch.optim.SGD(pruned.parameters(), lr=0.1).step()
+(pruned.weight != 0).all().item()
+
+# %% [markdown] translates="cedaf7fd"
+# **At the edges.** A number times 0 is 0, but infinity times 0 is `nan`. Where
+# masked weights can hold such values, `torch.where` leaves them out.
+
+# %%
+with torch.no_grad():
+    layer.weight[~mask] = float("inf")
+W = torch.where(mask, layer.weight, 0)
+layer(X).isfinite().all().item(), (X @ W).isfinite().all().item()

@@ -23,6 +23,8 @@
 import copy
 import hashlib
 import io
+import json
+import math
 import os
 import pickle
 import shutil
@@ -31,6 +33,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -554,3 +557,179 @@ for size in (0, 1, 4):
     except Exception as error:
         print(f"{size} bytes:", type(error).__name__)
     assert load_latest(run)["epoch"] == 11
+
+# %% [markdown]
+# ## 4.7 safetensors by hand
+#
+# *编程，25分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-7)
+#
+# Without the library, write `write_tensors(tensors, path)`, which writes a
+# dictionary from names to tensors on the CPU in the format of safetensors, so
+# that `load_file` reads it. The tensors are of `float32` or of `int64`, which
+# the format calls `I64`. A name may have any letters, and a tensor any shape;
+# it may be the transpose of another. Then write `read_rows(path, name, start,
+# stop)`, which reads the rows from `start` to before `stop`, at least one, of a
+# tensor of `float32` that the library has written. It needs no byte behind
+# them: the check cuts the file there. What can such a file run when it is
+# loaded?
+
+# %% [markdown] translates="7014caf1"
+# **Idea.** Put the bytes of the tensors one behind the other, and note in the
+# header where each begins and ends. The length counts the *bytes* of the
+# header, so encode it first. To read rows, go to where the tensor begins, and
+# further by `start` rows; a row has as many numbers as the shape says without
+# its first entry.
+
+
+# %%
+def write_tensors(tensors, path):
+    header, data = {}, b""
+    for name, tensor in tensors.items():
+        kind = "I64" if tensor.dtype == torch.int64 else "F32"
+        entry = {"dtype": kind, "shape": list(tensor.shape)}
+        begin, data = len(data), data + tensor.numpy().tobytes()
+        header[name] = {**entry, "data_offsets": [begin, len(data)]}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def read_rows(path, name, start, stop):
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))[name]
+        _, *rest = entry["shape"]
+        size = 4 * math.prod(rest)  # of a row
+        file.seek(8 + length + entry["data_offsets"][0] + start * size)
+        data = bytearray(file.read((stop - start) * size))
+    return torch.frombuffer(data, dtype=torch.float32).reshape(-1, *rest)
+
+
+# %%
+check.safetensors_by_hand(write_tensors, read_rows)
+
+# %% [markdown] translates="c1b4e61e"
+# `tobytes` goes row by row, also through the transpose of another tensor. The
+# library reads what was written.
+
+# %%
+torch.manual_seed(0)
+tensors = {"größe": torch.rand(2, 3).T, "count": torch.tensor(7)}
+write_tensors(tensors, folder / "hand.safetensors")
+assert_close(load_file(folder / "hand.safetensors"), tensors, rtol=0, atol=0)
+
+# %% [markdown] translates="2f394413"
+# **What it can run.** Nothing: the header is JSON, and the rest are numbers.
+# But a header is input from others too. It may claim a shape that its bytes
+# don't have; `reshape` notices that here.
+
+# %%
+data = (folder / "hand.safetensors").read_bytes()
+wrong = data.replace(b"[3, 2]", b"[3, 9]")
+(folder / "wrong.safetensors").write_bytes(wrong)
+try:
+    read_rows(folder / "wrong.safetensors", "größe", 0, 3)
+except RuntimeError as error:
+    print(type(error).__name__)
+
+# %% [markdown] translates="48c32d7c"
+# **At the edges.** `json.dumps` writes `ö` as six letters, `\\u00f6`. Written
+# as itself, `ö` is one letter and two bytes: then the number of letters isn't
+# the length.
+
+# %%
+text = json.dumps({"größe": 1}, ensure_ascii=False)
+len(json.dumps({"größe": 1})), len(text), len(text.encode())
+
+# %% [markdown]
+# ## 4.8 Average checkpoints
+#
+# *编程，20分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-8)
+#
+# The mean of the last few checkpoints of a run is often better than the last
+# one. Write `average(paths)`, which returns a state dict, from files that each
+# hold one. An entry of floating-point numbers is the mean over the files, in
+# the type that it has there; add in `float64`. Another entry, such as a count
+# of batches, is that of the last file. A file whose names or shapes differ
+# from those of the first is refused, by an error that names the file. Is the
+# output of the averaged net the mean of the outputs? Predict it for two nets.
+
+# %% [markdown] translates="56fe104b"
+# **Idea.** Take the first file as the sum so far, in `float64`, and add the
+# others entry by entry. Compare names and shapes before: a sum of the shapes
+# $(3,)$ and $(1,)$ is no error, but another bias. A linear layer is linear in
+# its parameters too: $x (W_1 + W_2)/2$ is the mean of $x W_1$ and $x W_2$. An
+# `MLP` isn't, since its two weights are multiplied, and a ReLU stands between.
+
+
+# %%
+def shapes(state):
+    return {name: value.shape for name, value in state.items()}
+
+
+def average(paths):
+    states = [torch.load(path, map_location="cpu") for path in paths]
+    for path, state in zip(paths, states, strict=True):
+        if shapes(state) != shapes(states[0]):
+            raise ValueError(f"{path} has other entries than {paths[0]}")
+    mean = {}
+    for name, last in states[-1].items():
+        mean[name] = last
+        if last.is_floating_point():
+            total = sum(state[name].double() for state in states)
+            mean[name] = (total / len(states)).to(last.dtype)
+    return mean
+
+
+mean_of_outputs = {"nn.Linear(4, 2)": True, "MLP(4, 3, 2)": False}
+
+# %%
+check.average_checkpoints(average, mean_of_outputs)
+
+# %% [markdown] translates="8b1d9920"
+# Why `float64`? The steps between `bfloat16` numbers are 2 at 256. A sum that
+# is kept in it stays there.
+
+# %%
+values = torch.tensor([256.0, 1, 1, 1]).bfloat16()
+total = torch.zeros((), dtype=torch.bfloat16)
+for value in values:
+    total += value
+total.item(), values.double().sum().item()
+
+# %% [markdown] translates="78699d23"
+# **Why it helps.** At a constant learning rate, the steps of a run go on
+# around a minimum, each batch in a direction of its own. The mean of such
+# places is nearer. Here the minimum is 0, and each step has noise.
+
+# %%
+torch.manual_seed(0)
+place, track = torch.ones(100), []
+for _ in range(300):
+    place = place - 0.1 * (place + torch.randn(100))
+    track.append(place)
+mean = torch.stack(track[-200:]).mean(dim=0)
+assert mean.norm() < track[-1].norm() / 2
+
+# %% [markdown] translates="0758a28e"
+# **Pitfall.** Of two runs with different seeds, the mean is worth little: a
+# hidden unit of one has nothing to do with that in the same place of the
+# other. Here a net and the same one with its units in another order give equal
+# answers, and their mean another.
+
+# %%
+net = MLP(4, 3, 2)
+other = copy.deepcopy(net)
+order = torch.tensor([1, 2, 0])
+with torch.no_grad():
+    other.hidden.weight.copy_(net.hidden.weight[order])
+    other.hidden.bias.copy_(net.hidden.bias[order])
+    other.out.weight.copy_(net.out.weight[:, order])
+X = torch.rand(5, 4)
+assert_close(other(X), net(X))
+for name, each in (("net.pt", net), ("other.pt", other)):
+    torch.save(each.state_dict(), folder / name)
+mean = MLP(4, 3, 2)
+mean.load_state_dict(average([folder / "net.pt", folder / "other.pt"]))
+mean(X).allclose(net(X))
