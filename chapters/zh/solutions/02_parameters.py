@@ -599,24 +599,15 @@ Y = net(torch.eye(2))
 assert_close(Y[0], Y[1])
 
 # %% [markdown]
-# ## 2.10 More words
+# ## 2.10 更多的词
 #
 # *编程，25分钟。*
 # [练习](../02_parameters.ipynb#cell-id=exercise-2-10)
 #
-# A tied `NextWord` has learned some words, and gets more. Write `grow(model,
-# num_words)`, which changes the model itself: its embedding and its output
-# serve `num_words` words, also when they are printed, and have one parameter
-# again. The rows of the old words keep their values, and each new row is the
-# mean of the old ones. Data type and `requires_grad` stay. An optimizer was
-# built before, with `model.parameters()`: does it train the rows of the old
-# words after `grow`, or those of the new ones? Predict, with True or False.
+# 一个绑定了权重的`NextWord`已经学会了一些词，现在要再加一些。编写`grow(model, num_words)`，直接修改这个模型：嵌入层和输出层都能用于`num_words`个词，打印出来也是这样，而且两者又共用一个参数。旧词的各行，值不变；新的每一行都是旧的各行的均值。数据类型和`requires_grad`也不变。在此之前，已经用`model.parameters()`创建了一个优化器：`grow`之后，它会训练旧词的行吗？新词的行呢？先预测，写True或False。
 
 # %% [markdown] translates="a9103518"
-# **Idea.** A parameter can't grow: make a new one, with the old rows in front.
-# New layers have the new sizes, and then get this parameter under both names.
-# The old optimizer holds the old parameter, which the model has no more: it
-# trains none of the rows, neither old nor new.
+# **思路**。参数不能变大：要创建一个新参数，旧的各行放在前面。新的层用新的大小，再把这个参数赋给两个名字。旧的优化器拿着的是旧参数，模型里已经没有它了：旧的行和新的行，一行也不会训练。
 
 
 # %%
@@ -637,7 +628,7 @@ trained_by_old_optimizer = {"old rows": False, "new rows": False}
 check.more_words(grow, trained_by_old_optimizer)
 
 # %% [markdown] translates="788f397d"
-# Here is a model like that of the chapter. The old words keep their scores.
+# 下面是一个和正文里一样的模型。旧词的得分不变。
 
 
 # %%
@@ -661,40 +652,29 @@ assert_close(model(words)[:, :5], before)
 model
 
 # %% [markdown] translates="04254038"
-# **Pitfall.** The optimizer of before makes its steps, and the model stays as
-# it is. Build a new one, and mind that Adam's averages begin anew.
+# **陷阱**。原来的优化器照样更新，模型却不变。要新建一个优化器；还要注意，Adam的滑动平均会从头开始。
 
 # %%
 model(words).sum().backward()
 changed_by_a_step(optimizer, model)
 
 # %% [markdown] translates="17d02354"
-# **Why the mean?** Rows of random numbers would be scores without a reason;
-# rows of zeros give each new word the score 0, which may be the highest. A
-# mean row has the mean score of the old words.
+# **为什么用均值？** 用随机数组成的行，得分就没有根据；用全是0的行，每个新词的得分都是0，而0可能是最高分。均值组成的行，得分就是旧词得分的均值。
 
 # %%
 scores = model(words)
 assert_close(scores[:, 5], scores[:, :5].mean(dim=1))
 
 # %% [markdown]
-# ## 2.11 Shape a lazy network
+# ## 2.11 确定延后网络的形状
 #
 # *编程，20分钟。*
 # [练习](../02_parameters.ipynb#cell-id=exercise-2-11)
 #
-# Write `shape(net, X)`, which runs the batch `X` so that the lazy layers of a
-# network get their widths, and returns the names of the parameters that have
-# got their shape by it. It changes nothing else: buffers such as a running
-# mean keep their values, each module stays in the mode it is in, training or
-# evaluation, and dropout draws no random number. If the batch doesn't fit, the
-# error of PyTorch comes, and the modes are still as they were. (`is_lazy` of
-# `torch.nn.parameter` tells whether a parameter waits for its shape.)
+# 编写`shape(net, X)`：运行批量`X`，让网络里的延后层得到宽度；返回因此得到形状的那些参数的名字。除此之外，什么都不改变：移动均值这样的缓冲区，值不变；每个模块原来处于训练模式还是评估模式，仍然是那个模式；暂退法（dropout）不抽取任何随机数。批量如果不合适，就报PyTorch的错误，各模块的模式也仍和原来一样。（一个参数是不是还在等待形状，用`torch.nn.parameter`的`is_lazy`来判断。）
 
 # %% [markdown] translates="09ce8fcf"
-# **Idea.** Evaluation mode keeps averages and dropout still, but it must be
-# undone module by module: `net.train()` would wake what was put to sleep on
-# purpose. `finally` undoes it after an error, too.
+# **思路**。在评估模式下，移动均值不变，暂退法也不起作用；但事后要逐个模块恢复模式：`net.train()`会把有意设成评估模式的模块也改成训练模式。写在`finally`里，出错之后也会恢复。
 
 
 # %%
@@ -714,8 +694,7 @@ def shape(net, X):
 check.shape_a_lazy_network(shape)
 
 # %% [markdown] translates="5737435c"
-# A network with a batch normalization that is frozen, as in other people's
-# weights, and with a lazy layer behind it.
+# 下面的网络里有一个冻结的批量规范化层，用别人的权重时常常这样；后面还有一个延后层。
 
 # %%
 frozen = nn.BatchNorm1d(20).eval()
@@ -724,9 +703,7 @@ names = shape(net, torch.ones(2, 20))
 names, [module.training for module in net]
 
 # %% [markdown] translates="d45f3384"
-# **Pitfall.** The random numbers of the weights are drawn now, not where the
-# network was written. So a lazy layer starts with others than an ordinary one
-# after the same seed, if something is drawn in between.
+# **陷阱**。权重的随机数是现在抽取的，不是在写出网络的地方。所以，即使随机种子相同，只要中间还抽取过别的随机数，延后层的起点就和普通的层不同。
 
 # %%
 weights = []

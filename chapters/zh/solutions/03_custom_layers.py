@@ -369,11 +369,7 @@ rows, images
 # this chapter with three samples and with one, if no ReLU gives 0.
 
 # %% [markdown] translates="0f350e7a"
-# **Idea.** Work on a copy in double precision. For each name, let `gradcheck`
-# vary this one tensor, while all others stay. `functional_call` puts a tensor
-# under any dotted name. The layer with `detach` lacks the gradient of its
-# weight; the mean in the place of a sum shows with three samples, and with one
-# it is the sum.
+# **思路**。用双精度的副本。对每个名字，让`gradcheck`只改变这一个张量，其余的都不变。`functional_call`可以按带点的名字换上任何张量。用`detach`的层，缺少对权重的梯度；把求和写成取均值的层，用三个样本能查出来，用一个样本时均值就是和，查不出来。
 
 
 # %%
@@ -401,7 +397,7 @@ found["SuspectLinear, one sample"] = set()
 check.name_the_wrong_gradients(wrong_gradients, found)
 
 # %% [markdown] translates="f7ef5ba3"
-# Here is a layer that cuts its weight off, in a network.
+# 下面的网络里，有一个层的权重与计算图断开了。
 
 
 # %%
@@ -415,8 +411,7 @@ net, X = nn.Sequential(nn.Linear(3, 2), DetachedLinear(2, 2)), torch.rand(4, 3)
 wrong_gradients(net, X)
 
 # %% [markdown] translates="fcce09b1"
-# **Pitfall.** The check sees what the samples use. Behind a ReLU that gives 0
-# for all of them, each slope is 0, the wrong one too.
+# **陷阱**。样本用到什么，才能检查什么。如果后面的ReLU对所有样本都输出0，各处的斜率就都是0，错误的梯度也是0。
 
 
 # %%
@@ -428,9 +423,7 @@ class ClosedLinear(DetachedLinear):
 wrong_gradients(ClosedLinear(3, 2), X)
 
 # %% [markdown] translates="66c03906"
-# **At the edges.** A wrong gradient is passed on to the layers in front, and to
-# the input. Here the fault is in the layer 1, which has no parameter: look
-# for it behind the last one that is named.
+# **边界情况**。错误的梯度会一直传到前面的各层，也传到输入。这里出错的是层1，它没有参数：要在列出的最后一个层的后面去找。
 
 
 # %%
@@ -468,11 +461,7 @@ sorted(wrong_gradients(net, X))
 # gradient of a weight that is masked?
 
 # %% [markdown] translates="b5267974"
-# **Idea.** The mask can't be computed again, so it is a buffer that is saved.
-# `forward` multiplies by it in each run: the masked weights count as 0, and so
-# does their gradient, since the derivative of $w \cdot 0$ is 0. Weights that
-# are set to 0 once get gradients like any others, and move with the first
-# step.
+# **思路**。掩码不能重新算出来，所以要用会保存的缓冲区。`forward`每次运行都乘以掩码：遮住的权重就当作0，它们的梯度也是0，因为$w \cdot 0$的导数是0。只设为0一次的权重，和别的权重一样得到梯度，第一步就变了。
 
 
 # %%
@@ -494,8 +483,7 @@ happens["masked: the gradient is 0"] = True
 check.mask_that_stays(MaskedLinear, happens)
 
 # %% [markdown] translates="f0bff578"
-# A mask for the half of the weights that are the largest, as in pruning after
-# training.
+# 下面的掩码留下绝对值最大的那一半权重，训练之后剪枝就是这样做的。
 
 # %%
 torch.manual_seed(0)
@@ -505,7 +493,7 @@ layer = MaskedLinear(4, 3, mask)
 mask.sum().item(), sorted(layer.state_dict())
 
 # %% [markdown] translates="074d2dcd"
-# The gradient of the others is 0.
+# 其余权重的梯度是0。
 
 # %%
 layer(X).square().sum().backward()
@@ -513,7 +501,7 @@ assert not layer.weight.grad[~mask].any()
 assert layer.weight.grad[mask].all()
 
 # %% [markdown] translates="44073973"
-# Without a mask, they come back.
+# 不用掩码，这些权重又会变成非0的数。
 
 # %%
 pruned = nn.Linear(4, 3)
@@ -523,8 +511,7 @@ torch.optim.SGD(pruned.parameters(), lr=0.1).step()
 (pruned.weight != 0).all().item()
 
 # %% [markdown] translates="cedaf7fd"
-# **At the edges.** A number times 0 is 0, but infinity times 0 is `nan`. Where
-# masked weights can hold such values, `torch.where` leaves them out.
+# **边界情况**。一个数乘以0是0，但无穷大乘以0是`nan`。遮住的权重里如果可能有这样的值，就用`torch.where`把它们排除。
 
 # %%
 with torch.no_grad():

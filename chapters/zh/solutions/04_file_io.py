@@ -575,11 +575,7 @@ for size in (0, 1, 4):
 # loaded?
 
 # %% [markdown] translates="7014caf1"
-# **Idea.** Put the bytes of the tensors one behind the other, and note in the
-# header where each begins and ends. The length counts the *bytes* of the
-# header, so encode it first. To read rows, go to where the tensor begins, and
-# further by `start` rows; a row has as many numbers as the shape says without
-# its first entry.
+# **思路**。把各个张量的字节一个接一个地放好，在文件头里写明每个张量从哪里开始、到哪里结束。长度是文件头的*字节数*，所以要先编码。读取若干行时，先到张量开始的位置，再往后`start`行；形状去掉第一个数，其余各数之积就是一行有多少个数。
 
 
 # %%
@@ -609,8 +605,7 @@ def read_rows(path, name, start, stop):
 check.safetensors_by_hand(write_tensors, read_rows)
 
 # %% [markdown] translates="c1b4e61e"
-# `tobytes` goes row by row, also through the transpose of another tensor. The
-# library reads what was written.
+# `tobytes`按行写出，张量是另一个张量的转置时也是这样。写出的文件，库可以读取。
 
 # %%
 torch.manual_seed(0)
@@ -619,9 +614,7 @@ write_tensors(tensors, folder / "hand.safetensors")
 assert_close(load_file(folder / "hand.safetensors"), tensors, rtol=0, atol=0)
 
 # %% [markdown] translates="2f394413"
-# **What it can run.** Nothing: the header is JSON, and the rest are numbers.
-# But a header is input from others too. It may claim a shape that its bytes
-# don't have; `reshape` notices that here.
+# **可能运行什么**。什么也不会：文件头是JSON，其余的都是数。但文件头同样来自别人，它写的形状，可能与实际的字节不符；这里`reshape`会发现。
 
 # %%
 data = (folder / "hand.safetensors").read_bytes()
@@ -633,9 +626,7 @@ except RuntimeError as error:
     print(type(error).__name__)
 
 # %% [markdown] translates="48c32d7c"
-# **At the edges.** `json.dumps` writes `ö` as six letters, `\\u00f6`. Written
-# as itself, `ö` is one letter and two bytes: then the number of letters isn't
-# the length.
+# **边界情况**。`json.dumps`把`ö`写成六个字符`\\u00f6`。如果原样写出，`ö`就是一个字符、两个字节：字符数就不是长度了。
 
 # %%
 text = json.dumps({"größe": 1}, ensure_ascii=False)
@@ -656,11 +647,7 @@ len(json.dumps({"größe": 1})), len(text), len(text.encode())
 # output of the averaged net the mean of the outputs? Predict it for two nets.
 
 # %% [markdown] translates="56fe104b"
-# **Idea.** Take the first file as the sum so far, in `float64`, and add the
-# others entry by entry. Compare names and shapes before: a sum of the shapes
-# $(3,)$ and $(1,)$ is no error, but another bias. A linear layer is linear in
-# its parameters too: $x (W_1 + W_2)/2$ is the mean of $x W_1$ and $x W_2$. An
-# `MLP` isn't, since its two weights are multiplied, and a ReLU stands between.
+# **思路**。把第一个文件当作目前的和，用`float64`，再逐项加上其余的文件。相加之前要比较名字和形状：形状$(3,)$和$(1,)$相加不会报错，得到的却是另一个偏置。线性层对参数也是线性的：$x (W_1 + W_2)/2$就是$x W_1$和$x W_2$的均值。`MLP`不是这样，因为它的两个权重相乘，中间还隔着ReLU。
 
 
 # %%
@@ -688,8 +675,7 @@ mean_of_outputs = {"nn.Linear(4, 2)": True, "MLP(4, 3, 2)": False}
 check.average_checkpoints(average, mean_of_outputs)
 
 # %% [markdown] translates="8b1d9920"
-# Why `float64`? The steps between `bfloat16` numbers are 2 at 256. A sum that
-# is kept in it stays there.
+# 为什么用`float64`？`bfloat16`的数，在256处间隔是2。用它来存和，和就停在那里。
 
 # %%
 values = torch.tensor([256.0, 1, 1, 1]).bfloat16()
@@ -699,9 +685,7 @@ for value in values:
 total.item(), values.double().sum().item()
 
 # %% [markdown] translates="78699d23"
-# **Why it helps.** At a constant learning rate, the steps of a run go on
-# around a minimum, each batch in a direction of its own. The mean of such
-# places is nearer. Here the minimum is 0, and each step has noise.
+# **为什么有用**。学习率不变时，训练会在最小值附近一直走下去，每个批量各有自己的方向。这些位置的均值离最小值更近。下面的最小值在0处，每一步都带噪声。
 
 # %%
 torch.manual_seed(0)
@@ -713,10 +697,7 @@ mean = torch.stack(track[-200:]).mean(dim=0)
 assert mean.norm() < track[-1].norm() / 2
 
 # %% [markdown] translates="0758a28e"
-# **Pitfall.** Of two runs with different seeds, the mean is worth little: a
-# hidden unit of one has nothing to do with that in the same place of the
-# other. Here a net and the same one with its units in another order give equal
-# answers, and their mean another.
+# **陷阱**。两次训练的随机种子不同，均值就没有多大用处：一个网络里的隐藏单元，和另一个网络里同一位置的单元毫无关系。下面有一个网络，还有一个单元次序不同的同一个网络：两者的输出相等，两者的均值，输出却不同。
 
 # %%
 net = MLP(4, 3, 2)
