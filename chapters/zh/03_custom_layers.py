@@ -80,7 +80,7 @@ net.to(device)
 Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
 f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 
-# %% [markdown] translates="668e08dd"
+# %% [markdown] translates="d7a936fa"
 # ### 这是谁的均值？
 #
 # `X.mean()`对整个张量求均值，而批量的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。
@@ -149,7 +149,7 @@ layer(X).sum().backward()
 assert layer.weight.grad.any() and layer.bias.grad.any()
 {name: tuple(p.grad.shape) for name, p in layer.named_parameters()}
 
-# %% [markdown] translates="52b68419"
+# %% [markdown] translates="03d3f435"
 # ### 让参数留在计算图里
 #
 # > **陷阱**。`.data`和`detach()`一样，给出另一个张量：值和参数相同，但自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（第5.4.2节，英文版6.5.2）：如果你照抄过，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
@@ -172,7 +172,7 @@ layer(X).requires_grad, detached(X).requires_grad
 # %% tags=["raises-exception"]
 detached(X).sum().backward()
 
-# %% [markdown] translates="d2dc2104"
+# %% [markdown] translates="3e4ccd2c"
 # 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面先是用`.data`的网络，然后是正确的网络。本教程的`changed_by_a_step`训练一步，并列出有哪些值因此改变。
 
 # %%
@@ -183,7 +183,7 @@ for make_layer in (DetachedLinear, MyLinear):
     net(X).square().sum().backward()
     print(make_layer.__name__, changed_by_a_step(optimizer, net))
 
-# %% [markdown] translates="e153639d"
+# %% [markdown] translates="31d4359f"
 # 没有报错，第一个网络却有一半没有训练。最后一层还在学习，所以看不出哪里坏了。在`forward`里，要用参数本身。
 
 # %% [markdown] translates="1dfa8307"
@@ -197,7 +197,7 @@ dead = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
 sample = torch.rand(1, 64).to(device)
 dead(sample).item()
 
-# %% [markdown] translates="425947b1"
+# %% [markdown] translates="0cd4ec18"
 # 正好是0。是运气不好吗？下面建1,000个这样的网络，输入同一个样本，算出进入最后一个ReLU的数。
 
 
@@ -207,7 +207,7 @@ def before_last_relu(first, last, X):
     return H @ last.weight + last.bias  # (n, 8) -> (n, 1)
 
 
-# %% [markdown] translates="e9cc86d5"
+# %% [markdown] translates="7e6413f8"
 # 下面是会变成0的值所占的比例。
 
 # %%
@@ -231,7 +231,7 @@ plt.ylabel("networks")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="5ab51e7b"
+# %% [markdown] translates="1d0058fb"
 # 输出多了，0就更难发现。下面算出十个输出里0所占的比例，以及十个输出全是0的网络所占的比例。
 
 # %%
@@ -242,7 +242,7 @@ shares = zero.float().mean(), zero.all(dim=1).float().mean()
 assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
 [f"{share:.0%}" for share in shares]
 
-# %% [markdown] translates="6b66badf"
+# %% [markdown] translates="9febd29d"
 # 所以网络看起来正常。但是ReLU输出0的地方，斜率也是0。回到只有一个输出的`dead`：这个样本会给出不为0的梯度吗？
 
 # %%
@@ -260,7 +260,7 @@ repaired(sample).sum().backward()
 assert (repaired(sample) != 0).all()
 {name: p.grad.any().item() for name, p in repaired.named_parameters()}
 
-# %% [markdown] translates="c1824f8e"
+# %% [markdown] translates="26013e07"
 # ## `nn.Module`为你的层做了什么
 #
 # 和为PyTorch的层做的一样。参数都有名字，在网络里嵌得再深也有。
@@ -292,7 +292,7 @@ shared = MyLinear(8, 8)
 tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
-# %% [markdown] translates="31c1979c"
+# %% [markdown] translates="1b1febc1"
 # 在状态字典（state dict）里，共享的两个张量在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
 
 # %%
@@ -315,7 +315,7 @@ class TalkingLinear(MyLinear):
 for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
     print(cls(5, 3))
 
-# %% [markdown] translates="b42e80f0"
+# %% [markdown] translates="f461be77"
 # ## 参数、缓冲区还是属性
 #
 # 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，用批量的均值，同时用`lerp_`把记忆朝这个均值移动两者距离的十分之一；评估时，用记忆。`shift`像别的参数一样要训练。
@@ -361,7 +361,7 @@ assert torch.equal(evaluated.mean, running.mean)  # 只读，不改
 trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
-# %% [markdown] translates="c4d99f0d"
+# %% [markdown] translates="0dba7bde"
 # 张量该用哪一种？
 #
 # | 种类 | 交给优化器（optimizer） | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
@@ -385,7 +385,7 @@ class FourKinds(nn.Module):
         self.register_buffer("mask", torch.zeros(1).bool(), persistent=False)
 
 
-# %% [markdown] translates="82374bde"
+# %% [markdown] translates="be0ce966"
 # 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU（见[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)）。
 
 # %%
@@ -423,7 +423,7 @@ class SuspectLinear(MyLinear):
         return F.relu(Affine.apply(X, self.weight, self.bias))
 
 
-# %% [markdown] translates="adbcfad8"
+# %% [markdown] translates="e14e8d0f"
 # `gradcheck`把梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
 
 # %%
@@ -432,7 +432,7 @@ suspect = SuspectLinear(2, 1).double()
 X_double = torch.rand(3, 2).double().requires_grad_()
 gradcheck(suspect, X_double)
 
-# %% [markdown] translates="8b74c5e3"
+# %% [markdown] translates="bbf4f986"
 # 对*输入*的梯度，这个层通过了检查。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。`MyLinear`这样也能通过。
 
 
@@ -480,7 +480,7 @@ class RepairedLinear(MyLinear):
 
 check_gradients(RepairedLinear(2, 1).double(), X_double)
 
-# %% [markdown] translates="fd0a9c10"
+# %% [markdown] translates="c17bc7ca"
 # 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以要用`.T`转置你的权重。
 
 # %%
@@ -490,7 +490,7 @@ with torch.no_grad():
     linear.bias.copy_(right.bias)
 assert_close(F.relu(linear(X_double)), right(X_double))
 
-# %% [markdown] translates="1cf1c4da"
+# %% [markdown] translates="cf7af94f"
 # ## 小结
 #
 # - 层是用张量计算的模块。自己没有张量的层，只需要`forward`。
@@ -678,7 +678,7 @@ check.where_to_center(same_numbers)
 # 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
 
 
-# %%
+# %% translates="1320a6a5"
 def wrong_gradients(layer, X):
     """梯度错了的那些参数和输入的名字，组成集合。"""
     # 例如{"0.weight", "input"}；没有错误的梯度，就是set()
@@ -703,7 +703,7 @@ check.name_the_wrong_gradients(wrong_gradients, found)
 # 给一个层*剪枝*（pruning），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
 
 
-# %%
+# %% translates="d5f5d736"
 class MaskedLinear(nn.Module):
     """权重带掩码的线性层。"""
 
@@ -724,7 +724,7 @@ happens = {
 # %%
 check.mask_that_stays(MaskedLinear, happens)
 
-# %% [markdown] translates="eed92e07"
+# %% [markdown] translates="b40d4431"
 # ## 接下来读什么
 #
 # 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。用16位的数时，层可能在不该输出0的地方输出0：[数值：选择数据类型，混合精度训练](08_numerics.ipynb)会修复一个这样的层。

@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="90b00a49"
+# %% [markdown] translates="da8a8a8b"
 # # 读写文件：保存和加载张量与模型
 #
 # 训练好的模型如果不保存，进程一结束就没了。保存只要一行代码。但文件可能残缺，可能属于别的模型，甚至可能运行陌生人写的代码。下面逐个来看这些情况，以及该怎么办。
@@ -86,7 +86,7 @@ loaded = torch.load(folder / "things.pt")
 assert_close(loaded["pair"], things["pair"], rtol=0, atol=0)
 loaded
 
-# %% [markdown] translates="16810d4a"
+# %% [markdown] translates="bebeb2dd"
 # ## 加载和保存模型参数
 #
 # 保存模型，就是保存它的*状态字典*（state dict）：这个字典里，每个名字对应一个张量，这些张量是模型的参数（parameter）和缓冲区（buffer）。`MLP`依次由线性层、ReLU和另一个线性层组成。文件里会出现这三个中的哪些？
@@ -99,7 +99,7 @@ torch.save(mlp.state_dict(), folder / "mlp.pt")
 state = torch.load(folder / "mlp.pt")
 {name: tuple(value.shape) for name, value in state.items()}
 
-# %% [markdown] translates="8819529f"
+# %% [markdown] translates="8948a70c"
 # 出现的是两个线性层。文件里只有值，没有代码：从文件里看不出有ReLU。所以要先构建一个模型，再把值加载进去。`eval`切换到评估模式，在这种模式下，有些层的计算方式不一样（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。模型处于哪种模式，文件里也没有记下。
 
 # %%
@@ -109,7 +109,7 @@ clone.load_state_dict(torch.load(folder / "mlp.pt"))
 clone.eval()
 assert_close(clone(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown] translates="ddc74efa"
+# %% [markdown] translates="eb3e6f94"
 # ### 状态字典随模型变化
 #
 # > **陷阱**。`state_dict()`看起来像一份副本，好像可以先留住最好的权重，以后再用。其实，它的张量与模型的张量共享内存。
@@ -130,7 +130,7 @@ print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 # %% [markdown] translates="1a4240dc"
 # 深拷贝（deep copy）和文件里还是0。状态字典跟着模型变了。
 
-# %% [markdown] translates="74006d2b"
+# %% [markdown] translates="332a195f"
 # ## 加载文件时可能运行什么
 #
 # `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种是：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面指定的函数创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
@@ -148,7 +148,7 @@ hostile = {"weights": torch.zeros(2), "extra": Hostile()}
 torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
-# %% [markdown] translates="3982609b"
+# %% [markdown] translates="9aff8c91"
 # 保存时没有创建目录。现在用`weights_only=False`加载这个文件，这是PyTorch 2.6之前的默认值。（单元格最后又删掉了标记。）
 
 # %%
@@ -157,19 +157,19 @@ call_ran = marker.exists()
 marker.rmdir()
 call_ran
 
-# %% [markdown] translates="4d81fde2"
+# %% [markdown] translates="7d2af259"
 # 读文件的过程中，函数就已经调用了。现在不写这个实参。
 
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
 
-# %% [markdown] translates="a789442b"
+# %% [markdown] translates="c8fefbcb"
 # PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数没有调用：
 
 # %%
 assert not marker.exists()
 
-# %% [markdown] translates="564cf7e9"
+# %% [markdown] translates="c27fd2ce"
 # 错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
 #
 # 默认值降低了风险，但它不是沙箱。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档也写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
@@ -177,7 +177,7 @@ assert not marker.exists()
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 
-# %% [markdown] translates="af5094e4"
+# %% [markdown] translates="229b5dda"
 # 如果显示`repaired: False`，先更新PyTorch，再加载别人的文件。
 #
 # > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle。
@@ -192,7 +192,7 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     )
     print(name, sorted(asks_for))
 
-# %% [markdown] translates="641893cf"
+# %% [markdown] translates="dc88155d"
 # 状态字典里没有超出范围的东西。整个模型要按名字和位置去找各个类，所以即使无害，也会拒绝加载。
 
 # %%
@@ -201,7 +201,7 @@ try:
 except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
-# %% [markdown] translates="939d3a38"
+# %% [markdown] translates="1cce2ca3"
 # 所以要保存状态字典。
 
 # %% [markdown] translates="0a6c745e"
@@ -213,7 +213,7 @@ except pickle.UnpicklingError as error:
 chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
-# %% [markdown] translates="0926ed86"
+# %% [markdown] translates="25d6f249"
 # *缺失*（missing）的键只在模型里有，*多余*（unexpected）的键只在文件里有。两种各有四个：也许只是名字不同。所以，把字典里的名字换成模型要的名字就行。
 
 # %%
@@ -267,7 +267,7 @@ changed = changed_by_a_step(optimizer, tuned)
 assert_close(tuned.hidden(X), mlp.hidden(X), rtol=0, atol=0)
 changed
 
-# %% [markdown] translates="544a05c6"
+# %% [markdown] translates="b991c61c"
 # > **陷阱**。哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
 #
 # 下面就加载这样一个字典。模型会改变多少？
@@ -280,7 +280,7 @@ report = load_what_fits(victim, prefixed)
 assert torch.equal(victim(X), before)
 report["loaded"]
 
-# %% [markdown] translates="9d274ec2"
+# %% [markdown] translates="30fef890"
 # 什么都没变，也没有报错。所以要看报告：报告里算作新的，应该正是你要训练的部分。这里不是这样，那就改好名字，再严格加载。
 
 # %%
@@ -288,7 +288,7 @@ repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
 victim.load_state_dict(repaired)
 assert_close(victim(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown] translates="11378576"
+# %% [markdown] translates="6602dc59"
 # ## 让文件小一些
 #
 # 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是数所在的内存。下面有一百万个数，每个占四字节；还有它们的一个视图，只含十个数。第二个文件会有多大？
@@ -310,7 +310,7 @@ size = (folder / "ten.pt").stat().st_size
 kilobytes = size // 1000
 f"between {kilobytes} and {kilobytes + 1} kB"
 
-# %% [markdown] translates="638819f7"
+# %% [markdown] translates="e0e8f12a"
 # 其中四十字节是数，其余属于文件格式。保存整个存储是有道理的：共享内存的张量，加载之后仍然共享。
 
 # %%
@@ -323,7 +323,7 @@ print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 # %% [markdown] translates="f7864968"
 # 这个存储在文件里只有一份。所以，大张量里的一小块，先克隆再保存；共享内存的张量，保存在同一个文件里。
 
-# %% [markdown] translates="44fceaef"
+# %% [markdown] translates="8f26935d"
 # ## 不用pickle
 #
 # *safetensors*是一种文件格式，用来存放带名字的张量，还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以要用别人的文件时，优先选这种格式。
@@ -352,7 +352,7 @@ try:
 except RuntimeError as error:
     print(str(error).split(",")[0].strip())
 
-# %% [markdown] translates="0096c87d"
+# %% [markdown] translates="96c0f671"
 # 共享的张量，`save_model`只用其中一个名字写一次；`load_model`把值填进另一个模型，这个模型要以同样的方式共享。四个键里，有两个在文件中。
 
 # %%
@@ -443,7 +443,7 @@ assert (folder / "mlp.pt").read_bytes() == data
 # %% [markdown] translates="ba75eab4"
 # 两个距离相等。文件没有变：写入的部分，会得到自己的内存。
 
-# %% [markdown] translates="d9f4550b"
+# %% [markdown] translates="4934907d"
 # ## 中断与恢复训练
 #
 # *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的次序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器是Adam，会为每个权重分别调整步长。
@@ -526,7 +526,7 @@ def resume(path, without=""):
     return net, train(net, optimizer, 15 - state["epoch"])
 
 
-# %% [markdown] translates="c0b8eb14"
+# %% [markdown] translates="81d669e7"
 # 停过的训练，结束时和没停过的一样：所有参数和损失都相等，不留容差。
 
 # %%
@@ -534,7 +534,7 @@ resumed, loss_resumed = resume(folder / "epoch10.pt")
 assert_close(resumed.state_dict(), net.state_dict(), rtol=0, atol=0)
 assert loss_resumed == loss_straight[10:]
 
-# %% [markdown] translates="c03b1497"
+# %% [markdown] translates="eb0b065e"
 # 轮数说明还剩几轮。其余几个部分里，哪个可以略去？
 
 # %%
@@ -543,7 +543,7 @@ for part in ("model", "optimizer", "random_state"):
     same = torch.equal(other.out.weight, net.out.weight)
     print(f"without {part}: {'the same' if same else 'another'} model")
 
-# %% [markdown] translates="18133818"
+# %% [markdown] translates="b10cc3d5"
 # 要想结果相同，哪个都不能略去。哪些权重的梯度一直在变号，Adam就让哪些权重走小步；新的Adam不知道是哪些，一开始让每个权重都走满步。
 
 # %% mystnb={"image": {"alt": "每轮的平均损失，纵轴是对数坐标。从未中断的训练，第1轮是1.5，第10轮降到0.2，第15轮降到0.1。恢复的训练画成点，是第11至15轮，都落在这条线上。不加载优化器时，损失在第11轮跳到1.4，差不多回到起点，到第15轮又降到0.25。"}} translates="fa746938"
@@ -560,10 +560,10 @@ plt.ylabel("mean loss")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="34f8f47a"
+# %% [markdown] translates="90d24b26"
 # 不加载优化器，损失就猛然升高，前面的训练白费了一部分。恢复的训练，各点都落在线上。
 
-# %% [markdown] translates="fa2355ec"
+# %% [markdown] translates="54c552c5"
 # ### 其他随机状态
 #
 # GPU、NumPy和Python的`random`各有自己的随机数生成器；训练用到哪些，检查点就要保存哪些的状态。下面三个状态，`torch.load`会接受哪些？
@@ -584,7 +584,7 @@ for name, saved in states.items():
     except pickle.UnpicklingError:
         print(name, "is refused")
 
-# %% [markdown] translates="5447f0d3"
+# %% [markdown] translates="5e76d061"
 # 最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用自己创建的NumPy生成器，也可以把数组存成列表：
 
 # %% translates="3d1ea23d"
@@ -594,7 +594,7 @@ expected = np.random.rand()
 np.random.set_state(tuple(torch.load(folder / "random.pt")))
 assert np.random.rand() == expected
 
-# %% [markdown] translates="0fdcb66a"
+# %% [markdown] translates="55722b70"
 # ## 要么写完整，要么不写
 #
 # 很多训练是意外中断的：断电了，作业被强行终止了。如果正好发生在保存的时候呢？下面的程序在另一个Python进程里模拟这种情况：它把`source`一段一段地复制到`written`，到一半，`os._exit`让它停下。要是没有停，它会把副本改名为`target`。具体怎么做的，可以跳过。
@@ -631,7 +631,7 @@ complete = (folder / "epoch15.pt").stat().st_size
 share = (folder / "direct.pt").stat().st_size / complete
 f"exit status {status}, {share:.0%} of the file written"
 
-# %% [markdown] translates="04ecb683"
+# %% [markdown] translates="6fe3dd4e"
 # 第10轮的检查点呢？
 
 # %% translates="f916158b"
@@ -640,7 +640,7 @@ try:
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="99a5f0c7"
+# %% [markdown] translates="e7e0899b"
 # 两个都丢了。这个文件是zip压缩包，末尾是一份内容目录，叫作“central directory”（中央目录）。截断的文件里没有这份目录。练习4.6会在别的位置截断。
 #
 # 所以，先用另一个名字写文件。写完后，`os.replace`一步就把文件改成最终的名字：这个名字要么属于旧文件，要么属于新文件，而两个文件都是完整的。再来一次同样的意外。
@@ -652,7 +652,7 @@ epoch = torch.load(folder / "safe.pt")["epoch"]
 print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
-# %% [markdown] translates="e1524ed4"
+# %% [markdown] translates="1d9c25db"
 # 旧的检查点可以读取。下面这个函数可以用在你自己的训练里。它先把文件写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
 
 
@@ -681,7 +681,7 @@ assert all(v.device.type == device.type for v in same_place.values())
 on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 {value.device.type for value in on_cpu.values()}
 
-# %% [markdown] translates="f2458617"
+# %% [markdown] translates="ebd02e2f"
 # > **陷阱**。`map_location`会移动检查点里的所有张量，随机状态也不例外。但`set_rng_state`只接受CPU上的张量。
 #
 # 下面用`meta`代替GPU。
@@ -690,7 +690,7 @@ on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
-# %% [markdown] translates="f779414a"
+# %% [markdown] translates="96bc1805"
 # RNG是随机数生成器（random number generator）；`torch.ByteTensor`装的是字节，这个状态也是，但`torch.ByteTensor`要在CPU上，这个状态却不在。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，因为Adam要求它在那里：就是Adam的步数。
 
 # %%
@@ -706,7 +706,7 @@ step = moved_optimizer.state[moved.out.weight]["step"]
 assert step.device.type == "cpu" and step == 15 * len(inputs) / 32
 assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 
-# %% [markdown] translates="d2a49cc5"
+# %% [markdown] translates="b6a28e69"
 # ## 小结
 #
 # - `torch.save`和`torch.load`保存和加载张量，以及张量组成的列表和字典。模型保存成状态字典：只有值，没有代码。
@@ -892,7 +892,7 @@ check.keep_the_last_three(save_in_turn, load_latest)
 # 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。这几行后面的字节都用不着：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
 
 
-# %%
+# %% translates="7564368d"
 def write_tensors(tensors, path):
     """按safetensors的格式写入一个由张量组成的字典。"""
     ...
@@ -916,7 +916,7 @@ check.safetensors_by_hand(write_tensors, read_rows)
 # 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，输出是不是各个输出的均值？对两种网络作出预测。
 
 
-# %%
+# %% translates="7acd3dd3"
 def average(paths):
     """各个文件里状态字典的均值，逐项计算。"""
     ...

@@ -355,18 +355,12 @@ assert_close(CenteredLayer()(X).flatten(1), CenteredLayer()(X.flatten(1)))
 rows, images
 
 # %% [markdown]
-# ## 3.8 Name the wrong gradients
+# ## 3.8 说出哪些梯度错了
 #
 # *编程，25分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-8)
 #
-# Write `wrong_gradients(layer, X)`, which returns the set of the names of those
-# parameters whose gradients are wrong, by comparison with numerical ones, and
-# in it `"input"`, if that with respect to `X` is. The layer may be of any kind,
-# with parameters of its own and of children; both are in `float32`, and stay as
-# they are. Then predict what it returns for a layer that computes
-# `F.relu(X @ self.weight.detach() + self.bias)`, and for `SuspectLinear` of
-# this chapter with three samples and with one, if no ReLU gives 0.
+# 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
 
 # %% [markdown] translates="0f350e7a"
 # **思路**。用双精度的副本。对每个名字，让`gradcheck`只改变这一个张量，其余的都不变。`functional_call`可以按带点的名字换上任何张量。用`detach`的层，缺少对权重的梯度；把求和写成取均值的层，用三个样本能查出来，用一个样本时均值就是和，查不出来。
@@ -446,19 +440,12 @@ net = nn.Sequential(nn.Linear(3, 2), DoubledLayer(), nn.Linear(2, 1))
 sorted(wrong_gradients(net, X))
 
 # %% [markdown]
-# ## 3.9 A mask that stays
+# ## 3.9 留得住的掩码
 #
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-9)
 #
-# To *prune* a layer is to do without some of its weights. Write
-# `MaskedLinear(in_units, units, mask)`, which computes $XW + b$ with those
-# weights alone where `mask`, a tensor of booleans in the shape of $W$, is
-# True. The others count as 0, whatever is written into them. The mask is saved
-# and moved with the layer, isn't trained, and stays boolean after `double()`.
-# Why isn't it enough to set these weights to 0 once, without a mask? Predict,
-# with True or False: are they 0 after one step of training, and what is the
-# gradient of a weight that is masked?
+# 给一个层*剪枝*（pruning），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
 
 # %% [markdown] translates="b5267974"
 # **思路**。掩码不能重新算出来，所以要用会保存的缓冲区。`forward`每次运行都乘以掩码：遮住的权重就当作0，它们的梯度也是0，因为$w \cdot 0$的导数是0。只设为0一次的权重，和别的权重一样得到梯度，第一步就变了。

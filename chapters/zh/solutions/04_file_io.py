@@ -559,20 +559,12 @@ for size in (0, 1, 4):
     assert load_latest(run)["epoch"] == 11
 
 # %% [markdown]
-# ## 4.7 safetensors by hand
+# ## 4.7 亲手读写safetensors
 #
 # *编程，25分钟。*
 # [练习](../04_file_io.ipynb#cell-id=exercise-4-7)
 #
-# Without the library, write `write_tensors(tensors, path)`, which writes a
-# dictionary from names to tensors on the CPU in the format of safetensors, so
-# that `load_file` reads it. The tensors are of `float32` or of `int64`, which
-# the format calls `I64`. A name may have any letters, and a tensor any shape;
-# it may be the transpose of another. Then write `read_rows(path, name, start,
-# stop)`, which reads the rows from `start` to before `stop`, at least one, of a
-# tensor of `float32` that the library has written. It needs no byte behind
-# them: the check cuts the file there. What can such a file run when it is
-# loaded?
+# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。这几行后面的字节都用不着：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
 
 # %% [markdown] translates="7014caf1"
 # **思路**。把各个张量的字节一个接一个地放好，在文件头里写明每个张量从哪里开始、到哪里结束。长度是文件头的*字节数*，所以要先编码。读取若干行时，先到张量开始的位置，再往后`start`行；形状去掉第一个数，其余各数之积就是一行有多少个数。
@@ -633,18 +625,12 @@ text = json.dumps({"größe": 1}, ensure_ascii=False)
 len(json.dumps({"größe": 1})), len(text), len(text.encode())
 
 # %% [markdown]
-# ## 4.8 Average checkpoints
+# ## 4.8 检查点的平均
 #
 # *编程，20分钟。*
 # [练习](../04_file_io.ipynb#cell-id=exercise-4-8)
 #
-# The mean of the last few checkpoints of a run is often better than the last
-# one. Write `average(paths)`, which returns a state dict, from files that each
-# hold one. An entry of floating-point numbers is the mean over the files, in
-# the type that it has there; add in `float64`. Another entry, such as a count
-# of batches, is that of the last file. A file whose names or shapes differ
-# from those of the first is refused, by an error that names the file. Is the
-# output of the averaged net the mean of the outputs? Predict it for two nets.
+# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，输出是不是各个输出的均值？对两种网络作出预测。
 
 # %% [markdown] translates="56fe104b"
 # **思路**。把第一个文件当作目前的和，用`float64`，再逐项加上其余的文件。相加之前要比较名字和形状：形状$(3,)$和$(1,)$相加不会报错，得到的却是另一个偏置。线性层对参数也是线性的：$x (W_1 + W_2)/2$就是$x W_1$和$x W_2$的均值。`MLP`不是这样，因为它的两个权重相乘，中间还隔着ReLU。
