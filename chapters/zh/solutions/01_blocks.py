@@ -329,7 +329,7 @@ plt.show()
 # *编程，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 # %% [markdown] translates="6c6e743d"
 # **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到它和`measure`共用的列表里。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
@@ -597,7 +597,7 @@ a, b = torch.ones(4, 1), torch.ones(20)
 # %% [markdown] translates="9264730f"
 # 一个网络如果对每个样本返回一个数，这些数放在一个向量（vector）里，就能看出会怎样出错：样本的个数与特征的个数相等时，连形状都是对的。
 
-# %%
+# %% translates="7a71f64f"
 X = torch.arange(4.0).reshape(2, 2)
 means = X.mean(dim=1)  # (2,)：0.5和2.5，每个样本一个
 X + means

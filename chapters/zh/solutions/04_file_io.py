@@ -570,7 +570,7 @@ for size in (0, 1, 4):
 # **思路**。把各个张量的字节一个接一个地放好，在文件头里写明每个张量从哪里开始、到哪里结束。长度是文件头的*字节数*，所以要先编码。读取若干行时，先到张量开始的位置，再往后`start`行；形状去掉第一个数，其余各数之积就是一行有多少个数。
 
 
-# %%
+# %% translates="ee1466fe"
 def write_tensors(tensors, path):
     header, data = {}, b""
     for name, tensor in tensors.items():
@@ -587,7 +587,7 @@ def read_rows(path, name, start, stop):
         length = int.from_bytes(file.read(8), "little")
         entry = json.loads(file.read(length))[name]
         _, *rest = entry["shape"]
-        size = 4 * math.prod(rest)  # of a row
+        size = 4 * math.prod(rest)  # 一行的字节数
         file.seek(8 + length + entry["data_offsets"][0] + start * size)
         data = bytearray(file.read((stop - start) * size))
     return torch.frombuffer(data, dtype=torch.float32).reshape(-1, *rest)
