@@ -504,7 +504,7 @@ for kept in ("embedding", "out"):
     print(f"{kept}: {loss.item():.1f}")
 
 # %% [markdown] translates="55798099"
-# 输出层的起点。用嵌入层的数算出的得分，把握过大，毫无根据。要么保留较小的起点，要么绑定之后再初始化权重。
+# 输出层的起点接近。用嵌入层的数算出的得分，过于肯定。要么保留较小的起点，要么绑定之后再初始化权重。
 
 # %% [markdown] translates="3f2a497e"
 # ## 冻结一个层
@@ -626,7 +626,7 @@ for training in (True, False):
 # %% [markdown] translates="fdd32fb0"
 # ### 什么时候值得用延后层
 #
-# 宽度由别的设置决定，算起来又麻烦时，才值得用。下面的`nn.Conv2d`是处理图像的层：它让一个3×3像素的窗口在每张图像上滑动，每次移动2个像素，由一张图像得到四张。
+# 宽度由别的设置决定，算起来又麻烦时，就值得用。下面的`nn.Conv2d`是处理图像的层：它让一个3×3像素的窗口在每张图像上滑动，每次移动2个像素，由一张图像得到四张。
 
 # %%
 vision = nn.Sequential(
@@ -651,7 +651,7 @@ wrong(torch.ones(2, 30))
 wrong[0]
 
 # %% [markdown] translates="f3fc315c"
-# 所以，知道的宽度就写出来。不知道时，就在搭建网络的地方运行一个批量，交给别人的是普通的网络。练习2.11会为此写一个函数。
+# 所以，知道的宽度就写出来。不知道时，就在搭建网络的地方运行一个批量，交出去的就是普通的网络。练习2.11会为此写一个函数。
 
 # %% [markdown] translates="c48e9a76"
 # ## 小结
@@ -840,7 +840,7 @@ check.other_starts(first_start, is_first, second_start, is_second)
 # *思考，15分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-8)
 #
-# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
+# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝（deep copy）？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
 # %%
 still_tied = {

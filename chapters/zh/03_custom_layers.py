@@ -700,7 +700,7 @@ check.name_the_wrong_gradients(wrong_gradients, found)
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-9)
 #
-# 给一个层*剪枝*（pruning），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
+# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
 
 
 # %% translates="d5f5d736"

@@ -193,7 +193,7 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     print(name, sorted(asks_for))
 
 # %% [markdown] translates="dc88155d"
-# 状态字典里没有超出范围的东西。整个模型要按名字和位置去找各个类，所以即使无害，也会拒绝加载。
+# 状态字典里没有超出范围的东西。整个模型要按名字和位置去找各个类，所以，虽然它无害，PyTorch也拒绝加载。
 
 # %%
 try:
@@ -889,7 +889,7 @@ check.keep_the_last_three(save_in_turn, load_latest)
 # *编程，25分钟。*
 # [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-7)
 #
-# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。这几行后面的字节都用不着：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
+# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。读取时用不着这几行后面的字节：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
 
 
 # %% translates="7564368d"
@@ -913,7 +913,7 @@ check.safetensors_by_hand(write_tensors, read_rows)
 # *编程，20分钟。*
 # [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-8)
 #
-# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，输出是不是各个输出的均值？对两种网络作出预测。
+# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，它的输出是各个网络输出的均值吗？对两种网络作出预测。
 
 
 # %% translates="7acd3dd3"

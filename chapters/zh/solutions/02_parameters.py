@@ -474,7 +474,7 @@ round(uniform.abs().max().item(), 2)
 # *思考，15分钟。*
 # [练习](../02_parameters.ipynb#cell-id=exercise-2-8)
 #
-# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
+# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝（deep copy）？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
 # %% [markdown] translates="5fde2f67"
 # **思路**。绑定就是一个对象有两个名字。往对象里写，绑定保持；在一个名字下放入新的对象，绑定断开。在一次`deepcopy`里，这个对象只复制一次；分两次调用，就各复制一次，互不相干。
