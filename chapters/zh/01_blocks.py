@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="a46ecfa6"
+# %% [markdown] translates="f4ea0ef1"
 # # 用层和块搭建网络
 #
 # 写一个一百层的网络，只要写几个块（block），再把它们重复、嵌套。大到整个网络，小到一层（layer），PyTorch都用同一个类：`nn.Module`。这一章你自己写模块（module），看看`nn.Module`替你做了什么，又有什么是它看不见的。
@@ -24,7 +24,9 @@
 # - 编写模块：部件写在`__init__`里，计算写在`forward`里；
 # - 像`nn.Sequential`那样把模块串起来，同一个模块出现两次也没有问题；
 # - 在前向传播（forward computation）里使用常数、循环和分支；
+# - 把块的输入加到它的输出上；
 # - 用列表和字典保存模块，让PyTorch找得到它们的参数（parameter）；
+# - 根据配置搭建网络；
 # - 嵌套块，并在一个图像分类器里逐层跟踪形状（shape）。
 #
 # **书中**：第5.1节[层和块](https://zh.d2l.ai/chapter_deep-learning-computation/model-construction.html)（英文版6.1，[Layers and Modules](https://d2l.ai/chapter_builders-guide/model-construction.html)）。
@@ -35,6 +37,7 @@
 # 第一个单元格导入本章要用的东西，并选好设备（device）。随机数先在CPU上生成，再移到设备上：即使随机种子（seed）相同，GPU生成的随机数也和CPU的不同（见[第06章](06_devices.ipynb#cell-id=get-the-same-numbers)）。
 
 # %%
+import json
 from collections import OrderedDict
 from itertools import pairwise
 
@@ -50,10 +53,10 @@ from d2l_helpers import draw_modules, use_style
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# %% [markdown] translates="a2ecf899"
+# %% [markdown] translates="d72d445e"
 # ## 层、块和模型是同一种东西
 #
-# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`是*全连接层*（fully connected layer），也就是有256个输出的线性回归模型；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
+# 下面是一个三层的网络，和一个批量（batch）：两个样本（sample），每个样本有20个特征（feature）。`nn.Linear(20, 256)`是*全连接层*（fully connected layer），也就是有256个输出的线性回归；`nn.ReLU`是*激活函数*（activation function），把负数换成0。张量的`to`返回设备上的张量；模块的`to`原地（in-place）移动模块自己。输出会是什么形状？
 
 # %%
 torch.manual_seed(0)
@@ -62,8 +65,8 @@ net = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 net.to(device)
 net(X).shape
 
-# %% [markdown] translates="7ce7d938"
-# 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数张量（子模块的也算在内），以及输入`X`时输出的形状。
+# %% [markdown] translates="7ada2135"
+# 每个样本都变成了10个数。下一个单元格对第一层和整个网络各看三样：直接包含几个模块（即*子模块*，children），有几个参数张量（子模块的也算在内），以及输出的形状。
 
 # %%
 for module in (net[0], net):
@@ -74,7 +77,7 @@ for module in (net[0], net):
         f"output {tuple(module(X).shape)}",
     )
 
-# %% [markdown] translates="cb5a43c6"
+# %% [markdown] translates="171c809d"
 # *层*、由层组成的*块*、整个*模型*，都是模块：有参数、有子模块、有前向传播的对象。所以块里还可以放块。
 
 # %% [markdown] translates="a55dc3cb"
@@ -102,8 +105,8 @@ torch.manual_seed(0)
 mlp = MLP().to(device)
 mlp
 
-# %% [markdown] translates="d5834274"
-# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。下面没有报错：两者一致。
+# %% [markdown] translates="e1ad9214"
+# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -119,8 +122,8 @@ assert all(p.grad is None for p in mlp.parameters())
 mlp(X).sum().backward()
 {name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
 
-# %% [markdown] translates="faab2c05"
-# 漏写`super().__init__()`会怎样？要注册第一层时，注册表还不存在，PyTorch的错误信息说的就是这件事。
+# %% [markdown] translates="1e611a21"
+# 漏写`super().__init__()`，要注册第一层时，注册表还不存在。PyTorch的错误信息说的就是这件事。
 
 
 # %% tags=["raises-exception"]
@@ -131,10 +134,10 @@ class NoInitMLP(nn.Module):
 
 NoInitMLP()
 
-# %% [markdown] translates="d63a63ee"
+# %% [markdown] translates="641bc629"
 # ### 调用模块，而不是它的`forward`
 #
-# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算做两遍，钩子会数到几？
+# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算，下面做两遍。
 
 # %%
 calls = 0
@@ -150,8 +153,8 @@ assert_close(mlp(X), mlp.forward(X))
 handle.remove()
 calls
 
-# %% [markdown] translates="cc078b6b"
-# 钩子只运行了一次：两个输出相等，但`mlp.forward(X)`跳过了`mlp`的钩子。里面各层的钩子，它也会跳过吗？
+# %% [markdown] translates="3d5a0dee"
+# 钩子只运行了一次：两个输出相等，但`mlp.forward(X)`跳过了`mlp`的钩子。里面各层的钩子照常运行，因为`forward`会调用各层。
 
 # %% translates="ece1ff44"
 watched, ran = MLP().to(device), []
@@ -160,8 +163,8 @@ for name, module in watched.named_modules():  # ""是整个网络的名字
 watched.forward(X)
 ran
 
-# %% [markdown] translates="c9b15d0b"
-# 不会：`forward`调用各层，层的钩子照常运行。（`*_`接收钩子的全部实参，`name=name`记住这一次循环里的名字。）很多工具靠钩子工作，所以要调用模块本身。
+# %% [markdown] translates="88bebb1a"
+# （`*_`接收钩子的全部实参，`name=name`记住这一次循环里的名字。）很多工具靠钩子工作，所以要调用模块本身。
 
 # %% [markdown] translates="e0ea6c20"
 # ## 顺序块：把模块串起来
@@ -249,10 +252,10 @@ expected = nn.Sequential(*blocks)(X)
 assert not torch.allclose(forgetful(X), expected)
 assert_close(MySequential(*blocks)(X), expected)
 
-# %% [markdown] translates="045f023a"
+# %% [markdown] translates="234eeb1f"
 # ## 在前向传播里写代码
 #
-# `forward`是一个Python方法，Python能做的它都能做。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到数值足够小，最后对整个批量只返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
+# `forward`就是Python代码。下面的模块乘以一个常数矩阵（`@`是矩阵乘法），把同一层用两次，反复把数值减半，直到数值足够小，最后对整个批量只返回一个数。`register_buffer`把这个矩阵保存在模块里，但不训练它。
 
 
 # %% translates="8955829e"
@@ -272,7 +275,7 @@ class FixedHiddenMLP(nn.Module):
         return X.sum()
 
 
-# %% [markdown] translates="3e45ca21"
+# %% [markdown] translates="8304e598"
 # 绝对值之和不超过1时，循环结束，所以输出在-1和1之间。要循环几次，由数据决定（练习1.7会数一数）。
 
 # %%
@@ -289,10 +292,10 @@ assert all(-1 <= output <= 1 for output in outputs)
 print("parameters:", [name for name, _ in fixed.named_parameters()])
 print("state dict:", list(fixed.state_dict()))
 
-# %% [markdown] translates="15a01f32"
+# %% [markdown] translates="1d8a541d"
 # > **陷阱**。把张量赋给普通属性，`forward`里也能用。但模块不知道有这个张量。书中的`FixedHiddenMLP`就是这样保存`rand_weight`的（第5.1.3节，英文版6.1.3）。
 #
-# 下一个类照书中的写法，`forward`借用上一个类的。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
+# 下一个类照书中的写法。常数不在状态字典里，所以副本加载状态字典之后，用的仍是自己的常数，输出也就不同。
 
 
 # %%
@@ -311,15 +314,15 @@ plain_copy.load_state_dict(plain.state_dict())
 assert not torch.allclose(plain_copy(X.cpu()), plain(X.cpu()))
 list(plain.state_dict())
 
-# %% [markdown] translates="151e0fd4"
-# `double`把模块的数据类型（data type）从`float32`改成`float64`时，这个常数也没有跟着改。`forward`的哪一行会出错？
+# %% [markdown] translates="bb4de739"
+# `double`把模块的数据类型（data type）从`float32`改成`float64`时，这个常数也没有跟着改。所以`forward`的第一行就会出错。
 
 # %% tags=["raises-exception"]
 plain_copy.double()
 plain_copy(X.cpu().double())
 
-# %% [markdown] translates="9894a59b"
-# 出错的是第一行：它要乘`rand_weight`，而`rand_weight`还是`float32`。缓冲区会和其他张量一起加载、一起改变类型。哪些张量会训练，哪些会保存，哪些会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
+# %% [markdown] translates="bfcd9d15"
+# 缓冲区会和其他张量一起加载、一起改变类型。哪些张量会训练，哪些会保存，哪些会移动，见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)的表。
 
 # %%
 fixed_copy = FixedHiddenMLP().to(device)
@@ -336,13 +339,84 @@ fixed_copy.double()(X.double()).dtype
 H = torch.tensor(float("inf"))
 torch.equal(H / 2, H)
 
-# %% [markdown] translates="64c6f511"
-# 无穷大的一半还是无穷大，所以多少次都不够：只要有一个值是无穷大，上面的`while`就永远不会结束。参考实现在循环之前先检查，遇到这种情况就报错。这里线性层的权重都是1，二十个1e38的输入加起来，超出了浮点数能表示的范围。
+# %% [markdown] translates="c8c4465e"
+# 无穷大的一半还是无穷大：只要有一个值是无穷大，上面的`while`（和书中的一样）就永远不会结束。参考实现在循环之前先检查。这里，它的线性层的权重都是1，二十个1e38的输入加起来，超出了浮点数能表示的范围。
 
 # %% tags=["raises-exception"]
 careful = d2l_helpers.FixedHiddenMLP()
 nn.init.ones_(careful.linear.weight)
 careful(torch.full((2, 20), 1e38))
+
+# %% [markdown] translates="ed519a4d"
+# ## 把输入加到输出上
+#
+# *残差块*（residual block）里有一个网络；块把自己的输入加到这个网络的输出上。这样，网络要学的就是块的输出与输入之差。（书中的ResNet就由这样的块组成，见第7.6节，英文版8.6。）
+
+
+# %%
+class Residual(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, X):
+        return X + self.net(X)
+
+
+# %% [markdown] translates="8d0f344f"
+# 相加这一步，在训练中很重要。下面的函数把30层串起来，每一层都用`wrap`包起来，再返回传到输入的梯度有多大：绝对值的均值（mean）。
+
+
+# %%
+def gradient_at_input(wrap):
+    torch.manual_seed(0)
+    layers = [nn.Sequential(nn.Linear(20, 20), nn.ReLU()) for _ in range(30)]
+    deep = nn.Sequential(*map(wrap, layers)).to(device)
+    Z = X.clone().requires_grad_()
+    deep(Z).sum().backward()
+    return Z.grad.abs().mean().item()
+
+
+# %% [markdown] translates="18804abc"
+# 先是普通的顺序块，再是由残差块组成的顺序块。
+
+# %%
+for wrap in (nn.Sequential, Residual):
+    print(f"{wrap.__name__}: {gradient_at_input(wrap):.0e}")
+
+# %% [markdown] translates="ca0ded4c"
+# 在普通的各层里，梯度几乎传不到输入。在残差块里，每次相加都把梯度原样传下去，再加上经过网络传来的那一份。
+#
+# > **陷阱**。相加的两部分，形状必须相同。形状不同时，PyTorch有时会把其中一部分的值重复几遍，这叫*广播*（broadcasting）。
+#
+# 下面的输入有20个特征，两个网络分别返回10个和1个。
+
+# %%
+for width in (10, 1):
+    block = Residual(nn.Linear(20, width)).to(device)
+    try:
+        print(f"{width}: no error, shape {tuple(block(X).shape)}")
+    except RuntimeError as error:
+        print(f"{width}: {type(error).__name__}")
+
+# %% [markdown] translates="a106ad09"
+# 网络返回的那一个数，加到了全部20个特征上，而且不报错。所以，相加之前要比较形状。
+
+
+# %%
+class CarefulResidual(Residual):
+    def forward(self, X):
+        Y = self.net(X)
+        if Y.shape != X.shape:
+            raise ValueError(f"{tuple(X.shape)} became {tuple(Y.shape)}")
+        return X + Y
+
+
+# %% [markdown] translates="40c06a9d"
+# 同样的块，现在会报错。
+
+# %% tags=["raises-exception"]
+CarefulResidual(nn.Linear(20, 1)).to(device)(X)
 
 # %% [markdown] translates="6e260940"
 # ## 用列表和字典保存模块
@@ -355,8 +429,8 @@ layers.append(nn.ReLU())
 layers.extend([nn.Linear(256, 10), nn.Linear(3, 7)])
 layers
 
-# %% [markdown] translates="b25755f1"
-# 最后两层接不上：前一层输出10个数，后一层要3个输入。但这不算错：列表没有前向传播。
+# %% [markdown] translates="7ce8dc3f"
+# 最后两层接不上：前一层输出10个数，后一层要3个输入。这不算错；调用它才是错：列表没有前向传播。
 
 # %% tags=["raises-exception"]
 layers(X.cpu())
@@ -390,10 +464,10 @@ activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
 name = "tanh"
 activations[name](torch.tensor([-1.0, 0.0, 1.0]))
 
-# %% [markdown] translates="bbe4a831"
+# %% [markdown] translates="f062859a"
 # > **陷阱**。普通的Python列表和字典也能存放模块，但不会注册它们。
 #
-# 下面的类把隐藏层（hidden layer）放在普通列表里，最后一层放在属性里。（`*hidden, last = ...`把最后一对数给`last`，前面的几对作为列表给`hidden`。）输出的形状是对的。六个参数张量里，模块知道几个？
+# 下面的类把隐藏层（hidden layer）放在普通列表里，最后一层放在属性里。（`*hidden, last = ...`把最后一对数给`last`，其余的作为列表给`hidden`。）六个参数张量里，模块知道几个？
 
 
 # %%
@@ -422,10 +496,50 @@ plain_list(X.cpu()).shape, known
 plain_list.hidden = nn.ModuleList(plain_list.hidden)
 len(list(plain_list.parameters())), len(plain_list.state_dict())
 
-# %% [markdown] translates="71859656"
+# %% [markdown] translates="aaa95147"
+# ## 根据配置搭建网络
+#
+# *配置*（configuration）是描述网络的数据。配置可以存进文件，可以比较，也可以修改，都不用动代码。下面的配置是JSON：每个列表写明种类，以及这个种类需要什么。残差块需要的，是里面那些块的列表。
+
+# %%
+CONFIG = """[
+    ["linear", 20, 64],
+    ["residual", ["linear", 64, 64], ["relu"]],
+    ["linear", 64, 10]
+]"""
+
+# %% [markdown] translates="e2396466"
+# `build`按种类找到类；遇到残差块，就调用自己来搭建里面的部分。种类不在字典里，就报`KeyError`。
+
+# %%
+KINDS = {"linear": nn.Linear, "relu": nn.ReLU}
+
+
+def build(config):
+    blocks = []
+    for kind, *rest in config:
+        if kind == "residual":
+            blocks.append(CarefulResidual(build(rest)))
+        else:
+            blocks.append(KINDS[kind](*rest))
+    return nn.Sequential(*blocks)
+
+
+built = build(json.loads(CONFIG)).to(device)
+built(X).shape, [name for name, _ in built.named_parameters()]
+
+# %% [markdown] translates="51e75939"
+# > **陷阱**。`*`把列表里的东西重复几遍。数据重复三遍，描述的是三个层。模块重复三遍，却是同一个层放在三个位置。
+
+# %%
+from_data = build([["linear", 20, 20]] * 3)
+from_module = nn.Sequential(*[nn.Linear(20, 20)] * 3)
+[len(list(net.parameters())) for net in (from_data, from_module)]
+
+# %% [markdown] translates="50a30e76"
 # ## 嵌套块
 #
-# 本教程的`NestMLP`里有一个`Sequential`（特征数从20到64，再到32），后面接一个线性层（从32到16）。这里把它放进另一个`Sequential`，作为三个块中的第一个；最后一个块是前面那个带循环的模块。输出会是什么形状？
+# 本教程的`NestMLP`里有一个`Sequential`（特征数从20到64，再到32），后面接一个线性层（从32到16）。这里把它放进另一个`Sequential`，作为三个块中的第一个；最后一个块是前面那个带循环的模块。
 
 # %%
 torch.manual_seed(0)
@@ -479,14 +593,14 @@ probabilities = logits.softmax(dim=1)
 assert_close(probabilities.sum(dim=1), torch.ones(1, device=device))
 probabilities.argmax(dim=1).item()
 
-# %% [markdown] translates="55e0a6d2"
-# 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$。但是舍入可能让概率变成0：
+# %% [markdown] translates="addfb5ab"
+# 现在的预测还没有意义：权重是随机的。理论上，每个概率都大于0，因为$e^x > 0$；但是舍入可能让概率变成0。
 
 # %%
 torch.tensor([0.0, 200.0]).softmax(dim=0)
 
-# %% [markdown] translates="1ba7a3cc"
-# 训练之前，先检查每一层之后的形状。下面换一个更小的分类器，输入三张图像：28×28在哪里消失？
+# %% [markdown] translates="6f8f8f3e"
+# 训练之前，先检查每一层之后的形状。下面换一个更小的分类器，输入三张图像。
 
 # %%
 torch.manual_seed(0)
@@ -499,8 +613,8 @@ for layer in small:
     H = layer(H)
     print(type(layer).__name__, tuple(H.shape))
 
-# %% [markdown] translates="216ea7ad"
-# `nn.Flatten()`把第一维以外的各维合并起来。第一维从头到尾都是3：每张图像一行。
+# %% [markdown] translates="2d1a1ed9"
+# `nn.Flatten()`把第一维以外的各维合并起来。第一维一直是3：每张图像一行。
 
 # %% [markdown] translates="62487f9b"
 # ## 边运行边搭建网络
@@ -523,8 +637,8 @@ class DynamicMLP(nn.Module):
         return self.out(X)
 
 
-# %% [markdown] translates="3b8a441d"
-# 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层（没有子模块的模块）。函数怎样做到这一点，可以先跳过。
+# %% [markdown] translates="2f7fd3ef"
+# 一个批量走了哪条路，用钩子就能看到。下面的函数按运行的次序列出各层。函数怎样做到这一点，可以先跳过。
 
 
 # %%
@@ -551,10 +665,10 @@ dynamic = DynamicMLP().to(device)
 print(path(dynamic, X))
 print(path(dynamic, 100 * X, 2, "tanh"))
 
-# %% [markdown] translates="e280bf5f"
-# 一个类，两个网络。代码运行时，PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它。Python的`if`如果根据批量的数值来判断，就放不进静态图。两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
+# %% [markdown] translates="709b21d7"
+# 一个类，两个网络。PyTorch把运算记录成计算图（computational graph），每个批量都重新记录。有些工具只建一个图，即*静态图*（static graph），所有批量都用它；两种图的比较见[第05章](05_autograd.ipynb#cell-id=dynamic-and-static-graphs)。
 
-# %% [markdown] translates="4e5407b8"
+# %% [markdown] translates="9f599c09"
 # ## 小结
 #
 # - 层、块和模型都是模块：有参数，有子模块，有前向传播。`__init__`和`forward`由你来写，其余的由自动微分完成。
@@ -563,6 +677,8 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # - `nn.Sequential`是顺序块，有前向传播；`nn.ModuleList`和`nn.ModuleDict`只保存模块。普通列表里的模块，PyTorch看不见。
 # - 重复的块，`children()`只给出一次，注册表里则每次都有。
 # - 常数张量要放进缓冲区：会保存，会移动，不训练。
+# - 残差块返回`X + net(X)`，把梯度传下去。要比较形状：形状不对，广播会掩盖过去。
+# - 配置是数据。可以用它搭建什么，由一个字典来规定。
 # - `forward`就是Python代码：分支和循环可以由数据决定。
 
 # %% [markdown] translates="9cc7ede2"
@@ -714,7 +830,7 @@ check.read_a_tree(shapes)
 # *编程，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 
 # %% translates="80b01783"
@@ -749,6 +865,72 @@ added = {2: ..., 1024: ..., "1024, all zero": ...}  # 增加的次数
 
 # %%
 check.count_the_rounds(CountingMLP, added)
+
+# %% [markdown] translates="9a14d301"
+# ### 1.8 不用torch的模块
+#
+# *编程，30分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-8)
+#
+# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。继承它的类会写`__init__`和`forward`；`__init__`把各个部件赋给属性，而且不调用你的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
+#
+# - 调用一个对象，返回的就是它的`forward`对这些实参返回的值。
+# - `named_parameters()`成对给出带点的名字和参数：先是对象自己的参数，再是各个子模块的参数，都按属性的次序。一个参数有几个名字时，只给出一次。
+# - 换掉或删掉的部件，就不再算在内。
+# - `zero_grad()`把每个参数的梯度设为None。
+#
+# 除此之外，`nn.Module`还做了什么？
+
+
+# %% translates="4f09b449"
+class Module:
+    """各种模块的共同之处，只用普通的Python。"""
+
+    def __call__(self, *args): ...
+
+    def named_parameters(self):
+        """带点的名字和参数，成对给出，每个参数一次。"""
+        ...
+
+    def zero_grad(self):
+        """把每个参数的梯度设为None。"""
+        ...
+
+
+# %%
+check.module_without_torch(Module)
+
+# %% [markdown] translates="b84bc48a"
+# ### 1.9 形状对得上的捷径
+#
+# *编程，20分钟。*
+# [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-9)
+#
+# 编写`Shortcut(net, num_inputs, num_outputs)`，它是一个残差块，里面的网络把`num_inputs`个特征变成`num_outputs`个。两个数相等时，把输入加到网络的输出上。不相等时，把输入送进一个不带偏置的线性层，再把结果加到网络的输出上；这个线性层放在属性`project`里。相加的两部分如果形状不同，就报`ValueError`，并写出两个形状。为什么需要这样做？设`X`的形状是$(4, 20)$，`Y`有四种形状：预测`X + Y`的形状。
+
+
+# %% translates="33ad71a1"
+class Shortcut(nn.Module):
+    """网络的输出，加上X，或者加上X的投影。"""
+
+    def __init__(self, net, num_inputs, num_outputs):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, num_inputs) -> (*, num_outputs)
+        ...
+
+
+sums = {
+    (4, 1): ...,
+    (20,): ...,
+    (4, 10): ...,
+    (3, 4, 20): ...,
+}  # 按Y的形状填写：一个形状，或者"error"
+
+# %%
+check.shortcut_that_fits(Shortcut, sums)
 
 # %% [markdown] translates="3f243ab0"
 # ## 接下来读什么

@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="39d0dfa3"
+# %% [markdown] translates="06c64c4b"
 # # 参数管理：访问、初始化和共享
 #
 # 网络学到的东西就在参数（parameter）里。想查看参数、选定初始值、把一个参数用在两处，或者让一个参数固定不变，都要先能访问到参数；写入时，还不能误导自动微分（autograd）。
@@ -25,7 +25,8 @@
 # - 统计参数的个数和占用的字节数；
 # - 初始化（initialize）网络，需要时用你自己的分布（distribution）；
 # - 写入数值，又不让梯度出错；
-# - 共享（share）一个层，冻结（freeze）一个层，把宽度留给第一个批量（batch）决定。
+# - 共享（share）一个层，绑定嵌入层和输出层，冻结（freeze）一个层；
+# - 在值得的地方，把宽度留给第一个批量（batch）决定。
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)，第5.3节[延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；6.4，[Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)）。
 #
@@ -45,7 +46,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,15 +67,15 @@ net = make_net().to(device)
 X = torch.rand(2, 4).to(device)
 net(X).shape
 
-# %% [markdown] translates="3b7069ad"
-# 每个样本一个数。`Sequential`可以像列表一样索引，所以最后一层是`net[2]`。它的状态字典（state dict）按名字存放参数。从8个特征到1个输出的层，权重（weight）是什么形状？
+# %% [markdown] translates="5f392190"
+# 每个样本一个数。`Sequential`可以像列表一样索引，所以最后一层是`net[2]`。它的状态字典（state dict）按名字存放参数。
 
 # %%
 last = net[2].state_dict()
 {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in last.items()}
 
-# %% [markdown] translates="5fc6e8c5"
-# $(1, 8)$：输出的个数在前。所有的值都是单精度（single precision），即`float32`。
+# %% [markdown] translates="e6825d59"
+# 在权重（weight）的形状里，输出的个数在前。所有的值都是单精度（single precision），即`float32`。
 #
 # 参数是`nn.Parameter`类的张量（tensor）。自动微分会跟踪它：它带有`requires_grad=True`。`detach`给出的张量值相同，但自动微分不跟踪。
 
@@ -96,20 +97,20 @@ net[2].bias.grad.tolist()
 # %% [markdown] translates="ac2a798a"
 # 两个样本各加了一次偏置，所以导数是2。
 
-# %% [markdown] translates="a05dccd2"
+# %% [markdown] translates="ad226ed4"
 # ## 一次访问所有参数
 #
-# `named_parameters`成对给出名字和参数，一个层可以用，整个网络也可以用。输出的第一行是第一层的。整个网络会给出哪些名字？
+# `named_parameters`成对给出名字和参数，一个层可以用，整个网络也可以用。输出的第一行是第一层的。
 
 # %%
 print([(name, tuple(p.shape)) for name, p in net[0].named_parameters()])
 for name, p in net.named_parameters():
     print(name, tuple(p.shape))
 
-# %% [markdown] translates="c67db2f8"
+# %% [markdown] translates="7ed2719a"
 # 名字以层的位置开头。没有哪个名字以`1.`开头，因为ReLU没有参数。
 #
-# 给出名字，`get_parameter`就返回参数本身。状态字典里也有同名的一项。这一项是副本吗？比一比`data_ptr`，即值所在的内存地址，就知道了。
+# 给出名字，`get_parameter`就返回参数本身。状态字典里也有同名的一项，这一项是副本吗？比一比`data_ptr`，即值所在的内存地址，就知道了。
 
 # %%
 assert net.get_parameter("2.bias") is net[2].bias
@@ -117,15 +118,13 @@ entry = net.state_dict()["2.bias"]
 print("requires_grad:", entry.requires_grad)
 print("same memory:  ", entry.data_ptr() == net[2].bias.data_ptr())
 
-# %% [markdown] translates="de9b037c"
-# 不是副本：它是同一块内存上的另一个张量，自动微分不跟踪它。
-#
-# > **陷阱**。状态字典不是快照。如果留下它，当作修改*之前*的状态，它也会跟着变。要留就留深拷贝（deep copy），本章后面就是这样做的；[第04章](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)比较了两者。
+# %% [markdown] translates="20beed62"
+# 不是副本：它是同一块内存上的另一个张量，自动微分不跟踪它。所以，状态字典会随网络变化；怎样把值留住，见[第04章](04_file_io.ipynb#cell-id=the-state-dict-follows-the-model)。
 
-# %% [markdown] translates="cecde800"
+# %% [markdown] translates="dcfd625a"
 # ### 统计参数个数和字节数
 #
-# `numel`是张量的元素个数，`element_size`是每个元素占的字节数。下面的函数返回参数的总个数和总字节数。先自己手算一下。
+# `numel`是张量的元素个数，`element_size`是每个元素占的字节数。先自己手算一下。
 
 
 # %%
@@ -137,19 +136,19 @@ def count(module):
 
 count(net)
 
-# %% [markdown] translates="aecc22d2"
+# %% [markdown] translates="8f73dea6"
 # 第一层$4 \cdot 8 + 8$个，最后一层$8 + 1$个，一共49个，每个占4字节。缓冲区（buffer）不是参数，不计在内（练习2.5）。
 #
-# 换一种数据类型（data type），两个总数里只有字节数会变。一个`bfloat16`数占2字节。
+# 换一种数据类型（data type），只有字节数会变。一个`bfloat16`数占2字节。
 
 # %%
 for dtype in (torch.float64, torch.float32, torch.bfloat16):
     print(dtype, count(make_net().to(dtype)))
 
-# %% [markdown] translates="772d0627"
+# %% [markdown] translates="9a959b02"
 # ## 嵌套网络里的参数访问
 #
-# 下面创建四个本教程自带的`MLP`，取名`block0`到`block3`；四个串起来，作为一个块（block）放进另一个网络。找到`block1`的隐藏层（hidden layer）。怎样访问它的偏置？
+# 下面创建四个本教程自带的`MLP`，取名`block0`到`block3`；四个串起来，作为一个块（block）放进另一个网络。怎样访问`block1`的隐藏层（hidden layer）的偏置？
 
 # %%
 blocks = nn.Sequential(
@@ -176,10 +175,10 @@ visited = []
 net.apply(lambda module: visited.append(type(module).__name__))
 visited
 
-# %% [markdown] translates="a0e72c86"
+# %% [markdown] translates="3c51f550"
 # 先是子模块（children），然后才是包含它们的模块。所有模块都会交给这个函数，所以函数要自己挑选。下面的函数只处理线性层（linear layer）：偏置设为0，权重从正态分布（normal distribution）$N(0, 0.01^2)$抽取。`normal_`末尾的下划线表示：它会修改传进来的实参。
 #
-# `std`是标准差（standard deviation）。有些讲解这段代码的文章写“方差（variance）是0.01”，或者写$N(0, 0.01)$：真是这样，就会有大约三分之一的权重，绝对值大于0.1。实际有几个？
+# `std`是标准差（standard deviation）。有些讲解这段代码的文章写“方差（variance）是0.01”：真是这样，就会有大约三分之一的权重，绝对值大于0.1。实际有几个？
 
 
 # %%
@@ -194,10 +193,10 @@ small = make_net().apply(init_normal)
 assert not small[0].bias.any()
 (small[0].weight.abs() > 0.1).sum().item()
 
-# %% [markdown] translates="8ccb31b5"
+# %% [markdown] translates="fda51b68"
 # 一个也没有。方差是$0.01^2$，也就是0.0001。
 #
-# 用常数作起点好吗？第一个`assert_close`把梯度的每一行与第一行比较；第二个在训练一步之后，对权重也这样比较。
+# 用常数作起点，并不好。第一个`assert_close`把梯度的每一行与第一行比较；第二个在训练一步之后，对权重也这样比较。
 
 
 # %% translates="8a5110a4"
@@ -215,8 +214,8 @@ assert_close(grad, grad[:1].expand(8, 4))
 torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
-# %% [markdown] translates="eab8d788"
-# 不好。八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只做了一个的事。随机的权重能让八个单元各不相同。
+# %% [markdown] translates="88736db5"
+# 八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只做了一个的事。随机的权重能让八个单元各不相同。
 #
 # 设一个层有$n_\mathrm{in}$个输入、$n_\mathrm{out}$个输出。Xavier初始化在$-a$和$a$之间均匀地抽取权重，其中$a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$。目的是让信号和梯度逐层传递时，大小基本不变。下面第二个函数写入42，这个数很好认。
 
@@ -244,7 +243,7 @@ mixed[2].apply(init_42)
 assert mixed[0].weight.abs().max() <= (6 / (4 + 8)) ** 0.5
 mixed[2].weight.tolist()
 
-# %% [markdown] translates="62f36e00"
+# %% [markdown] translates="9dffc4dd"
 # ### 自定义初始化：你自己的分布
 #
 # 假设要这样抽取权重（$U$表示均匀分布，uniform distribution）：
@@ -255,7 +254,7 @@ mixed[2].weight.tolist()
 #     U(-10, -5) & \text{概率为 } 1/4
 # \end{cases}$$
 #
-# 两步就够了。为什么这两步正好得到这三种情况？（`torch.no_grad()`允许写入参数，“安全地写入数值”一节会解释。）
+# 两步就够了。（`torch.no_grad()`允许写入参数，“安全地写入数值”一节会解释。）
 
 
 # %%
@@ -266,10 +265,10 @@ def init_spread(module):
             module.weight[module.weight.abs() < 5] = 0
 
 
-# %% [markdown] translates="bf5dc197"
+# %% [markdown] translates="a8bc529a"
 # 从$U(-10, 10)$抽出的数，有一半在-5和5之间，变成0。四分之一大于5，四分之一小于-5，这两部分仍然均匀分布。
 #
-# 要检查分布，就得有很多权重：下面有四个层，每层20,000个权重，用了四种初始化方法。PyTorch对线性层的默认方法，是$\pm 1/\sqrt{n_\mathrm{in}}$之间的均匀分布。这里默认的权重最大能到多少？用Xavier初始化呢？
+# 要检查分布，就得有很多权重：下面有四个层，每层20,000个权重，用了四种初始化方法。PyTorch对线性层的默认方法，是$\pm 1/\sqrt{n_\mathrm{in}}$之间的均匀分布。
 
 # %%
 torch.manual_seed(0)
@@ -282,8 +281,8 @@ schemes = {
 for name, layer in schemes.items():
     print(name, "up to", round(layer.weight.abs().max().item(), 2))
 
-# %% [markdown] translates="0c40cfd6"
-# 分别能到$1/\sqrt{100} = 0.1$和$\sqrt{6/300} = 0.14$。再看自定义的分布：算出三种情况各自的频率，并确认没有第四种情况。
+# %% [markdown] translates="aed73884"
+# 默认的权重最大能到$1/\sqrt{100} = 0.1$，Xavier初始化的能到$\sqrt{6/300} = 0.14$。再看自定义的分布：算出三种情况各自的频率，并确认没有第四种情况。
 
 # %% translates="c40bb26f"
 weights = schemes["custom"].weight.detach().flatten()
@@ -308,8 +307,8 @@ for ax, (name, layer) in zip(axes, schemes.items(), strict=True):
 axes[0].set_ylabel("share of the weights")
 plt.show()
 
-# %% [markdown] translates="2d6863c6"
-# 形状依次是：钟形；平的一块；更宽的一块；平的两块，中间夹着一个条形，一半的权重都在这个条形里。第四幅图横轴的范围是其他各幅的50倍。
+# %% [markdown] translates="c669b45a"
+# 形状依次是：钟形；平的一块；更宽的一块；最后是平的两块，中间夹着一个条形，一半的权重都在这个条形里，横轴的范围是其他各幅的50倍。
 
 # %% [markdown] translates="31adcdf6"
 # ### 正确判断层的类型
@@ -330,8 +329,8 @@ def init_42_by_type(module):
         nn.init.constant_(module.weight, 42)
 
 
-# %% [markdown] translates="36eb253f"
-# 网络由一个这样的层和一个普通的线性层串成。哪些层的权重全是42？
+# %% [markdown] translates="261dc4a1"
+# 网络由一个这样的层和一个普通的线性层串成。
 
 # %%
 for init in (init_42_by_type, init_42):
@@ -341,17 +340,17 @@ for init in (init_42_by_type, init_42):
 # %% [markdown] translates="7c6549d7"
 # 直接比较类型，漏掉了第一层。`isinstance`对子类也为真。
 
-# %% [markdown] translates="a5b3e4ba"
+# %% [markdown] translates="8d147359"
 # ## 安全地写入数值
 #
-# 参数是*叶节点*（leaf）：自动微分用计算图（computational graph）记录计算，图就从叶节点开始。能给参数的某个元素赋值吗？
+# 参数是*叶节点*（leaf）：自动微分用计算图（computational graph）记录计算，图就从叶节点开始。给参数的某个元素赋值，会报错。
 
 # %% tags=["raises-exception"]
 edited = make_net()
 edited[0].weight[0, 0] = 42
 
-# %% [markdown] translates="b380e42a"
-# 自动微分不允许。错误信息里的*视图*（view）是`weight[0, 0]`，它与权重共用内存；*原地*（in-place）是指覆盖原来的值。
+# %% [markdown] translates="345bddef"
+# 错误信息里的*视图*（view）是`weight[0, 0]`，它与权重共用内存；*原地*（in-place）是指覆盖原来的值。
 #
 # 在`torch.no_grad()`下，自动微分不记录计算，于是允许修改；`nn.init`里的函数就是这样做的。下面先把所有权重加1，再把其中一个变成42。
 
@@ -364,20 +363,20 @@ with torch.no_grad():
 assert_close(edited[0].weight[1:], old[1:] + 1)
 edited[0].weight[0, 0].item()
 
-# %% [markdown] translates="fda8fba6"
+# %% [markdown] translates="347a2cf2"
 # > **陷阱**。`w.data`是同一块内存，只是没有自动微分，所以也允许修改。可是这样一来，自动微分自己的检查就看不到这次修改。书里修改的是`net[0].weight.data`（第5.2.2节和第5.2.3节，英文版6.3.1和6.2.2）。书里这样做没有害处，因为后面没有`backward`。
 #
-# $w_1^2 + w_2^2$在$(2, 3)$处的梯度是$(4, 6)$。在前向传播（forward computation）和反向传播（backpropagation）之间，下一个单元格通过`.data`把`w`乘以10。`backward`会算出什么梯度？`_version`是自动微分知道的修改次数。（背后的计算图，[第05章](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)会解释。）
+# $w_1^2 + w_2^2$在$(2, 3)$处的梯度是$(4, 6)$。在前向传播（forward computation）和反向传播（backpropagation）之间，下一个单元格通过`.data`把`w`乘以10。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
 y = (w * w).sum()
 w.data *= 10
 y.backward()
-w.grad, w._version
+w.grad
 
-# %% [markdown] translates="d5d65755"
-# 算出的是40和60。这次修改没有计数，也没有报错。要对乘积求导，自动微分会留下两个因子，留的是引用，不是副本。到`backward`时，因子里已经是20和30，所以算出的不是`y`的梯度。同样的修改，在`no_grad`下就会计数，而`backward`会核对这个计数。下面的单元格打印错误信息，略去了末尾的提示。
+# %% [markdown] translates="e30034a4"
+# 算出的不是`y`的梯度，而且不报错：`backward`读到的是新值。在`no_grad`下，自动微分会把这次修改计入*版本*（version），`backward`就会拒绝计算。（自动微分留下什么、给什么计数，见[第05章](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps)。）下面的单元格打印错误信息，略去了其中的提示。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -390,8 +389,8 @@ except RuntimeError as error:
     print(str(error).partition(" Hint")[0])
 assert w.grad is None
 
-# %% [markdown] translates="843f8c78"
-# 错误信息里的*version*（版本）就是这个计数。报错比算错好。写入要在前向传播之前，或者在`backward`之后，优化器（optimizer）就是这样做的。
+# %% [markdown] translates="188535ee"
+# 报错比算错好。写入要在前向传播之前，或者在`backward`之后，优化器（optimizer）就是这样做的。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -422,25 +421,8 @@ in_state_dict = sum(t.numel() for t in tied.state_dict().values())
 assert in_state_dict - count(tied)[0] == shared.weight.numel() + 8
 count(tied)[0], in_state_dict
 
-# %% [markdown] translates="1cd8cf35"
+# %% [markdown] translates="cc3e912a"
 # 多算72个：共享层的$8 \cdot 8$个权重和8个偏置。
-#
-# 那么`apply`呢？一个层在同一个块里出现两次，`apply`会访问这个层几次？分别放在两个块里，又会访问几次？
-
-
-# %%
-def visits(net, layer):
-    seen = []
-    net.apply(lambda module: seen.append(module is layer))
-    return sum(seen)
-
-
-one_block = nn.Sequential(shared, shared)
-two_blocks = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared))
-visits(one_block, shared), visits(two_blocks, shared)
-
-# %% [markdown] translates="bf3ab766"
-# 在同一个块里，访问一次；放在两个块里，每个块各访问一次。设定数值的函数，运行两次也无妨；把数值加倍的函数，就会加倍两次。
 
 # %% [markdown] translates="e9be8b56"
 # ### 共享层的梯度
@@ -461,8 +443,8 @@ untied.load_state_dict(tied.state_dict())
 assert untied[2] is not untied[4]
 assert_close(untied(X), tied(X))
 
-# %% [markdown] translates="732eccfa"
-# 现在对两个网络各运行一次`backward`。两个独立的层得到不同的梯度；共享层得到两者之和。
+# %% [markdown] translates="d694fb22"
+# 两个独立的层得到不同的梯度；共享层得到两者之和。
 
 # %%
 for network in (tied, untied):
@@ -473,10 +455,61 @@ for name in ("weight", "bias"):
     assert first.any() and second.any() and not first.allclose(second)
     assert_close(tied[2].get_parameter(name).grad, first + second)
 
-# %% [markdown] translates="0261e8ca"
+# %% [markdown] translates="13f128e7"
+# ### 绑定嵌入层和输出层
+#
+# 预测下一个词的网络，开头是*嵌入层*（embedding layer），每个词在嵌入层里有一行特征；结尾给每个词一个得分。有100个词、8个特征时，两个权重的形状都是$(100, 8)$。
+
+
+# %%
+class NextWord(nn.Module):
+    def __init__(self, num_words=100, num_features=8):
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+
+    def forward(self, words):
+        return self.out(self.embedding(words))  # (n,) -> (n, 8) -> (n, 100)
+
+
+# %% [markdown] translates="e0e2a6cd"
+# 两个权重可以是同一个参数：把它赋给第二个名字即可。下面读入的词是3和7。不绑定时，嵌入层有几行得到梯度？绑定之后呢？
+
+# %%
+torch.manual_seed(0)
+model = NextWord().to(device)
+words, following = torch.tensor([[3, 7, 3], [7, 3, 1]]).to(device)
+for tie in (False, True):
+    if tie:
+        model.out.weight = model.embedding.weight
+    model.zero_grad()
+    F.cross_entropy(model(words), following).backward()
+    rows = model.embedding.weight.grad.any(dim=1).sum().item()
+    print(f"tied: {tie}, {rows} rows, {count(model)[0]} parameters")
+
+# %% [markdown] translates="c30f6580"
+# 不绑定时，是读入的两行。绑定之后，是所有的行，因为每一行还要给它的词打分。
+#
+# > **陷阱**。两个起点，有一个会丢掉。嵌入层从$N(0, 1)$抽取，这个线性层的权重则在$\pm 1/\sqrt{8}$之间抽取。
+#
+# 一个什么都不知道的网络，应该认为每个词的概率都一样。这时损失是$\log 100 = 4.6$。哪个起点接近这个值？
+
+# %%
+for kept in ("embedding", "out"):
+    torch.manual_seed(0)
+    model, words = NextWord().to(device), torch.randint(100, (2, 1000))
+    weight = getattr(model, kept).weight
+    model.embedding.weight = model.out.weight = weight
+    loss = F.cross_entropy(model(words[0].to(device)), words[1].to(device))
+    print(f"{kept}: {loss.item():.1f}")
+
+# %% [markdown] translates="55798099"
+# 输出层的起点接近。用嵌入层的数算出的得分，过于肯定。要么保留较小的起点，要么绑定之后再初始化权重。
+
+# %% [markdown] translates="3f2a497e"
 # ## 冻结一个层
 #
-# 层*冻结*之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。还剩下哪些参数要训练？
+# 层*冻结*之后，参数保持不变，别的参数照常训练，例如新换上的最后一层的参数。`requires_grad_(False)`冻结一个模块的全部参数。下面冻结`NestMLP`的块`net`。
 
 # %%
 torch.manual_seed(0)
@@ -485,20 +518,8 @@ batch = torch.rand(2, 20).to(device)
 nest.net.requires_grad_(False)
 [name for name, p in nest.named_parameters() if p.requires_grad]
 
-# %% [markdown] translates="64d57465"
-# 下面的函数更新一步，并列出这一步改变了什么。`torch.equal`比较时不容许误差。
-
-
-# %%
-def changed_by_a_step(optimizer, net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
-
-# %% [markdown] translates="e061dfd9"
-# 优化器拿到的是其余的参数。冻结的块应当没有梯度，值也不变。
+# %% [markdown] translates="31ac08a8"
+# 优化器拿到的是其余的参数。冻结的块应当没有梯度，值也不变。本教程的`changed_by_a_step`训练一步，并列出状态字典里有哪些项因此改变。
 
 # %%
 tuned = copy.deepcopy(nest)
@@ -536,14 +557,14 @@ lazy = nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
 print(lazy)
 lazy[0].weight
 
-# %% [markdown] translates="277c2b1c"
-# 0表示还不知道的数。权重已经在那里，但没有值，连形状都没有。
+# %% [markdown] translates="0da5d2d8"
+# 0表示还不知道的数。权重没有值，连形状都没有。
 
 # %% tags=["raises-exception"]
 lazy[0].weight.shape
 
-# %% [markdown] translates="55d7a41e"
-# 形状由第一个批量决定。下面把这个批量送进副本，让`lazy`保持原样。批量有20个特征。最后一层会有多少个输入？
+# %% [markdown] translates="fac5b7ff"
+# 形状由第一个批量决定。下面的批量有20个特征；把它送进副本，让`lazy`保持原样。最后一层会有多少个输入？
 
 # %%
 batch_20 = torch.ones(2, 20)
@@ -552,8 +573,8 @@ shaped(batch_20)  # (2, 20) -> (2, 256) -> (2, 10)
 print([tuple(p.shape) for p in shaped.parameters()])
 shaped
 
-# %% [markdown] translates="205d944a"
-# 256个，来自前一层。每个延后层都变成了普通的`Linear`。现在再来一个宽度不同的批量，会怎样？
+# %% [markdown] translates="0bd057b5"
+# 256个，来自前一层。每个延后层都变成了普通的`Linear`，宽度不同的批量就会出错。
 
 # %% translates="c9165b63"
 try:
@@ -561,8 +582,8 @@ try:
 except RuntimeError as error:
     print(str(error).removeprefix("addmm: "))  # torch 2.15这样开头
 
-# %% [markdown] translates="0335fdba"
-# 会出错：`20x256`是转置后的权重。宽度只决定一次。练习2.9的模块接受任意宽度的输入。
+# %% [markdown] translates="955cacad"
+# `20x256`是转置后的权重。练习2.9的模块接受任意宽度的输入。
 #
 # > **陷阱**。`nn.LazyLinear`也是`nn.Linear`的子类。直接比较类型会漏掉延后层，等第一个批量来了，延后层得到的是默认的权重。
 
@@ -588,8 +609,8 @@ ready(batch_20)
 ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
-# %% [markdown] translates="6898c81d"
-# 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。下面分别在训练模式和评估模式下送入第一个批量。在哪种模式下，这个均值会变？
+# %% [markdown] translates="3b4344d3"
+# 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。在评估模式下，这个均值不变。
 
 # %%
 torch.manual_seed(0)
@@ -599,21 +620,50 @@ for training in (True, False):
     moved = normed[1].running_mean.any().item()
     print("in training:  " if training else "in evaluation:", moved)
 
-# %% [markdown] translates="b1719302"
-# 只在训练模式下变。网络里有这样的层，就先调用`eval()`，再送入第一个批量；训练之前，再调用`train()`。
+# %% [markdown] translates="42f6a479"
+# 网络里有这样的层，就先调用`eval()`，再送入第一个批量；训练之前，再调用`train()`。
 
-# %% [markdown] translates="5f428dc0"
+# %% [markdown] translates="fdd32fb0"
+# ### 什么时候值得用延后层
+#
+# 宽度由别的设置决定，算起来又麻烦时，就值得用。下面的`nn.Conv2d`是处理图像的层：它让一个3×3像素的窗口在每张图像上滑动，每次移动2个像素，由一张图像得到四张。
+
+# %%
+vision = nn.Sequential(
+    nn.Conv2d(1, 4, kernel_size=3, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.LazyLinear(10),
+)
+try:
+    count(vision)
+except ValueError as error:
+    print(str(error).partition(" in ")[0])
+vision(torch.ones(2, 1, 28, 28))
+vision[-1]
+
+# %% [markdown] translates="6f41c91b"
+# 四张13×13像素的图像，就是676个数。但是在第一个批量之前，没有东西可以统计、初始化或比较。第一个批量如果不对，宽度也由它决定，而且不报错：
+
+# %%
+wrong = copy.deepcopy(lazy)
+wrong(torch.ones(2, 30))
+wrong[0]
+
+# %% [markdown] translates="f3fc315c"
+# 所以，知道的宽度就写出来。不知道时，就在搭建网络的地方运行一个批量，交出去的就是普通的网络。练习2.11会为此写一个函数。
+
+# %% [markdown] translates="c48e9a76"
 # ## 小结
 #
 # - 参数有值、梯度（起初是`None`）和标志`requires_grad`。可以按索引或按带点的名字访问。
-# - 状态字典与网络共用内存。要留住它，就复制一份。
 # - 共享的参数，`parameters()`只给出一次，状态字典里每处都有一次。
-# - `apply`把网络的每个模块交给一个函数，子模块在先；一个模块放在几个块里，就交几次。用`isinstance`挑选；直接比较类型会漏掉子类和延后层。
-# - 单元的输入权重和输出权重都相等，梯度就相等，以后也一直相等。要让起点各不相同。
-# - 写入要在`torch.no_grad()`下，并且不能在前向传播和反向传播之间。这时通过`.data`写入，梯度可能错了，却不报错。
-# - 共享的层得到各处梯度之和。
-# - 要冻结一个层，就调用`requires_grad_(False)`，清除它的梯度，并把其余的参数交给优化器。
-# - 延后层的形状由第一个批量决定，只决定一次。运行这个批量之后再初始化；网络里有记录均值的层，就在评估模式下运行这个批量。
+# - `apply`把网络的每个模块交给一个函数，子模块在先。用`isinstance`挑选；直接比较类型会漏掉子类和延后层。
+# - 起点相等的单元，梯度就相等，以后也一直相等。
+# - 写入要在`torch.no_grad()`下，不能在前向传播和反向传播之间。通过`.data`这样写入，梯度可能错了，却不报错。
+# - 共享的层得到各处梯度之和。嵌入层和输出层可以通过赋值来绑定；两个起点只留下一个。
+# - 要冻结一个层，就调用`requires_grad_(False)`，并清除它的梯度。
+# - 延后层的形状由第一个批量决定，只决定一次。在搭建网络的地方运行这个批量；有的层会记录均值，就要在评估模式下运行。运行之后再初始化。
 
 # %% [markdown] translates="8522580f"
 # ## 练习
@@ -790,7 +840,7 @@ check.other_starts(first_start, is_first, second_start, is_second)
 # *思考，15分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-8)
 #
-# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
+# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝（deep copy）？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
 # %%
 still_tied = {
@@ -831,7 +881,47 @@ output_changes = ...  # True或False
 # %%
 check.inputs_of_any_width(AnyWidth, output_changes)
 
-# %% [markdown] translates="fe9f4f0d"
+# %% [markdown] translates="4c022cf3"
+# ### 2.10 更多的词
+#
+# *编程，25分钟。*
+# [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-10)
+#
+# 一个绑定了权重的`NextWord`已经学会了一些词，现在要再加一些。编写`grow(model, num_words)`，直接修改这个模型：嵌入层和输出层都能用于`num_words`个词，打印出来也是这样，而且两者又共用一个参数。旧词的各行，值不变；新的每一行都是旧的各行的均值。数据类型和`requires_grad`也不变。在此之前，已经用`model.parameters()`创建了一个优化器：`grow`之后，它会训练旧词的行吗？新词的行呢？先预测，写True或False。
+
+
+# %% translates="51a1559c"
+def grow(model, num_words):
+    """让一个绑定的模型用于num_words个词，原地修改。"""
+    # model.embedding是nn.Embedding，model.out是nn.Linear，不带偏置
+    ...
+
+
+trained_by_old_optimizer = {"old rows": ..., "new rows": ...}
+
+# %%
+check.more_words(grow, trained_by_old_optimizer)
+
+# %% [markdown] translates="d5bd1fc9"
+# ### 2.11 确定延后网络的形状
+#
+# *编程，20分钟。*
+# [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-11)
+#
+# 编写`shape(net, X)`：运行批量`X`，让网络里的延后层得到宽度；返回因此得到形状的那些参数的名字。除此之外，什么都不改变：移动均值这样的缓冲区，值不变；每个模块原来处于训练模式还是评估模式，仍然是那个模式；暂退法（dropout）不抽取任何随机数。批量如果不合适，就报PyTorch的错误，各模块的模式也仍和原来一样。（一个参数是不是还在等待形状，用`torch.nn.parameter`的`is_lazy`来判断。）
+
+
+# %% translates="be6fcb8e"
+def shape(net, X):
+    """让延后层得到宽度；返回它们的参数的名字。"""
+    # 由名字组成的列表，例如["0.weight", "0.bias"]
+    ...
+
+
+# %%
+check.shape_a_lazy_network(shape)
+
+# %% [markdown] translates="19a0d716"
 # ## 接下来读什么
 #
-# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结之后哪些计算会停下，以及自动微分为什么拒绝某些修改。
+# [编写自定义层](03_custom_layers.ipynb)会创建新的参数。[读写文件：保存和加载张量与模型](04_file_io.ipynb)把参数写进文件。[自动微分：沿计算图追踪梯度](05_autograd.ipynb)说明冻结之后哪些计算会停下，以及自动微分为什么拒绝某些修改。[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)统计训练时参数要占多少内存，并选择深层网络的起点。

@@ -46,7 +46,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import d2l_helpers
-from d2l_helpers import use_style
+from d2l_helpers import changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -80,10 +80,10 @@ net.to(device)
 Y = net(torch.rand(4, 8).to(device))  # (4, 8) -> (4, 128)
 f"mean {abs(Y.mean().item()):.5f} of {Y.numel()} numbers"
 
-# %% [markdown] translates="668e08dd"
+# %% [markdown] translates="d7a936fa"
 # ### 这是谁的均值？
 #
-# `X.mean()`对整个张量求均值，而批量的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。你觉得这个样本的输出会一样吗？
+# `X.mean()`对整个张量求均值，而批量的第一维是样本（sample）。先单独传入一个样本，再把这个样本和另一个一起传入。
 
 # %%
 one = torch.tensor([[1.0, 2, 3]])
@@ -149,10 +149,10 @@ layer(X).sum().backward()
 assert layer.weight.grad.any() and layer.bias.grad.any()
 {name: tuple(p.grad.shape) for name, p in layer.named_parameters()}
 
-# %% [markdown] translates="52b68419"
+# %% [markdown] translates="03d3f435"
 # ### 让参数留在计算图里
 #
-# > **陷阱**。`.data`给出另一个张量，值和参数相同，但自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分从不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（第5.4.2节，英文版6.5.2）：如果你照抄过，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
+# > **陷阱**。`.data`和`detach()`一样，给出另一个张量：值和参数相同，但自动微分（autograd，automatic differentiation）不跟踪这个张量。前向传播（forward computation）如果读的是`self.weight.data`，输出是对的，但自动微分不知道`weight`参与了计算。书中的`MyLinear`就是这样写的（第5.4.2节，英文版6.5.2）：如果你照抄过，你的层就学不到东西。通过`.data`写入也有陷阱，见[第02章](02_parameters.ipynb#cell-id=write-values-safely)。
 
 
 # %%
@@ -172,31 +172,19 @@ layer(X).requires_grad, detached(X).requires_grad
 # %% tags=["raises-exception"]
 detached(X).sum().backward()
 
-# %% [markdown] translates="d2dc2104"
-# 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面的函数训练一步，告诉你哪些参数变了。
-
-
-# %%
-def changed_by_a_step(net):
-    before = copy.deepcopy(net.state_dict())
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    net(X).square().sum().backward()
-    optimizer.step()
-    after = net.state_dict()
-    return [k for k in after if not torch.equal(after[k], before[k])]
-
-
-# %% [markdown] translates="d7b9fc66"
-# 先是用`.data`的网络，然后是正确的网络。两个都不报错。
+# %% [markdown] translates="3e4ccd2c"
+# 但是层很少单独使用。在后面接一个线性层，输出就又需要梯度了，因为线性层有参数。下面先是用`.data`的网络，然后是正确的网络。本教程的`changed_by_a_step`训练一步，并列出有哪些值因此改变。
 
 # %%
 torch.manual_seed(0)
 for make_layer in (DetachedLinear, MyLinear):
     net = nn.Sequential(make_layer(5, 3), nn.Linear(3, 1)).to(device)
-    print(make_layer.__name__, changed_by_a_step(net))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(X).square().sum().backward()
+    print(make_layer.__name__, changed_by_a_step(optimizer, net))
 
-# %% [markdown] translates="e153639d"
-# 第一个网络有一半没有训练。最后一层还在学习，所以看不出哪里坏了。在`forward`里，要用参数本身。
+# %% [markdown] translates="31d4359f"
+# 没有报错，第一个网络却有一半没有训练。最后一层还在学习，所以看不出哪里坏了。在`forward`里，要用参数本身。
 
 # %% [markdown] translates="1dfa8307"
 # ## 用自己的层搭建模型
@@ -209,8 +197,8 @@ dead = nn.Sequential(MyLinear(64, 8), MyLinear(8, 1)).to(device)
 sample = torch.rand(1, 64).to(device)
 dead(sample).item()
 
-# %% [markdown] translates="425947b1"
-# 正好是0。是运气不好吗？再建1,000个这样的网络，输入同一个样本，看看进入最后一个ReLU的是什么数。
+# %% [markdown] translates="0cd4ec18"
+# 正好是0。是运气不好吗？下面建1,000个这样的网络，输入同一个样本，算出进入最后一个ReLU的数。
 
 
 # %%
@@ -219,8 +207,8 @@ def before_last_relu(first, last, X):
     return H @ last.weight + last.bias  # (n, 8) -> (n, 1)
 
 
-# %% [markdown] translates="e9cc86d5"
-# 会变成0的值占多大比例？
+# %% [markdown] translates="7e6413f8"
+# 下面是会变成0的值所占的比例。
 
 # %%
 torch.manual_seed(0)
@@ -243,8 +231,8 @@ plt.ylabel("networks")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="5ab51e7b"
-# 输出多了，0就更难发现。十个输出里，0占多大比例？十个输出全是0的网络，又占多大比例？
+# %% [markdown] translates="1d0058fb"
+# 输出多了，0就更难发现。下面算出十个输出里0所占的比例，以及十个输出全是0的网络所占的比例。
 
 # %%
 torch.manual_seed(0)
@@ -254,10 +242,8 @@ shares = zero.float().mean(), zero.all(dim=1).float().mean()
 assert 0.45 < shares[0] < 0.55 and shares[1] < 0.02
 [f"{share:.0%}" for share in shares]
 
-# %% [markdown] translates="6b66badf"
-# 有一半的输出是0，但几乎从不全是0，所以网络看起来正常。
-#
-# ReLU输出0的地方，斜率也是0。回到只有一个输出的`dead`：这个样本会给出不为0的梯度吗？
+# %% [markdown] translates="9febd29d"
+# 所以网络看起来正常。但是ReLU输出0的地方，斜率也是0。回到只有一个输出的`dead`：这个样本会给出不为0的梯度吗？
 
 # %%
 dead.zero_grad()
@@ -274,10 +260,10 @@ repaired(sample).sum().backward()
 assert (repaired(sample) != 0).all()
 {name: p.grad.any().item() for name, p in repaired.named_parameters()}
 
-# %% [markdown] translates="c1824f8e"
+# %% [markdown] translates="26013e07"
 # ## `nn.Module`为你的层做了什么
 #
-# 为PyTorch的层做的，它也都为你的层做。参数都有名字，在网络里嵌得再深也有。
+# 和为PyTorch的层做的一样。参数都有名字，在网络里嵌得再深也有。
 
 # %%
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
@@ -306,8 +292,8 @@ shared = MyLinear(8, 8)
 tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
-# %% [markdown] translates="31c1979c"
-# 要训练的张量有六个，状态字典（state dict）里有八项：共享的两个张量，在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
+# %% [markdown] translates="1b1febc1"
+# 在状态字典（state dict）里，共享的两个张量在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -329,10 +315,10 @@ class TalkingLinear(MyLinear):
 for cls in (MyLinear, TalkingLinear, d2l_helpers.MyLinear):
     print(cls(5, 3))
 
-# %% [markdown] translates="b42e80f0"
+# %% [markdown] translates="f461be77"
 # ## 参数、缓冲区还是属性
 #
-# 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，用批量的均值，同时用`lerp_`把记忆朝这个均值移动两者距离的十分之一；评估时，用记忆。`shift`像别的参数一样要训练。`detach`返回的张量值相同，但自动微分不跟踪。
+# 有些层要记住一些值，但不训练这些值。下面的层用*移动均值*（running mean）做中心化。训练时，用批量的均值，同时用`lerp_`把记忆朝这个均值移动两者距离的十分之一；评估时，用记忆。`shift`像别的参数一样要训练。
 
 
 # %% translates="1dfe0760"
@@ -375,8 +361,8 @@ assert torch.equal(evaluated.mean, running.mean)  # 只读，不改
 trained = copy.deepcopy(running).train()
 assert not torch.allclose(trained(batch)[:1], trained(batch[:1]))
 
-# %% [markdown] translates="c4d99f0d"
-# 张量该用哪一种？每一种会怎样，见下表。
+# %% [markdown] translates="0dba7bde"
+# 张量该用哪一种？
 #
 # | 种类 | 交给优化器（optimizer） | 写入状态字典 | 随`.to`、`.double`改变 | 写法 |
 # |---|---|---|---|---|
@@ -399,8 +385,8 @@ class FourKinds(nn.Module):
         self.register_buffer("mask", torch.zeros(1).bool(), persistent=False)
 
 
-# %% [markdown] translates="82374bde"
-# 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU。[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)会更多地用到这个设备。
+# %% [markdown] translates="be0ce966"
+# 每台机器上的PyTorch都有`meta`设备：这个设备上的张量有类型、有形状，没有数据。会跟着模块移到`meta`的张量，也会跟着移到GPU（见[第06章](06_devices.ipynb#cell-id=modules-move-as-a-whole)）。
 
 # %%
 kinds = FourKinds()
@@ -413,55 +399,106 @@ for name in ("parameter", "buffer", "scratch", "attribute", "mask"):
 # %% [markdown] translates="589081d0"
 # 要训练的，用参数。要记住的，用缓冲区。能重新算出来的，例如掩码，用非持久的缓冲区。不是张量的设置，用属性。
 
-# %% [markdown] translates="adbcfad8"
+# %% [markdown] translates="1dcb961c"
 # ## 检查一个层
 #
-# 梯度错了，不会报错，网络只是训练得差。`gradcheck`把自动微分的梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
-
-# %%
-torch.manual_seed(0)
-exact = MyLinear(5, 3).double()
-exact_detached = DetachedLinear(5, 3).double()
-X_double = torch.rand(4, 5).double().requires_grad_()
-gradcheck(exact, X_double), gradcheck(exact_detached, X_double)
-
-# %% [markdown] translates="8b74c5e3"
-# 连用`.data`的层也通过了：对*输入*的梯度是对的。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。设了`raise_exception=False`，`gradcheck`就不报错，而是返回`False`。
+# 梯度错了，不会报错，网络只是训练得差。自己写的反向传播（backpropagation）就可能出这种错，[第05章](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)讲得更多。下面的`forward`计算$XW + b$。`backward`收到损失对这个结果的梯度，返回对$X$、$W$和$b$的梯度。三个里有一个是错的。
 
 
 # %%
-def has_right_gradients(layer):
+class Affine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, weight, bias):
+        ctx.save_for_backward(X, weight)
+        return X @ weight + bias
+
+    @staticmethod
+    def backward(ctx, grad):  # grad: (n, units)
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.mean(dim=0)
+
+
+class SuspectLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(Affine.apply(X, self.weight, self.bias))
+
+
+# %% [markdown] translates="e14e8d0f"
+# `gradcheck`把梯度和数值梯度比较，数值梯度就是相近两点之间的斜率。比较需要双精度（double precision）：两点的函数值相差很小，单精度的舍入对这个差影响太大。先看对输入的梯度：
+
+# %%
+torch.manual_seed(1)
+suspect = SuspectLinear(2, 1).double()
+X_double = torch.rand(3, 2).double().requires_grad_()
+gradcheck(suspect, X_double)
+
+# %% [markdown] translates="bbf4f986"
+# 对*输入*的梯度，这个层通过了检查。要检查参数，就把参数也变成输入：`functional_call(layer, parameters, X)`运行这个层，但用传入的张量代替层自己的张量。`MyLinear`这样也能通过。
+
+
+# %%
+def check_gradients(layer, X):
     def call(X, weight, bias):
         parameters = {"weight": weight, "bias": bias}
         return functional_call(layer, parameters, X)
 
-    inputs = (X_double, layer.weight, layer.bias)
-    return gradcheck(call, inputs, raise_exception=False)
+    return gradcheck(call, (X, layer.weight, layer.bias))
 
 
-has_right_gradients(exact), has_right_gradients(exact_detached)
+right = MyLinear(2, 1).double()
+right.load_state_dict(suspect.state_dict())
+check_gradients(right, X_double)
 
-# %% [markdown] translates="fd0a9c10"
-# 这次查出了用`.data`的层。
-#
+# %% [markdown] translates="61773894"
+# 另一个层呢？
+
+# %% tags=["raises-exception"]
+check_gradients(suspect, X_double)
+
+# %% [markdown] translates="45767877"
+# 输入2是偏置。偏置增加时，三个输出都以1的速度增加，而不是1/3：`backward`对样本取了均值，本来应该求和。只有一个样本时，两者相同，错误就查不出来。
+
+# %%
+check_gradients(suspect, X_double[:1].detach().requires_grad_())
+
+# %% [markdown] translates="3c1b3d9a"
+# 所以检查时要用几个样本。改成求和，就对了。
+
+
+# %%
+class RepairedAffine(Affine):
+    @staticmethod
+    def backward(ctx, grad):
+        X, weight = ctx.saved_tensors
+        return grad @ weight.T, X.T @ grad, grad.sum(dim=0)
+
+
+class RepairedLinear(MyLinear):
+    def forward(self, X):
+        return F.relu(RepairedAffine.apply(X, self.weight, self.bias))
+
+
+check_gradients(RepairedLinear(2, 1).double(), X_double)
+
+# %% [markdown] translates="c17bc7ca"
 # 另一种检查，是和已知正确的层比较。`nn.Linear`的权重形状是`(units, in_units)`，所以要用`.T`转置你的权重。
 
 # %%
-linear = nn.Linear(5, 3).double()
+linear = nn.Linear(2, 1).double()
 with torch.no_grad():
-    linear.weight.copy_(exact.weight.T)
-    linear.bias.copy_(exact.bias)
-assert_close(F.relu(linear(X_double)), exact(X_double))
+    linear.weight.copy_(right.weight.T)
+    linear.bias.copy_(right.bias)
+assert_close(F.relu(linear(X_double)), right(X_double))
 
-# %% [markdown] translates="1cf1c4da"
+# %% [markdown] translates="cf7af94f"
 # ## 小结
 #
 # - 层是用张量计算的模块。自己没有张量的层，只需要`forward`。
 # - 对整个张量求均值，会把批量里的样本混在一起。
 # - `nn.Parameter`注册一个张量，并要求计算它的梯度。在`forward`里通过`.data`读这个张量，计算图（computational graph）就在这里断开；如果别的层也有参数，还不会报错。
-# - 以ReLU结尾的新网络，对一个样本大约有一半的输出是0，这些输出不给出梯度。只有一个输出时，有一半的网络输出0，从这个样本什么也学不到。
+# - 以ReLU结尾的新网络，对一个样本大约有一半的输出是0，这些输出不给出梯度。
 # - 要训练的，用参数。要记住的，用缓冲区。设置，用属性。
-# - 在双精度下，用`gradcheck`检查梯度；除了输入，参数也要检查。
+# - 在双精度下，`gradcheck`能查出错误的梯度。除了输入，参数也要检查，而且要用几个样本。
 
 # %% [markdown] translates="0a0ddc8c"
 # ## 练习
@@ -632,7 +669,62 @@ same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
 # %%
 check.where_to_center(same_numbers)
 
-# %% [markdown] translates="eed92e07"
+# %% [markdown] translates="9e456201"
+# ### 3.8 说出哪些梯度错了
+#
+# *编程，25分钟。*
+# [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-8)
+#
+# 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
+
+
+# %% translates="1320a6a5"
+def wrong_gradients(layer, X):
+    """梯度错了的那些参数和输入的名字，组成集合。"""
+    # 例如{"0.weight", "input"}；没有错误的梯度，就是set()
+    ...
+
+
+found = {
+    "weight.detach()": {...},
+    "SuspectLinear, three samples": {...},
+    "SuspectLinear, one sample": {...},
+}  # 什么也没查出，就写set()
+
+# %%
+check.name_the_wrong_gradients(wrong_gradients, found)
+
+# %% [markdown] translates="0999dc26"
+# ### 3.9 留得住的掩码
+#
+# *编程，20分钟。*
+# [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-9)
+#
+# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
+
+
+# %% translates="d5f5d736"
+class MaskedLinear(nn.Module):
+    """权重带掩码的线性层。"""
+
+    def __init__(self, in_units, units, mask):
+        super().__init__()
+        ...
+
+    def forward(self, X):
+        # (*, in_units) -> (*, units)
+        ...
+
+
+happens = {
+    "set to 0 once: 0 after a step": ...,
+    "masked: the gradient is 0": ...,
+}
+
+# %%
+check.mask_that_stays(MaskedLinear, happens)
+
+# %% [markdown] translates="b40d4431"
 # ## 接下来读什么
 #
-# 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。
+# 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。用16位的数时，层可能在不该输出0的地方输出0：[数值：选择数据类型，混合精度训练](08_numerics.ipynb)会修复一个这样的层。

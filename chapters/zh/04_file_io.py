@@ -14,17 +14,17 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="90b00a49"
+# %% [markdown] translates="da8a8a8b"
 # # 读写文件：保存和加载张量与模型
 #
-# 训练好的模型如果不保存，进程一结束就没了。保存只要一行代码。但文件可能残缺，可能属于别的模型，加载时甚至可能运行陌生人写的代码。下面逐个来看这些情况，以及该怎么办。
+# 训练好的模型如果不保存，进程一结束就没了。保存只要一行代码。但文件可能残缺，可能属于别的模型，甚至可能运行陌生人写的代码。下面逐个来看这些情况，以及该怎么办。
 #
 # **你将学会**
 #
 # - 保存和加载张量、模型和整个训练过程；
 # - 知道加载文件时可能运行什么代码，并降低这种风险；
-# - 文件与模型对不上时，读懂错误信息，并重用对得上的部分；
-# - 让文件小一些，并且不用Python的pickle；
+# - 文件与模型对不上时，读懂错误信息；从别人的权重（weight）开始训练；
+# - 让文件小一些，不用Python的pickle，并加载大模型；
 # - 中断训练后再恢复，哪怕是意外中断。
 #
 # **书中**：第5.5节[读写文件](https://zh.d2l.ai/chapter_deep-learning-computation/read-write.html)（英文版6.6，[File I/O](https://d2l.ai/chapter_builders-guide/read-write.html)）。
@@ -51,7 +51,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from d2l_helpers import MLP, MySequential, use_style
+from d2l_helpers import MLP, MySequential, changed_by_a_step, use_style
 
 use_style()
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -86,7 +86,7 @@ loaded = torch.load(folder / "things.pt")
 assert_close(loaded["pair"], things["pair"], rtol=0, atol=0)
 loaded
 
-# %% [markdown] translates="16810d4a"
+# %% [markdown] translates="bebeb2dd"
 # ## 加载和保存模型参数
 #
 # 保存模型，就是保存它的*状态字典*（state dict）：这个字典里，每个名字对应一个张量，这些张量是模型的参数（parameter）和缓冲区（buffer）。`MLP`依次由线性层、ReLU和另一个线性层组成。文件里会出现这三个中的哪些？
@@ -99,8 +99,8 @@ torch.save(mlp.state_dict(), folder / "mlp.pt")
 state = torch.load(folder / "mlp.pt")
 {name: tuple(value.shape) for name, value in state.items()}
 
-# %% [markdown] translates="8819529f"
-# 出现的是两个线性层。文件里只有值，没有代码：从文件里看不出有ReLU。所以要先构建一个模型，再把值加载进去。新模型的权重（weight）一开始与原模型不同；加载之后，输出与原模型完全相同。`eval`切换到评估模式，在这种模式下，有些层的计算方式不一样（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。模型处于哪种模式，文件里也没有记下。
+# %% [markdown] translates="8948a70c"
+# 出现的是两个线性层。文件里只有值，没有代码：从文件里看不出有ReLU。所以要先构建一个模型，再把值加载进去。`eval`切换到评估模式，在这种模式下，有些层的计算方式不一样（见[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)）。模型处于哪种模式，文件里也没有记下。
 
 # %%
 clone = MLP().to(device)
@@ -109,12 +109,12 @@ clone.load_state_dict(torch.load(folder / "mlp.pt"))
 clone.eval()
 assert_close(clone(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown] translates="ddc74efa"
+# %% [markdown] translates="eb3e6f94"
 # ### 状态字典随模型变化
 #
 # > **陷阱**。`state_dict()`看起来像一份副本，好像可以先留住最好的权重，以后再用。其实，它的张量与模型的张量共享内存。
 #
-# 下面用三种方式留住一个值为0的偏置（bias），然后把偏置改成1。三种方式里，哪些还留着0？
+# 下面用三种方式留住一个值为0的偏置（bias），然后把偏置改成1。
 
 # %%
 moving = nn.Linear(2, 2)
@@ -130,10 +130,10 @@ print("file:      ", torch.load(folder / "moving.pt")["bias"].tolist())
 # %% [markdown] translates="1a4240dc"
 # 深拷贝（deep copy）和文件里还是0。状态字典跟着模型变了。
 
-# %% [markdown] translates="74006d2b"
+# %% [markdown] translates="332a195f"
 # ## 加载文件时可能运行什么
 #
-# `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种是：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面指定的函数会创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
+# `torch.save`用*pickle*描述对象，这是Python存储对象的格式。一个pickle就是一串指令，其中一种是：用这些实参调用这个函数。调用哪个函数，由类在`__reduce__`里指定。下面指定的函数创建一个目录，当作*标记*（marker）；换一个函数，就可能删掉你的文件。
 
 # %%
 marker = folder / "was_here"
@@ -148,7 +148,7 @@ hostile = {"weights": torch.zeros(2), "extra": Hostile()}
 torch.save(hostile, folder / "hostile.pt")
 marker.exists()
 
-# %% [markdown] translates="3982609b"
+# %% [markdown] translates="9aff8c91"
 # 保存时没有创建目录。现在用`weights_only=False`加载这个文件，这是PyTorch 2.6之前的默认值。（单元格最后又删掉了标记。）
 
 # %%
@@ -157,30 +157,30 @@ call_ran = marker.exists()
 marker.rmdir()
 call_ran
 
-# %% [markdown] translates="4d81fde2"
-# 读文件的过程中，函数就已经调用了。如果不写这个实参，又会怎样？
+# %% [markdown] translates="7d2af259"
+# 读文件的过程中，函数就已经调用了。现在不写这个实参。
 
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
 
-# %% [markdown] translates="a789442b"
-# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数调用了吗？
+# %% [markdown] translates="c8fefbcb"
+# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数没有调用：
 
 # %%
 assert not marker.exists()
 
-# %% [markdown] translates="564cf7e9"
-# 没有调用。错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
+# %% [markdown] translates="c27fd2ce"
+# 错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
 #
-# `weights_only=True`能降低风险，但不能消除风险。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。到了2.13，`torch.load`的文档仍然写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
+# 默认值降低了风险，但它不是沙箱。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档也写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
 
 # %% tags=["nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 
-# %% [markdown] translates="af5094e4"
+# %% [markdown] translates="229b5dda"
 # 如果显示`repaired: False`，先更新PyTorch，再加载别人的文件。
 #
-# > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle；加载时，要按这些名字去找类。
+# > **陷阱**。`torch.save(net, path)`写起来比保存状态字典短。它把整个对象连同其中各个类的名字一起存成pickle。
 #
 # 一个文件要用的东西里，哪些超出了允许的范围，PyTorch可以列出来，而且一个都不会调用。
 
@@ -192,8 +192,8 @@ for name in ("hostile.pt", "whole.pt", "mlp.pt"):
     )
     print(name, sorted(asks_for))
 
-# %% [markdown] translates="641893cf"
-# 状态字典里没有超出范围的东西。整个模型是无害的，能加载吗？
+# %% [markdown] translates="dc88155d"
+# 状态字典里没有超出范围的东西。整个模型要按名字和位置去找各个类，所以，虽然它无害，PyTorch也拒绝加载。
 
 # %%
 try:
@@ -201,8 +201,8 @@ try:
 except pickle.UnpicklingError as error:
     print(type(error).__name__)
 
-# %% [markdown] translates="939d3a38"
-# PyTorch同样拒绝加载整个模型。另外，上面的列表里写着类的位置`d2l_helpers.blocks.MLP`：只有类还叫这个名字、还在这个位置，这样的文件才能加载。所以要保存状态字典。
+# %% [markdown] translates="1cce2ca3"
+# 所以要保存状态字典。
 
 # %% [markdown] translates="0a6c745e"
 # ## 文件与模型对不上时
@@ -213,8 +213,8 @@ except pickle.UnpicklingError as error:
 chain = MySequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))
 chain.load_state_dict(torch.load(folder / "mlp.pt"))
 
-# %% [markdown] translates="0926ed86"
-# *缺失*（missing）的键只在模型里有，*多余*（unexpected）的键只在文件里有。两种各有四个：也许只是名字不同。状态字典是一个字典，所以把名字换成模型要的名字就行。
+# %% [markdown] translates="25d6f249"
+# *缺失*（missing）的键只在模型里有，*多余*（unexpected）的键只在文件里有。两种各有四个：也许只是名字不同。所以，把字典里的名字换成模型要的名字就行。
 
 # %%
 new_names = {"hidden": "0", "out": "2"}
@@ -235,45 +235,63 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # %% [markdown] translates="90d317f4"
 # 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
 
-# %% [markdown] translates="91da9fbd"
-# ### 重用第一层
+# %% [markdown] translates="8a56f084"
+# ### 从别人的权重开始
 #
-# 所以，只从文件里取属于`hidden`的部分。`load_state_dict`返回缺失的键和多余的键。
+# 别人训练好的层，可以作为你的网络的开头，叫作*骨干网络*（backbone）。在后面接上你自己的最后一层，叫作*头部*（head）。这里的骨干网络是`mlp.pt`里的`hidden`，头部有三个输出。哪些对得上，哪些对不上？下面的函数只加载名字和形状都与网络一致的项，并报告结果。
+
 
 # %%
-first = {k: v for k, v in state.items() if k.startswith("hidden.")}
-reuser = MLP(20, 256, 3).to(device)
-skipped = reuser.load_state_dict(first, strict=False)
-assert_close(reuser.hidden(X), mlp.hidden(X), rtol=0, atol=0)
-skipped
+def load_what_fits(net, state):
+    own = net.state_dict()
+    fits = [k for k in own if k in state and state[k].shape == own[k].shape]
+    net.load_state_dict({k: state[k] for k in fits}, strict=False)
+    return {
+        "loaded": fits,
+        "new": [k for k in own if k not in fits],
+        "unused": [k for k in state if k not in fits],
+    }
 
-# %% [markdown] translates="544a05c6"
-# 最后一层还有待训练。
-#
+
+tuned = MLP(20, 256, 3).to(device)
+load_what_fits(tuned, state)
+
+# %% [markdown] translates="b6d69556"
+# 骨干网络加载了；头部是新的，文件里的头部没有用上。要的就是这样。接着，像[第02章](02_parameters.ipynb#cell-id=freeze-a-layer)那样，冻结（freeze）骨干网络，训练头部。`changed_by_a_step`训练一步，并列出这一步改变了什么。
+
+# %%
+tuned.hidden.requires_grad_(False)
+optimizer = torch.optim.SGD(tuned.out.parameters(), lr=0.1)
+tuned(X).square().sum().backward()
+changed = changed_by_a_step(optimizer, tuned)
+assert_close(tuned.hidden(X), mlp.hidden(X), rtol=0, atol=0)
+changed
+
+# %% [markdown] translates="b991c61c"
 # > **陷阱**。哪怕一个键都对不上，`strict=False`也不报错。例如，模型用`nn.DataParallel`包起来以后，所有的键前面都有`module.`。
 #
-# 下一个单元格就加载这样一个字典。模型会改变多少？
+# 下面就加载这样一个字典。模型会改变多少？
 
 # %%
 prefixed = {f"module.{key}": value for key, value in state.items()}
 victim = MLP().to(device)
 before = victim(X)
-result = victim.load_state_dict(prefixed, strict=False)
+report = load_what_fits(victim, prefixed)
 assert torch.equal(victim(X), before)
-len(result.missing_keys), len(result.unexpected_keys)
+report["loaded"]
 
-# %% [markdown] translates="9d274ec2"
-# 什么都没变，也没有报错。要么核对跳过的键是不是你想跳过的那些，要么改好名字，再严格加载。
+# %% [markdown] translates="30fef890"
+# 什么都没变，也没有报错。所以要看报告：报告里算作新的，应该正是你要训练的部分。这里不是这样，那就改好名字，再严格加载。
 
 # %%
 repaired = {k.removeprefix("module."): v for k, v in prefixed.items()}
 victim.load_state_dict(repaired)
 assert_close(victim(X), mlp(X), rtol=0, atol=0)
 
-# %% [markdown] translates="11378576"
+# %% [markdown] translates="6602dc59"
 # ## 让文件小一些
 #
-# 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是存放这些数的内存。下面有一百万个数，每个占四字节；还有它们的一个视图，只含十个数。第二个文件会有多大？
+# 张量的切片是一个*视图*（view）：它自己没有数，而是指向整个张量的*存储*（storage），也就是数所在的内存。下面有一百万个数，每个占四字节；还有它们的一个视图，只含十个数。第二个文件会有多大？
 
 # %%
 million = torch.zeros(1_000_000)
@@ -292,8 +310,8 @@ size = (folder / "ten.pt").stat().st_size
 kilobytes = size // 1000
 f"between {kilobytes} and {kilobytes + 1} kB"
 
-# %% [markdown] translates="638819f7"
-# 其中四十字节是数，其余属于文件格式。保存整个存储是有道理的：共享内存的张量，加载之后仍然共享。改动其中一个，再看看另一个。
+# %% [markdown] translates="e0e8f12a"
+# 其中四十字节是数，其余属于文件格式。保存整个存储是有道理的：共享内存的张量，加载之后仍然共享。
 
 # %%
 torch.save([million, view], folder / "shared.pt")
@@ -305,10 +323,10 @@ print(f"small[0] is {small[0].item()}, the file has {size / 1e6:.1f} MB")
 # %% [markdown] translates="f7864968"
 # 这个存储在文件里只有一份。所以，大张量里的一小块，先克隆再保存；共享内存的张量，保存在同一个文件里。
 
-# %% [markdown] translates="44fceaef"
+# %% [markdown] translates="8f26935d"
 # ## 不用pickle
 #
-# *safetensors*是一种文件格式，用来存放带名字的张量，而状态字典里正是这样的张量。除了张量，它还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以要用别人的文件时，优先选这种格式。
+# *safetensors*是一种文件格式，用来存放带名字的张量，还能带纯文本的附注（`metadata=`）。这种格式里没有放函数的地方，所以要用别人的文件时，优先选这种格式。
 
 # %%
 save_file(mlp.state_dict(), folder / "mlp.safetensors")
@@ -334,8 +352,8 @@ try:
 except RuntimeError as error:
     print(str(error).split(",")[0].strip())
 
-# %% [markdown] translates="0096c87d"
-# `save_model`把共享的张量只写一次；`load_model`把值填进另一个模型，这个模型要以同样的方式共享。四个键里，有几个会在文件中？
+# %% [markdown] translates="96c0f671"
+# 共享的张量，`save_model`只用其中一个名字写一次；`load_model`把值填进另一个模型，这个模型要以同样的方式共享。四个键里，有两个在文件中。
 
 # %%
 save_model(tied, folder / "tied.safetensors")
@@ -345,13 +363,90 @@ load_model(tied_clone, folder / "tied.safetensors")
 assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
-# %% [markdown] translates="13dd6429"
-# 有两个：每个张量有两个名字，只写其中一个。
+# %% [markdown] translates="1e5e3299"
+# ### 亲手读这种格式
+#
+# 前八个字节是文件头（header）的长度，低位字节在前。文件头是JSON，写着每个张量的类型、形状，以及它的字节从哪里开始、到哪里结束，位置从文件头的末尾数起。
 
-# %% [markdown] translates="d9f4550b"
+# %%
+import json
+
+path = folder / "mlp.safetensors"
+with open(path, "rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+header
+
+# %% [markdown] translates="32f15d22"
+# `F32`就是`float32`，每个数四字节。所以可以只读一部分。`hidden.weight`的第2行和第3行，一共多少字节？
+
+# %%
+begin, _ = header["hidden.weight"]["data_offsets"]
+with open(path, "rb") as file:
+    file.seek(8 + length + begin + 2 * 20 * 4)
+    data = bytearray(file.read(2 * 20 * 4))
+rows = torch.frombuffer(data, dtype=torch.float32).reshape(2, 20)
+assert_close(rows, mlp.hidden.weight[2:4].cpu(), rtol=0, atol=0)
+f"{len(data)} of {path.stat().st_size} bytes"
+
+# %% [markdown] translates="d7a6d6a8"
+# `safe_open`做的是同样的事。
+
+# %%
+from safetensors import safe_open
+
+with safe_open(path, framework="pt") as file:
+    same_rows = file.get_slice("hidden.weight")[2:4]
+assert_close(same_rows, rows, rtol=0, atol=0)
+
+# %% [markdown] translates="1135ca00"
+# ## 加载大模型
+#
+# `MLP()`抽取权重，然后由文件里的值替换；`torch.load`创建张量，然后再复制其中的值：有一小段时间，要占两倍的内存。每台机器都有设备`meta`，它的张量有形状，没有数据。在这个设备上，可以构建没有值的模型。
+#
+# > **陷阱**。`load_state_dict`把值复制到已有的张量里。`meta`上的张量装不下任何值。返回的结果却说，所有的键都对上了。
+
+# %%
+import warnings
+
+with torch.device("meta"):
+    shell = MLP()
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    result = shell.load_state_dict(state)
+assert len(said) == 4
+assert all("no-op" in str(w.message) for w in said)
+print(result)
+shell.out.weight.device
+
+# %% [markdown] translates="484df333"
+# 什么都没加载，也没有报错。有的只是警告，已经由这个单元格截下：这是“no-op”，即什么也不做的操作。设了`assign=True`，加载的张量就会取代模型的张量；优化器（optimizer）要在这之后创建。再设`mmap=True`，文件本身就充当内存：用到哪一部分，系统才读哪一部分。
+
+# %%
+mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)
+shell.load_state_dict(mapped, assign=True)
+assert shell.out.weight.data_ptr() == mapped["out.weight"].data_ptr()
+assert_close(shell(X.cpu()), mlp(X).cpu())
+
+# %% [markdown] translates="808a5f4b"
+# 没有复制任何值。如果文件就是内存，那么两个张量在内存里相隔多远，在文件里就相隔多远。模型改变时，文件也会变吗？
+
+# %%
+data = (folder / "mlp.pt").read_bytes()
+tensors = mapped["hidden.weight"], mapped["out.weight"]
+in_file = [data.index(t.numpy().tobytes()) for t in tensors]
+in_memory = [t.data_ptr() for t in tensors]
+assert in_memory[1] - in_memory[0] == in_file[1] - in_file[0] != 0
+nn.init.zeros_(shell.out.bias)
+assert (folder / "mlp.pt").read_bytes() == data
+
+# %% [markdown] translates="ba75eab4"
+# 两个距离相等。文件没有变：写入的部分，会得到自己的内存。
+
+# %% [markdown] translates="4934907d"
 # ## 中断与恢复训练
 #
-# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。只保存模型够吗？下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的次序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器（optimizer）是Adam，会为每个权重分别调整步长。
+# *检查点*（checkpoint）是一个文件，里面有继续训练所需的一切。下面的实验是一个回归问题，有256个样本（sample）。它在CPU上用一个线程运行：这样相加的次序固定，结果可以逐位比较。`start`开始一次训练。它用的优化器是Adam，会为每个权重分别调整步长。
 
 # %%
 torch.set_num_threads(1)
@@ -431,16 +526,16 @@ def resume(path, without=""):
     return net, train(net, optimizer, 15 - state["epoch"])
 
 
-# %% [markdown] translates="c0b8eb14"
-# 停过的训练，结束时和没停过的一样吗？所有参数和损失都要比较，不留容差。
+# %% [markdown] translates="81d669e7"
+# 停过的训练，结束时和没停过的一样：所有参数和损失都相等，不留容差。
 
 # %%
 resumed, loss_resumed = resume(folder / "epoch10.pt")
 assert_close(resumed.state_dict(), net.state_dict(), rtol=0, atol=0)
 assert loss_resumed == loss_straight[10:]
 
-# %% [markdown] translates="c03b1497"
-# 一样，每一位都相同。轮数说明还剩几轮。其余几个部分里，哪个可以略去？
+# %% [markdown] translates="eb0b065e"
+# 轮数说明还剩几轮。其余几个部分里，哪个可以略去？
 
 # %%
 for part in ("model", "optimizer", "random_state"):
@@ -448,8 +543,8 @@ for part in ("model", "optimizer", "random_state"):
     same = torch.equal(other.out.weight, net.out.weight)
     print(f"without {part}: {'the same' if same else 'another'} model")
 
-# %% [markdown] translates="18133818"
-# 要想结果相同，哪个都不能略去。哪些权重的梯度一直在变号，Adam就让哪些权重走小步；新的Adam不知道是哪些，一开始让每个权重都走满步。如果恢复训练时不加载优化器，损失会怎样？
+# %% [markdown] translates="b10cc3d5"
+# 要想结果相同，哪个都不能略去。哪些权重的梯度一直在变号，Adam就让哪些权重走小步；新的Adam不知道是哪些，一开始让每个权重都走满步。
 
 # %% mystnb={"image": {"alt": "每轮的平均损失，纵轴是对数坐标。从未中断的训练，第1轮是1.5，第10轮降到0.2，第15轮降到0.1。恢复的训练画成点，是第11至15轮，都落在这条线上。不加载优化器时，损失在第11轮跳到1.4，差不多回到起点，到第15轮又降到0.25。"}} translates="fa746938"
 _, loss_forgot = resume(folder / "epoch10.pt", without="optimizer")
@@ -465,13 +560,13 @@ plt.ylabel("mean loss")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="34f8f47a"
-# 损失猛然升高，前面的训练白费了一部分。恢复的训练，各点都落在线上。
+# %% [markdown] translates="90d24b26"
+# 不加载优化器，损失就猛然升高，前面的训练白费了一部分。恢复的训练，各点都落在线上。
 
-# %% [markdown] translates="fa2355ec"
+# %% [markdown] translates="54c552c5"
 # ### 其他随机状态
 #
-# 这次训练的随机数来自PyTorch的CPU随机数生成器。GPU、NumPy和Python的`random`各有自己的生成器；训练用到哪些，检查点就要保存哪些的状态。下面三个状态，`torch.load`会接受哪些？
+# GPU、NumPy和Python的`random`各有自己的随机数生成器；训练用到哪些，检查点就要保存哪些的状态。下面三个状态，`torch.load`会接受哪些？
 
 # %%
 states = {
@@ -489,8 +584,8 @@ for name, saved in states.items():
     except pickle.UnpicklingError:
         print(name, "is refused")
 
-# %% [markdown] translates="5447f0d3"
-# 前两个由数和字符串组成。最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用自己创建的NumPy生成器，也可以把数组存成列表：
+# %% [markdown] translates="5e76d061"
+# 最后一个含有NumPy数组，而`weights_only=True`不构建NumPy数组。可以改用自己创建的NumPy生成器，也可以把数组存成列表：
 
 # %% translates="3d1ea23d"
 kind, words, *rest = np.random.get_state()  # rest：三个数
@@ -499,10 +594,10 @@ expected = np.random.rand()
 np.random.set_state(tuple(torch.load(folder / "random.pt")))
 assert np.random.rand() == expected
 
-# %% [markdown] translates="0fdcb66a"
+# %% [markdown] translates="55722b70"
 # ## 要么写完整，要么不写
 #
-# 很多训练是意外中断的：断电了，作业被强行终止了。如果正好发生在保存的时候呢？下面的程序模拟一次保存：它把`source`一段一段地复制到`written`，到一半就停下，因为`os._exit`会立刻结束进程。要是没有停，它会把副本改名为`target`。函数用另一个Python进程运行这个程序。具体怎么做的，可以跳过。
+# 很多训练是意外中断的：断电了，作业被强行终止了。如果正好发生在保存的时候呢？下面的程序在另一个Python进程里模拟这种情况：它把`source`一段一段地复制到`written`，到一半，`os._exit`让它停下。要是没有停，它会把副本改名为`target`。具体怎么做的，可以跳过。
 
 # %%
 import subprocess
@@ -536,8 +631,8 @@ complete = (folder / "epoch15.pt").stat().st_size
 share = (folder / "direct.pt").stat().st_size / complete
 f"exit status {status}, {share:.0%} of the file written"
 
-# %% [markdown] translates="04ecb683"
-# 第15轮的检查点不完整。第10轮的还在吗？
+# %% [markdown] translates="6fe3dd4e"
+# 第10轮的检查点呢？
 
 # %% translates="f916158b"
 try:
@@ -545,24 +640,10 @@ try:
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="fce10757"
-# 不在了：两个都丢了。这个文件是zip压缩包。zip文件的末尾是内容目录，叫“central directory”，文件截断后就没有它了。如果截断在别处，`torch.load`也能发现吗？下面试39处：截在文件的1/40、2/40，依此类推。
-
-# %%
-whole = (folder / "epoch15.pt").read_bytes()
-errors = []
-for i in range(1, 40):
-    (folder / "cut.pt").write_bytes(whole[: i * len(whole) // 40])
-    try:
-        torch.load(folder / "cut.pt")
-    except (RuntimeError, OSError) as error:
-        errors.append(type(error).__name__)
-f"{len(errors)} of 39 are refused"
-
-# %% [markdown] translates="99a5f0c7"
-# 每一处都能发现。不过在PyTorch 2.13里，大约四分之一的截断只报`OSError`，信息不过是“Invalid argument”（参数无效）。
+# %% [markdown] translates="e7e0899b"
+# 两个都丢了。这个文件是zip压缩包，末尾是一份内容目录，叫作“central directory”（中央目录）。截断的文件里没有这份目录。练习4.6会在别的位置截断。
 #
-# 所以，先用另一个名字写文件。写完后，`os.replace`一步就把文件改成最终的名字：任何时刻，这个名字要么属于旧文件，要么属于新文件，而两个文件都是完整的。再来一次同样的意外。
+# 所以，先用另一个名字写文件。写完后，`os.replace`一步就把文件改成最终的名字：这个名字要么属于旧文件，要么属于新文件，而两个文件都是完整的。再来一次同样的意外。
 
 # %%
 shutil.copy(folder / "epoch10.pt", folder / "safe.pt")
@@ -571,8 +652,8 @@ epoch = torch.load(folder / "safe.pt")["epoch"]
 print(f"exit status {status}, the checkpoint is of epoch {epoch}")
 sorted(path.name for path in folder.glob("safe.pt*"))
 
-# %% [markdown] translates="e1524ed4"
-# 旧的检查点可以读取，写了一半的文件在它旁边。下面这个函数可以用在你自己的训练里。它把临时文件写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
+# %% [markdown] translates="1d9c25db"
+# 旧的检查点可以读取。下面这个函数可以用在你自己的训练里。它先把文件写在同一个目录里，因为只有在同一个文件系统里，改名才能一步完成。`fsync`会等到所有字节都写上磁盘，以防断电。
 
 
 # %%
@@ -589,9 +670,6 @@ save_checkpoint(torch.load(folder / "epoch15.pt"), folder / "safe.pt")
 assert torch.load(folder / "safe.pt")["epoch"] == 15
 sorted(path.name for path in folder.glob("safe.pt*"))
 
-# %% [markdown] translates="7a35c235"
-# 写了一半的那个文件已经覆盖，并改了名。
-
 # %% [markdown] translates="ac8347da"
 # ## 加载到另一个设备
 #
@@ -603,17 +681,17 @@ assert all(v.device.type == device.type for v in same_place.values())
 on_cpu = torch.load(folder / "mlp.pt", map_location="cpu")
 {value.device.type for value in on_cpu.values()}
 
-# %% [markdown] translates="f2458617"
+# %% [markdown] translates="ebd02e2f"
 # > **陷阱**。`map_location`会移动检查点里的所有张量，随机状态也不例外。但`set_rng_state`只接受CPU上的张量。
 #
-# 每台机器还有设备`meta`，它的张量有形状，没有数据。下面用它代替GPU。
+# 下面用`meta`代替GPU。
 
 # %% tags=["raises-exception"]
 elsewhere = torch.load(folder / "epoch15.pt", map_location="meta")
 torch.set_rng_state(elsewhere["random_state"])
 
-# %% [markdown] translates="f779414a"
-# RNG是随机数生成器（random number generator）。`torch.ByteTensor`装的是字节（`torch.uint8`），这个状态也是；但`torch.ByteTensor`还要求在CPU上。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，就是Adam的步数：如果不用选项`fused`和`capturable`，Adam就要求这个数在CPU上。
+# %% [markdown] translates="96bc1805"
+# RNG是随机数生成器（random number generator）；`torch.ByteTensor`装的是字节，这个状态也是，但`torch.ByteTensor`要在CPU上，这个状态却不在。所以，加载检查点时要用`map_location="cpu"`。随机状态留在CPU上；模型和优化器各自的`load_state_dict`会把值送到参数所在的设备。有一个数仍在CPU上，因为Adam要求它在那里：就是Adam的步数。
 
 # %%
 state_cpu = torch.load(folder / "epoch15.pt", map_location="cpu")
@@ -628,15 +706,16 @@ step = moved_optimizer.state[moved.out.weight]["step"]
 assert step.device.type == "cpu" and step == 15 * len(inputs) / 32
 assert_close(moved.out.weight.cpu(), net.out.weight, rtol=0, atol=0)
 
-# %% [markdown] translates="d2a49cc5"
+# %% [markdown] translates="b6a28e69"
 # ## 小结
 #
 # - `torch.save`和`torch.load`保存和加载张量，以及张量组成的列表和字典。模型保存成状态字典：只有值，没有代码。
 # - 状态字典随模型变化。深拷贝和文件不变。
-# - pickle可以调用任何函数。`weights_only=True`从PyTorch 2.6起是默认值，文件要调用函数，它就拒绝加载。它能降低风险，但在2.9.1及更早的版本里可以绕过。不要加载你不信任的文件。
-# - `strict=False`容许键缺失或多余，不容许形状不对；要看它返回什么。
+# - pickle可以调用任何函数。`weights_only=True`从PyTorch 2.6起是默认值，文件要调用函数，它就拒绝加载。它不是沙箱：在2.9.1及更早的版本里可以绕过。不要加载你不信任的文件。
+# - `strict=False`容许键缺失或多余，不容许形状不对。用别人的权重时，要看加载了什么，什么是新的，什么没有用上。
 # - 视图会连同整个存储一起保存；要先克隆。
-# - safetensors接受张量，不接受Python对象；有共享的张量时用`save_model`。
+# - safetensors接受张量，不接受Python对象：文件里是长度、JSON写的文件头和各个张量的字节。有共享的张量时用`save_model`。
+# - 大模型要构建在`meta`上，用`mmap=True`加载，再用`assign=True`换上。不设`assign=True`，加载到`meta`什么也不做，而且不报错。
 # - 有了模型、优化器、轮数，以及训练用到的每个随机数生成器的状态，恢复的训练就与没停过完全相同。
 # - 先写临时文件，再用`os.replace`改名。
 # - 加载检查点时用`map_location="cpu"`。
@@ -803,6 +882,51 @@ def load_latest(folder):
 
 # %%
 check.keep_the_last_three(save_in_turn, load_latest)
+
+# %% [markdown] translates="5ad0692b"
+# ### 4.7 亲手读写safetensors
+#
+# *编程，25分钟。*
+# [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-7)
+#
+# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。读取时用不着这几行后面的字节：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
+
+
+# %% translates="7564368d"
+def write_tensors(tensors, path):
+    """按safetensors的格式写入一个由张量组成的字典。"""
+    ...
+
+
+def read_rows(path, name, start, stop):
+    """一个float32张量的若干行，从start到stop之前。"""
+    # 张量的形状是(n, ...)时：(stop - start, ...)
+    ...
+
+
+# %%
+check.safetensors_by_hand(write_tensors, read_rows)
+
+# %% [markdown] translates="b90228a3"
+# ### 4.8 检查点的平均
+#
+# *编程，20分钟。*
+# [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-8)
+#
+# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，它的输出是各个网络输出的均值吗？对两种网络作出预测。
+
+
+# %% translates="7acd3dd3"
+def average(paths):
+    """各个文件里状态字典的均值，逐项计算。"""
+    ...
+
+
+# True或False
+mean_of_outputs = {"nn.Linear(4, 2)": ..., "MLP(4, 3, 2)": ...}
+
+# %%
+check.average_checkpoints(average, mean_of_outputs)
 
 # %% [markdown] translates="4d62069c"
 # ## 接下来读什么

@@ -329,7 +329,7 @@ plt.show()
 # *编程，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值（mean）；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 # %% [markdown] translates="6c6e743d"
 # **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到它和`measure`共用的列表里。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
@@ -448,3 +448,174 @@ plt.show()
 
 # %%
 net(torch.full((1, 20), float("nan"))), net.rounds
+
+# %% [markdown]
+# ## 1.8 不用torch的模块
+#
+# *编程，30分钟。*
+# [练习](../01_blocks.ipynb#cell-id=exercise-1-8)
+#
+# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。继承它的类会写`__init__`和`forward`；`__init__`把各个部件赋给属性，而且不调用你的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
+#
+# - 调用一个对象，返回的就是它的`forward`对这些实参返回的值。
+# - `named_parameters()`成对给出带点的名字和参数：先是对象自己的参数，再是各个子模块的参数，都按属性的次序。一个参数有几个名字时，只给出一次。
+# - 换掉或删掉的部件，就不再算在内。
+# - `zero_grad()`把每个参数的梯度设为None。
+#
+# 除此之外，`nn.Module`还做了什么？
+
+# %% [markdown] translates="377681e9"
+# **思路**。Python已经有一个注册表：`vars(self)`，即对象的属性字典，按赋值的次序排列。换掉或删掉的部件，字典里就没有了。剩下的就是遍历：先是自己的参数，再是各个子模块，名字前面加上前缀；见过的参数记在一个集合里。
+
+
+# %%
+class Module:
+    def __call__(self, *args):
+        return self.forward(*args)
+
+    def named_parameters(self, prefix="", seen=None):
+        seen = set() if seen is None else seen
+        for name, part in vars(self).items():
+            if isinstance(part, nn.Parameter) and part not in seen:
+                seen.add(part)
+                yield prefix + name, part
+        for name, part in vars(self).items():
+            if isinstance(part, Module):
+                yield from part.named_parameters(f"{prefix}{name}.", seen)
+
+    def zero_grad(self):
+        for _, parameter in self.named_parameters():
+            parameter.grad = None
+
+
+# %%
+check.module_without_torch(Module)
+
+# %% [markdown] translates="76143430"
+# 由这样的模块组成的网络可以训练：优化器只要参数。
+
+
+# %%
+class Affine(Module):
+    def __init__(self, num_inputs, num_outputs):
+        self.weight = nn.Parameter(torch.randn(num_outputs, num_inputs))
+        self.bias = nn.Parameter(torch.zeros(num_outputs))
+
+    def forward(self, X):
+        return X @ self.weight.T + self.bias
+
+
+class TwoLayers(Module):
+    def __init__(self):
+        self.hidden, self.out = Affine(3, 8), Affine(8, 1)
+
+    def forward(self, X):
+        return self.out(F.relu(self.hidden(X)))
+
+
+# %% [markdown] translates="ed459ed0"
+# 用梯度下降训练四十步，学习两个特征的乘积：
+
+# %%
+torch.manual_seed(0)
+net, X = TwoLayers(), torch.rand(64, 3)
+optimizer = torch.optim.SGD([p for _, p in net.named_parameters()], lr=0.05)
+losses = []
+for _ in range(40):
+    loss = F.mse_loss(net(X), X[:, :1] * X[:, 1:2])
+    net.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+assert losses[-1] < losses[0] / 10
+[name for name, _ in net.named_parameters()]
+
+# %% [markdown] translates="5b6eec08"
+# **`nn.Module`还做了什么**。它把参数、缓冲区和子模块分别存放在自己的三个字典里，每次赋值都会经过它。所以它能拒绝不该放进去的东西，也能加载、移动和打印。调用模块时，还会运行钩子。
+
+# %%
+layer = nn.Linear(2, 2)
+{
+    name: [*part]
+    for name, part in vars(layer).items()
+    if part and name in ("_parameters", "_buffers", "_modules")
+}
+
+# %% [markdown] translates="f913f432"
+# **陷阱**。两者都不会去看普通列表里面。
+
+
+# %%
+class Listed(Module):
+    def __init__(self):
+        self.layers = [Affine(2, 2)]
+
+
+list(Listed().named_parameters())
+
+# %% [markdown]
+# ## 1.9 形状对得上的捷径
+#
+# *编程，20分钟。*
+# [练习](../01_blocks.ipynb#cell-id=exercise-1-9)
+#
+# 编写`Shortcut(net, num_inputs, num_outputs)`，它是一个残差块，里面的网络把`num_inputs`个特征变成`num_outputs`个。两个数相等时，把输入加到网络的输出上。不相等时，把输入送进一个不带偏置的线性层，再把结果加到网络的输出上；这个线性层放在属性`project`里。相加的两部分如果形状不同，就报`ValueError`，并写出两个形状。为什么需要这样做？设`X`的形状是$(4, 20)$，`Y`有四种形状：预测`X + Y`的形状。
+
+# %% [markdown] translates="6125c7bd"
+# **思路**。宽度相等，就不需要别的层；不相等，才需要一个层，它只负责改变宽度。偏置有网络自己的就够了。形状要在两者都已知的地方比较：在`forward`里，投影之后。
+
+
+# %%
+class Shortcut(nn.Module):
+    def __init__(self, net, num_inputs, num_outputs):
+        super().__init__()
+        self.net, self.project = net, None
+        if num_inputs != num_outputs:
+            self.project = nn.Linear(num_inputs, num_outputs, bias=False)
+
+    def forward(self, X):
+        Y = self.net(X)
+        Z = self.project(X) if self.project else X
+        if Y.shape != Z.shape:
+            raise ValueError(f"can't add {tuple(Y.shape)} to {tuple(Z.shape)}")
+        return Y + Z
+
+
+sums = {(4, 1): (4, 20), (20,): (4, 20), (4, 10): "error"}
+sums[3, 4, 20] = (3, 4, 20)
+
+# %%
+check.shortcut_that_fits(Shortcut, sums)
+
+# %% [markdown] translates="687f2deb"
+# **为什么要比较**。四种形状里，PyTorch只拒绝一种。大小为1的维，以及前面缺少的维，都会重复补齐；两个张量都可能这样补，所以和可能比两者都大。
+
+# %%
+a, b = torch.ones(4, 1), torch.ones(20)
+(a + b).shape
+
+# %% [markdown] translates="9264730f"
+# 一个网络如果对每个样本返回一个数，这些数放在一个向量（vector）里，就能看出会怎样出错：样本的个数与特征的个数相等时，连形状都是对的。
+
+# %% translates="7a71f64f"
+X = torch.arange(4.0).reshape(2, 2)
+means = X.mean(dim=1)  # (2,)：0.5和2.5，每个样本一个
+X + means
+
+# %% [markdown] translates="a6632e8d"
+# 第一个样本的均值，加到了两个样本的第一个特征上。这时`Shortcut`会报错。
+
+
+# %% tags=["raises-exception"]
+class Means(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=1)
+
+
+Shortcut(Means(), 2, 2)(X)
+
+# %% [markdown] translates="55f25576"
+# **边界情况**。属性是None时，不会注册，但仍然可以查询：`if self.project`。
+
+# %%
+list(Shortcut(nn.ReLU(), 2, 2).state_dict())

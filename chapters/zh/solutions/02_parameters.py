@@ -29,7 +29,13 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 from torch.testing import assert_close
 
-from d2l_helpers import FixedHiddenMLP, NestMLP, check, use_style
+from d2l_helpers import (
+    FixedHiddenMLP,
+    NestMLP,
+    changed_by_a_step,
+    check,
+    use_style,
+)
 
 use_style()
 
@@ -468,7 +474,7 @@ round(uniform.abs().max().item(), 2)
 # *思考，15分钟。*
 # [练习](../02_parameters.ipynb#cell-id=exercise-2-8)
 #
-# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
+# `a`和`b`是两个`Linear(4, 4)`层，组成网络`nn.Sequential(a, b)`，用`b.weight = a.weight`绑定。下面哪些操作会保持绑定：对网络用`copy.deepcopy`；对网络用`load_state_dict`，加载另一个同样的网络的状态字典；对网络调用`double()`；`b.weight = nn.Parameter(...)`；把`a`和`b`逐个深拷贝（deep copy）？先预测，两个权重仍是同一个对象就写True，然后用`is`检验。
 
 # %% [markdown] translates="5fde2f67"
 # **思路**。绑定就是一个对象有两个名字。往对象里写，绑定保持；在一个名字下放入新的对象，绑定断开。在一次`deepcopy`里，这个对象只复制一次；分两次调用，就各复制一次，互不相干。
@@ -591,3 +597,119 @@ Y.reshape(7, 3).mean(dim=0).allclose(net(X)[:, 0])
 # %%
 Y = net(torch.eye(2))
 assert_close(Y[0], Y[1])
+
+# %% [markdown]
+# ## 2.10 更多的词
+#
+# *编程，25分钟。*
+# [练习](../02_parameters.ipynb#cell-id=exercise-2-10)
+#
+# 一个绑定了权重的`NextWord`已经学会了一些词，现在要再加一些。编写`grow(model, num_words)`，直接修改这个模型：嵌入层和输出层都能用于`num_words`个词，打印出来也是这样，而且两者又共用一个参数。旧词的各行，值不变；新的每一行都是旧的各行的均值。数据类型和`requires_grad`也不变。在此之前，已经用`model.parameters()`创建了一个优化器：`grow`之后，它会训练旧词的行吗？新词的行呢？先预测，写True或False。
+
+# %% [markdown] translates="a9103518"
+# **思路**。参数不能变大：要创建一个新参数，旧的各行放在前面。新的层用新的大小，再把这个参数赋给两个名字。旧的优化器拿着的是旧参数，模型里已经没有它了：旧的行和新的行，一行也不会训练。
+
+
+# %%
+def grow(model, num_words):
+    old = model.embedding.weight
+    mean = old.detach().mean(dim=0, keepdim=True)
+    more = mean.expand(num_words - len(old), -1)
+    values = torch.cat((old.detach(), more))
+    model.embedding = nn.Embedding(*values.shape)
+    model.out = nn.Linear(*values.T.shape, bias=False)
+    weight = nn.Parameter(values, old.requires_grad)
+    model.embedding.weight = model.out.weight = weight
+
+
+trained_by_old_optimizer = {"old rows": False, "new rows": False}
+
+# %%
+check.more_words(grow, trained_by_old_optimizer)
+
+# %% [markdown] translates="788f397d"
+# 下面是一个和正文里一样的模型。旧词的得分不变。
+
+
+# %%
+class NextWord(nn.Module):
+    def __init__(self, num_words, num_features):
+        super().__init__()
+        self.embedding = nn.Embedding(num_words, num_features)
+        self.out = nn.Linear(num_features, num_words, bias=False)
+        self.embedding.weight = self.out.weight
+
+    def forward(self, words):
+        return self.out(self.embedding(words))
+
+
+torch.manual_seed(0)
+model, words = NextWord(5, 3), torch.arange(5)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+before = model(words)
+grow(model, 7)
+assert_close(model(words)[:, :5], before)
+model
+
+# %% [markdown] translates="04254038"
+# **陷阱**。原来的优化器照样更新，模型却不变。要新建一个优化器；还要注意，Adam的滑动平均会从头开始。
+
+# %%
+model(words).sum().backward()
+changed_by_a_step(optimizer, model)
+
+# %% [markdown] translates="17d02354"
+# **为什么用均值？** 用随机数组成的行，得分就没有根据；用全是0的行，每个新词的得分都是0，而0可能是最高分。均值组成的行，得分就是旧词得分的均值。
+
+# %%
+scores = model(words)
+assert_close(scores[:, 5], scores[:, :5].mean(dim=1))
+
+# %% [markdown]
+# ## 2.11 确定延后网络的形状
+#
+# *编程，20分钟。*
+# [练习](../02_parameters.ipynb#cell-id=exercise-2-11)
+#
+# 编写`shape(net, X)`：运行批量`X`，让网络里的延后层得到宽度；返回因此得到形状的那些参数的名字。除此之外，什么都不改变：移动均值这样的缓冲区，值不变；每个模块原来处于训练模式还是评估模式，仍然是那个模式；暂退法（dropout）不抽取任何随机数。批量如果不合适，就报PyTorch的错误，各模块的模式也仍和原来一样。（一个参数是不是还在等待形状，用`torch.nn.parameter`的`is_lazy`来判断。）
+
+# %% [markdown] translates="09ce8fcf"
+# **思路**。在评估模式下，移动均值不变，暂退法也不起作用；但事后要逐个模块恢复模式：`net.train()`会把有意设成评估模式的模块也改成训练模式。写在`finally`里，出错之后也会恢复。
+
+
+# %%
+def shape(net, X):
+    names = [name for name, p in net.named_parameters() if is_lazy(p)]
+    modes = {module: module.training for module in net.modules()}
+    try:
+        with torch.no_grad():
+            net.eval()(X)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return names
+
+
+# %%
+check.shape_a_lazy_network(shape)
+
+# %% [markdown] translates="5737435c"
+# 下面的网络里有一个冻结的批量规范化层，用别人的权重时常常这样；后面还有一个延后层。
+
+# %%
+frozen = nn.BatchNorm1d(20).eval()
+net = nn.Sequential(frozen, nn.LazyLinear(8), nn.Dropout(), nn.Linear(8, 1))
+names = shape(net, torch.ones(2, 20))
+names, [module.training for module in net]
+
+# %% [markdown] translates="d45f3384"
+# **陷阱**。权重的随机数是现在抽取的，不是在写出网络的地方。所以，即使随机种子相同，只要中间还抽取过别的随机数，延后层的起点就和普通的层不同。
+
+# %%
+weights = []
+for make in (lambda: nn.Linear(20, 8), lambda: nn.LazyLinear(8)):
+    torch.manual_seed(0)
+    net = nn.Sequential(make(), nn.ReLU(), nn.Linear(8, 1))
+    shape(net, torch.ones(2, 20))
+    weights.append(net[2].weight)
+torch.equal(*weights)

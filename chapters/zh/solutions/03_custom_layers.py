@@ -20,10 +20,13 @@
 # 这里是[编写自定义层](../03_custom_layers.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
+import copy
+
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.autograd import gradcheck
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -350,3 +353,155 @@ rows = (X - X.mean(dim=-1, keepdim=True)).flatten(1)
 images = X.flatten(1) - X.flatten(1).mean(dim=-1, keepdim=True)
 assert_close(CenteredLayer()(X).flatten(1), CenteredLayer()(X.flatten(1)))
 rows, images
+
+# %% [markdown]
+# ## 3.8 说出哪些梯度错了
+#
+# *编程，25分钟。*
+# [练习](../03_custom_layers.ipynb#cell-id=exercise-3-8)
+#
+# 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
+
+# %% [markdown] translates="0f350e7a"
+# **思路**。用双精度的副本。对每个名字，让`gradcheck`只改变这一个张量，其余的都不变。`functional_call`可以按带点的名字换上任何张量。用`detach`的层，缺少对权重的梯度；把求和写成取均值的层，用三个样本能查出来，用一个样本时均值就是和，查不出来。
+
+
+# %%
+def wrong_gradients(layer, X):
+    layer = copy.deepcopy(layer).double()
+    inputs = {k: p.detach() for k, p in layer.named_parameters()}
+    inputs["input"] = X.detach().double()
+
+    def agrees(name):
+        def call(tensor):
+            values = {**inputs, name: tensor}
+            return functional_call(layer, values, values.pop("input"))
+
+        varied = inputs[name].clone().requires_grad_()
+        return gradcheck(call, varied, raise_exception=False)
+
+    return {name for name in inputs if not agrees(name)}
+
+
+found = {"weight.detach()": {"weight"}}
+found["SuspectLinear, three samples"] = {"bias"}
+found["SuspectLinear, one sample"] = set()
+
+# %%
+check.name_the_wrong_gradients(wrong_gradients, found)
+
+# %% [markdown] translates="f7ef5ba3"
+# 下面的网络里，有一个层的权重与计算图断开了。
+
+
+# %%
+class DetachedLinear(MyLinear):
+    def forward(self, X):
+        return X @ self.weight.detach() + self.bias
+
+
+torch.manual_seed(0)
+net, X = nn.Sequential(nn.Linear(3, 2), DetachedLinear(2, 2)), torch.rand(4, 3)
+wrong_gradients(net, X)
+
+# %% [markdown] translates="fcce09b1"
+# **陷阱**。样本用到什么，才能检查什么。如果后面的ReLU对所有样本都输出0，各处的斜率就都是0，错误的梯度也是0。
+
+
+# %%
+class ClosedLinear(DetachedLinear):
+    def forward(self, X):
+        return F.relu(super().forward(X) - 1000)
+
+
+wrong_gradients(ClosedLinear(3, 2), X)
+
+# %% [markdown] translates="66c03906"
+# **边界情况**。错误的梯度会一直传到前面的各层，也传到输入。这里出错的是层1，它没有参数：要在列出的最后一个层的后面去找。
+
+
+# %%
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X):
+        return X.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * grad
+
+
+class DoubledLayer(nn.Module):
+    def forward(self, X):
+        return Doubled.apply(X)
+
+
+net = nn.Sequential(nn.Linear(3, 2), DoubledLayer(), nn.Linear(2, 1))
+sorted(wrong_gradients(net, X))
+
+# %% [markdown]
+# ## 3.9 留得住的掩码
+#
+# *编程，20分钟。*
+# [练习](../03_custom_layers.ipynb#cell-id=exercise-3-9)
+#
+# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
+
+# %% [markdown] translates="b5267974"
+# **思路**。掩码不能重新算出来，所以要用会保存的缓冲区。`forward`每次运行都乘以掩码：遮住的权重就当作0，它们的梯度也是0，因为$w \cdot 0$的导数是0。只设为0一次的权重，和别的权重一样得到梯度，第一步就变了。
+
+
+# %%
+class MaskedLinear(nn.Module):
+    def __init__(self, in_units, units, mask):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_units, units))
+        self.bias = nn.Parameter(torch.zeros(units))
+        self.register_buffer("mask", mask)
+
+    def forward(self, X):
+        return X @ (self.weight * self.mask) + self.bias
+
+
+happens = {"set to 0 once: 0 after a step": False}
+happens["masked: the gradient is 0"] = True
+
+# %%
+check.mask_that_stays(MaskedLinear, happens)
+
+# %% [markdown] translates="f0bff578"
+# 下面的掩码留下绝对值最大的那一半权重，训练之后剪枝就是这样做的。
+
+# %%
+torch.manual_seed(0)
+weight, X = torch.randn(4, 3), torch.rand(8, 4)
+mask = weight.abs() > weight.abs().median()
+layer = MaskedLinear(4, 3, mask)
+mask.sum().item(), sorted(layer.state_dict())
+
+# %% [markdown] translates="074d2dcd"
+# 其余权重的梯度是0。
+
+# %%
+layer(X).square().sum().backward()
+assert not layer.weight.grad[~mask].any()
+assert layer.weight.grad[mask].all()
+
+# %% [markdown] translates="44073973"
+# 不用掩码，这些权重又会变成非0的数。
+
+# %%
+pruned = nn.Linear(4, 3)
+nn.init.zeros_(pruned.weight)
+pruned(X).square().sum().backward()
+torch.optim.SGD(pruned.parameters(), lr=0.1).step()
+(pruned.weight != 0).all().item()
+
+# %% [markdown] translates="cedaf7fd"
+# **边界情况**。一个数乘以0是0，但无穷大乘以0是`nan`。遮住的权重里如果可能有这样的值，就用`torch.where`把它们排除。
+
+# %%
+with torch.no_grad():
+    layer.weight[~mask] = float("inf")
+W = torch.where(mask, layer.weight, 0)
+layer(X).isfinite().all().item(), (X @ W).isfinite().all().item()

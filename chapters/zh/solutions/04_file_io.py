@@ -23,6 +23,8 @@
 import copy
 import hashlib
 import io
+import json
+import math
 import os
 import pickle
 import shutil
@@ -31,6 +33,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -554,3 +557,146 @@ for size in (0, 1, 4):
     except Exception as error:
         print(f"{size} bytes:", type(error).__name__)
     assert load_latest(run)["epoch"] == 11
+
+# %% [markdown]
+# ## 4.7 亲手读写safetensors
+#
+# *编程，25分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-7)
+#
+# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。读取时用不着这几行后面的字节：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
+
+# %% [markdown] translates="7014caf1"
+# **思路**。把各个张量的字节一个接一个地放好，在文件头里写明每个张量从哪里开始、到哪里结束。长度是文件头的*字节数*，所以要先编码。读取若干行时，先到张量开始的位置，再往后`start`行；形状去掉第一个数，其余各数之积就是一行有多少个数。
+
+
+# %% translates="ee1466fe"
+def write_tensors(tensors, path):
+    header, data = {}, b""
+    for name, tensor in tensors.items():
+        kind = "I64" if tensor.dtype == torch.int64 else "F32"
+        entry = {"dtype": kind, "shape": list(tensor.shape)}
+        begin, data = len(data), data + tensor.numpy().tobytes()
+        header[name] = {**entry, "data_offsets": [begin, len(data)]}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def read_rows(path, name, start, stop):
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(length))[name]
+        _, *rest = entry["shape"]
+        size = 4 * math.prod(rest)  # 一行的字节数
+        file.seek(8 + length + entry["data_offsets"][0] + start * size)
+        data = bytearray(file.read((stop - start) * size))
+    return torch.frombuffer(data, dtype=torch.float32).reshape(-1, *rest)
+
+
+# %%
+check.safetensors_by_hand(write_tensors, read_rows)
+
+# %% [markdown] translates="c1b4e61e"
+# `tobytes`按行写出，张量是另一个张量的转置时也是这样。写出的文件，库可以读取。
+
+# %%
+torch.manual_seed(0)
+tensors = {"größe": torch.rand(2, 3).T, "count": torch.tensor(7)}
+write_tensors(tensors, folder / "hand.safetensors")
+assert_close(load_file(folder / "hand.safetensors"), tensors, rtol=0, atol=0)
+
+# %% [markdown] translates="2f394413"
+# **可能运行什么**。什么也不会：文件头是JSON，其余的都是数。但文件头同样来自别人，它写的形状，可能与实际的字节不符；这里`reshape`会发现。
+
+# %%
+data = (folder / "hand.safetensors").read_bytes()
+wrong = data.replace(b"[3, 2]", b"[3, 9]")
+(folder / "wrong.safetensors").write_bytes(wrong)
+try:
+    read_rows(folder / "wrong.safetensors", "größe", 0, 3)
+except RuntimeError as error:
+    print(type(error).__name__)
+
+# %% [markdown] translates="48c32d7c"
+# **边界情况**。`json.dumps`把`ö`写成六个字符`\\u00f6`。如果原样写出，`ö`就是一个字符、两个字节：字符数就不是长度了。
+
+# %%
+text = json.dumps({"größe": 1}, ensure_ascii=False)
+len(json.dumps({"größe": 1})), len(text), len(text.encode())
+
+# %% [markdown]
+# ## 4.8 检查点的平均
+#
+# *编程，20分钟。*
+# [练习](../04_file_io.ipynb#cell-id=exercise-4-8)
+#
+# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，它的输出是各个网络输出的均值吗？对两种网络作出预测。
+
+# %% [markdown] translates="56fe104b"
+# **思路**。把第一个文件当作目前的和，用`float64`，再逐项加上其余的文件。相加之前要比较名字和形状：形状$(3,)$和$(1,)$相加不会报错，得到的却是另一个偏置。线性层对参数也是线性的：$x (W_1 + W_2)/2$就是$x W_1$和$x W_2$的均值。`MLP`不是这样，因为它的两个权重相乘，中间还隔着ReLU。
+
+
+# %%
+def shapes(state):
+    return {name: value.shape for name, value in state.items()}
+
+
+def average(paths):
+    states = [torch.load(path, map_location="cpu") for path in paths]
+    for path, state in zip(paths, states, strict=True):
+        if shapes(state) != shapes(states[0]):
+            raise ValueError(f"{path} has other entries than {paths[0]}")
+    mean = {}
+    for name, last in states[-1].items():
+        mean[name] = last
+        if last.is_floating_point():
+            total = sum(state[name].double() for state in states)
+            mean[name] = (total / len(states)).to(last.dtype)
+    return mean
+
+
+mean_of_outputs = {"nn.Linear(4, 2)": True, "MLP(4, 3, 2)": False}
+
+# %%
+check.average_checkpoints(average, mean_of_outputs)
+
+# %% [markdown] translates="8b1d9920"
+# 为什么用`float64`？`bfloat16`的数，在256处间隔是2。用它来存和，和就停在那里。
+
+# %%
+values = torch.tensor([256.0, 1, 1, 1]).bfloat16()
+total = torch.zeros((), dtype=torch.bfloat16)
+for value in values:
+    total += value
+total.item(), values.double().sum().item()
+
+# %% [markdown] translates="78699d23"
+# **为什么有用**。学习率不变时，训练会在最小值附近一直走下去，每个批量各有自己的方向。这些位置的均值离最小值更近。下面的最小值在0处，每一步都带噪声。
+
+# %%
+torch.manual_seed(0)
+place, track = torch.ones(100), []
+for _ in range(300):
+    place = place - 0.1 * (place + torch.randn(100))
+    track.append(place)
+mean = torch.stack(track[-200:]).mean(dim=0)
+assert mean.norm() < track[-1].norm() / 2
+
+# %% [markdown] translates="0758a28e"
+# **陷阱**。两次训练的随机种子不同，均值就没有多大用处：一个网络里的隐藏单元，和另一个网络里同一位置的单元毫无关系。下面有一个网络，还有一个单元次序不同的同一个网络：两者的输出相等；取两者的均值，输出却变了。
+
+# %%
+net = MLP(4, 3, 2)
+other = copy.deepcopy(net)
+order = torch.tensor([1, 2, 0])
+with torch.no_grad():
+    other.hidden.weight.copy_(net.hidden.weight[order])
+    other.hidden.bias.copy_(net.hidden.bias[order])
+    other.out.weight.copy_(net.out.weight[:, order])
+X = torch.rand(5, 4)
+assert_close(other(X), net(X))
+for name, each in (("net.pt", net), ("other.pt", other)):
+    torch.save(each.state_dict(), folder / name)
+mean = MLP(4, 3, 2)
+mean.load_state_dict(average([folder / "net.pt", folder / "other.pt"]))
+mean(X).allclose(net(X))
