@@ -264,7 +264,7 @@ parts = {
 {name: num_bytes(tensors) // number for name, tensors in parts.items()}
 
 # %% [markdown] translates="66340874"
-# $2 + 2 + 4 + 8$，还是16。混合精度（mixed precision）能省一半的，是内存的另一部分，接下来就讲。
+# $2 + 2 + 4 + 8$，还是16。混合精度能省一半的，是内存的另一部分，接下来就讲。
 
 # %% [markdown] translates="217431fc"
 # ## 统计自动微分保留的张量

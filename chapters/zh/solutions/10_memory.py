@@ -15,12 +15,9 @@
 # ---
 
 # %% [markdown] translates="92bbbe8e"
-# # Solutions to chapter 10
+# # 第10章 解答
 #
-# To the exercises of
-# [Know what training keeps, and start a deep network](../10_memory.ipynb).
-# Each begins with its statement. Try it there first, and come here when you
-# are stuck.
+# 这里是[内存与深度：训练保存什么，怎样启动深层网络](../10_memory.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
 import copy
@@ -36,26 +33,15 @@ from d2l_helpers import check, use_style
 use_style()
 
 # %% [markdown]
-# ## 10.1 A ledger by block
+# ## 10.1 逐块记账
 #
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-1)
 #
-# Which part of a network is it that fills the memory? Write
-# `ledger_by_block(net, optimizer)`: for each child of a network, the bytes of
-# its weights, of their gradients, and of the optimizer's state for them. A
-# tensor without dimensions, such as a counter of steps, doesn't count. The
-# function only looks: the network and the optimizer stay as they are. Then
-# predict the ledger of `Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`
-# after one step with Adam, if the first layer is frozen.
+# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出权重的字节数、权重的梯度的字节数，以及优化器为它们保留的状态的字节数。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
 
 # %% [markdown] translates="0f3a865b"
-# **Idea.** `named_children` gives the blocks, and `parameters()` of a block
-# all that is below it. An optimizer keeps its state in a dict, by parameter.
-# This dict makes an entry for each key that is asked for, so ask with `get`.
-# In the prediction, a layer from 100 to 200 has 20,200 parameters of 4 bytes,
-# and one from 200 to 10 has 2,010. Adam has never seen a gradient of the
-# frozen layer, and has no state for it.
+# **思路**。`named_children`给出各个块，块的`parameters()`给出它下面的所有参数。优化器的状态是一个字典，键是参数。用方括号取这个字典里的键，取哪个就会新建哪一项，所以要用`get`。至于预测：从100到200的层有20,200个参数，每个4字节；从200到10的层有2,010个。Adam从没见过冻结层的梯度，也就没有它的状态。
 
 
 # %%
@@ -82,8 +68,7 @@ predicted_ledger["2"] = (8_040, 8_040, 16_080)
 check.memory_ledger(ledger_by_block, predicted_ledger)
 
 # %% [markdown] translates="0c6a962b"
-# **Pitfall.** Without `get`, looking changes what is looked at: the optimizer
-# gets an empty entry for each parameter.
+# **陷阱**。不用`get`，看一眼就改动了要看的东西：优化器为每个参数都添了一个空项。
 
 # %%
 layer = nn.Linear(2, 2)
@@ -92,8 +77,7 @@ adam.state[layer.weight]
 len(adam.state)
 
 # %% [markdown] translates="f127f836"
-# What fills the memory in a layer of a language model? The two linear layers
-# together have twice what the attention has.
+# 语言模型的一层里，占满内存的是什么？两个线性层加起来，是注意力的两倍。
 
 # %%
 block = nn.TransformerEncoderLayer(d_model=64, nhead=4, dim_feedforward=256)
@@ -101,59 +85,45 @@ rows = ledger_by_block(block, torch.optim.SGD(block.parameters()))
 {name: weights for name, (weights, *_) in rows.items() if weights > 1000}
 
 # %% [markdown]
-# ## 10.2 What is kept
+# ## 10.2 保留了什么
 #
 # *思考，15分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-2)
 #
-# `X` is a batch of shape (100, 8), and needs no gradient. Each layer keeps the
-# shape. How many tensors of this shape does each network keep for `backward`?
-# Predict, then count with `kept_by`. In the names, `Frozen` is a linear layer
-# whose parameters are frozen. SiLU is smooth, like GELU: $z\,\sigma(z)$.
+# `X`是形状为(100, 8)的批量，不需要梯度。每一层都不改变形状。每个网络为`backward`保留几个这种形状的张量？先预测，再用`kept_by`数一数。名字里的`Frozen`，是参数已经冻结的线性层。SiLU像GELU一样光滑：$z\,\sigma(z)$。
 
 # %% [markdown] translates="4666ebbd"
-# **Idea.** Go through the layers, and ask of each: does it get a gradient, or
-# pass one on? If neither, it keeps nothing. A linear layer keeps its input, if
-# its weight is trained. ReLU keeps its output, SiLU its input. Then count each
-# tensor once.
+# **思路**。逐层看过去，问一句：这一层要得到梯度，或者要把梯度传下去吗？都不要，就什么也不保留。线性层的权重如果要训练，就保留输入。ReLU保留输出，SiLU保留输入。最后，每个张量只数一次。
 
 # %%
 tensors_kept = {
     "Linear": 1,  # X
-    "Linear, ReLU": 2,  # X, and the ReLU's output
-    "Linear, ReLU, Linear": 2,  # the same, shared with the last layer
-    "Linear, SiLU, Linear": 3,  # X, the SiLU's input, its output
-    "Linear, Linear, Linear": 3,  # the input of each
-    "Frozen, ReLU, Frozen": 0,  # there is no graph
-    "Frozen, ReLU, Linear": 1,  # the graph begins in the last layer
-    "Linear, Frozen": 1,  # X; the last layer needs its weight alone
-    "Linear, ReLU, Frozen": 2,  # X, and the ReLU's output
+    "Linear, ReLU": 2,  # X，和ReLU的输出
+    "Linear, ReLU, Linear": 2,  # 与上一行相同，最后一层共用
+    "Linear, SiLU, Linear": 3,  # X、SiLU的输入和它的输出
+    "Linear, Linear, Linear": 3,  # 每一层的输入
+    "Frozen, ReLU, Frozen": 0,  # 没有计算图
+    "Frozen, ReLU, Linear": 1,  # 计算图从最后一层开始
+    "Linear, Frozen": 1,  # X；最后一层只需要自己的权重
+    "Linear, ReLU, Frozen": 2,  # X，和ReLU的输出
 }
 
 # %%
 check.saved_tensors(tensors_kept)
 
 # %% [markdown] translates="21284bf5"
-# **At the edges.** If `X` needs a gradient, a frozen layer in front must pass
-# one on: its weight is kept, which is there anyway, and its ReLU keeps its
-# output.
+# **边界情况**。如果`X`需要梯度，前面的冻结层就得把梯度传过去：它要保留权重，而权重本来就在；它后面的ReLU要保留输出。
 
 # %% [markdown]
-# ## 10.3 A checkpoint for each k blocks
+# ## 10.3 每k个块一个检查点
 #
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential` leaves its last segment as it is, and wants the
-# number of segments. Write `checkpoint_every(k, blocks, X)`, which passes `X`
-# through an `nn.Sequential` with `checkpoint`, in segments of `k` blocks, the
-# last one, which may be shorter, included. Outputs and gradients are those of
-# `blocks(X)`, also with dropout and the same seed; nothing is kept but the
-# input of each segment.
+# `checkpoint_sequential`不处理最后一段，要的又是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
 
 # %% [markdown] translates="28cd40e8"
-# **Idea.** A slice of an `nn.Sequential` is one, too, and a shorter one at the
-# end. It holds its blocks, so that the second run has the right ones.
+# **思路**。对`nn.Sequential`切片，得到的也是`nn.Sequential`；到了末尾，会短一些。切片自己拿着那些块，所以第二遍用的块不会错。
 
 
 # %%
@@ -168,10 +138,7 @@ def checkpoint_every(k, blocks, X):
 check.checkpoint_segments(checkpoint_every)
 
 # %% [markdown] translates="2743d007"
-# **Pitfall.** A function that reads the variable of a loop finds its value at
-# the time when it runs. The second run comes after the loop: each segment is
-# then the last one. PyTorch compares the number and the shapes of what is
-# kept; here both agree, and the gradients are wrong without an error.
+# **陷阱**。函数如果读取循环变量，读到的是函数运行那一刻的值。第二遍在循环结束之后才运行：这时每一段都成了最后一段。PyTorch会核对保留的张量的个数和形状；这里两样都对得上，所以梯度错了，却不报错。
 
 
 # %%
@@ -186,14 +153,14 @@ def late(k, blocks, X):
 
 
 # %% [markdown] translates="0064ccea"
-# Two segments of four layers each:
+# 两段，每段四层：
 
 # %%
 torch.manual_seed(0)
 layers = [m for _ in range(4) for m in (nn.Linear(2, 2), nn.Tanh())]
 
 # %% [markdown] translates="3b4b16ff"
-# Do both ways give the first weight the same gradient?
+# 两种写法，第一个权重的梯度相同吗？
 
 # %%
 for forward in (checkpoint_every, late):
@@ -203,26 +170,18 @@ for forward in (checkpoint_every, late):
     print(forward.__name__, blocks[0].weight.grad)
 
 # %% [markdown] translates="d187dfae"
-# They don't: the second one was computed with values of the other segment.
+# 不同：第二种写法，是用另一段的值算的。
 
 # %% [markdown]
-# ## 10.4 Chunks with padding
+# ## 10.4 带填充的梯度累积
 #
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)` takes the mean over the labels that aren't -100;
-# this number marks padding. Write `accumulate(net, X, y, size)`, which
-# computes this loss in chunks of at most `size` rows. It adds the gradient of
-# the whole batch's loss to the gradients that are there, and returns the loss
-# as a number. Chunks have different numbers of labels, and some have none. At
-# no time are there two graphs. At least one label isn't padding.
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并返回损失，是一个数。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
 
 # %% [markdown] translates="6d792b05"
-# **Idea.** The mean over the batch is a sum divided by the number of labels in
-# the *batch*, which is known before the first chunk. With `reduction="sum"`, a
-# chunk without labels gives 0. Each `backward` comes before the next forward
-# computation.
+# **思路**。整个批量的均值，等于总和除以*整个批量*的标签数，而这个数，第一份之前就知道。用`reduction="sum"`时，没有标签的一份给出0。每一份都先调用`backward`，再开始下一份的前向传播。
 
 
 # %%
@@ -240,9 +199,7 @@ def accumulate(net, X, y, size):
 check.gradient_accumulation(accumulate)
 
 # %% [markdown] translates="0da95f27"
-# **Pitfall.** With the usual mean, a chunk of padding divides 0 by 0. PyTorch
-# takes care of its gradient, which is 0, and not of the loss: added to others,
-# it makes all of them `nan`.
+# **陷阱**。用通常的均值，全是填充的一份就成了0除以0。它的梯度，PyTorch处理好了，是0；损失却没有处理：与别的损失相加，结果就成了`nan`。
 
 # %%
 logits = torch.ones(2, 3, requires_grad=True)
@@ -251,26 +208,18 @@ loss.backward()
 loss.item(), logits.grad.any().item()
 
 # %% [markdown] translates="459bda87"
-# **Further.** `loss.item()` waits for a GPU in each chunk. Add up
-# `loss.detach()` there, and read the sum once.
+# **延伸**。`loss.item()`在每一份里都要等GPU。在GPU上，应当累加`loss.detach()`，最后读一次总和。
 
 # %% [markdown]
-# ## 10.5 Scale each layer by its data
+# ## 10.5 根据数据缩放各层
 #
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-5)
 #
-# A gain is computed for inputs from a normal distribution. Real data can say
-# itself how large the weights should be. Write `scale_by_data(net, X)` for an
-# `nn.Sequential`: go through its layers in order; set the bias of each
-# `nn.Linear` to 0, and divide its weight by a number, so that its output for
-# `X` has a standard deviation of 1 over all its elements. The other layers
-# stay as they are. The parameters stay the same objects, without a gradient.
+# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，而且没有梯度。
 
 # %% [markdown] translates="dac39098"
-# **Idea.** A linear layer without a bias is linear in its weight: divide the
-# weight by $s$, and the output is divided by $s$. The input of each layer must
-# be what the layers before it give *after* they are scaled.
+# **思路**。没有偏置的线性层，输出与权重成正比：权重除以$s$，输出也除以$s$。每一层的输入，必须是前面各层缩放*之后*的输出。
 
 
 # %%
@@ -288,8 +237,7 @@ def scale_by_data(net, X):
 check.data_dependent_init(scale_by_data)
 
 # %% [markdown] translates="aabbe92b"
-# Thirty layers with GELU, whose gain nobody has looked up: what is the
-# standard deviation behind the last linear layer, before and after?
+# 三十个带GELU的层，GELU的增益没有人查过：最后一个线性层的输出，标准差在缩放前后各是多少？
 
 # %%
 torch.manual_seed(0)
@@ -297,7 +245,7 @@ layers = [m for _ in range(30) for m in (nn.Linear(64, 64), nn.GELU())]
 net, X = nn.Sequential(*layers), torch.rand(256, 64)
 
 # %% [markdown] translates="9f01bb8f"
-# Before, what is left comes from the biases.
+# 缩放之前，剩下的只来自偏置。
 
 # %%
 scaled = copy.deepcopy(net)
@@ -306,28 +254,18 @@ before, after = net[:-1](X).std().item(), scaled[:-1](X).std().item()
 f"from {before:.2f} to {after:.2f}"
 
 # %% [markdown] translates="087c92a7"
-# **Further.** This is the second half of *layer-sequential unit-variance*
-# (LSUV) initialization
-# ([Mishkin and Matas, 2016](https://arxiv.org/abs/1511.06422)), which begins
-# with orthogonal weights.
+# **延伸**。这是*layer-sequential unit-variance*（LSUV）初始化的后一半（[Mishkin和Matas，2016](https://arxiv.org/abs/1511.06422)）；它的前一半，是用正交的权重开头。
 
 # %% [markdown]
-# ## 10.6 An average that is saved
+# ## 10.6 能保存的平均值
 #
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-6)
 #
-# Write `EMA`, a module with a moving average of a network. It holds a copy of
-# the network, `average`, which starts as the network is and is in evaluation
-# mode. `update(net)`, after a step of training, moves its parameters: $\beta$
-# of the old average, $1 - \beta$ of the network. Buffers, such as the averages
-# of batch normalization, are copied as they are. The parameters of `average`
-# need no gradient. Nothing of the network changes.
+# 编写`EMA`，一个保存网络的滑动平均的模块。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 # %% [markdown] translates="c1385de0"
-# **Idea.** A deep copy shares no memory with the network.
-# `lerp_(p, 1 - decay)` goes a share of the way from the average to the
-# network. Buffers may be integers, and are copied.
+# **思路**。深拷贝不与网络共用内存。`lerp_(p, 1 - decay)`从平均值向网络走过去，走的是这个比例。缓冲区可能是整数，所以复制。
 
 
 # %%
@@ -350,36 +288,24 @@ class EMA(nn.Module):
 check.exponential_moving_average(EMA)
 
 # %% [markdown] translates="06ee8432"
-# As a module it is saved with the run, under names of its own.
+# 它是模块，所以会随训练一起保存，用的是自己的名字。
 
 # %%
 list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
 
 # %% [markdown] translates="0457e329"
-# **Further.** The averages of batch normalization belong to the weights of the
-# last step, not to the averaged ones. If it matters, compute them again over
-# the training data: `torch.optim.swa_utils.update_bn` does.
+# **延伸**。批量规范化的移动均值和移动方差，属于最后一步的权重，不属于平均后的权重。如果这有影响，就在训练数据上重新计算：用`torch.optim.swa_utils.update_bn`。
 
 # %% [markdown]
-# ## 10.7 Widen a residual block
+# ## 10.7 加宽残差块
 #
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-7)
 #
-# A trained block is too narrow. Write `widen(block, width)`, which returns a
-# new block with `width` hidden units in place of fewer, so that its output is
-# exactly that of the old one, and training makes use of each new unit. The
-# block has linear layers `hidden` and `out`, as `Residual` has, and may have
-# other parts; the old block stays as it was. Then predict which parameters of
-# the *new* units get a gradient other than 0 in the first step: their weights
-# in `hidden`, their biases there, their weights in `out`.
+# 训练好的块太窄了。编写`widen(block, width)`，返回一个新的块，隐藏单元增加到`width`个：输出与旧块的完全相同，每个新单元在训练中都用得上。块里有线性层`hidden`和`out`，与`Residual`一样，也可能有别的部分；旧块保持原样。然后预测，在第一步里，*新*单元的哪些参数会得到不为0的梯度：`hidden`里的权重，`hidden`里的偏置，还是`out`里的权重？
 
 # %% [markdown] translates="3bf914fa"
-# **Idea.** The output stays if the new units have no weight in `out`. They
-# learn if not everything about them is 0: their weights in `hidden` are drawn
-# as for a new layer. In the first step only their weights in `out` get a
-# gradient, since that of `hidden` is a product with the weights in `out`. From
-# the second step on, all do.
+# **思路**。新单元在`out`里的权重都是0，输出就不变。只要它们不全是0，就能学习：在`hidden`里的权重，像新建的层那样抽取。第一步里，只有它们在`out`里的权重得到梯度，因为`hidden`的梯度要乘以`out`里的权重。从第二步起，就都有梯度了。
 
 
 # %%
@@ -402,8 +328,7 @@ first_step = {"hidden.weight": False, "hidden.bias": False, "out.weight": True}
 check.widen_residual_block(widen, first_step)
 
 # %% [markdown] translates="d3924c17"
-# A step of training tells whether the new units' weights in `hidden` and in
-# `out` have a gradient. The block has one old unit.
+# 走一步训练，看看新单元在`hidden`和`out`里的权重有没有梯度。这个块有一个旧单元。
 
 
 # %%
@@ -416,7 +341,7 @@ def step(wide):
 
 
 # %% [markdown] translates="73052434"
-# The first step, and the second:
+# 第一步和第二步：
 
 # %%
 torch.manual_seed(0)
@@ -426,28 +351,18 @@ wide = widen(block, 4)
 [step(wide), step(wide)]
 
 # %% [markdown] translates="e373c192"
-# **Another way.** Copy units, and give each copy its share of the weight in
-# `out`: the output stays, too. But two equal units with equal weights get
-# equal gradients, and stay one unit. Unequal shares, or a little noise, set
-# them apart. (See [Net2Net](https://arxiv.org/abs/1511.05641) by Chen,
-# Goodfellow and Shlens.)
+# **另一种做法**。复制单元，把`out`里的权重分给各个副本：输出也不变。但是两个相同的单元，权重相等，梯度也相等，始终像一个单元。分得不相等，或者加一点噪声，就能把它们分开。（见Chen、Goodfellow和Shlens的[Net2Net](https://arxiv.org/abs/1511.05641)。）
 
 # %% [markdown]
-# ## 10.8 Freeze one side of a tie
+# ## 10.8 冻结绑定的一边
 #
 # *编程，20分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-8)
 #
-# A small language model uses one table of words twice: to look up a row for a
-# word that comes in, and to score each word that may come next. Write
-# `TiedModel`, whose lookup is frozen: the table learns only by what the scores
-# say, and yet the lookup reads the table as it is now. Then predict what the
-# other ways would train: "both", "lookup", "scores" or "none".
+# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：`"both"`（两边）、`"lookup"`（查表）、`"scores"`（得分），还是`"none"`（都没有）？
 
 # %% [markdown] translates="567530ae"
-# **Idea.** `detach` gives the same values, and cuts one path to the table, the
-# one through the lookup. It shares memory with the table: no copy grows old.
-# Freezing the parameter would cut both paths, as there is one parameter.
+# **思路**。`detach`给出的值相同，只断开一条通往表的路径，就是经过查表的那一条。它与表共用内存，所以不会有过时的副本。冻结参数会把两条路径都断开，因为参数只有一个。
 
 
 # %%
@@ -472,8 +387,7 @@ trained = {
 check.one_sided_tie(TiedModel, trained)
 
 # %% [markdown] translates="0018bf62"
-# The rows of all words get a gradient, also of those that weren't looked up:
-# the scores compare with each word.
+# 每个词的行都得到梯度，没有查过的词也一样：算得分要与每个词比较。
 
 # %%
 torch.manual_seed(0)
@@ -482,23 +396,15 @@ F.cross_entropy(model(torch.tensor([0, 0])), torch.tensor([1, 2])).backward()
 model.table.grad.any(dim=1)
 
 # %% [markdown]
-# ## 10.9 The gain of any activation
+# ## 10.9 任意激活函数的增益
 #
 # *探索，20分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-9)
 #
-# `calculate_gain` knows no GELU. Write `gain(f)`: the number $g$ for which
-# $g f(z)$ has a mean square of 1, for $z$ from the standard normal
-# distribution, with an error of at most half a percent. Compare with
-# `calculate_gain` for ReLU and tanh: which of the two is the same? Then draw
-# the size after 1 to 32 layers with GELU, with He's start and with your gain.
+# `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1；误差不超过0.5%。对ReLU和tanh，与`calculate_gain`比较：两个之中，哪个相同？然后用He初始化和你的增益，各画出经过1到32个带GELU的层之后的大小。
 
 # %% [markdown] translates="a30eec3f"
-# **Idea.** The mean of $f(z)^2$ under the normal density is an integral over
-# one variable; a fine grid gives it to many digits. Beyond 8 standard
-# deviations there is nothing to add. The gain is one over its root. That of
-# ReLU is $\sqrt 2$; torch's 5/3 for tanh is larger than what keeps the mean
-# square.
+# **思路**。$f(z)^2$按正态密度求的均值，是一个单变量的积分；用很密的网格，就能算得很准。8倍标准差以外，没有什么可加的了。增益是均值的平方根的倒数。ReLU的增益是$\sqrt 2$；torch给tanh的是5/3，比保持均方所需的大。
 
 
 # %%
@@ -515,14 +421,14 @@ same_as_torchs = {"relu": True, "tanh": False}
 check.activation_gain(gain, same_as_torchs)
 
 # %% [markdown] translates="bef35e09"
-# Gains of some activations:
+# 几个激活函数的增益：
 
 # %%
 for f in (F.relu, torch.tanh, F.gelu, F.silu, torch.sin):
     print(f"{f.__name__:5} {gain(f):.3f}")
 
 # %% [markdown] translates="55a6d802"
-# The sizes through 32 layers with GELU, from weights with each gain:
+# 权重分别用两种增益，经过32个带GELU的层，大小怎样变化：
 
 
 # %%
@@ -536,11 +442,9 @@ def sizes(g, depth=32, width=256):
 
 
 # %% [markdown] translates="fcafacc3"
-# The curve of He's start goes down, though its gain is only a little smaller.
-# The other goes up a little: deep inside, the inputs of an activation aren't
-# quite normal.
+# He初始化的曲线往下走，虽然它的增益只小一点。另一条略微上升：到了深处，激活函数的输入不再恰好服从正态分布。
 
-# %% mystnb={"image": {"alt": "Two curves of the size against the layer, from 1 to 32, the size on a logarithmic axis. With He's gain of 1.414 it falls from nearly 1 to less than a thousandth. With the gain of GELU it rises slowly, to about 6."}} translates="00a3a2cf"
+# %% mystnb={"image": {"alt": "两条曲线，横轴是第1到32层，纵轴是大小，对数刻度。用He的增益1.414，大小从接近1降到不足千分之一。用GELU的增益，大小慢慢升到6左右。"}} translates="00a3a2cf"
 for name, g in {"He": 2**0.5, "gain(F.gelu)": gain(F.gelu)}.items():
     plt.semilogy(range(1, 33), sizes(g), label=name)
 plt.gca().set(xlabel="layer", ylabel="size")
