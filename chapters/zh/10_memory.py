@@ -34,7 +34,7 @@
 # %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
-# %%
+# %% translates="ec7eef9f"
 import copy
 from functools import partial
 from weakref import WeakValueDictionary
@@ -91,7 +91,7 @@ num_bytes(large.parameters()) / GiB, X_large.nbytes / GiB
 # 没有这样的GPU也能试。在`with Card(limit)`里，PyTorch每做一次运算，都会调用下面的方法。它记下每个结果占的内存，结果释放以后就不再计入；放不下，就报错。（运算内部临时用掉的内存，它看不到。这个类可以跳过。）
 
 
-# %%
+# %% translates="db3648c1"
 class Card(TorchDispatchMode):
     def __init__(self, limit):
         super().__init__()
@@ -234,7 +234,7 @@ for name, make_optimizer in {
 # %% [markdown] translates="79cd05fe"
 # ### 混合精度，总数不变
 #
-# bfloat16的一个数只占两字节，换成它，能省一半吗？在bfloat16里，小的更新会消失（[第08章](08_numerics.ipynb#cell-id=small-updates-vanish)）。所以要给优化器一份float32的权重副本，叫*主权重*（master weights）。
+# bfloat16的一个数只占两字节，换成它，能省一半吗？在bfloat16里，小的更新会消失（[第08章](08_numerics.ipynb#cell-id=small-updates-vanish)）。所以优化器要有一份float32的权重副本，也就是*主副本*（master weights）。
 
 # %%
 low = copy.deepcopy(large).bfloat16()
@@ -242,7 +242,7 @@ masters = [p.detach().float() for p in low.parameters()]
 adam = torch.optim.Adam(masters)
 
 # %% [markdown] translates="203cea12"
-# 每一步里，网络计算梯度，主权重用这些梯度更新。
+# 每一步里，网络计算梯度，主副本用这些梯度更新。
 
 # %%
 whole_batch(low, X_large.bfloat16())
@@ -272,7 +272,7 @@ parts = {
 # `backward`要用到前向传播里的一些值（[第05章](05_autograd.ipynb#cell-id=backward-twice)）。PyTorch把它们保留在计算图（computational graph）里。每保留一个张量，`saved_tensors_hooks`就调用一次你给的函数。下面的函数记下这些张量的内存，每块内存只记一次；权重本来就在，不算。
 
 
-# %%
+# %% translates="ebb8eead"
 def kept_by(forward, net, X):
     kept = {}
 
@@ -581,7 +581,7 @@ def through(depth, scale):
 
 
 # %% [markdown] translates="1caaa418"
-# 有三种起点：*plain*的`scale`是1；*scaled*的是$1/\sqrt N$，$N$是块数；*zero*的是0。经过2、8、32个块之后，你猜大小各是多少？表里每种情况有两个数，先是输出的大小，后是梯度的大小。
+# 有三种起点：*plain*的缩放系数是1；*scaled*的是$1/\sqrt N$，$N$是块数；*zero*的是0。经过2、8、32个块之后，你猜大小各是多少？表里每种情况有两个数，先是输出的大小，后是梯度的大小。
 
 # %%
 depths, sizes = (2, 8, 32), {}
@@ -800,7 +800,7 @@ ledger(large, smaller)
 # %% [markdown] translates="ead4f846"
 # ## 小结
 #
-# - 用float32和Adam训练，每个参数占16字节：权重4，梯度4，状态8。动量（momentum）保留4，普通的SGD一点也不保留。混合精度加上主权重，总和相同。
+# - 用float32和Adam训练，每个参数占16字节：权重4，梯度4，状态8。动量（momentum）保留4，普通的SGD一点也不保留。混合精度加上主副本，总和相同。
 # - Adam在第一次`step`里建立状态，所以内存可能到第二步才不够。
 # - 自动微分保留的张量随批量增大。ReLU和后面的层一共保留一个张量，GELU还要多一个。冻结前一半，会释放它保留的张量；用ReLU时，冻结后一半，什么也不释放。
 # - 激活检查点保留各段的输入，把块运行两遍。随机状态会还原，缓冲区不会。
@@ -827,7 +827,7 @@ from d2l_helpers import check
 # 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出权重的字节数、权重的梯度的字节数，以及优化器为它们保留的状态的字节数。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
 
 
-# %%
+# %% translates="3562803b"
 def ledger_by_block(net, optimizer):
     """每个子模块的权重、梯度和状态各占多少字节。"""
     # 模块和它的优化器 -> {"0": (权重, 梯度, 状态), ...}
@@ -872,7 +872,7 @@ check.saved_tensors(tensors_kept)
 # `checkpoint_sequential`不处理最后一段，要的又是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
 
 
-# %%
+# %% translates="ecee46a5"
 def checkpoint_every(k, blocks, X):
     """计算blocks(X)，每k个块只保留一个输入。"""
     # 整数、nn.Sequential和(n, ...) -> blocks(X)的返回值
@@ -891,7 +891,7 @@ check.checkpoint_segments(checkpoint_every)
 # `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并返回损失，是一个数。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
 
 
-# %%
+# %% translates="a55c24da"
 def accumulate(net, X, y, size):
     """一份一份地累加平均损失的梯度。"""
     # X: (n, ...)，y: (n,)，是标签或-100 -> 一个数
@@ -910,7 +910,7 @@ check.gradient_accumulation(accumulate)
 # 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，而且没有梯度。
 
 
-# %%
+# %% translates="67f7d90d"
 def scale_by_data(net, X):
     """缩放每个线性层，使输出的标准差为1。"""
     # nn.Sequential和(n, d)；改变net，不返回任何东西
@@ -929,7 +929,7 @@ check.data_dependent_init(scale_by_data)
 # 编写`EMA`，一个保存网络的滑动平均的模块。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 
-# %%
+# %% translates="2769fba1"
 class EMA(nn.Module):
     """网络参数的滑动平均，存放在`average`里。"""
 
@@ -954,7 +954,7 @@ check.exponential_moving_average(EMA)
 # 训练好的块太窄了。编写`widen(block, width)`，返回一个新的块，隐藏单元增加到`width`个：输出与旧块的完全相同，每个新单元在训练中都用得上。块里有线性层`hidden`和`out`，与`Residual`一样，也可能有别的部分；旧块保持原样。然后预测，在第一步里，*新*单元的哪些参数会得到不为0的梯度：`hidden`里的权重，`hidden`里的偏置，还是`out`里的权重？
 
 
-# %%
+# %% translates="3237dfc9"
 def widen(block, width):
     """残差块的副本，隐藏单元更多。"""
     # 模块和整数 -> 新的模块
@@ -972,10 +972,10 @@ check.widen_residual_block(widen, first_step)
 # *编程，20分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-8)
 #
-# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：`"both"`（两边）、`"lookup"`（查表）、`"scores"`（得分），还是`"none"`（都没有）？
+# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：“both”（两边）、“lookup”（查表）、“scores”（得分），还是“none”（都没有）？
 
 
-# %%
+# %% translates="67d5b25f"
 class TiedModel(nn.Module):
     """下一个词的得分，同一张表用两次。"""
 
@@ -1007,7 +1007,7 @@ check.one_sided_tie(TiedModel, trained)
 # `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1；误差不超过0.5%。对ReLU和tanh，与`calculate_gain`比较：两个之中，哪个相同？然后用He初始化和你的增益，各画出经过1到32个带GELU的层之后的大小。
 
 
-# %%
+# %% translates="8abda231"
 def gain(f):
     """使均方经过激活函数后不变的倍数。"""
     # 对张量计算的函数 -> 一个数

@@ -95,7 +95,7 @@ rows = ledger_by_block(block, torch.optim.SGD(block.parameters()))
 # %% [markdown] translates="4666ebbd"
 # **思路**。逐层看过去，问一句：这一层要得到梯度，或者要把梯度传下去吗？都不要，就什么也不保留。线性层的权重如果要训练，就保留输入。ReLU保留输出，SiLU保留输入。最后，每个张量只数一次。
 
-# %%
+# %% translates="2741a6dc"
 tensors_kept = {
     "Linear": 1,  # X
     "Linear, ReLU": 2,  # X，和ReLU的输出
