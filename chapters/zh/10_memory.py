@@ -23,9 +23,9 @@
 #
 # - 预测权重（weight）、梯度（gradient）和优化器（optimizer）的状态各占多少字节；
 # - 统计前向传播（forward computation）为`backward`保留了什么；
-# - 用更少的内存训练：用激活检查点（activation checkpointing），或者把批量分成几份；
+# - 用更少的内存训练：用激活检查点（activation checkpointing），以及把批量分成几份；
 # - 给深层网络选好起点，让其中的数既不消失，也不爆炸；
-# - 对权重取平均，并释放冻结（freeze）的参数所占的内存。
+# - 对权重取平均，并释放冻结（freeze）部分所占的内存。
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)和第4.8节[数值稳定性和模型初始化](https://zh.d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；5.4，[Numerical Stability and Initialization](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html)）。
 #
@@ -114,7 +114,7 @@ class Card(TorchDispatchMode):
 
 
 # %% [markdown] translates="889f4994"
-# 下面的函数计算梯度；后面几节会换别的算法。
+# 下面的函数计算梯度；后面几节会换别的做法。
 
 
 # %%
@@ -208,7 +208,7 @@ adam.zero_grad()
 ledger(large, adam)
 
 # %% [markdown] translates="259f9004"
-# 找到了，是8 GiB。Adam在第一步里为每个参数建立两个张量：梯度的滑动平均，以及梯度平方的滑动平均。它们一直留着。第一次前向传播的时候，还没有它们；第二次就得和它们一起放进内存。
+# 找到了，是8 GiB。Adam在第一步里为每个参数建立两个张量：梯度的滑动平均，以及梯度平方的滑动平均。它们一直留着。第一次前向传播时，还没有它们；第二次前向传播，就得和它们一起放进内存。
 #
 # 一个float32的数占4字节。别的优化器，为每个参数保留多少字节的状态？
 
@@ -301,7 +301,7 @@ kept_by(large, large, X_large)
 kept_by(low, low, X_large.bfloat16())
 
 # %% [markdown] translates="bedd685f"
-# 保留的张量随批量增大，权重、梯度和状态不会。内存紧张时，先把批量减小。
+# 批量越大，保留的就越多；权重、梯度和状态不随批量变。内存紧张时，先把批量减小。
 
 # %%
 for n in (8_192, 16_384, 32_768):
@@ -333,7 +333,7 @@ for activation in (nn.ReLU, nn.Tanh, nn.GELU):
 # %% [markdown] translates="f1c02b06"
 # 冻结前一半时，计算图从中间开始，内存大约省一半。冻结后一半时，梯度仍要穿过它，才能传到前一半。为此，冻结的线性层只需要自己的权重；而每个激活函数，原来保留什么，现在还要保留什么：用ReLU时，一点也省不下来。
 #
-# 在GPU上，PyTorch的*内存分配器*（allocator）也有自己的统计。下面的单元格用一个小网络，把它与上面的算法对照。`X`是之前就有的，所以增长的内存，应当比保留的少1 MiB。
+# 在GPU上，PyTorch的*内存分配器*（allocator）也有自己的统计。下面的单元格用一个小网络，把这些数与上面的统计对照。`X`是之前就有的，所以增长的内存，应当比保留的少1 MiB。
 
 # %% tags=["nbval-ignore-output"]
 net = make_net(256).to(device)
@@ -534,7 +534,7 @@ for name, factor in {
     print(name, torch.allclose(linear.weight.grad, whole))
 
 # %% [markdown] translates="1b929b23"
-# 损失是对什么求的均值，每一份就要按自己在其中所占的比例计入。在语言模型里，均值是对词求的，填充（padding）不算，也不是对文本求的：见练习10.4。
+# 损失是对什么求的均值，每一份就要按自己在其中所占的比例计入。在语言模型里，均值是对词求的，不是对一篇篇文本求的，填充（padding）也不算：见练习10.4。
 
 # %% [markdown] translates="7d2422c1"
 # ## 深层网络的起点
@@ -642,7 +642,7 @@ def moved(block):
 
 
 # %% [markdown] translates="0959e9a5"
-# 第一次只有最后一层是零，第二次两层都是。
+# 先只让最后一层是零，再让两层都是零。
 
 # %%
 torch.manual_seed(0)
@@ -652,12 +652,12 @@ nn.init.zeros_(block.hidden.weight)
 print(moved(block))
 
 # %% [markdown] translates="65da75e2"
-# 每个权重的梯度，都是与另一层的值相乘得到的。两层都给出0，就一直停在那里。
+# 每个权重的梯度，都是与另一层的值相乘得到的。两层都给出0时，它们就停在那里，再也不动。
 
 # %% [markdown] translates="d01b1bce"
 # ## 参数初始化：选择权重的大小
 #
-# 没有了$x$那条路径，每一层都会把大小乘以一个倍数。*Xavier初始化*在输入和输出都是$d$个时，标准差（standard deviation）是$1/\sqrt d$；对线性层来说，这个倍数就是1。但是ReLU会去掉一半的均方。*He初始化*的权重大到$\sqrt 2$倍，正好补回来；$\sqrt 2$叫ReLU的*增益*（gain）。default是`nn.Linear`的默认初始化。
+# 没有了$x$那条路径，每一层都会把大小乘以一个倍数。输入和输出都是$d$个时，*Xavier初始化*的标准差（standard deviation）是$1/\sqrt d$；对线性层来说，这个倍数就是1。但是ReLU会去掉一半的均方。*He初始化*把权重再放大$\sqrt 2$倍，补上这一半；$\sqrt 2$叫ReLU的*增益*（gain）。default是`nn.Linear`的默认初始化。
 
 # %%
 starts = {
@@ -680,7 +680,7 @@ for name, start in starts.items():
     print(f"{name:7}", *(f"{s:.0e}" for s in left))
 
 # %% [markdown] translates="68956660"
-# 用He初始化，还剩一大半；用Xavier初始化，只剩十万分之一；用默认的，几乎不剩。别的激活函数，增益也不同。
+# 用He初始化，大部分还在；用Xavier初始化，只剩十万分之一；用默认的，几乎不剩。别的激活函数，增益也不同。
 
 # %%
 for name in ("linear", "relu", "tanh"):
@@ -789,7 +789,7 @@ adam.step()
 ledger(large, adam)
 
 # %% [markdown] translates="64c15a49"
-# 梯度少了一半，状态没有少：优化器创建时拿到了哪些参数，就一直拿着。要为其余的参数新建一个优化器，把它们的状态交给它，让它接着原来的进度走。然后再放掉旧的优化器。
+# 梯度少了一半，状态没有少：优化器创建时拿到了哪些参数，就一直拿着。要为其余的参数新建一个优化器，把它们的状态交给它，让它接着原来的进度走。旧的优化器就可以不要了。
 
 # %%
 rest = [p for p in large.parameters() if p.requires_grad]
@@ -802,11 +802,11 @@ ledger(large, smaller)
 #
 # - 用float32和Adam训练，每个参数占16字节：权重4，梯度4，状态8。动量（momentum）保留4，普通的SGD一点也不保留。混合精度加上主副本，总和相同。
 # - Adam在第一次`step`里建立状态，所以内存可能到第二步才不够。
-# - 自动微分保留的张量随批量增大。ReLU和后面的层一共保留一个张量，GELU还要多一个。冻结前一半，会释放它保留的张量；用ReLU时，冻结后一半，什么也不释放。
+# - 批量越大，自动微分保留的就越多。ReLU和后面的层一共保留一个张量，GELU还要多一个。冻结前一半，会释放它保留的张量；用ReLU时，冻结后一半，什么也不释放。
 # - 激活检查点保留各段的输入，把块运行两遍。随机状态会还原，缓冲区不会。
 # - 每一份都按自己的比例计入，各份梯度加起来就是整个批量的梯度。
-# - 残差块的最后一层，要按$1/\sqrt N$缩小，或者从零开始；两层不能都从零开始。
-# - He初始化使大小经过ReLU也不变。`trunc_normal_`的上下界是绝对的数。
+# - 残差块的最后一层，要按$1/\sqrt N$缩小，或者从零开始；但绝不能两层都从零开始。
+# - 用He初始化，大小经过一个个ReLU也能保持。`trunc_normal_`的上下界按数值算，不按标准差的倍数算。
 # - 滑动平均比某一步的权重更接近目标。
 # - 冻结之后，优化器的状态还在内存里。
 
@@ -824,7 +824,7 @@ from d2l_helpers import check
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-1)
 #
-# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出权重的字节数、权重的梯度的字节数，以及优化器为它们保留的状态的字节数。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
+# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出三个字节数：权重的、梯度的，以及优化器为这些权重保留的状态的。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
 
 
 # %% translates="3562803b"
@@ -869,7 +869,7 @@ check.saved_tensors(tensors_kept)
 # *编程，30分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential`不处理最后一段，要的又是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
+# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
 
 
 # %% translates="ecee46a5"
@@ -888,7 +888,7 @@ check.checkpoint_segments(checkpoint_every)
 # *编程，30分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并返回损失，是一个数。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并把损失作为一个数返回。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
 
 
 # %% translates="a55c24da"
@@ -926,7 +926,7 @@ check.data_dependent_init(scale_by_data)
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-6)
 #
-# 编写`EMA`，一个保存网络的滑动平均的模块。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值。`average`的参数不需要梯度。网络的任何东西都不能变。
+# 编写模块`EMA`，它保存网络的滑动平均。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 
 # %% translates="2769fba1"

@@ -38,7 +38,7 @@ use_style()
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-1)
 #
-# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出权重的字节数、权重的梯度的字节数，以及优化器为它们保留的状态的字节数。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
+# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出三个字节数：权重的、梯度的，以及优化器为这些权重保留的状态的。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
 
 # %% [markdown] translates="0f3a865b"
 # **思路**。`named_children`给出各个块，块的`parameters()`给出它下面的所有参数。优化器的状态是一个字典，键是参数。用方括号取这个字典里的键，取哪个就会新建哪一项，所以要用`get`。至于预测：从100到200的层有20,200个参数，每个4字节；从200到10的层有2,010个。Adam从没见过冻结层的梯度，也就没有它的状态。
@@ -68,7 +68,7 @@ predicted_ledger["2"] = (8_040, 8_040, 16_080)
 check.memory_ledger(ledger_by_block, predicted_ledger)
 
 # %% [markdown] translates="0c6a962b"
-# **陷阱**。不用`get`，看一眼就改动了要看的东西：优化器为每个参数都添了一个空项。
+# **陷阱**。不用`get`，只是看一看，就改动了它：优化器为每个参数都添了一个空项。
 
 # %%
 layer = nn.Linear(2, 2)
@@ -120,7 +120,7 @@ check.saved_tensors(tensors_kept)
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential`不处理最后一段，要的又是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
+# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
 
 # %% [markdown] translates="28cd40e8"
 # **思路**。对`nn.Sequential`切片，得到的也是`nn.Sequential`；到了末尾，会短一些。切片自己拿着那些块，所以第二遍用的块不会错。
@@ -178,7 +178,7 @@ for forward in (checkpoint_every, late):
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并返回损失，是一个数。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并把损失作为一个数返回。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
 
 # %% [markdown] translates="6d792b05"
 # **思路**。整个批量的均值，等于总和除以*整个批量*的标签数，而这个数，第一份之前就知道。用`reduction="sum"`时，没有标签的一份给出0。每一份都先调用`backward`，再开始下一份的前向传播。
@@ -254,7 +254,7 @@ before, after = net[:-1](X).std().item(), scaled[:-1](X).std().item()
 f"from {before:.2f} to {after:.2f}"
 
 # %% [markdown] translates="087c92a7"
-# **延伸**。这是*layer-sequential unit-variance*（LSUV）初始化的后一半（[Mishkin和Matas，2016](https://arxiv.org/abs/1511.06422)）；它的前一半，是用正交的权重开头。
+# **延伸**。这是*layer-sequential unit-variance*（LSUV）初始化的后一半（[Mishkin和Matas，2016](https://arxiv.org/abs/1511.06422)）；前一半是先取正交的权重。
 
 # %% [markdown]
 # ## 10.6 能保存的平均值
@@ -262,10 +262,10 @@ f"from {before:.2f} to {after:.2f}"
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-6)
 #
-# 编写`EMA`，一个保存网络的滑动平均的模块。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值。`average`的参数不需要梯度。网络的任何东西都不能变。
+# 编写模块`EMA`，它保存网络的滑动平均。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 # %% [markdown] translates="c1385de0"
-# **思路**。深拷贝不与网络共用内存。`lerp_(p, 1 - decay)`从平均值向网络走过去，走的是这个比例。缓冲区可能是整数，所以复制。
+# **思路**。深拷贝不与网络共用内存。`lerp_(p, 1 - decay)`让平均值朝网络移动两者之差的一部分。缓冲区可能是整数，所以复制。
 
 
 # %%
@@ -359,7 +359,7 @@ wide = widen(block, 4)
 # *编程，20分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-8)
 #
-# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：`"both"`（两边）、`"lookup"`（查表）、`"scores"`（得分），还是`"none"`（都没有）？
+# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：“both”（两边）、“lookup”（查表）、“scores”（得分），还是“none”（都没有）？
 
 # %% [markdown] translates="567530ae"
 # **思路**。`detach`给出的值相同，只断开一条通往表的路径，就是经过查表的那一条。它与表共用内存，所以不会有过时的副本。冻结参数会把两条路径都断开，因为参数只有一个。
