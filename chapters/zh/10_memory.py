@@ -17,7 +17,7 @@
 # %% [markdown] translates="c9dd2f0e"
 # # 内存与深度：训练保存什么，怎样启动深层网络
 #
-# 训练的第一步能运行，第二步却停下，报出*CUDA out of memory*（GPU的内存，也就是显存，不够了）。可是什么都没变：网络是同一个，批量（batch）也一样大。再如，几层的网络学得会，很深的网络却学不会。这两件事，开始之前用几次乘法就能知道，这一章就教你怎样算。
+# 训练的第一步能运行，第二步却停下，报出*CUDA out of memory*（GPU的内存，也就是显存，不够了）。可是什么都没变：网络是同一个，批量（batch）也一样大。再如，几层的网络学得会，很深的网络却学不会。这两件事，开始之前做几次乘法就能知道，这一章教你怎样算。
 #
 # **你将学会**
 #
@@ -400,7 +400,7 @@ for compute in (whole_batch, checkpointed):
 # %% [markdown] translates="1abb21e4"
 # 前十二个块运行两遍，后四个运行一遍。
 #
-# 要让保留的张量最少，一段该有多长？先从1、2、4、8、16个块里选一个，再往下看。
+# 要让保留的尽量少，一段该有多长？先从1、2、4、8、16个块里选一个，再往下看。
 
 
 # %%
@@ -869,7 +869,7 @@ check.saved_tensors(tensors_kept)
 # *编程，30分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
+# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度要与`blocks(X)`的相同；有暂退法时，随机种子相同，也要这样。除了每一段的输入，什么都不保留。
 
 
 # %% translates="ecee46a5"
@@ -907,7 +907,7 @@ check.gradient_accumulation(accumulate)
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-5)
 #
-# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，而且没有梯度。
+# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，没有得到梯度。
 
 
 # %% translates="67f7d90d"
@@ -990,9 +990,9 @@ class TiedModel(nn.Module):
 
 trained = {
     "table.requires_grad_(False)": ...,
-    "detach() on the table in the scores": ...,
-    "detach() on the rows that were looked up": ...,
-    "no_grad() around the whole forward": ...,
+    "detach() on the table in the scores": ...,  # 算得分时，用在表上
+    "detach() on the rows that were looked up": ...,  # 用在查出来的行上
+    "no_grad() around the whole forward": ...,  # 包住整个forward
 }
 
 # %%

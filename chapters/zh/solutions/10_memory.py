@@ -120,7 +120,7 @@ check.saved_tensors(tensors_kept)
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每一段的输入，什么都不保留。
+# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度要与`blocks(X)`的相同；有暂退法时，随机种子相同，也要这样。除了每一段的输入，什么都不保留。
 
 # %% [markdown] translates="28cd40e8"
 # **思路**。对`nn.Sequential`切片，得到的也是`nn.Sequential`；到了末尾，会短一些。切片自己拿着那些块，所以第二遍用的块不会错。
@@ -216,7 +216,7 @@ loss.item(), logits.grad.any().item()
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-5)
 #
-# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，而且没有梯度。
+# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，没有得到梯度。
 
 # %% [markdown] translates="dac39098"
 # **思路**。没有偏置的线性层，输出与权重成正比：权重除以$s$，输出也除以$s$。每一层的输入，必须是前面各层缩放*之后*的输出。
