@@ -854,7 +854,9 @@ assert_close(ours.weight, torchs.module.weight)
 f"weights {size(noisy.weight):.2f}, average {size(ours.weight):.2f}"
 
 # %% [markdown]
-# The average is three times as near.
+# The average is three times as near. Without an EMA, the files of the last
+# epochs can still be averaged:
+# [exercise 4.8](04_file_io.ipynb#cell-id=exercise-4-8).
 #
 # > **Pitfall.** An average remembers where it started. With $\beta = 0.9999$,
 # > too large for a short training, this share of it is still the first weights
@@ -1174,30 +1176,6 @@ same_as_torchs = {"relu": ..., "tanh": ...}  # True or False
 
 # %%
 check.activation_gain(gain, same_as_torchs)
-
-# %% [markdown]
-# ### 10.10 Average checkpoints
-#
-# *Code, 20 minutes.*
-# [Solution](solutions/10_memory.ipynb#cell-id=exercise-10-10)
-#
-# Without an EMA, the average can still be had, from the files of the last
-# epochs. Write `average_checkpoints(paths)`, which returns a state dict with
-# the mean of each entry of floating-point numbers, and, of other entries, the
-# one of the last file. Sum in float64, for in bfloat16 a sum soon stops
-# growing, and give each entry its own type back. The files hold state dicts;
-# load them safely.
-
-
-# %%
-def average_checkpoints(paths):
-    """The mean of several state dicts."""
-    # a list of paths -> a dict of tensors
-    ...
-
-
-# %%
-check.checkpoint_averaging(average_checkpoints)
 
 # %% [markdown]
 # ## Where to go next

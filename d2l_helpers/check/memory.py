@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -859,89 +857,3 @@ def activation_gain(gain: Callable, same_as_torchs: dict) -> None:
         ),
     }
     predicted(same_as_torchs, truth, {key: _GAIN[key] for key in truth})
-
-
-_AVERAGED = {
-    "mean": (
-        "This isn't the mean of the entries.",
-        "Add up each entry of all files, and divide by the number of files.",
-    ),
-    "sum": "This is the sum. Divide by the number of files.",
-    "last": "This is the entry of the last file.",
-    "names": "The average has the names of the files' entries.",
-    "integer": "An entry of whole numbers isn't averaged: take that of the "
-    "last file.",
-    "type": "Each entry gets its own type back, such as bfloat16.",
-    "growing": "The sum was taken in bfloat16, and soon stops growing. Sum in "
-    "float64.",
-    "safely": (
-        "A file that runs code was loaded.",
-        "`weights_only=True` refuses it.",
-    ),
-    "files": "The files must stay as they are.",
-}
-
-
-class _Mark:
-    """What leaves a mark when a file is loaded that holds it."""
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (Path("mark"),)
-
-
-@exercise(
-    "10.10 Average checkpoints",
-    "each entry is the mean of the files' entries, in its own type",
-    "whole numbers are those of the last file",
-    "the sum is taken in a wide type",
-    "files that could run code are refused",
-)
-def checkpoint_averaging(average_checkpoints: Callable) -> None:
-    hints = _AVERAGED
-
-    def average(*states: object) -> object:
-        paths = [Path(f"{i}.pt") for i in range(len(states))]
-        for path, state in zip(paths, states, strict=True):
-            torch.save(state, path)
-        before = [path.read_bytes() for path in paths]
-        result = average_checkpoints(paths)
-        after = [p.read_bytes() if p.is_file() else b"" for p in paths]
-        got = "other files"
-        holds(after == before, "the files as before", got, hints["files"])
-        return result
-
-    with case("two files, with w = [1, 2] and w = [3, 6]"):
-        got = average(
-            {"w": torch.tensor([1.0, 2])}, {"w": torch.tensor([3.0, 6])}
-        )
-        known = [
-            ({"w": torch.tensor([4.0, 8])}, hints["sum"]),
-            ({"w": torch.tensor([3.0, 6])}, hints["last"]),
-        ]
-        equal(got, {"w": torch.tensor([2.0, 4])}, hints["mean"], known)
-    with case("two files of BatchNorm1d(1), after 1 batch and after 4"):
-        states = []
-        for number in (1, 4):
-            norm = nn.BatchNorm1d(1)
-            norm.num_batches_tracked.fill_(number)
-            states.append(norm.state_dict())
-        got = average(*states)
-        equal(set(got), set(states[0]), hints["names"], what="names")
-        counted = got["num_batches_tracked"]
-        equal(counted, torch.tensor(4), hints["integer"])
-        whole = not counted.is_floating_point()
-        holds(whole, "torch.int64", show(counted.dtype), hints["integer"])
-    with case("300 files, each with w = 1 in bfloat16"):
-        state = {"w": torch.ones((), dtype=torch.bfloat16)}
-        got = average(*[state] * 300)["w"]
-        equal(float(got), 1.0, hints["growing"], what="w")
-        what = "data type"
-        equal(str(got.dtype), "torch.bfloat16", hints["type"], what=what)
-    with case("a file that runs code when it is loaded"):
-        path = Path("0.pt")
-        torch.save({"w": torch.ones(1), "x": _Mark()}, path)
-        with suppress(Exception):
-            average_checkpoints([path])
-        refused = not Path("mark").exists()
-        got = "code that has run"
-        holds(refused, "a refusal", got, hints["safely"])
