@@ -117,7 +117,7 @@ for dtype in types:
     print(f"{f.bits:2} bits, {bounds}, eps {f.eps:.3g}: {dtype}")
 
 # %% [markdown] translates="d7f890e0"
-# bfloat16的范围与float32相同，`eps`是$2^{-7}$。float16的精细程度是它的八倍，但到65,504为止。$300^2 = 90{,}000$，哪一个存得下？
+# bfloat16的范围与float32相同，eps是$2^{-7}$。float16的精细程度是它的八倍，但到65,504为止。$300^2 = 90{,}000$，哪一个存得下？
 
 # %%
 x = torch.tensor(300.0)
@@ -140,7 +140,7 @@ print("largest:", numbers.nan_to_num().max().item())
 #
 # 把正数的各位当作整数来读，大小的次序与这些数相同。所以可以把正数全部列出来。
 
-# %%
+# %% translates="cd7a428f"
 bits = {
     torch.float16: torch.arange(0x7C00, dtype=torch.int16),  # 到无穷大为止
     torch.bfloat16: torch.arange(0x7F80, dtype=torch.int16),  # 也是
@@ -260,7 +260,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
 #
 # 修正的办法是在float32里留一份*主副本*（master copy），更新都加到它上面。网络计算时，用的是它的bfloat16副本。
 
-# %%
+# %% translates="c9cfb162"
 master = torch.ones(1)
 for _ in range(1000):
     w = master.bfloat16()  # 用于前向传播和反向传播
@@ -392,7 +392,7 @@ loss.backward()
 y_hat.dtype, loss.dtype
 
 # %% [markdown] translates="7e8664ed"
-# 反向传播（backward）写在`with`的外面，每个运算前向时用什么类型，反向时就用什么类型。权重的梯度，类型与权重相同。
+# 反向传播（backward）写在这段代码之后，每个运算前向时用什么类型，反向时就用什么类型。权重的梯度，类型与权重相同。
 
 # %%
 net.out.weight.dtype, net.out.weight.grad.dtype
@@ -649,7 +649,7 @@ torch.get_float32_matmul_precision()
 # %% [markdown] translates="a986d14e"
 # > **陷阱**。从PyTorch 2.9起，同一件事有了第二个开关。设置了第二个，再读旧的就可能报错。
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] translates="d0d349fa"
 matmul, said = torch.backends.cuda.matmul, "there is one switch here"
 if hasattr(matmul, "fp32_precision"):
     before = matmul.fp32_precision
@@ -677,7 +677,7 @@ errors = [((small[k].float() - v) / v).abs().max() for k, v in state.items()]
 assert max(errors) < 2**-8
 
 # %% [markdown] translates="33f395b4"
-# 小于$2^{-8}$，也就是`eps`的一半。文件有多大？
+# 小于$2^{-8}$，也就是eps的一半。文件有多大？
 
 
 # %%
@@ -692,7 +692,7 @@ assert 0.5 < num_bytes(small) / num_bytes(state) < 0.6
 # %% [markdown] translates="babeafa8"
 # 大约是一半。这对损失有什么影响？
 
-# %%
+# %% translates="0e13fc18"
 restored = MLP(64, 128, 10).to(device)
 restored.load_state_dict(small)  # 复制成float32
 assert restored.out.weight.dtype == torch.float32
@@ -704,7 +704,7 @@ assert_close(valid_loss(restored), valid_loss(single_net), rtol=0.01, atol=0)
 # %% [markdown] translates="4f93a46d"
 # ## 小结
 #
-# - 指数的各位决定范围，尾数的各位决定精度。float16到65,504为止，$10^{-8}$在里面是0；bfloat16的范围与float32相同，`eps`是$2^{-7}$。
+# - 指数的各位决定范围，尾数的各位决定精度。float16到65,504为止，$10^{-8}$在里面是0；bfloat16的范围与float32相同，eps是$2^{-7}$。
 # - 两种浮点类型一起运算，结果的类型容得下两者。Python的数和零维张量会随另一方。带权重的层不做类型提升。
 # - 更新不到下一个数的距离的一半，就会丢掉：权重要存在float32里。
 # - 累加用float32；和的对数用`logsumexp`来算，损失函数的输入用未规范化的预测。
@@ -752,7 +752,7 @@ check.promotion(promoted)
 # 从一个数到同一类型的下一个更大的数，距离是多少？根据`torch.finfo`给出的值来计算，不要把数列出来。对于0，以及图中平坦的部分，结果也要正确。然后为每种类型找出一个最小的正整数：像`torch.tensor(k).bfloat16().long()`那样转过去再转回来，它就变了。
 
 
-# %%
+# %% translates="144693d5"
 def distance_to_next(x, dtype):
     """从x到同一类型的下一个更大的数，距离是多少。"""
     # x：Python的数，这种类型有它；至少是0，小于最大的数
@@ -773,7 +773,7 @@ check.next_number(distance_to_next, first_changed)
 # 把一些数一个接一个地加起来，用它们自己的类型，又不能停住。除了总和，还要记下上一次加法丢掉的部分，它等于$(\text{新的总和} - \text{旧的总和}) - \text{加上的数}$，运算的次序不能变。加下一个数之前，先从中减去丢掉的部分（这叫Kahan求和）。不要用`sum`，也不要用更大的类型。对于本章的10,000个`values`，结果与`values.sum()`的差，不超过到下一个数的距离。
 
 
-# %%
+# %% translates="43194da1"
 def compensated_sum(values):
     """向量的和，用向量自己的类型计算。"""
     # (n,) -> 类型相同的零维张量
@@ -792,7 +792,7 @@ check.compensated_sum(compensated_sum)
 # 沿最后一个维度计算`logsumexp`，用`exp`、`sum`、`log`和每一行最大的数来写。掩码会把一些未规范化的预测设为负无穷，有时整行都是：这时和是0，对数应该是负无穷，给出NaN就错了。梯度必须正确；结果有限的地方，梯度也必须有限。
 
 
-# %%
+# %% translates="6b0d2d31"
 def log_sum_exp(Z):
     """每一行的log(sum(exp(Z)))，不会变成无穷大。"""
     # (..., d) -> (...)
@@ -811,7 +811,7 @@ check.row_of_minus_infinity(log_sum_exp)
 # 写一个损失缩放器，每一步都与`torch.amp.GradScaler`做得一样。`multiply`返回损失乘以缩放因子。`step`把梯度除以缩放因子。如果有一个梯度是无穷大或NaN，就让权重和优化器保持不变，并把缩放因子减半。如果没有，就让优化器更新；这样连续更新`growth_interval`步之后，缩放因子翻倍，再从0数起。
 
 
-# %%
+# %% translates="7ec4ce52"
 class LossScaler:
     """缩放损失，跳过有无穷大的步，调整缩放因子。"""
 
@@ -840,7 +840,7 @@ check.loss_scaler(LossScaler)
 # 为bfloat16的网络写梯度下降。每个参数（parameter）在float32里有一份主副本：每一步从主副本里减去`lr`乘以梯度，再把结果复制到参数里。参数始终是原来的对象，类型始终是bfloat16。没有梯度的参数保持不变。
 
 
-# %%
+# %% translates="47b82fff"
 class MasterSGD:
     """梯度下降，参数有float32的主副本。"""
 
@@ -869,7 +869,7 @@ check.master_weights(MasterSGD)
 # 假设有一种芯片，有float16，没有float32。编写均方根规范化（normalization），不带权重。它要经得住所有的float16数，并用输入的类型来计算。先把每一行除以一个数，让平方留在范围以内。这样一来，$\varepsilon$要变成什么？全是0的行，结果全是0；全是0.001的行，平方根下要保留$\varepsilon$。
 
 
-# %%
+# %% translates="15f0069f"
 def rms_norm(X, eps=1e-5):
     """每一行除以自己的均方根。"""
     # (n, d) -> (n, d)，类型相同
@@ -888,7 +888,7 @@ check.norm_in_float16(rms_norm)
 # 用整数运算解码float8_e4m3fn的256个编码，不用PyTorch。从左往右，一个编码有一位符号、四位指数$e$和三位尾数$f$。它表示$\pm (1 + f/8) \cdot 2^{e - 7}$；$e$是0时，表示$\pm f/8 \cdot 2^{-6}$；符号后面的七位都是1时，表示NaN。
 
 
-# %%
+# %% translates="3082defd"
 def decode(code):
     """float8_e4m3fn的编码所表示的数。"""
     # 0到255的整数 -> Python的float
@@ -907,7 +907,7 @@ check.decode_float8(decode)
 # 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。预测它们在$z = -200$处给出的对$z$的梯度，以及真正的梯度。然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
 
 
-# %%
+# %% translates="db01419e"
 def log_loss(z):
     """-log(sigmoid(z))，值有限，梯度正确。"""
     # (n,) -> (n,)
