@@ -548,7 +548,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown] translates="eb3b42dd"
-# `GradScaler`先用这样的缩放因子乘以损失，更新之前再把梯度除以它。如果有一个梯度是无穷大或NaN，就是缩放因子太大了：跳过这一步，缩放因子减半。下面，一个等于1的梯度要经过float16。哪几步会移动权重？
+# 损失缩放器`GradScaler`先把损失乘以这样的缩放因子，更新之前再把梯度除以它。如果有一个梯度是无穷大或NaN，就是缩放因子太大了：跳过这一步，缩放因子减半。下面，一个等于1的梯度要经过float16。哪几步会移动权重？
 
 # %%
 w = torch.ones(1, device=device, requires_grad=True)
