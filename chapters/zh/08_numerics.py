@@ -17,13 +17,13 @@
 # %% [markdown] translates="77ee02a7"
 # # 数值：选择数据类型，用混合精度训练
 #
-# 16位的数占的内存是32位的一半，较新的GPU乘起来也更快。于是你在一个学得很好的网络后面加上`.half()`，损失却成了NaN。换成`.bfloat16()`，网络学得差一些，也不报错。这一章先看清原因，再把16位用在够用的地方。
+# 16位的数只占32位的一半内存，较新的GPU做乘法也更快。于是你在一个学得很好的网络后面加上`.half()`，损失却成了NaN。换成`.bfloat16()`，网络学得差了，却不报错。这一章先看清原因，再把16位用在够用的地方。
 #
 # **你将学会**
 #
 # - 按范围和精度选择数据类型（data type）；
 # - 预测结果的类型，找出类型不对的张量（tensor）；
-# - 保住16位会丢掉的更新与和；
+# - 更新很小、求和很长时，保住16位会丢掉的部分；
 # - 写一个层（layer），输入很大也经得住；
 # - 用autocast和损失缩放器（loss scaler）训练；
 # - 让文件减半，并知道什么时候可以这样做。
@@ -117,14 +117,14 @@ for dtype in types:
     print(f"{f.bits:2} bits, {bounds}, eps {f.eps:.3g}: {dtype}")
 
 # %% [markdown] translates="d7f890e0"
-# bfloat16的范围与float32相同，eps是$2^{-7}$。float16的精细程度是它的八倍，但到65,504为止。$300^2 = 90{,}000$，哪一个存得下？
+# bfloat16的范围与float32相同，eps是$2^{-7}$。float16更精细，eps只有它的八分之一，但到65,504为止。$300^2 = 90{,}000$，哪一个存得下？
 
 # %%
 x = torch.tensor(300.0)
 x.half() ** 2, x.bfloat16() ** 2
 
 # %% [markdown] translates="51bd6a4c"
-# 在float16里，平方*上溢*（overflow）了，成了无穷大。bfloat16取最近的一个它有的数；在那里，相邻的数相差512。
+# 在float16里，平方*上溢*（overflow）了，成了无穷大。bfloat16取它能表示的、最近的数；在那里，相邻的数相差512。
 #
 # 八位有256个编码。`view`把同样的位当作另一种类型来读。float8_e4m3fn有没有留出编码，用来表示无穷大？
 
@@ -143,8 +143,8 @@ print("largest:", numbers.nan_to_num().max().item())
 # %% translates="cd7a428f"
 bits = {
     torch.float16: torch.arange(0x7C00, dtype=torch.int16),  # 到无穷大为止
-    torch.bfloat16: torch.arange(0x7F80, dtype=torch.int16),  # 也是
-    torch.float8_e4m3fn: torch.arange(0x7F, dtype=torch.uint8),  # 或者到NaN
+    torch.bfloat16: torch.arange(0x7F80, dtype=torch.int16),  # 同上
+    torch.float8_e4m3fn: torch.arange(0x7F, dtype=torch.uint8),  # 到NaN为止
 }
 numbers = {dtype: b.view(dtype).float() for dtype, b in bits.items()}
 for dtype, values in numbers.items():
@@ -188,7 +188,7 @@ print("float16 + float32 0-dim", (half + scalar).dtype)
 print("float16 + float32      ", (half + single).dtype)
 
 # %% [markdown] translates="8a239793"
-# 两种16位的类型，谁也容不下谁，所以结果是float32。Python的数和零维张量，会随有维度的浮点张量。整数让位给浮点数。
+# 两种16位的类型，谁也容不下谁，所以结果是float32。Python的数和零维张量，会跟随有维度的浮点张量的类型。整数让位给浮点数。
 
 # %%
 assert (half + torch.ones(2).int()).dtype == torch.float16
@@ -200,7 +200,7 @@ torch.ones(2).int() / 2
 #
 # > **陷阱**。`forward`里新建的张量，不指定类型就是float32。只要有一个这样的张量，后面的结果就全都变成float32。
 #
-# 下面这个层让一行数逐渐淡出：越往右，乘的数越小，最后乘以0。
+# 下面这个层让一行数从左到右逐渐减弱到0。
 
 
 # %%
@@ -225,7 +225,7 @@ net = nn.Sequential(Fade(), nn.Linear(8, 1)).to(device, torch.bfloat16)
 net(X_brain)
 
 # %% [markdown] translates="82e8510c"
-# 错误信息里的“Float”就是float32。不要去改报错的层，要改这种类型的源头。新建张量时，类型要和输入一样，就像设备要和输入一样。
+# 错误信息里的“Float”就是float32。不要改报错的那一层，要改这个类型的源头。新建张量时，类型要和输入一样，就像设备要和输入一样。
 
 
 # %%
@@ -294,7 +294,7 @@ infinite = z.exp()
 infinite, infinite / infinite.sum(), infinite - infinite
 
 # %% [markdown] translates="9c907c2e"
-# 设$m$是最大的未规范化的预测，那么$\log \sum_i e^{z_i} = m + \log \sum_i e^{z_i - m}$，其中的指数都不大于0。PyTorch的函数在内部就是这样处理的。下面是其中的四个，与同样的手写式子放在一起：
+# 设$m$是最大的未规范化的预测，那么$\log \sum_i e^{z_i} = m + \log \sum_i e^{z_i - m}$，其中的指数都不大于0。PyTorch的函数在内部就是这样处理的。下面是其中四个，旁边是手写的同样的计算：
 
 # %%
 by_hand = {
@@ -378,7 +378,7 @@ assert_close(norm(row), exact.half(), rtol=1e-3, atol=0)
 [round(value, 2) for value in norm(row)[0].tolist()]
 
 # %% [markdown] translates="c0cd2417"
-# ## 让autocast来选类型
+# ## 混合精度：让autocast选择类型
 #
 # *混合精度*（mixed precision）把上面这些合在一起。权重一直是float32：它们就是主副本。在`torch.autocast`里，乘积用16位来算，需要更多位的运算用float32。
 
@@ -516,9 +516,9 @@ f"float32: {shares[0]:.0%}, bfloat16: {shares[1]:.0%}"
 # 用float32，几乎所有的权重都动了；用bfloat16，大约一百个里只动了一个。其余的停在原处，和前面的那个1一样。
 
 # %% [markdown] translates="a1d02b26"
-# ## 缩放损失
+# ## 损失缩放
 #
-# 较旧的GPU有float16，没有bfloat16，而且float16更精细。它的麻烦在于范围：小的梯度会*下溢*（underflow），变成0。下面是所有未规范化的预测的梯度，网络是用float32训练好的那一个。在float16里，其中有多大比例会变成0？如果损失是65,536倍，又有多大比例？
+# 较旧的GPU有float16，没有bfloat16，而且float16更精细。它的麻烦在于范围：小的梯度会*下溢*（underflow），变成0。下面是所有未规范化的预测的梯度，网络是用float32训练好的那一个。在float16里，其中有多大比例会变成0？如果损失放大到65,536倍，又有多大比例？
 
 # %%
 logits = single_net(X_train)
@@ -564,10 +564,10 @@ for _ in range(3):
     print(f", weight {w.item():.1f}")
 
 # %% [markdown] translates="bf485d46"
-# 对float16来说，65,536刚好太大，所以跳过了第一步。这不是出错。如果连续2,000步都没有无穷大，缩放因子就翻倍。
+# 65,536刚好超出float16的范围，所以跳过了第一步。这不是出错。如果连续2,000步都没有无穷大，缩放因子就翻倍。
 
 # %% [markdown] translates="28759853"
-# ### 先除以缩放因子，再裁剪
+# ### 先除以缩放因子，再裁剪梯度
 #
 # > **陷阱**。在`backward`和`step`之间，梯度里还乘着缩放因子。在这时读梯度，读到的数是错的。
 #
@@ -647,7 +647,7 @@ assert_close(product.cpu(), A @ B, rtol=1e-5, atol=0)
 torch.get_float32_matmul_precision()
 
 # %% [markdown] translates="a986d14e"
-# > **陷阱**。从PyTorch 2.9起，同一件事有了第二个开关。设置了第二个，再读旧的就可能报错。
+# > **陷阱**。从PyTorch 2.9起，同一件事有了第二个开关。设置了新的，再读旧的就可能报错。
 
 # %% tags=["nbval-ignore-output"] translates="d0d349fa"
 matmul, said = torch.backends.cuda.matmul, "there is one switch here"
@@ -705,11 +705,11 @@ assert_close(valid_loss(restored), valid_loss(single_net), rtol=0.01, atol=0)
 # ## 小结
 #
 # - 指数的各位决定范围，尾数的各位决定精度。float16到65,504为止，$10^{-8}$在里面是0；bfloat16的范围与float32相同，eps是$2^{-7}$。
-# - 两种浮点类型一起运算，结果的类型容得下两者。Python的数和零维张量会随另一方。带权重的层不做类型提升。
+# - 两种浮点类型一起运算，结果的类型容得下两者。Python的数和零维张量会跟随另一方的类型。带权重的层不做类型提升。
 # - 更新不到下一个数的距离的一半，就会丢掉：权重要存在float32里。
 # - 累加用float32；和的对数用`logsumexp`来算，损失函数的输入用未规范化的预测。
 # - 层里要计算输入的平方时，用float32计算，返回输入的类型。
-# - autocast为每个运算选择类型。用float16时，要缩放损失；先除以缩放因子，再裁剪。
+# - autocast为每个运算选择类型。用float16时，要缩放损失；先除以缩放因子，再裁剪梯度。
 # - bfloat16的文件是拿来使用的，不能用来接着训练。
 
 # %% [markdown] translates="2313cbe5"
@@ -755,7 +755,7 @@ check.promotion(promoted)
 # %% translates="144693d5"
 def distance_to_next(x, dtype):
     """从x到同一类型的下一个更大的数，距离是多少。"""
-    # x：Python的数，这种类型有它；至少是0，小于最大的数
+    # x：Python的数，这种类型里有这个数；至少是0，小于最大的数
     ...
 
 
@@ -770,7 +770,7 @@ check.next_number(distance_to_next, first_changed)
 # *编程，20分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-3)
 #
-# 把一些数一个接一个地加起来，用它们自己的类型，又不能停住。除了总和，还要记下上一次加法丢掉的部分，它等于$(\text{新的总和} - \text{旧的总和}) - \text{加上的数}$，运算的次序不能变。加下一个数之前，先从中减去丢掉的部分（这叫Kahan求和）。不要用`sum`，也不要用更大的类型。对于本章的10,000个`values`，结果与`values.sum()`的差，不超过到下一个数的距离。
+# 把一些数一个接一个地加起来，用它们自己的类型，总和又不能停住。除了总和，还要记下上一次加法丢掉的部分，它等于$(\text{新的总和} - \text{旧的总和}) - \text{加上的数}$，运算的次序不能变。加下一个数之前，先从中减去丢掉的部分（这叫Kahan求和）。不要用`sum`，也不要用更大的类型。对于本章的10,000个`values`，结果与`values.sum()`的差，不超过到下一个数的距离。
 
 
 # %% translates="43194da1"
@@ -904,7 +904,7 @@ check.decode_float8(decode)
 # *编程，20分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-9)
 #
-# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。预测它们在$z = -200$处给出的对$z$的梯度，以及真正的梯度。然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
+# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。预测在$z = -200$处，每种补救给出的对$z$的梯度，以及真正的梯度。然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
 
 
 # %% translates="db01419e"
@@ -926,4 +926,4 @@ check.clamp_and_its_gradient(log_loss, gradients)
 # %% [markdown] translates="cf2582e0"
 # ## 接下来读什么
 #
-# [计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)会计时，看看用较小的类型，哪些运算会变快；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个始终有限的反向传播。[首页](index.md)列出了所有章。
+# [计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)会计时，看看用较小的类型，哪些运算会变快；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个反向传播，让梯度始终有限。[首页](index.md)列出了所有章。
