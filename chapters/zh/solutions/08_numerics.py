@@ -212,7 +212,7 @@ class LossScaler:
 check.loss_scaler(LossScaler)
 
 # %% [markdown] translates="413545cc"
-# 下面是正文里的那个权重，等于1的梯度要经过float16。缩放因子减小一次，就继续下去。
+# 下面是正文里的那个权重，等于1的梯度要经过float16。缩放因子减小一次之后，更新照常进行。
 
 # %%
 w = torch.ones(1, requires_grad=True)
@@ -384,7 +384,7 @@ assert_close(torch.logaddexp(-z, torch.zeros(5)), log_loss(z))
 assert_close(F.softplus(-z), log_loss(z))
 
 # %% [markdown] translates="5b928095"
-# `F.binary_cross_entropy_with_logits`的输入是未规范化的预测，标签可以属于两个类别。
+# `F.binary_cross_entropy_with_logits`的输入就是未规范化的预测；标签可以是两个类别里的任意一个。
 
 # %%
 labels = torch.ones(5)
