@@ -142,6 +142,11 @@ def stored(*parts):
     return Report.from_json(json.loads(json.dumps(Report(*parts).to_json())))
 
 
+def test_code_in_a_phrase_is_left_as_it_is(eo):
+    got = Phrase("`{name}` is a {thing}", name="hint", thing="hint")
+    assert say(got, "eo") == "`hint` is a konsilo"
+
+
 def test_wrong_answer_is_told_in_another_language(eo):
     got = Phrase("{value}, of type {kind}", value="7", kind="T")
     details = {"got": got, "hint": "Count again.", "hint 2": "Not in it."}

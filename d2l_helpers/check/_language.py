@@ -37,7 +37,7 @@ def say(text: str, language: str | None = None) -> str:
     Args:
         text (str): the sentence in English. Of a :class:`Phrase`, the
             template is looked up and filled with its values, each of which is
-            said likewise.
+            said likewise, but for code between backticks.
         language (str): such as ``"zh"``; without it, that of the reader.
 
     Returns:
@@ -49,7 +49,9 @@ def say(text: str, language: str | None = None) -> str:
 def _said(text: str, lookup: Callable[[str], str]) -> str:
     if isinstance(text, Phrase):
         values = {
-            name: _said(value, lookup) if isinstance(value, str) else value
+            name: _said(value, lookup)
+            if isinstance(value, str) and f"`{{{name}}}`" not in text.template
+            else value
             for name, value in text.values.items()
         }
         return lookup(text.template).format(**values)

@@ -146,7 +146,7 @@ _NEXT = {
     "zero": (
         "0 has no logarithm.",
         "The next number above 0 is the smallest one: as far away as any two "
-        "numbers below `tiny` are from each other.",
+        "neighbors below `tiny` are from each other.",
     ),
     "precise": "Near a power of two a logarithm is rounded up to it. "
     "`math.frexp` takes a number apart exactly.",
