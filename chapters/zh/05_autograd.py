@@ -37,7 +37,10 @@
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
+import io
+import logging
 import math
+from contextlib import redirect_stderr
 from functools import partial
 from itertools import pairwise
 from statistics import median
@@ -46,10 +49,7 @@ from timeit import timeit
 import networkx as nx
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.autograd import gradcheck
-from torch.func import jacrev
-from torch.fx import symbolic_trace
+from torch import fx, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -167,6 +167,48 @@ plt.show()
 
 # %% [markdown] translates="845b70c6"
 # 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
+
+# %% [markdown] translates="6bff1329"
+# ### What the graph keeps
+#
+# A product keeps its factors, as references and not as copies.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+assert square.grad_fn._saved_self is p
+
+# %% [markdown] translates="e9295c60"
+# > **Pitfall.** If a factor is changed in place before `backward`, the slope
+# > is that of other numbers.
+#
+# Against this, a tensor counts its edits in `_version`, and an operation notes
+# the count of what it keeps. (Here `no_grad` allows the edit, and the hint of
+# the error isn't printed.)
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+with torch.no_grad():
+    p *= 10
+try:
+    square.sum().backward()
+except RuntimeError as error:
+    print(str(error).partition(" Hint")[0])
+p._version
+
+# %% [markdown] translates="e693f18f"
+# An edit through `p.data` isn't counted: [chapter
+# 02](02_parameters.ipynb#cell-id=write-values-safely) shows the wrong gradient
+# that follows. A sum keeps no values, so that an edit does no harm.
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+plus = (p + 1).sum()
+with torch.no_grad():
+    p *= 10
+plus.backward()
+p.grad.tolist()
 
 # %% [markdown] translates="c23a774a"
 # ## 损失的梯度
@@ -336,28 +378,12 @@ assert_close(direct, by_sum)
 # 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
-J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+J = torch.func.jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
 # %% [markdown] translates="7bf95c53"
 # 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
-
-# %% [markdown] translates="e1f7370f"
-# ## 分离计算：停止记录
-#
-# 下面第一个结果照常记录，另外四个用不同的方式停止记录。五个结果里，哪些需要梯度？
-
-# %%
-q = torch.tensor([1.0, 2.0], requires_grad=True)
-with torch.no_grad():
-    unrecorded = 2 * q
-with torch.inference_mode():
-    inferred = 2 * q
-frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
-frozen_q.requires_grad_(False)
-results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
-[result.requires_grad for result in results]
 
 # %% [markdown] translates="e8c8a41b"
 # 只有第一个需要。这些方式用处不同。
@@ -371,11 +397,37 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 #
 # “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
+# %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+    q += 1
+unrecorded.requires_grad, q.requires_grad, q.tolist()
+
+# %% [markdown] translates="6f3f2496"
+# In inference mode it is the same, and "later, too" means: outside of the
+# block, a graph can't keep a tensor that was made in it. A product would have
+# to keep it, as the slope for `q`.
+
 # %% translates="f916158b"
+with torch.inference_mode():
+    inferred = 2 * q
+(q * unrecorded).sum().backward()
 try:
     (q * inferred).sum()
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
+
+# %% [markdown] translates="adf8c7c6"
+# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial_slope,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial_slope, s.detach())
+full.tolist(), partial_slope.tolist()
 
 # %% [markdown] translates="37a21f86"
 # 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
@@ -439,19 +491,6 @@ r = torch.arange(4.0, requires_grad=True)
 assert_close(r.grad, 4 * r.detach())
 r.grad
 
-# %% [markdown] translates="adf8c7c6"
-# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
-
-# %%
-s = r * r
-(full,) = torch.autograd.grad((s * r).sum(), r)
-(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
-assert_close(partial, s.detach())
-full.tolist(), partial.tolist()
-
-# %% [markdown] translates="bfdcfcbc"
-# 剩下常数，即$s = r^2$。
-
 # %% [markdown] translates="d8fb5afc"
 # ### Python控制流的梯度计算
 #
@@ -511,7 +550,7 @@ points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 # %%
 torch.manual_seed(0)
 mlp = MLP().to(device)
-traced = symbolic_trace(mlp)
+traced = fx.symbolic_trace(mlp)
 assert_close(traced(X), mlp(X))
 assert traced(X).requires_grad
 for node in traced.graph.nodes:
@@ -521,7 +560,7 @@ for node in traced.graph.nodes:
 # 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
 # %% translates="ea8a1a2a"
-edited = symbolic_trace(mlp)
+edited = fx.symbolic_trace(mlp)
 for node in edited.graph.nodes:
     if node.target is F.relu:
         node.target = torch.tanh
@@ -533,24 +572,136 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # 但代理没有值。第01章的`FixedHiddenMLP`会把输出反复减半，直到足够小。能追踪（trace）它吗？
 
 # %% tags=["raises-exception"]
-symbolic_trace(FixedHiddenMLP())
+fx.symbolic_trace(FixedHiddenMLP())
 
 # %% [markdown] translates="b8848cb3"
 # 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
 
+# %% [markdown] translates="7e6b5250"
+# ## Compile what runs
+#
+# `torch.compile` watches a function as it is called, and makes static graphs
+# of it, which a *backend* turns into faster code. Where the function asks for
+# a value, a graph ends, Python decides, and another graph begins. The backend
+# below counts the graphs, and runs them as they are: it needs no compiler.
+# (Where `torch.compile` doesn't know your Python yet, the counts stay 0.)
 
 # %%
-def mean_of_many(X):
-    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+graphs = []
 
 
+def count_graphs(graph, examples):
+    graphs.append(graph)
+    return graph.forward
+
+
+def compiled(function):
+    torch.compiler.reset()  # forget earlier graphs
+    graphs.clear()
+    try:
+        return torch.compile(function, backend=count_graphs)
+    except RuntimeError:
+        return function
+
+
+# %% [markdown] translates="b12e4cc4"
+# How many graphs has this function after a call, after another one, and after
+# one that takes the other way?
+
+
+# %%
+def shift(X):
+    Y = 2 * X
+    return Y + 1 if Y.sum() > 0 else Y - 1
+
+
+shift_compiled = compiled(shift)
+for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
+    assert_close(shift_compiled(X_signed), shift(X_signed))
+    print(len(graphs))
+
+# %% [markdown] translates="384310f9"
+# Two, up to the `if` and after it; the same two; and a third for the other
+# way. A graph is also made for a shape. How many graphs do five lengths need?
+
+# %%
+doubled = compiled(lambda X: 2 * X)
+for n in (3, 3, 4, 5, 6):
+    doubled(torch.ones(n))
+    print(n, len(graphs))
+
+# %% [markdown] translates="c36e479a"
+# At the second length, PyTorch makes one that takes other lengths too.
+#
+# > **Pitfall.** A compiled module is a module around yours, and its state dict
+# > has other names. Save that of your own. Or compile in place, with the method
+# > `compile`: the names stay.
+
+# %%
+around = compiled(mlp)
+print(next(iter(around.state_dict())))
+mlp.compile(backend=count_graphs)
+print(next(iter(mlp.state_dict())))
+
+# %% [markdown] translates="04609f83"
+# ### Export one graph
+#
+# `torch.export` makes one graph of a whole module, from an example input, to
+# run elsewhere without your Python: nobody is there to decide an `if` on
+# values. `torch.cond` puts both ways into the graph. (You may skip how the
+# function keeps PyTorch's report quiet.)
+
+
+# %%
+def export(module, example):
+    logging.disable()
+    try:
+        with redirect_stderr(io.StringIO()):
+            return torch.export.export(module, (example,)).module()
+    except RuntimeError:
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+# %% [markdown] translates="f26e6d7a"
+# Which of the two can be exported?
+
+
+# %%
+class Shift(nn.Module):
+    def forward(self, X):
+        return shift(X)
+
+
+class ShiftByCond(nn.Module):
+    def forward(self, X):
+        Y = 2 * X
+        ways = lambda Y: Y + 1, lambda Y: Y - 1
+        return torch.cond(Y.sum() > 0, *ways, (Y,))
+
+
+print("if:", export(Shift(), torch.ones(3)))
+both_ways = export(ShiftByCond(), torch.ones(3))
+[both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
+
+# %% [markdown] translates="9f337d75"
+# The one with `torch.cond`: exported with ones, it is right for the other way
+# too. An `if` on a shape can be exported: the graph has the way of the
+# example, and refuses this other shape.
+
+
+# %%
+class MeanOfMany(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+mean_of_four = export(MeanOfMany(), torch.ones(4, 2))
 try:
-    symbolic_trace(mean_of_many)
-except torch.fx.proxy.TraceError as error:
-    print(error)
-
-# %% [markdown] translates="c5e7e281"
-# 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，遇到大小不同的批量（batch），这张图会拒绝运行。如果`if`的条件取决于值，`torch.export`也会拒绝。
+    mean_of_four(torch.ones(1, 2))
+except (RuntimeError, AssertionError):
+    print("another shape")
 
 # %% [markdown] translates="04014bef"
 # ## 不止一阶导数
@@ -562,6 +713,20 @@ u = torch.tensor(3.0, requires_grad=True)
 (first,) = torch.autograd.grad(u**3, u, create_graph=True)
 (second,) = torch.autograd.grad(first, u)
 first.item(), second.item()
+
+# %% [markdown] translates="3837b58d"
+# `backward` starts from one output, and finds its slope for each input.
+# *Forward mode* starts from an input, and carries a slope along with each
+# value: for one number in and many out, one call of `jvp` (Jacobian times
+# vector) is enough. It takes a point and a direction.
+
+# %%
+turn = torch.tensor(0.5)
+values, slopes_forward = torch.func.jvp(
+    lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
+)
+assert_close(slopes_forward, torch.stack([-turn.sin(), turn.cos()]))
+values.tolist(), slopes_forward.tolist()
 
 # %% [markdown] translates="94832d2f"
 # ### 自定义反向传播
@@ -602,7 +767,7 @@ stable = Softplus.apply(at)
 torch.manual_seed(0)
 numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
-    print(gradcheck(checked, numbers, raise_exception=False))
+    print(torch.autograd.gradcheck(checked, numbers, raise_exception=False))
 
 # %% [markdown] translates="b5d7ee6a"
 # Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
@@ -813,6 +978,92 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # 这么多步之后`total`的节点数
 
 # %%
 check.log_that_grows(train, log_nodes)
+
+# %% [markdown] translates="6a559d85"
+# ### 5.9 A clamp that lets go
+#
+# *Code, 25 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp` brings numbers into limits. For a weight outside of them its
+# slope is 0, so that no step of training brings the weight back. Write a
+# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
+# passes the gradient on for elements within the limits. Outside, it passes the
+# gradient on if a step against it leads back towards the limits, and 0 if not.
+# An element at a limit counts as within. Of the three inputs, only `X` has a
+# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
+# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+
+
+# %%
+class Clamp(torch.autograd.Function):
+    """Clamp; outside of the limits, let gradients pass that lead back."""
+
+    @staticmethod
+    def forward(ctx, X, low, high):
+        # any shape, and two numbers -> the shape of X
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # the shape of X -> a gradient for each input of forward
+        ...
+
+
+clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True or False
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown] translates="249f156f"
+# ### 5.10 Where a graph ends
+#
+# *Think, 10 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# Each line is what a compiled function of `X` returns. Predict how many graphs
+# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
+# `compiled` of the chapter. In which of the lines could the function do
+# without Python between two graphs, and how?
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": ...,
+    "2 * X if len(X) > 2 else 3 * X": ...,
+    "2 * X if X.sum() > 0 else 3 * X": ...,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": ...,
+    "2 * X if torch.is_grad_enabled() else 3 * X": ...,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": ...,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown] translates="5fad037e"
+# ### 5.11 A Jacobian by columns
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
+# forward mode, from calls of `jvp`, for any function of a vector of shape
+# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
+# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
+# and which for a thousand outputs of one number?
+
+
+# %%
+def jacobian_forward(function, x):
+    """Column j: how all outputs change with the input's element j."""
+    # (n,) -> (m, n)
+    ...
+
+
+forward_calls = ...  # "n", "m", "n + m" or "n * m"
+fewer = {"a loss": ..., "one number": ...}  # "forward" or "backward"
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 
 # %% [markdown] translates="24d5deda"
 # ## 接下来读什么

@@ -39,7 +39,6 @@ import math
 import os
 import tempfile
 import time
-from collections import OrderedDict
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -140,12 +139,11 @@ X_test, y_test = X[test], y[test]
 
 # %%
 def make_net(num_hiddens=128):
-    blocks = OrderedDict(
-        flatten=nn.Flatten(),  # (n, 8, 8) -> (n, 64)
-        dropout=nn.Dropout(0.1),
-        mlp=MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
+    return MySequential(
+        nn.Flatten(),  # (n, 8, 8) -> (n, 64)
+        nn.Dropout(0.1),
+        MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
     )
-    return MySequential(blocks)
 
 
 torch.manual_seed(0)
@@ -161,27 +159,19 @@ first_loss = F.cross_entropy(net(X_train), y_train).item()
 assert abs(first_loss - math.log(10)) < 0.1
 f"loss {first_loss:.1f}, log(10) = {math.log(10):.1f}"
 
-# %% [markdown] translates="9957e648"
-# `eval()`已经关掉了暂退法，`train()`会再打开。同一个数字算两次，输出会怎样？
+# %% [markdown] translates="4a97301f"
+# A training step has five lines. *Forward* and *loss* compute; *zero* forgets
+# the gradients of the step before; *backward* computes new ones; *step*
+# changes the weights. What will the step do to the loss on the same batch?
 
 # %%
-net.train()
-torch.manual_seed(1)
-assert not torch.allclose(net(X_train[:1]), net(X_train[:1]))
-net.eval()
-assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
-
-# %% [markdown] translates="75c212de"
-# 训练模式下，两次输出不同；评估模式下，两次相同。
-#
-# 为什么这里没有`CenteredLayer`（[第03章](03_custom_layers.ipynb#cell-id=whose-mean-is-it)）？即使在评估模式下，它也要减去批量（batch）的均值：一个数字的输出会取决于同一批量里的其他数字。`net`不会这样。
-
-# %%
-torch.manual_seed(0)
-centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
-centered.to(device).eval()
-assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
-assert_close(net(X[:1]), net(X[:20])[:1])
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+y_hat = net(X_train[:50])  # (50, 8, 8) -> (50, 10)
+loss = F.cross_entropy(y_hat, y_train[:50])
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+assert F.cross_entropy(net(X_train[:50]), y_train[:50]) < loss
 
 # %% [markdown] translates="a8688765"
 # ## 编写训练循环
@@ -204,33 +194,27 @@ def new_run(seed, num_hiddens=128):
 # %% [markdown] translates="b3b8ef02"
 # 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）算出结果；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
 
+
 # %%
-one = new_run(seed=0)
-one.net.eval()
-y_hat = one.net(X_train[:50])  # (50, 8, 8) -> (50, 10)
-loss = F.cross_entropy(y_hat, y_train[:50])
-one.optimizer.zero_grad()
-loss.backward()
-one.optimizer.step()
-assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
+def step(run, X, y):
+    y_hat = run.net.train()(X)  # (n, 8, 8) -> (n, 10)
+    loss = F.cross_entropy(y_hat, y)
+    run.optimizer.zero_grad()
+    loss.backward()
+    run.optimizer.step()
+    return loss.detach() * len(X)
+
 
 # %% [markdown] translates="35d0c410"
 # 损失下降了。在一*轮*（epoch）里，训练集的每个数字用一次，这里分成24个批量，每个批量50个数字。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以损失先在设备上累加，最后读一次。
 
 
 # %%
-def train_epoch(run, batch_size=50):
-    run.net.train()
-    order = torch.randperm(len(X_train), generator=run.generator)
-    total = torch.zeros((), device=device)
-    for batch in order.to(device).split(batch_size):
-        y_hat = run.net(X_train[batch])  # (50, 8, 8) -> (50, 10)
-        loss = F.cross_entropy(y_hat, y_train[batch])
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        total += loss.detach() * len(batch)
-    return total.item() / len(X_train)
+def train_epoch(run, X, y, batch_size=50):
+    order = torch.randperm(len(X), generator=run.generator)
+    batches = order.to(X.device).split(batch_size)
+    total = sum(step(run, X[batch], y[batch]) for batch in batches)
+    return total.item() / len(X)
 
 
 # %% [markdown] translates="fec5675e"
@@ -252,7 +236,7 @@ def evaluate(net, X, y):
 
 # %%
 def one_epoch(run):
-    train_loss = train_epoch(run)
+    train_loss = train_epoch(run, X_train, y_train)
     run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
 
 
@@ -266,6 +250,19 @@ one_epoch(young)
 _, _, after = young.history[-1]
 assert before < 0.3 < 0.6 < after
 f"from {before:.0%} to {after:.0%}"
+
+# %% [markdown] translates="9957e648"
+# `eval()`已经关掉了暂退法，`train()`会再打开。同一个数字算两次，输出会怎样？
+
+# %%
+torch.manual_seed(1)
+young.net.train()
+assert not torch.allclose(young.net(X_train[:1]), young.net(X_train[:1]))
+young.net.eval()
+assert torch.equal(young.net(X_train[:1]), young.net(X_train[:1]))
+
+# %% [markdown] translates="8f7fa122"
+# In training the two answers differ, in evaluation they are equal.
 
 # %% [markdown] translates="80f4c7dd"
 # ## 观察学习过程
@@ -332,7 +329,7 @@ def save(state, path):
     os.replace(path.with_suffix(".tmp"), path)
 
 
-def save_run(run, path):
+def save_run(run, path, **more):
     state = {
         "epoch": len(run.history),
         "net": run.net.state_dict(),
@@ -341,7 +338,7 @@ def save_run(run, path):
         "random": get_random_state(),
         "history": run.history,
     }
-    save(state, path)
+    save(state | more, path)
 
 
 # %% [markdown] translates="434defac"
@@ -447,7 +444,7 @@ while len(stopped.history) < 10:
 # %%
 saved = torch.load(folder / "stopped.pt", weights_only=True)
 now = stopped.net.state_dict()
-assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
+assert not torch.equal(saved["net"]["2.out.bias"], now["2.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown] translates="d7d38206"
@@ -530,6 +527,18 @@ ready = make_net().to(device)
 ready.load_state_dict(weights)
 ready.eval().training
 
+# %% [markdown] translates="565eb401"
+# Dropout is off, and the answer for a digit doesn't depend on those beside it.
+# With a `CenteredLayer`
+# ([chapter 03](03_custom_layers.ipynb#cell-id=whose-mean-is-it)) it would: even
+# in evaluation, that layer subtracts the mean of the batch.
+
+# %%
+centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
+centered.to(device).eval()
+assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
+assert_close(ready(X[:1]), ready(X[:20])[:1])
+
 # %% [markdown] translates="b2120e06"
 # 暂退法关掉了。如果这就是最好的权重，验证损失应该是历史记录里最低的。
 
@@ -567,11 +576,11 @@ plt.show()
 # %%
 def milliseconds(num_hiddens, batch_size=50):
     run = new_run(seed=0, num_hiddens=num_hiddens)
-    train_epoch(run, batch_size)
+    train_epoch(run, X_train, y_train, batch_size)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        train_epoch(run, batch_size)
+        train_epoch(run, X_train, y_train, batch_size)
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
 
@@ -828,6 +837,62 @@ shared = ...  # "generator"或"random"，用检查点里的名字
 
 # %%
 check.two_runs_at_once(in_turns, shared)
+
+# %% [markdown] translates="918494b6"
+# ### 7.10 An average of checkpoints
+#
+# *Explore, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
+#
+# Write `average(paths)`, which loads several files such as `best.pt`, each a
+# state dict of the same model, and returns one state dict: for each name the
+# mean of the tensors, in their own data type. The sum is made in float32, or
+# in double precision where they have it, since types with fewer digits lose
+# what is added. Integers, such as a counter, have no mean: take those of the
+# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
+# five, and compare the validation loss of their average with that of each. Why
+# is the average of two models that were trained from different seeds no good?
+
+
+# %%
+def average(paths):
+    """The mean of the state dicts in some files, name by name."""
+    # a list of paths -> a state dict
+    ...
+
+
+seeds_differ = ...  # "as good as one", "worse than each" or "better"
+
+# %%
+check.average_of_checkpoints(average, seeds_differ)
+
+# %% [markdown] translates="c4c469c4"
+# ### 7.11 Clip the gradients
+#
+# *Code, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-11)
+#
+# One bad batch can give gradients that are so large that a step loses what was
+# learned. Write `clip(parameters, max_norm)`: it takes the norm of all
+# gradients together, as if they were one long vector. If it is above
+# `max_norm`, it scales all of them in place by one factor, so that the norm is
+# `max_norm`; if not, it leaves them. It returns the norm before. A parameter
+# without a gradient is passed over. Between which two lines of a step does the
+# call belong?
+
+
+# %%
+def clip(parameters, max_norm):
+    """Scale the gradients down to a norm, and return the one they had."""
+    # an iterable of parameters and a number -> a number
+    ...
+
+
+# Before which of them: "forward", "loss", "zero", "backward" or "step"
+called_before = ...
+
+# %%
+check.clip_the_gradients(clip, called_before)
 
 # %% [markdown] translates="c05a9ac9"
 # ## 接下来读什么

@@ -26,7 +26,7 @@ from itertools import pairwise
 import torch
 from matplotlib import pyplot as plt
 from torch.autograd import grad, gradcheck
-from torch.func import jacrev
+from torch.func import jacrev, jvp, vmap
 from torch.testing import assert_close
 
 from d2l_helpers import check, draw_graph, graph_of, use_style
@@ -566,3 +566,195 @@ total = torch.zeros(())
 for _ in range(100):
     total += ((w - 3) ** 2).detach()
 total.requires_grad
+
+# %% [markdown]
+# ## 5.9 A clamp that lets go
+#
+# *编程，25分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp` brings numbers into limits. For a weight outside of them its
+# slope is 0, so that no step of training brings the weight back. Write a
+# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
+# passes the gradient on for elements within the limits. Outside, it passes the
+# gradient on if a step against it leads back towards the limits, and 0 if not.
+# An element at a limit counts as within. Of the three inputs, only `X` has a
+# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
+# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+
+# %% [markdown] translates="1ddaccfc"
+# **Idea.** A step subtracts the gradient. Above the upper limit it leads back
+# if the gradient is positive, below the lower one if it is negative. `ctx`
+# keeps `X` for `backward`; the limits are numbers, and can be attributes of
+# it. They get `None` in the place of a gradient.
+
+
+# %%
+class Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, low, high):
+        ctx.save_for_backward(X)
+        ctx.low, ctx.high = low, high
+        return X.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (X,) = ctx.saved_tensors
+        stays = X.gt(ctx.high) & (grad < 0) | X.lt(ctx.low) & (grad > 0)
+        return grad.masked_fill(stays, 0), None, None
+
+
+clamp_moves = {"torch.clamp": False, "Clamp.apply": True}
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown] translates="9aef0730"
+# Now train the weight that starts at 3. Where do the two end?
+
+
+# %%
+def trained_with(clamp):
+    w = torch.tensor(3.0, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (clamp(w, 0, 1) - 0.5).square().backward()
+        optimizer.step()
+    return round(w.item(), 3)
+
+
+{"torch.clamp": trained_with(torch.clamp), "Clamp": trained_with(Clamp.apply)}
+
+# %% [markdown] translates="18043350"
+# The one stays at 3, the other finds 0.5.
+#
+# **At the edges.** Inside of the limits, `gradcheck` agrees. Outside, it can't:
+# the gradient that passes there isn't the slope.
+
+# %%
+limits = (0.0, 1.0)
+for start in (0.3, 3.0):
+    w = torch.tensor([start], dtype=torch.double, requires_grad=True)
+    print(gradcheck(Clamp.apply, (w, *limits), raise_exception=False))
+
+# %% [markdown]
+# ## 5.10 Where a graph ends
+#
+# *思考，10分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# Each line is what a compiled function of `X` returns. Predict how many graphs
+# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
+# `compiled` of the chapter. In which of the lines could the function do
+# without Python between two graphs, and how?
+
+# %% [markdown] translates="dfa43f65"
+# **Idea.** A graph ends where Python needs the value of a tensor. A length and
+# a setting aren't values. `and` asks for the first value, and then maybe for
+# the second: two decisions, and three graphs.
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": 1,
+    "2 * X if len(X) > 2 else 3 * X": 1,
+    "2 * X if X.sum() > 0 else 3 * X": 2,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": 3,
+    "2 * X if torch.is_grad_enabled() else 3 * X": 1,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": 1,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown] translates="59ccd1cc"
+# To count them, with the chapter's backend. (Where `torch.compile` doesn't
+# know your Python yet, nothing is counted.)
+
+
+# %%
+def count_graphs_of(function):
+    def backend(graph, examples):
+        graphs.append(graph)
+        return graph.forward
+
+    graphs = []
+    torch.compiler.reset()
+    torch.compile(function, backend=backend)(torch.ones(3))
+    return len(graphs)
+
+
+try:
+    for code, number in number_of_graphs.items():
+        assert count_graphs_of(eval(f"lambda X: {code}")) == number
+except RuntimeError as error:
+    print(error)
+
+# %% [markdown] translates="7441be29"
+# **Without Python in between.** `torch.where` computes both ways, and takes
+# what it needs; two conditions become one tensor with `&`. `torch.cond`
+# computes one way. Both can be exported.
+
+
+# %%
+def both(X):
+    return torch.where((X.sum() > 0) & (X.max() > 0), 2 * X, 3 * X)
+
+
+X = torch.tensor([3.0, -1])
+assert torch.equal(both(X), 2 * X)
+assert torch.equal(both(-X), -3 * X)
+
+# %% [markdown]
+# ## 5.11 A Jacobian by columns
+#
+# *编程，15分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
+# forward mode, from calls of `jvp`, for any function of a vector of shape
+# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
+# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
+# and which for a thousand outputs of one number?
+
+# %% [markdown] translates="e11b6487"
+# **Idea.** A direction with a 1 in place $j$ tells how each output changes
+# with element $j$: this is column $j$. The rows of the unit matrix are these
+# directions, and there are $n$ of them. Backward takes $m$ calls. A loss has
+# $m = 1$, so that backward is the way to train; with one number in, $n = 1$
+# and forward is.
+
+
+# %%
+def jacobian_forward(function, x):
+    directions = torch.eye(len(x), dtype=x.dtype)
+    columns = [jvp(function, (x,), (v,))[1] for v in directions]
+    return torch.stack(columns, dim=1)
+
+
+forward_calls = "n"
+fewer = {"a loss": "backward", "one number": "forward"}
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
+
+# %% [markdown] translates="c803da59"
+# Three numbers in and two out:
+
+
+# %%
+def three_to_two(x):
+    return torch.stack([x.prod(), x.sum()])
+
+
+x = torch.tensor([2.0, 3, 5])
+assert_close(jacobian_forward(three_to_two, x), jacrev(three_to_two)(x))
+jacobian_forward(three_to_two, x)
+
+# %% [markdown] translates="b1c8aefb"
+# **Another way.** `vmap` makes all calls at once, and is what `jacfwd` of
+# `torch.func` does.
+
+# %%
+at_once = vmap(lambda v: jvp(three_to_two, (x,), (v,))[1], out_dims=1)
+assert_close(at_once(torch.eye(3)), jacobian_forward(three_to_two, x))
