@@ -14,10 +14,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="9b152b3b"
+# %% [markdown] translates="aa407d0f"
 # # 自动微分：沿计算图追踪梯度
 #
-# PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图，弄清什么会进入图中，什么不会。
+# PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图。
 #
 # **你将学会**
 #
@@ -26,12 +26,12 @@
 # - 运行两次`backward`，并及时把梯度清零；
 # - 对非标量求导，对有循环和分支的代码求导；
 # - 在`no_grad`、`detach`、`inference_mode`和`requires_grad_(False)`之间选择；
-# - 区分动态图和静态图；
+# - 区分动态图和静态图，编译和导出静态图；
 # - 自己写反向传播（backpropagation），并检查它。
 #
 # **书中**：第2.5节[自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)（英文版2.5，[Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)）。
 #
-# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
 
 # %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
@@ -121,8 +121,8 @@ for path, product in zip(paths, products, strict=True):
     print(" -> ".join(path), product)
 sum(products)
 
-# %% [markdown] translates="361e3240"
-# `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（为了让你能再次运行这个单元格，它先清空三个`grad`，再重新计算$y$。）
+# %% [markdown] translates="f9221301"
+# `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（这个单元格先清空三个`grad`，所以可以再次运行。）
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -169,9 +169,9 @@ plt.show()
 # 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
 
 # %% [markdown] translates="6bff1329"
-# ### What the graph keeps
+# ### 计算图保存什么
 #
-# A product keeps its factors, as references and not as copies.
+# 乘法运算会保存它的因子，存的是引用，不是副本。
 
 # %%
 p = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -179,12 +179,9 @@ square = p * p
 assert square.grad_fn._saved_self is p
 
 # %% [markdown] translates="e9295c60"
-# > **Pitfall.** If a factor is changed in place before `backward`, the slope
-# > is that of other numbers.
+# > **陷阱**。如果在`backward`之前原地（in-place）修改了因子，偏导数就是按别的数算的。
 #
-# Against this, a tensor counts its edits in `_version`, and an operation notes
-# the count of what it keeps. (Here `no_grad` allows the edit, and the hint of
-# the error isn't printed.)
+# 为了防止这种错误，张量用`_version`数自己修改过几次，运算则记下它所保存的张量当时的次数。（这里`no_grad`允许修改；错误信息里的提示没有打印出来。）
 
 # %%
 p = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -198,9 +195,7 @@ except RuntimeError as error:
 p._version
 
 # %% [markdown] translates="e693f18f"
-# An edit through `p.data` isn't counted: [chapter
-# 02](02_parameters.ipynb#cell-id=write-values-safely) shows the wrong gradient
-# that follows. A sum keeps no values, so that an edit does no harm.
+# 通过`p.data`修改，不会计数：[第02章](02_parameters.ipynb#cell-id=write-values-safely)里可以看到，由此得到的梯度是错的。加法不保存值，所以修改也无妨。
 
 # %%
 p = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -210,7 +205,7 @@ with torch.no_grad():
 plus.backward()
 p.grad.tolist()
 
-# %% [markdown] translates="c23a774a"
+# %% [markdown] translates="184ff0fe"
 # ## 损失的梯度
 #
 # 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的*损失函数*（loss function）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
@@ -262,8 +257,8 @@ _, loss_once = forward()
 loss_once.backward()
 loss_once.backward()
 
-# %% [markdown] translates="f858fa9f"
-# 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要这样的值：它的偏导数是1。下面会报错吗？
+# %% [markdown] translates="bc3389e8"
+# 第一次运行释放了各个运算保存的值。加法不保存值：它的偏导数是1。下面会报错吗？
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -272,8 +267,8 @@ plus_one.backward()
 plus_one.backward()
 start.grad.item()
 
-# %% [markdown] translates="66ecf030"
-# 没有报错，梯度1加了两次。所以，不要指望靠报错发现第二次`backward`。
+# %% [markdown] translates="7bbbc16c"
+# 没有报错，梯度1加了两次。
 #
 # 如果写`retain_graph=True`，`backward`会保留这些值。运行三次之后，`bias.grad`里会是什么？
 
@@ -290,7 +285,7 @@ assert_close(bias.grad, 3 * delta)
 # %% [markdown] translates="994422de"
 # ### 更新一步
 #
-# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
+# > **陷阱**。训练的一步要原地修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -331,8 +326,8 @@ plt.ylabel("$t$")
 plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
-# %% [markdown] translates="d230e06c"
-# 清零的循环停了下来。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
+# %% [markdown] translates="ceac4e11"
+# 清零的那个会。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
 
 # %% [markdown] translates="9a95b8ff"
 # ## 非标量变量的反向传播
@@ -350,8 +345,8 @@ out[0].tolist()
 # %% tags=["raises-exception"]
 out.backward()
 
-# %% [markdown] translates="24701ad3"
-# `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
+# %% [markdown] translates="0049507d"
+# `backward`无从知道：它的实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
 
 # %%
 ones = torch.ones_like(out)
@@ -374,19 +369,21 @@ v = torch.rand(5, 5).to(device)
 (by_sum,) = torch.autograd.grad((v * out).sum(), E, retain_graph=True)
 assert_close(direct, by_sum)
 
-# %% [markdown] translates="fa7820a1"
-# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
+# %% [markdown] translates="9f2c4993"
+# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（`einsum`里的`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
 J = torch.func.jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
-# %% [markdown] translates="7bf95c53"
-# 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
+# %% [markdown] translates="b17e48b2"
+# 625个元素里有600个是0，因为每个输出只取决于一个输入。`backward`不用构建雅可比矩阵，就能求出$v$与它的乘积。
 
-# %% [markdown] translates="e8c8a41b"
-# 只有第一个需要。这些方式用处不同。
+# %% [markdown] translates="639f8ee7"
+# ## 分离计算：停止记录
+#
+# 有四种方式可以停止记录，用处不同。
 #
 # | 方式 | 停止什么 | 用来做什么 |
 # |---|---|---|
@@ -395,7 +392,7 @@ tuple(J.shape), J.count_nonzero().item()
 # | `t.detach()` | 从一个张量往回的路 | 当作常数的值 |
 # | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结（freeze）参数 |
 #
-# “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
+# 在`no_grad`下，结果不需要梯度，参数可以修改。
 
 # %%
 q = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -405,9 +402,7 @@ with torch.no_grad():
 unrecorded.requires_grad, q.requires_grad, q.tolist()
 
 # %% [markdown] translates="6f3f2496"
-# In inference mode it is the same, and "later, too" means: outside of the
-# block, a graph can't keep a tensor that was made in it. A product would have
-# to keep it, as the slope for `q`.
+# 在推断模式（inference mode）下也一样。“以后也不”的意思是：出了这段代码，图也不能保存在里面创建的张量。乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
 # %% translates="f916158b"
 with torch.inference_mode():
@@ -418,8 +413,8 @@ try:
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="adf8c7c6"
-# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
+# %% [markdown] translates="46881b63"
+# `detach`给出同样的值，但没有往回的路。设$s = r \odot r$，再看按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，斜率还剩什么？
 
 # %%
 r = torch.arange(4.0, requires_grad=True)
@@ -429,8 +424,10 @@ s = r * r
 assert_close(partial_slope, s.detach())
 full.tolist(), partial_slope.tolist()
 
-# %% [markdown] translates="37a21f86"
-# 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
+# %% [markdown] translates="95657761"
+# 剩下常数，即$s = r^2$。
+#
+# `requires_grad_(False)`针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
 
 # %%
 torch.manual_seed(0)
@@ -516,10 +513,10 @@ for value in (100.0, 1.0, 0.01, -1.0):
     assert_close(point.grad, (result / point).detach())
     print(f"f'({value:g}) = {point.grad.item():g}")
 
-# %% [markdown] translates="4a2479bd"
+# %% [markdown] translates="4ba6e384"
 # ### 一个函数和它的斜率
 #
-# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，斜率应该小于0。
+# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。在函数下降的地方，斜率应该小于0。
 
 # %% mystnb={"image": {"alt": "x从-4到4的两条曲线。蓝色的是GELU，左边接近0，在x = -0.75附近降到约-0.17，在x = 0处经过0，然后几乎沿直线升到4。橙色的是它的斜率，左边接近0，在x = -1.4附近降到约-0.13，在GELU取最小值处越过0，在x = 0处是0.5，在x = 1.4附近升到约1.13，然后降到1。"}} translates="23ae59e2"
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
@@ -542,8 +539,8 @@ plt.show()
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 [len(graph_of(f(point))) for point in points]
 
-# %% [markdown] translates="7c23ad28"
-# 最小的那个最多：16个乘积和一个叶节点。图里没有循环，只有这次调用做过的乘积。
+# %% [markdown] translates="6d23d5e9"
+# 最小的那个最多：16个乘积和一个叶节点。图里没有循环。
 #
 # *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是代替输入的对象，会记录对它做的运算。对MLP，它会列出哪些运算？
 
@@ -556,8 +553,8 @@ assert traced(X).requires_grad
 for node in traced.graph.nodes:
     print(node.op, node.name)
 
-# %% [markdown] translates="6be9a1be"
-# 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
+# %% [markdown] translates="d4bda5d5"
+# 它列出的是前向传播的步骤。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
 # %% translates="ea8a1a2a"
 edited = fx.symbolic_trace(mlp)
@@ -574,17 +571,13 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # %% tags=["raises-exception"]
 fx.symbolic_trace(FixedHiddenMLP())
 
-# %% [markdown] translates="b8848cb3"
-# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
+# %% [markdown] translates="eed8e696"
+# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。代理的形状同样没有值。
 
 # %% [markdown] translates="7e6b5250"
-# ## Compile what runs
+# ## 编译运行的代码
 #
-# `torch.compile` watches a function as it is called, and makes static graphs
-# of it, which a *backend* turns into faster code. Where the function asks for
-# a value, a graph ends, Python decides, and another graph begins. The backend
-# below counts the graphs, and runs them as they are: it needs no compiler.
-# (Where `torch.compile` doesn't know your Python yet, the counts stay 0.)
+# 函数调用时，`torch.compile`在旁观察，把它变成静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束，由Python来决定，然后开始另一张图。下面的后端数有几张图，并照原样运行：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
 
 # %%
 graphs = []
@@ -605,8 +598,7 @@ def compiled(function):
 
 
 # %% [markdown] translates="b12e4cc4"
-# How many graphs has this function after a call, after another one, and after
-# one that takes the other way?
+# 这个函数调用一次之后，有几张图？再调用一次呢？输入换成走另一条路的，又调用一次呢？
 
 
 # %%
@@ -621,8 +613,7 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
     print(len(graphs))
 
 # %% [markdown] translates="384310f9"
-# Two, up to the `if` and after it; the same two; and a third for the other
-# way. A graph is also made for a shape. How many graphs do five lengths need?
+# 两张，`if`之前和之后各一张；还是这两张；另一条路上又有第三张。一张图还只针对一种形状。五个长度要几张图？
 
 # %%
 doubled = compiled(lambda X: 2 * X)
@@ -631,11 +622,9 @@ for n in (3, 3, 4, 5, 6):
     print(n, len(graphs))
 
 # %% [markdown] translates="c36e479a"
-# At the second length, PyTorch makes one that takes other lengths too.
+# 到第二个长度时，PyTorch建的图，别的长度也能用。
 #
-# > **Pitfall.** A compiled module is a module around yours, and its state dict
-# > has other names. Save that of your own. Or compile in place, with the method
-# > `compile`: the names stay.
+# > **陷阱**。编译后的模块是另一个模块，包在你的模块外面，状态字典（state dict）里的名字也不同。要保存你自己的模块的状态字典。或者用方法`compile`原地编译：名字不变。
 
 # %%
 around = compiled(mlp)
@@ -644,12 +633,9 @@ mlp.compile(backend=count_graphs)
 print(next(iter(mlp.state_dict())))
 
 # %% [markdown] translates="04609f83"
-# ### Export one graph
+# ### 导出一张图
 #
-# `torch.export` makes one graph of a whole module, from an example input, to
-# run elsewhere without your Python: nobody is there to decide an `if` on
-# values. `torch.cond` puts both ways into the graph. (You may skip how the
-# function keeps PyTorch's report quiet.)
+# `torch.export`用一个示例输入，把整个模块导出（export）成一张图，拿到别处运行，不需要你的Python：如果`if`取决于值，那里没有谁来决定。`torch.cond`把两条路都放进图里。（下面的函数怎样让PyTorch不显示报告，可以跳过。）
 
 
 # %%
@@ -665,7 +651,7 @@ def export(module, example):
 
 
 # %% [markdown] translates="f26e6d7a"
-# Which of the two can be exported?
+# 下面两个模块，哪个能导出？
 
 
 # %%
@@ -686,9 +672,7 @@ both_ways = export(ShiftByCond(), torch.ones(3))
 [both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
 
 # %% [markdown] translates="9f337d75"
-# The one with `torch.cond`: exported with ones, it is right for the other way
-# too. An `if` on a shape can be exported: the graph has the way of the
-# example, and refuses this other shape.
+# 用`torch.cond`的那个：导出时输入全是1，走另一条路也是对的。取决于形状的`if`也能导出：图里是示例所走的路，下面这个形状不同，图会拒绝。
 
 
 # %%
@@ -715,10 +699,7 @@ u = torch.tensor(3.0, requires_grad=True)
 first.item(), second.item()
 
 # %% [markdown] translates="3837b58d"
-# `backward` starts from one output, and finds its slope for each input.
-# *Forward mode* starts from an input, and carries a slope along with each
-# value: for one number in and many out, one call of `jvp` (Jacobian times
-# vector) is enough. It takes a point and a direction.
+# `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发，每算一个值，都带着一个偏导数往前走：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
 
 # %%
 turn = torch.tensor(0.5)
@@ -739,7 +720,7 @@ naive = (1 + at.exp()).log()
 (slope,) = torch.autograd.grad(naive.sum(), at)
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
-# %% [markdown] translates="bd0a2702"
+# %% [markdown] translates="b2cfb623"
 # 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以斜率。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
 
 
@@ -769,18 +750,20 @@ numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
     print(torch.autograd.gradcheck(checked, numbers, raise_exception=False))
 
-# %% [markdown] translates="b5d7ee6a"
-# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
+# %% [markdown] translates="3d66c0d8"
+# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。
 
-# %% [markdown] translates="96ac4238"
+# %% [markdown] translates="a60db066"
 # ## 小结
 #
 # - 沿每条路径把偏导数相乘，再对各条路径求和，就是梯度。`backward`走一遍就能算出。
 # - `grad_fn`是产生张量的运算；顺着`next_functions`可以走到叶节点。不需要梯度的输入不在图里。
 # - `backward`会释放图保存的值：第二次运行时，如果要用保存的值，就会失败。它把结果加到`grad`上：每一步都要把梯度清零。
 # - 输出不是标量时，要向`backward`传入权重。
+# - 图保存的是引用，指向它要用的值。如果保存的值原地修改过，`backward`会拒绝。
 # - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
-# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值或形状，`symbolic_trace`会拒绝。
+# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值，`symbolic_trace`会拒绝。遇到取决于值的`if`，`torch.compile`会建几张图；遇到第二种形状，再建一张。`torch.export`只建一张：它拒绝这种`if`，接受`torch.cond`。
+# - 前向模式把一个输入的偏导数带到所有输出。
 # - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
 
 # %% [markdown] translates="b4e5231c"
@@ -980,51 +963,41 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # 这么多步之后`total`的节点数
 check.log_that_grows(train, log_nodes)
 
 # %% [markdown] translates="6a559d85"
-# ### 5.9 A clamp that lets go
+# ### 5.9 会放行的截断
 #
-# *Code, 25 minutes.*
-# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
+# *编程，25分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
 #
-# `torch.clamp` brings numbers into limits. For a weight outside of them its
-# slope is 0, so that no step of training brings the weight back. Write a
-# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
-# passes the gradient on for elements within the limits. Outside, it passes the
-# gradient on if a step against it leads back towards the limits, and 0 if not.
-# An element at a limit counts as within. Of the three inputs, only `X` has a
-# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
-# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+# `torch.clamp`把数限制在上下限之间。权重在界限之外时，它的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
 
 
-# %%
+# %% translates="4fc44aae"
 class Clamp(torch.autograd.Function):
-    """Clamp; outside of the limits, let gradients pass that lead back."""
+    """截断；在界限之外，让往回走的梯度通过。"""
 
     @staticmethod
     def forward(ctx, X, low, high):
-        # any shape, and two numbers -> the shape of X
+        # 任意形状，和两个数 -> X的形状
         ...
 
     @staticmethod
     def backward(ctx, grad):
-        # the shape of X -> a gradient for each input of forward
+        # X的形状 -> forward的每个输入一个梯度
         ...
 
 
-clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True or False
+clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True或False
 
 # %%
 check.clamp_that_lets_go(Clamp, clamp_moves)
 
 # %% [markdown] translates="249f156f"
-# ### 5.10 Where a graph ends
+# ### 5.10 一张图在哪里结束
 #
-# *Think, 10 minutes.*
-# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
+# *思考，10分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
 #
-# Each line is what a compiled function of `X` returns. Predict how many graphs
-# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
-# `compiled` of the chapter. In which of the lines could the function do
-# without Python between two graphs, and how?
+# 下面每一行，都是一个编译后的函数对`X`的返回值。预测：用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。在哪几行里，两张图之间可以不用Python？怎样做？
 
 # %%
 number_of_graphs = {
@@ -1040,32 +1013,28 @@ number_of_graphs = {
 check.where_a_graph_ends(number_of_graphs)
 
 # %% [markdown] translates="5fad037e"
-# ### 5.11 A Jacobian by columns
+# ### 5.11 逐列求雅可比矩阵
 #
-# *Code, 15 minutes.*
-# [Solution](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
+# *编程，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
 #
-# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
-# forward mode, from calls of `jvp`, for any function of a vector of shape
-# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
-# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
-# and which for a thousand outputs of one number?
+# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？一千个权重的损失，用哪种方式调用得少？由一个数得到一千个输出，又是哪种少？
 
 
-# %%
+# %% translates="0bda15d3"
 def jacobian_forward(function, x):
-    """Column j: how all outputs change with the input's element j."""
+    """第j列：所有输出怎样随输入的第j个元素变化。"""
     # (n,) -> (m, n)
     ...
 
 
-forward_calls = ...  # "n", "m", "n + m" or "n * m"
-fewer = {"a loss": ..., "one number": ...}  # "forward" or "backward"
+forward_calls = ...  # "n"、"m"、"n + m"或"n * m"
+fewer = {"a loss": ..., "one number": ...}  # "forward"或"backward"
 
 # %%
 check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 
-# %% [markdown] translates="24d5deda"
+# %% [markdown] translates="7798516c"
 # ## 接下来读什么
 #
-# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。
+# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)在梯度往回传的途中读取梯度，并找出第一个`nan`。[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)统计一张图保存了多少东西。[首页](index.md)列出了所有章。

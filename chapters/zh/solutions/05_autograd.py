@@ -583,10 +583,7 @@ total.requires_grad
 # $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
 
 # %% [markdown] translates="1ddaccfc"
-# **Idea.** A step subtracts the gradient. Above the upper limit it leads back
-# if the gradient is positive, below the lower one if it is negative. `ctx`
-# keeps `X` for `backward`; the limits are numbers, and can be attributes of
-# it. They get `None` in the place of a gradient.
+# **思路**。走一步是减去梯度。在上限之上，梯度为正，这一步就往回走；在下限之下，梯度为负，这一步就往回走。`ctx`为`backward`保存`X`；两个界限是数，可以作为`ctx`的属性。在它们的梯度的位置上，返回`None`。
 
 
 # %%
@@ -610,7 +607,7 @@ clamp_moves = {"torch.clamp": False, "Clamp.apply": True}
 check.clamp_that_lets_go(Clamp, clamp_moves)
 
 # %% [markdown] translates="9aef0730"
-# Now train the weight that starts at 3. Where do the two end?
+# 现在训练从3开始的权重。用两种截断，各停在哪里？
 
 
 # %%
@@ -627,10 +624,9 @@ def trained_with(clamp):
 {"torch.clamp": trained_with(torch.clamp), "Clamp": trained_with(Clamp.apply)}
 
 # %% [markdown] translates="18043350"
-# The one stays at 3, the other finds 0.5.
+# 一个停在3，另一个找到了0.5。
 #
-# **At the edges.** Inside of the limits, `gradcheck` agrees. Outside, it can't:
-# the gradient that passes there isn't the slope.
+# **边界情况**。在界限以内，`gradcheck`通过。在界限之外不可能通过：那里往回传的梯度不是斜率。
 
 # %%
 limits = (0.0, 1.0)
@@ -650,9 +646,7 @@ for start in (0.3, 3.0):
 # without Python between two graphs, and how?
 
 # %% [markdown] translates="dfa43f65"
-# **Idea.** A graph ends where Python needs the value of a tensor. A length and
-# a setting aren't values. `and` asks for the first value, and then maybe for
-# the second: two decisions, and three graphs.
+# **思路**。Python需要张量的值，一张图就结束。长度和设置都不是值。`and`先要第一个值，接着可能要第二个：两次决定，三张图。
 
 # %%
 number_of_graphs = {
@@ -668,8 +662,7 @@ number_of_graphs = {
 check.where_a_graph_ends(number_of_graphs)
 
 # %% [markdown] translates="59ccd1cc"
-# To count them, with the chapter's backend. (Where `torch.compile` doesn't
-# know your Python yet, nothing is counted.)
+# 用正文的后端（backend）来数。（如果`torch.compile`还不支持你的Python，就什么也不数。）
 
 
 # %%
@@ -691,9 +684,7 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown] translates="7441be29"
-# **Without Python in between.** `torch.where` computes both ways, and takes
-# what it needs; two conditions become one tensor with `&`. `torch.cond`
-# computes one way. Both can be exported.
+# **两张图之间不用Python**。`torch.where`两条路都算，再取需要的；用`&`可以把两个条件合成一个张量。`torch.cond`只算一条路。两者都能导出（export）。
 
 
 # %%
@@ -718,11 +709,7 @@ assert torch.equal(both(-X), -3 * X)
 # and which for a thousand outputs of one number?
 
 # %% [markdown] translates="e11b6487"
-# **Idea.** A direction with a 1 in place $j$ tells how each output changes
-# with element $j$: this is column $j$. The rows of the unit matrix are these
-# directions, and there are $n$ of them. Backward takes $m$ calls. A loss has
-# $m = 1$, so that backward is the way to train; with one number in, $n = 1$
-# and forward is.
+# **思路**。如果方向的第$j$个位置是1，其余是0，就说明每个输出怎样随第$j$个元素变化：这就是第$j$列。单位矩阵的各行就是这些方向，一共$n$个。反向要调用$m$次。损失的$m = 1$，所以训练用反向；输入只有一个数时，$n = 1$，就用前向。
 
 
 # %%
@@ -739,7 +726,7 @@ fewer = {"a loss": "backward", "one number": "forward"}
 check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 
 # %% [markdown] translates="c803da59"
-# Three numbers in and two out:
+# 输入三个数，输出两个数：
 
 
 # %%
@@ -752,8 +739,7 @@ assert_close(jacobian_forward(three_to_two, x), jacrev(three_to_two)(x))
 jacobian_forward(three_to_two, x)
 
 # %% [markdown] translates="b1c8aefb"
-# **Another way.** `vmap` makes all calls at once, and is what `jacfwd` of
-# `torch.func` does.
+# **另一种做法**。`vmap`把所有调用一次做完，`torch.func`的`jacfwd`做的就是这件事。
 
 # %%
 at_once = vmap(lambda v: jvp(three_to_two, (x,), (v,))[1], out_dims=1)
