@@ -35,10 +35,8 @@ from d2l_helpers import MyLinear, check, use_style
 use_style()
 torch.set_num_threads(1)
 
-# %% [markdown] translates="04ba71f5"
-# ## 正文里已有的定义
-#
-# 解答要用到正文里的数字、训练和检查点。这里重写一遍，而且只用CPU，这样两个结果可以逐位比较。`train_epoch`把数字作为实参，因为有些解答用别的数字来训练。`step`和`save_more`是新的：要在正文里试7.3和7.4，就把它们复制过去。
+# %% [markdown] translates="0526ac26"
+# 解答要用到正文里的训练和检查点（checkpoint）。这里只用CPU，这样两个结果可以逐位比较。
 
 # %%
 from d2l_helpers.runs import (
@@ -56,8 +54,8 @@ from d2l_helpers.runs import (
     train_epoch,
 )
 
-# %% [markdown] translates="c4a1f4df"
-# 按种子分成三部分。
+# %% [markdown] translates="3af78dae"
+# 按种子把数字分成几部分。
 
 
 # %%
@@ -71,8 +69,8 @@ train, valid, test = split_mixed(seed=0)
 X_train, y_train = X[train], y[train]
 X_valid, y_valid = X[valid], y[valid]
 
-# %% [markdown] translates="1b3ff6ac"
-# 没有停下的那次训练，以及放文件的目录。
+# %% [markdown] translates="b7b1f445"
+# 一轮（epoch）训练，和正文里的一样；没有停下的那次训练；还有放文件的目录。
 
 
 # %%
@@ -176,7 +174,7 @@ print(f"mean {shares.mean():.0%}, best {shares.max():.0%}")
 # *探索，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-2)
 #
-# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？先预测，每个条目写True或False。
+# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器（optimizer）的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？先预测，每个条目写True或False。
 
 # %% [markdown] translates="9e0fec0c"
 # **思路**。权重要加载到优化器所管的那个网络里。学习率在优化器的`param_groups`里；设置属性`run.optimizer.lr`不起作用。要完全接着做下去，一步训练用到的东西都得和原来一样：动量（momentum）、数字的次序、暂退法（dropout）取到的随机数。历史记录用不到。
@@ -300,7 +298,7 @@ train_until(cut, 7)
 save_with_schedule(cut, folder / "cut.pt")
 
 # %% [markdown] translates="f441b8a1"
-# 最后一次训练从另一个种子开始，恢复停下的那次。要等前两次结束，再产生这一次：`new_run`会给暂退法所用的生成器设种子，而所有训练共用这个生成器（7.9）。
+# 最后一次训练从另一个种子开始，恢复停下的那次。要等前两次结束，再产生这一次：`new_run`会给暂退法所用的生成器（generator）设种子，而所有训练共用这个生成器（7.9）。
 
 # %%
 resumed = new_run(seed=1)
@@ -310,8 +308,8 @@ last_rates = train_until(resumed, 10)
 assert_same_end(scheduled, resumed)
 last_rates
 
-# %% [markdown] translates="37f80a02"
-# **陷阱**。如果没有`save_more`的`.part`文件，你就会对同一个路径先调用`save_run(run, path)`，再调用`save`。在这两次调用之间断电，留下的检查点就没有调度器。所以对这个路径只写一次。
+# %% [markdown] translates="5dce3439"
+# **陷阱**。如果没有参数`more`，你就会对同一个路径先调用`save_run(run, path)`，再调用`save`。在这两次调用之间断电，留下的检查点就没有调度器。所以对这个路径只写一次。
 
 # %% [markdown]
 # ## 7.4 少损失一些
@@ -864,10 +862,7 @@ assert loss_of(one, other) > max(loss_of(one), loss_of(other))
 # call belong?
 
 # %% [markdown] translates="cc565382"
-# **Idea.** The square of the long vector's norm is the sum of the squares of
-# the parts' norms. One factor for all gradients keeps the direction of the
-# step, and makes it shorter. The gradients are complete after `backward`, and
-# `step` uses them: the call belongs between the two.
+# **思路**。长向量的范数的平方，等于各部分范数的平方和。所有梯度乘以同一个系数，这一步的方向就不变，只是变短。梯度在`backward`之后才完整，`step`要用梯度：所以这个调用放在两者之间。
 
 
 # %%
@@ -886,8 +881,7 @@ called_before = "step"
 check.clip_the_gradients(clip, called_before)
 
 # %% [markdown] translates="9757d1f1"
-# PyTorch's `clip_grad_norm_` does the same. Which norm does it find after
-# `clip`?
+# PyTorch的`clip_grad_norm_`做的是同样的事。在`clip`之后，它得到的范数是多少？
 
 # %%
 run = new_run(seed=0)
@@ -898,10 +892,9 @@ assert own > 0.1
 round(theirs.item(), 4)
 
 # %% [markdown] translates="8f303066"
-# It finds the 0.1 that `clip` has left.
+# 得到的是0.1，正是`clip`留下的。
 #
-# **What it is for.** Here is a batch whose pixels are a thousand times too
-# large. Two runs take one step with it, and then train for an epoch.
+# **有什么用**。下面有一个批量，像素的值大了一千倍。两次训练都用它走一步，然后训练一轮。
 
 
 # %%
@@ -916,12 +909,10 @@ def after_a_bad_batch(max_norm):
 
 
 # %% [markdown] translates="92b77f77"
-# Which one still learns in that epoch?
+# 哪一次在这一轮里还能学习？
 
 # %%
 {limit: after_a_bad_batch(limit) > 0.7 for limit in (1.0, math.inf)}
 
 # %% [markdown] translates="abaf6732"
-# The one that clips. **At the edges.** `item` waits for a GPU once for each
-# parameter; PyTorch's function returns the norm as a tensor, and never asks
-# for it.
+# 有裁剪的那次。**边界情况**。每个参数的`item`都要等GPU一次；PyTorch的函数以张量返回范数，从不要它的数。
