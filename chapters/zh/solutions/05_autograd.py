@@ -568,19 +568,12 @@ for _ in range(100):
 total.requires_grad
 
 # %% [markdown]
-# ## 5.9 A clamp that lets go
+# ## 5.9 会放行的截断
 #
 # *编程，25分钟。*
 # [练习](../05_autograd.ipynb#cell-id=exercise-5-9)
 #
-# `torch.clamp` brings numbers into limits. For a weight outside of them its
-# slope is 0, so that no step of training brings the weight back. Write a
-# `Clamp` that does in `forward` what `torch.clamp` does, and in `backward`
-# passes the gradient on for elements within the limits. Outside, it passes the
-# gradient on if a step against it leads back towards the limits, and 0 if not.
-# An element at a limit counts as within. Of the three inputs, only `X` has a
-# gradient. Predict for the weight $w = 3$, the limits 0 and 1 and the loss
-# $(\mathrm{clamp}(w) - 0.5)^2$ with which clamp a step of training moves it.
+# `torch.clamp`把数限制在上下限之间。权重在界限之外时，它的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
 
 # %% [markdown] translates="1ddaccfc"
 # **思路**。走一步是减去梯度。在上限之上，梯度为正，这一步就往回走；在下限之下，梯度为负，这一步就往回走。`ctx`为`backward`保存`X`；两个界限是数，可以作为`ctx`的属性。在它们的梯度的位置上，返回`None`。
@@ -635,15 +628,12 @@ for start in (0.3, 3.0):
     print(gradcheck(Clamp.apply, (w, *limits), raise_exception=False))
 
 # %% [markdown]
-# ## 5.10 Where a graph ends
+# ## 5.10 一张图在哪里结束
 #
 # *思考，10分钟。*
 # [练习](../05_autograd.ipynb#cell-id=exercise-5-10)
 #
-# Each line is what a compiled function of `X` returns. Predict how many graphs
-# `torch.compile` has made after one call with `torch.ones(3)`. Then count, with
-# `compiled` of the chapter. In which of the lines could the function do
-# without Python between two graphs, and how?
+# 下面每一行，都是一个编译后的函数对`X`的返回值。预测：用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。在哪几行里，两张图之间可以不用Python？怎样做？
 
 # %% [markdown] translates="dfa43f65"
 # **思路**。Python需要张量的值，一张图就结束。长度和设置都不是值。`and`先要第一个值，接着可能要第二个：两次决定，三张图。
@@ -697,16 +687,12 @@ assert torch.equal(both(X), 2 * X)
 assert torch.equal(both(-X), -3 * X)
 
 # %% [markdown]
-# ## 5.11 A Jacobian by columns
+# ## 5.11 逐列求雅可比矩阵
 #
 # *编程，15分钟。*
 # [练习](../05_autograd.ipynb#cell-id=exercise-5-11)
 #
-# Exercise 5.4 built a Jacobian row by row, from `backward`. Build it in
-# forward mode, from calls of `jvp`, for any function of a vector of shape
-# $(n,)$. What does one call give, and how many does a function from $(n,)$ to
-# $(m,)$ take? Which way takes fewer calls for a loss of a thousand weights,
-# and which for a thousand outputs of one number?
+# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？一千个权重的损失，用哪种方式调用得少？由一个数得到一千个输出，又是哪种少？
 
 # %% [markdown] translates="e11b6487"
 # **思路**。如果方向的第$j$个位置是1，其余是0，就说明每个输出怎样随第$j$个元素变化：这就是第$j$列。单位矩阵的各行就是这些方向，一共$n$个。反向要调用$m$次。损失的$m = 1$，所以训练用反向；输入只有一个数时，$n = 1$，就用前向。

@@ -106,7 +106,7 @@ plt.show()
 # *编程，15分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度（gradient），就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
 # %% [markdown] translates="d619a1a6"
 # **思路**。`get_parameter`沿着用点连接的名字找下去，路径走不通时报错。`copy_`写进原有的张量，来源可以在另一个设备上，也可以是另一种类型；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
@@ -149,7 +149,7 @@ get_bias(net, "bias")
 # *编程，25分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-3)
 #
-# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，再用`meta`看出两个函数里哪个会读取；给两个函数计时。
 
 # %% [markdown] translates="f04967f0"
 # **思路**。两个函数的差别，在于把什么放进列表。列表里放张量，不需要读取；`torch.stack`就在原设备上把这些张量合成一个。如果$B$是正交矩阵，$A$的每一行长度不变，$A$的范数也就不变；`torch.linalg.qr`可以产生这样的$B$。
@@ -355,7 +355,7 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # *思考，10分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-6)
 #
-# 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
+# 设`v`的形状为`(5,)`，`x`和`total`没有维度，三者都在GPU上。预测下面哪几行需要GPU上的数，因而要等待；`max(v)`用的是Python的函数。再在`meta`上试一试。有两行都保留`v`中大于0的数，为什么其中只有一行要等待？
 
 # %% [markdown] translates="5ae97196"
 # **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，说明要取哪一段，所以会读取。张量的方法`max`与求和，都是设备上的操作。
@@ -404,12 +404,12 @@ assert tried == reads
 v.index_select(0, v.argmax().reshape(1)).shape
 
 # %% [markdown]
-# ## 6.7 更少的位数
+# ## 6.7 任意结构的批量
 #
-# *探索，15分钟。*
+# *编程，15分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-7)
 #
-# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
+# 批量可以是字典，里面有列表和元组，除了张量还有文字。写`to_device(batch, place)`，返回同样的结构，里面的每个张量都移到指定的位置，不管在第几层。字典还是字典，列表还是列表，元组还是元组；既不是这三种，也不是张量的，原样放进去。已经在那里的张量不复制。传入的批量保持原样。
 
 # %% [markdown] translates="fe82bec7"
 # **思路**。函数只要调用自己，结构多深都行：遇到容器，就移动里面的东西，再放进同一种容器。`type(batch)`就是这个种类。
@@ -450,15 +450,12 @@ on_meta = to_device(batch, "meta")
 # **边界情况**。命名元组也是元组，但它的类要求逐个传入元素：`type(batch)(...)`会报错，`type(batch)._make(...)`正是为此准备的。PyTorch自己的`tree_map`在`torch.utils._pytree`里，它认得命名元组；这个模块的名字以`_`开头，所以它可能会变。
 
 # %% [markdown]
-# ## 6.8 What the default reaches
+# ## 6.8 默认设备管什么
 #
 # *思考，10分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-8)
 #
-# `X` is `torch.ones(3)`, `array` an array of NumPy and `net` an
-# `nn.Linear(3, 2)`; all were made on the CPU. Then, inside
-# `with torch.device("meta")`, each line makes a tensor. Predict its place. Why
-# does the last one raise no error?
+# `X`是`torch.ones(3)`，`array`是NumPy数组，`net`是`nn.Linear(3, 2)`，都在CPU上创建。然后，在`with torch.device("meta")`里面，每一行得到一个张量。预测它在哪个位置。最后一行为什么不报错？
 
 # %% [markdown] translates="44020d74"
 # **思路**。问一问：这一行是新建一个张量，而且没有自己写明位置，还是由已有的张量得到？最后一行的两个张量在两个位置，但CPU上的那个没有维度：它当作一个数。
@@ -512,17 +509,12 @@ with torch.device("meta"):
 # 不管默认设备是什么，`X.new_tensor([0.5])`都是对的。
 
 # %% [markdown]
-# ## 6.9 One batch ahead
+# ## 6.9 提前一个批量
 #
 # *编程，25分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-9)
 #
-# While the device computes with one batch, the next can be on its way. Write a
-# generator `ahead(batches, move)`, which gives each batch, moved, in order.
-# When it gives one, `move` has been called for the next one too, and for none
-# after that: each batch in waiting takes memory. `batches` can be gone through
-# once, and may be empty. For tensors, `move` would be
-# `lambda batch: batch.to(device, non_blocking=True)`.
+# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个时，`move`已经对下一个调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
 
 # %% [markdown] translates="e14f5795"
 # **思路**。一个移动过的批量在等着。每次循环移动另一个，给出前面那个；循环之后还剩一个。两层循环用同一个迭代器：外层取第一个批量（如果有），内层取其余的全部。

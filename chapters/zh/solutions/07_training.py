@@ -174,7 +174,7 @@ print(f"mean {shares.mean():.0%}, best {shares.max():.0%}")
 # *探索，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-2)
 #
-# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器（optimizer）的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？先预测，每个条目写True或False。
+# 写一个函数，把`best.pt`这样的文件加载进一次新的训练，并设置优化器的学习率（learning rate）。从`best.pt`开始，用0.01的学习率再训练五轮。验证损失会低于此前的最低值吗？再设想你要从最好的那一轮接着做原来的训练，学习率也用原来的。要使五轮之后的权重和原来那次训练的完全相同，`best.pt`里还要有检查点的哪些条目？先预测，每个条目写True或False。
 
 # %% [markdown] translates="9e0fec0c"
 # **思路**。权重要加载到优化器所管的那个网络里。学习率在优化器的`param_groups`里；设置属性`run.optimizer.lr`不起作用。要完全接着做下去，一步训练用到的东西都得和原来一样：动量（momentum）、数字的次序、暂退法（dropout）取到的随机数。历史记录用不到。
@@ -235,7 +235,7 @@ assert now < lowest
 # %% [markdown]
 # ## 7.3 调度学习率
 #
-# *编程，25分钟。*
+# *编程，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-3)
 #
 # 用`torch.optim.lr_scheduler.StepLR`，每三轮把学习率减半。`add_schedule`给`new_run`产生的训练加上调度器（scheduler）`run.scheduler`；每一轮的最后调用`run.scheduler.step()`。另外两个函数的作用和`save_run`、`resume`一样，只是用于这种训练。在第8轮中停下，再恢复，然后与一次带调度器、没有停下的训练比较：10轮之后`assert_same_end`通过，就算完成。然后从检查点里只去掉调度器，别的都保留。如果恢复后的训练在第10轮之后还接着做，第8轮到第11轮各用多大的学习率？
@@ -314,7 +314,7 @@ last_rates
 # %% [markdown]
 # ## 7.4 少损失一些
 #
-# *编程，50分钟。*
+# *编程，35分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-4)
 #
 # 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半，恢复时要用的东西，都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
@@ -848,18 +848,12 @@ one, other = ten_epochs(seed=1)[-1], ten_epochs(seed=2)[-1]
 assert loss_of(one, other) > max(loss_of(one), loss_of(other))
 
 # %% [markdown]
-# ## 7.11 Clip the gradients
+# ## 7.11 梯度裁剪
 #
 # *编程，15分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-11)
 #
-# One bad batch can give gradients that are so large that a step loses what was
-# learned. Write `clip(parameters, max_norm)`: it takes the norm of all
-# gradients together, as if they were one long vector. If it is above
-# `max_norm`, it scales all of them in place by one factor, so that the norm is
-# `max_norm`; if not, it leaves them. It returns the norm before. A parameter
-# without a gradient is passed over. Between which two lines of a step does the
-# call belong?
+# 一个坏的批量，可能给出很大的梯度，走一步就丢掉已经学到的东西。写一个函数`clip(parameters, max_norm)`，做梯度裁剪（gradient clipping）：把所有梯度看成一个长向量，求它的范数（norm）。如果范数大于`max_norm`，就把所有梯度原地乘以同一个系数，使范数等于`max_norm`；否则梯度保持原样。函数返回之前的范数。没有梯度的参数跳过。在训练的一步里，这个调用应该放在哪两行之间？
 
 # %% [markdown] translates="cc565382"
 # **思路**。长向量的范数的平方，等于各部分范数的平方和。所有梯度乘以同一个系数，这一步的方向就不变，只是变短。梯度在`backward`之后才完整，`step`要用梯度：所以这个调用放在两者之间。
