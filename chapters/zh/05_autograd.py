@@ -577,9 +577,9 @@ fx.symbolic_trace(FixedHiddenMLP())
 # %% [markdown] translates="7e6b5250"
 # ## 编译运行的代码
 #
-# 函数调用时，`torch.compile`在旁观察，把它变成静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束，由Python来决定，然后开始另一张图。下面的后端数有几张图，并照原样运行：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
+# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束，由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
 
-# %%
+# %% translates="db2dd034"
 graphs = []
 
 
@@ -589,7 +589,7 @@ def count_graphs(graph, examples):
 
 
 def compiled(function):
-    torch.compiler.reset()  # forget earlier graphs
+    torch.compiler.reset()  # 丢掉以前的图
     graphs.clear()
     try:
         return torch.compile(function, backend=count_graphs)
@@ -598,7 +598,7 @@ def compiled(function):
 
 
 # %% [markdown] translates="b12e4cc4"
-# 这个函数调用一次之后，有几张图？再调用一次呢？输入换成走另一条路的，又调用一次呢？
+# 这个函数调用一次之后，有几张图？再调用一次呢？第三次调用走另一条路，又有几张？
 
 
 # %%
@@ -613,7 +613,7 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
     print(len(graphs))
 
 # %% [markdown] translates="384310f9"
-# 两张，`if`之前和之后各一张；还是这两张；另一条路上又有第三张。一张图还只针对一种形状。五个长度要几张图？
+# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图还是针对形状建的。五个长度要几张图？
 
 # %%
 doubled = compiled(lambda X: 2 * X)
@@ -760,7 +760,7 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - `grad_fn`是产生张量的运算；顺着`next_functions`可以走到叶节点。不需要梯度的输入不在图里。
 # - `backward`会释放图保存的值：第二次运行时，如果要用保存的值，就会失败。它把结果加到`grad`上：每一步都要把梯度清零。
 # - 输出不是标量时，要向`backward`传入权重。
-# - 图保存的是引用，指向它要用的值。如果保存的值原地修改过，`backward`会拒绝。
+# - 图保存它要用的值，存的是引用。如果保存的值原地修改过，`backward`会拒绝。
 # - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
 # - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值，`symbolic_trace`会拒绝。遇到取决于值的`if`，`torch.compile`会建几张图；遇到第二种形状，再建一张。`torch.export`只建一张：它拒绝这种`if`，接受`torch.cond`。
 # - 前向模式把一个输入的偏导数带到所有输出。

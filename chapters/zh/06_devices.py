@@ -206,10 +206,10 @@ for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
 #
 # 不写`device=`，张量就创建在*默认设备*（default device）上。`with torch.device(...)`为一段代码指定默认设备；用`torch.set_default_device`指定，会一直有效，直到你再改。
 
-# %%
+# %% translates="9658f869"
 torch.set_default_device("meta")
 by_default = torch.ones(3)
-torch.set_default_device(None)  # the CPU again
+torch.set_default_device(None)  # 又是CPU
 with torch.device("meta"):
     net_there = MLP()
 by_default.device, net_there.out.weight.device, torch.ones(3).device
@@ -235,7 +235,7 @@ with torch.device("meta"):
             print(f"{code:24} error: two places")
 
 # %% [markdown] translates="51a41442"
-# 只有第一个：`torch.tensor`会复制。`from_numpy`与数组共用内存，接下来的两个留在`X`所在的位置。最后一行平时没有问题，直到有人设了默认设备。所以写库时，最好从输入取得位置。
+# 只有第一个：`torch.tensor`会复制。`from_numpy`与数组共用内存，接下来的两个留在`X`所在的位置。最后一行本来能用，一旦有人设了默认设备，就会报错。所以写库时，最好从输入取得位置。
 
 # %% [markdown] translates="7febbccc"
 # ## 神经网络与GPU：模块整体移动
@@ -591,7 +591,7 @@ result.tolist()
 #
 # > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
 #
-# 这里没有99号GPU。错误信息的其余部分，建议了解决的办法。
+# 这里没有99号GPU。错误信息的其余部分，会建议怎样解决。
 
 # %%
 torch.manual_seed(0)
@@ -629,7 +629,7 @@ state["out.weight"].device
 # - 先在CPU上抽取随机数，再移动。比较时要有容差（tolerance）。
 # - 使用GPU的调用会提前返回。预热，等待，重复，取中位数。
 # - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。在`meta`上，其中大多数会报错。日志留在设备上。
-# - 从锁页内存复制，加上`non_blocking=True`，Python不用等。复制回来时，读之前要等待。
+# - 从锁页内存复制，加上`non_blocking=True`，复制时Python继续运行。复制回CPU时，读之前要等待。
 # - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
 
 # %% [markdown] translates="fa2552fb"

@@ -358,7 +358,7 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # 设`v`的形状为`(5,)`，`x`和`total`没有维度，三者都在GPU上。预测下面哪几行需要GPU上的数，因而要等待；`max(v)`用的是Python的函数。再在`meta`上试一试。有两行都保留`v`中大于0的数，为什么其中只有一行要等待？
 
 # %% [markdown] translates="5ae97196"
-# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，说明要取哪一段，所以会读取。张量的方法`max`与求和，都是设备上的操作。
+# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，说明从哪里取，所以要读取它的数。张量的方法`max`与求和，都是设备上的操作。
 
 # %%
 reads = {
@@ -545,4 +545,4 @@ for batch in ahead("abc", lambda name: events.append(f"move {name}") or name):
 events
 
 # %% [markdown] translates="080edbb9"
-# **为什么有用**。从锁页内存（pinned memory）复制，`move`加上`non_blocking=True`会立刻返回，Python接着往下走。但是，一个队列里的事只能一件一件做：对一个批量的计算，要等下一个批量复制完。用`torch.cuda.stream`让复制有自己的流，GPU就能两件事同时做。
+# **为什么有用**。从锁页内存（pinned memory）复制，`move`加上`non_blocking=True`会立刻返回，Python继续运行。但是，一个队列里的事只能一件一件做：对一个批量的计算，要等下一个批量复制完。用`torch.cuda.stream`让复制有自己的流，GPU就能同时做这两件事。
