@@ -14,10 +14,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="9b152b3b"
+# %% [markdown] translates="aa407d0f"
 # # 自动微分：沿计算图追踪梯度
 #
-# PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图，弄清什么会进入图中，什么不会。
+# PyTorch能对你的计算求导，因为它为计算保存了一张图，叫计算图（computational graph）。这一章先手工推算这样一张图，再在张量（tensor）背后找到同一张图。
 #
 # **你将学会**
 #
@@ -26,18 +26,21 @@
 # - 运行两次`backward`，并及时把梯度清零；
 # - 对非标量求导，对有循环和分支的代码求导；
 # - 在`no_grad`、`detach`、`inference_mode`和`requires_grad_(False)`之间选择；
-# - 区分动态图和静态图；
+# - 区分动态图和静态图，编译和导出静态图；
 # - 自己写反向传播（backpropagation），并检查它。
 #
 # **书中**：第2.5节[自动微分](https://zh.d2l.ai/chapter_preliminaries/autograd.html)（英文版2.5，[Automatic Differentiation](https://d2l.ai/chapter_preliminaries/autograd.html)）。
 #
-# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约五秒，有GPU时会用GPU。
+# **需要先读**第01章[用层和块搭建网络](01_blocks.ipynb)，还要懂链式法则（chain rule）。全部单元格在CPU上运行约十秒，有GPU时会用GPU。
 
 # %% [markdown] translates="b58186dc"
 # 第一个单元格导入本章要用的东西，并选好设备（device）。
 
 # %%
+import io
+import logging
 import math
+from contextlib import redirect_stderr
 from functools import partial
 from itertools import pairwise
 from statistics import median
@@ -46,10 +49,7 @@ from timeit import timeit
 import networkx as nx
 import torch
 from matplotlib import pyplot as plt
-from torch import nn
-from torch.autograd import gradcheck
-from torch.func import jacrev
-from torch.fx import symbolic_trace
+from torch import fx, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -121,8 +121,8 @@ for path, product in zip(paths, products, strict=True):
     print(" -> ".join(path), product)
 sum(products)
 
-# %% [markdown] translates="361e3240"
-# `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（为了让你能再次运行这个单元格，它先清空三个`grad`，再重新计算$y$。）
+# %% [markdown] translates="f9221301"
+# `backward`得到同一个数，却不用列出路径：它从终点往回，把图走一遍，在每个节点上把传来的值加起来。结果在`grad`里。（这个单元格先清空三个`grad`，所以可以再次运行。）
 
 # %%
 x1.grad = w.grad = x2.grad = None
@@ -168,7 +168,44 @@ plt.show()
 # %% [markdown] translates="845b70c6"
 # 路径相同。但节点是运算（蓝色）和叶节点（橙色）。边上没有偏导数：每个运算保存着自己需要的值，到`backward`时，靠这些值来乘以偏导数。
 
-# %% [markdown] translates="c23a774a"
+# %% [markdown] translates="6bff1329"
+# ### 计算图保存什么
+#
+# 乘法运算会保存它的因子，存的是引用，不是副本。
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+assert square.grad_fn._saved_self is p
+
+# %% [markdown] translates="e9295c60"
+# > **陷阱**。如果在`backward`之前原地（in-place）修改了因子，偏导数就是按别的数算的。
+#
+# 为了防止这种错误，张量用`_version`数自己修改过几次，运算则记下它所保存的张量当时的次数。（这里`no_grad`允许修改；错误信息里的提示没有打印出来。）
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+square = p * p
+with torch.no_grad():
+    p *= 10
+try:
+    square.sum().backward()
+except RuntimeError as error:
+    print(str(error).partition(" Hint")[0])
+p._version
+
+# %% [markdown] translates="e693f18f"
+# 通过`p.data`修改，不会计数：[第02章](02_parameters.ipynb#cell-id=write-values-safely)里可以看到，由此得到的梯度是错的。加法不保存值，所以修改也无妨。
+
+# %%
+p = torch.tensor([2.0, 3.0], requires_grad=True)
+plus = (p + 1).sum()
+with torch.no_grad():
+    p *= 10
+plus.backward()
+p.grad.tolist()
+
+# %% [markdown] translates="184ff0fe"
 # ## 损失的梯度
 #
 # 下面是一个有三个输出的线性层$z = xW + b$，和一个用于三道是非题的*损失函数*（loss function）。输出是*未规范化的预测*（logit）：这种得分可以是任何数。*sigmoid*函数$\sigma(z) = 1 / (1 + e^{-z})$把它变成答案为“是”的概率。*二元交叉熵*（binary cross-entropy）先求正确答案得到的概率，取对数，再取负；这里对三道题取均值。PyTorch的函数直接接受未规范化的预测，sigmoid由函数自己计算。
@@ -220,8 +257,8 @@ _, loss_once = forward()
 loss_once.backward()
 loss_once.backward()
 
-# %% [markdown] translates="f858fa9f"
-# 第一次运行释放了各个运算保存的值；如果有运算又要用这样的值，就会报错。加法不需要这样的值：它的偏导数是1。下面会报错吗？
+# %% [markdown] translates="bc3389e8"
+# 第一次运行释放了各个运算保存的值。加法不保存值：它的偏导数是1。下面会报错吗？
 
 # %%
 start = torch.tensor(1.0, requires_grad=True)
@@ -230,8 +267,8 @@ plus_one.backward()
 plus_one.backward()
 start.grad.item()
 
-# %% [markdown] translates="66ecf030"
-# 没有报错，梯度1加了两次。所以，不要指望靠报错发现第二次`backward`。
+# %% [markdown] translates="7bbbc16c"
+# 没有报错，梯度1加了两次。
 #
 # 如果写`retain_graph=True`，`backward`会保留这些值。运行三次之后，`bias.grad`里会是什么？
 
@@ -248,7 +285,7 @@ assert_close(bias.grad, 3 * delta)
 # %% [markdown] translates="994422de"
 # ### 更新一步
 #
-# > **陷阱**。训练的一步要原地（in-place）修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
+# > **陷阱**。训练的一步要原地修改参数（parameter）。自动微分拒绝记录这种修改：如果记录，参数就成了由旧值算出的张量，不再是叶节点。
 
 # %% tags=["raises-exception"]
 parameter = torch.ones(3, requires_grad=True)
@@ -289,8 +326,8 @@ plt.ylabel("$t$")
 plt.figlegend(loc="outside upper center", ncols=2)
 plt.show()
 
-# %% [markdown] translates="d230e06c"
-# 清零的循环停了下来。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
+# %% [markdown] translates="ceac4e11"
+# 清零的那个会。另一个一次又一次越过0，因为旧的梯度仍然加在里面。`optimizer.zero_grad()`把每个`grad`设为`None`，和这里一样。
 
 # %% [markdown] translates="9a95b8ff"
 # ## 非标量变量的反向传播
@@ -308,8 +345,8 @@ out[0].tolist()
 # %% tags=["raises-exception"]
 out.backward()
 
-# %% [markdown] translates="24701ad3"
-# `backward`无从知道：没有实参时，张量必须只有一个元素。实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
+# %% [markdown] translates="0049507d"
+# `backward`无从知道：它的实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
 
 # %%
 ones = torch.ones_like(out)
@@ -332,35 +369,21 @@ v = torch.rand(5, 5).to(device)
 (by_sum,) = torch.autograd.grad((v * out).sum(), E, retain_graph=True)
 assert_close(direct, by_sum)
 
-# %% [markdown] translates="fa7820a1"
-# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（在`einsum`里，相同的字母是相同的下标，箭头后面没有的字母，要对它求和：`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
+# %% [markdown] translates="9f2c4993"
+# 完整的导数是每个输出对每个输入的导数，叫*雅可比矩阵*（Jacobian）。`jacrev`由函数算出雅可比矩阵。它的形状（shape）会是什么？有多少个元素不是0？（`einsum`里的`"ij,ijkl->kl"`就是$\sum_{ij} v_{ij} J_{ijkl}$。）
 
 # %%
-J = jacrev(lambda M: (M + 1) ** 2)(E.detach())
+J = torch.func.jacrev(lambda M: (M + 1) ** 2)(E.detach())
 assert_close(torch.einsum("ij,ijkl->kl", v, J), direct)
 tuple(J.shape), J.count_nonzero().item()
 
-# %% [markdown] translates="7bf95c53"
-# 625个元素里有600个是0，因为每个输出只取决于一个输入。`einsum`把$v$与雅可比矩阵相乘。`backward`不用构建雅可比矩阵，就能求出这个乘积。
+# %% [markdown] translates="b17e48b2"
+# 625个元素里有600个是0，因为每个输出只取决于一个输入。`backward`不用构建雅可比矩阵，就能求出$v$与它的乘积。
 
-# %% [markdown] translates="e1f7370f"
+# %% [markdown] translates="639f8ee7"
 # ## 分离计算：停止记录
 #
-# 下面第一个结果照常记录，另外四个用不同的方式停止记录。五个结果里，哪些需要梯度？
-
-# %%
-q = torch.tensor([1.0, 2.0], requires_grad=True)
-with torch.no_grad():
-    unrecorded = 2 * q
-with torch.inference_mode():
-    inferred = 2 * q
-frozen_q = torch.tensor([1.0, 2.0], requires_grad=True)
-frozen_q.requires_grad_(False)
-results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
-[result.requires_grad for result in results]
-
-# %% [markdown] translates="e8c8a41b"
-# 只有第一个需要。这些方式用处不同。
+# 有四种方式可以停止记录，用处不同。
 #
 # | 方式 | 停止什么 | 用来做什么 |
 # |---|---|---|
@@ -369,16 +392,42 @@ results = (2 * q, unrecorded, inferred, 2 * q.detach(), 2 * frozen_q)
 # | `t.detach()` | 从一个张量往回的路 | 当作常数的值 |
 # | `p.requires_grad_(False)` | 一个叶节点的梯度 | 冻结（freeze）参数 |
 #
-# “以后也不”的意思是：出了这段代码，图也不能保存推断模式（inference mode）里创建的张量。下面的乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
+# 在`no_grad`下，结果不需要梯度，参数可以修改。
+
+# %%
+q = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    unrecorded = 2 * q
+    q += 1
+unrecorded.requires_grad, q.requires_grad, q.tolist()
+
+# %% [markdown] translates="6f3f2496"
+# 在推断模式（inference mode）下也一样。“以后也不”的意思是：出了这段代码，图也不能保存在里面创建的张量。乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
 
 # %% translates="f916158b"
+with torch.inference_mode():
+    inferred = 2 * q
+(q * unrecorded).sum().backward()
 try:
     (q * inferred).sum()
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="37a21f86"
-# 冻结针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
+# %% [markdown] translates="46881b63"
+# `detach`给出同样的值，但没有往回的路。设$s = r \odot r$，再看按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，斜率还剩什么？
+
+# %%
+r = torch.arange(4.0, requires_grad=True)
+s = r * r
+(full,) = torch.autograd.grad((s * r).sum(), r)
+(partial_slope,) = torch.autograd.grad((s.detach() * r).sum(), r)
+assert_close(partial_slope, s.detach())
+full.tolist(), partial_slope.tolist()
+
+# %% [markdown] translates="95657761"
+# 剩下常数，即$s = r^2$。
+#
+# `requires_grad_(False)`针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
 
 # %%
 torch.manual_seed(0)
@@ -439,19 +488,6 @@ r = torch.arange(4.0, requires_grad=True)
 assert_close(r.grad, 4 * r.detach())
 r.grad
 
-# %% [markdown] translates="adf8c7c6"
-# 再看$s = r \odot r$，以及按元素的乘积$s \odot r$。这个乘积的斜率是$3r^2$。如果把$s$分离出来，就把它当作常数：斜率还剩什么？
-
-# %%
-s = r * r
-(full,) = torch.autograd.grad((s * r).sum(), r)
-(partial,) = torch.autograd.grad((s.detach() * r).sum(), r)
-assert_close(partial, s.detach())
-full.tolist(), partial.tolist()
-
-# %% [markdown] translates="bfdcfcbc"
-# 剩下常数，即$s = r^2$。
-
 # %% [markdown] translates="d8fb5afc"
 # ### Python控制流的梯度计算
 #
@@ -477,10 +513,10 @@ for value in (100.0, 1.0, 0.01, -1.0):
     assert_close(point.grad, (result / point).detach())
     print(f"f'({value:g}) = {point.grad.item():g}")
 
-# %% [markdown] translates="4a2479bd"
+# %% [markdown] translates="4ba6e384"
 # ### 一个函数和它的斜率
 #
-# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。这个函数是GELU，一种激活函数（activation function）。在它下降的地方，斜率应该小于0。
+# 要在一次调用里得到200个斜率，就对200个输出之和求导，因为每个输出只取决于一个输入。在函数下降的地方，斜率应该小于0。
 
 # %% mystnb={"image": {"alt": "x从-4到4的两条曲线。蓝色的是GELU，左边接近0，在x = -0.75附近降到约-0.17，在x = 0处经过0，然后几乎沿直线升到4。橙色的是它的斜率，左边接近0，在x = -1.4附近降到约-0.13，在GELU取最小值处越过0，在x = 0处是0.5，在x = 1.4附近升到约1.13，然后降到1。"}} translates="23ae59e2"
 grid = torch.linspace(-4, 4, 200, requires_grad=True)
@@ -503,25 +539,25 @@ plt.show()
 points = [torch.tensor(v, requires_grad=True) for v in (100.0, 1.0, 0.01)]
 [len(graph_of(f(point))) for point in points]
 
-# %% [markdown] translates="7c23ad28"
-# 最小的那个最多：16个乘积和一个叶节点。图里没有循环，只有这次调用做过的乘积。
+# %% [markdown] translates="6d23d5e9"
+# 最小的那个最多：16个乘积和一个叶节点。图里没有循环。
 #
 # *静态*（static）图只构建一次，以后供多次调用使用。`symbolic_trace`不用数据就能构建：它用*代理*（proxy）运行一次`forward`；代理是代替输入的对象，会记录对它做的运算。对MLP，它会列出哪些运算？
 
 # %%
 torch.manual_seed(0)
 mlp = MLP().to(device)
-traced = symbolic_trace(mlp)
+traced = fx.symbolic_trace(mlp)
 assert_close(traced(X), mlp(X))
 assert traced(X).requires_grad
 for node in traced.graph.nodes:
     print(node.op, node.name)
 
-# %% [markdown] translates="6be9a1be"
-# 它列出的是前向传播的步骤；运行这些步骤时，自动微分仍会记录自己的图。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
+# %% [markdown] translates="d4bda5d5"
+# 它列出的是前向传播的步骤。静态图能整个读出来，也就能改写：这里把每个ReLU换成tanh，类的代码不变。
 
 # %% translates="ea8a1a2a"
-edited = symbolic_trace(mlp)
+edited = fx.symbolic_trace(mlp)
 for node in edited.graph.nodes:
     if node.target is F.relu:
         node.target = torch.tanh
@@ -533,24 +569,123 @@ assert_close(edited(X), mlp.out(mlp.hidden(X).tanh()))
 # 但代理没有值。第01章的`FixedHiddenMLP`会把输出反复减半，直到足够小。能追踪（trace）它吗？
 
 # %% tags=["raises-exception"]
-symbolic_trace(FixedHiddenMLP())
+fx.symbolic_trace(FixedHiddenMLP())
 
-# %% [markdown] translates="b8848cb3"
-# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。下面的函数里，`if`要的是样本（sample）的个数。能追踪它吗？
+# %% [markdown] translates="eed8e696"
+# 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。代理的形状同样没有值。
+
+# %% [markdown] translates="7e6b5250"
+# ## 编译运行的代码
+#
+# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束，由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
+
+# %% translates="db2dd034"
+graphs = []
+
+
+def count_graphs(graph, examples):
+    graphs.append(graph)
+    return graph.forward
+
+
+def compiled(function):
+    torch.compiler.reset()  # 丢掉以前的图
+    graphs.clear()
+    try:
+        return torch.compile(function, backend=count_graphs)
+    except RuntimeError:
+        return function
+
+
+# %% [markdown] translates="b12e4cc4"
+# 这个函数调用一次之后，有几张图？再调用一次呢？第三次调用走另一条路，又有几张？
 
 
 # %%
-def mean_of_many(X):
-    return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+def shift(X):
+    Y = 2 * X
+    return Y + 1 if Y.sum() > 0 else Y - 1
 
 
+shift_compiled = compiled(shift)
+for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
+    assert_close(shift_compiled(X_signed), shift(X_signed))
+    print(len(graphs))
+
+# %% [markdown] translates="384310f9"
+# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图还是针对形状建的。五个长度要几张图？
+
+# %%
+doubled = compiled(lambda X: 2 * X)
+for n in (3, 3, 4, 5, 6):
+    doubled(torch.ones(n))
+    print(n, len(graphs))
+
+# %% [markdown] translates="c36e479a"
+# 到第二个长度时，PyTorch建的图，别的长度也能用。
+#
+# > **陷阱**。编译后的模块是另一个模块，包在你的模块外面，状态字典（state dict）里的名字也不同。要保存你自己的模块的状态字典。或者用方法`compile`原地编译：名字不变。
+
+# %%
+around = compiled(mlp)
+print(next(iter(around.state_dict())))
+mlp.compile(backend=count_graphs)
+print(next(iter(mlp.state_dict())))
+
+# %% [markdown] translates="04609f83"
+# ### 导出一张图
+#
+# `torch.export`用一个示例输入，把整个模块导出（export）成一张图，拿到别处运行，不需要你的Python：如果`if`取决于值，那里没有谁来决定。`torch.cond`把两条路都放进图里。（下面的函数怎样让PyTorch不显示报告，可以跳过。）
+
+
+# %%
+def export(module, example):
+    logging.disable()
+    try:
+        with redirect_stderr(io.StringIO()):
+            return torch.export.export(module, (example,)).module()
+    except RuntimeError:
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+# %% [markdown] translates="f26e6d7a"
+# 下面两个模块，哪个能导出？
+
+
+# %%
+class Shift(nn.Module):
+    def forward(self, X):
+        return shift(X)
+
+
+class ShiftByCond(nn.Module):
+    def forward(self, X):
+        Y = 2 * X
+        ways = lambda Y: Y + 1, lambda Y: Y - 1
+        return torch.cond(Y.sum() > 0, *ways, (Y,))
+
+
+print("if:", export(Shift(), torch.ones(3)))
+both_ways = export(ShiftByCond(), torch.ones(3))
+[both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
+
+# %% [markdown] translates="9f337d75"
+# 用`torch.cond`的那个：导出时输入全是1，走另一条路也是对的。取决于形状的`if`也能导出：图里是示例所走的路，下面这个形状不同，图会拒绝。
+
+
+# %%
+class MeanOfMany(nn.Module):
+    def forward(self, X):
+        return X.mean(dim=0) if X.shape[0] > 1 else X[0]
+
+
+mean_of_four = export(MeanOfMany(), torch.ones(4, 2))
 try:
-    symbolic_trace(mean_of_many)
-except torch.fx.proxy.TraceError as error:
-    print(error)
-
-# %% [markdown] translates="c5e7e281"
-# 也不能：代理的形状还是代理。另一个工具`torch.export`从一个示例输入取得形状。它的图里是示例所走的分支，遇到大小不同的批量（batch），这张图会拒绝运行。如果`if`的条件取决于值，`torch.export`也会拒绝。
+    mean_of_four(torch.ones(1, 2))
+except (RuntimeError, AssertionError):
+    print("another shape")
 
 # %% [markdown] translates="04014bef"
 # ## 不止一阶导数
@@ -563,6 +698,17 @@ u = torch.tensor(3.0, requires_grad=True)
 (second,) = torch.autograd.grad(first, u)
 first.item(), second.item()
 
+# %% [markdown] translates="3837b58d"
+# `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发，每算一个值，都带着一个偏导数往前走：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
+
+# %%
+turn = torch.tensor(0.5)
+values, slopes_forward = torch.func.jvp(
+    lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
+)
+assert_close(slopes_forward, torch.stack([-turn.sin(), turn.cos()]))
+values.tolist(), slopes_forward.tolist()
+
 # %% [markdown] translates="94832d2f"
 # ### 自定义反向传播
 #
@@ -574,7 +720,7 @@ naive = (1 + at.exp()).log()
 (slope,) = torch.autograd.grad(naive.sum(), at)
 [round(n, 3) for n in naive.tolist()], slope.tolist()
 
-# %% [markdown] translates="bd0a2702"
+# %% [markdown] translates="b2cfb623"
 # 在100处给出`nan`：用float32时，$e^{100}$是无穷大，链式法则把0乘以无穷大。在`autograd.Function`里，前向和反向都由你来写：`forward`计算$\max(x, 0) + \log(1 + e^{-|x|})$，数值与原来的式子相等；`backward`把传来的梯度乘以斜率。`ctx`保存`backward`要用的东西。要通过`apply`调用这个函数。
 
 
@@ -602,20 +748,22 @@ stable = Softplus.apply(at)
 torch.manual_seed(0)
 numbers = torch.randn(10, dtype=torch.float64, requires_grad=True)
 for checked in (Softplus.apply, lambda t: t.detach() * t):
-    print(gradcheck(checked, numbers, raise_exception=False))
+    print(torch.autograd.gradcheck(checked, numbers, raise_exception=False))
 
-# %% [markdown] translates="b5d7ee6a"
-# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。不写`raise_exception=False`，就会报错，错误信息里会列出两者。
+# %% [markdown] translates="3d66c0d8"
+# Softplus通过。对平方，自动微分给出$t$，微小变化给出$2t$。
 
-# %% [markdown] translates="96ac4238"
+# %% [markdown] translates="a60db066"
 # ## 小结
 #
 # - 沿每条路径把偏导数相乘，再对各条路径求和，就是梯度。`backward`走一遍就能算出。
 # - `grad_fn`是产生张量的运算；顺着`next_functions`可以走到叶节点。不需要梯度的输入不在图里。
 # - `backward`会释放图保存的值：第二次运行时，如果要用保存的值，就会失败。它把结果加到`grad`上：每一步都要把梯度清零。
 # - 输出不是标量时，要向`backward`传入权重。
+# - 图保存它要用的值，存的是引用。如果保存的值原地修改过，`backward`会拒绝。
 # - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
-# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值或形状，`symbolic_trace`会拒绝。
+# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值，`symbolic_trace`会拒绝。遇到取决于值的`if`，`torch.compile`会建几张图；遇到第二种形状，再建一张。`torch.export`只建一张：它拒绝这种`if`，接受`torch.cond`。
+# - 前向模式把一个输入的偏导数带到所有输出。
 # - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
 
 # %% [markdown] translates="b4e5231c"
@@ -814,7 +962,79 @@ log_nodes = {1: ..., 2: ..., 100: ...}  # 这么多步之后`total`的节点数
 # %%
 check.log_that_grows(train, log_nodes)
 
-# %% [markdown] translates="24d5deda"
+# %% [markdown] translates="6a559d85"
+# ### 5.9 会放行的截断
+#
+# *编程，25分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp`把数限制在上下限之间。权重在界限之外时，它的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
+
+
+# %% translates="4fc44aae"
+class Clamp(torch.autograd.Function):
+    """截断；在界限之外，让往回走的梯度通过。"""
+
+    @staticmethod
+    def forward(ctx, X, low, high):
+        # 任意形状，和两个数 -> X的形状
+        ...
+
+    @staticmethod
+    def backward(ctx, grad):
+        # X的形状 -> forward的每个输入一个梯度
+        ...
+
+
+clamp_moves = {"torch.clamp": ..., "Clamp.apply": ...}  # True或False
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown] translates="249f156f"
+# ### 5.10 一张图在哪里结束
+#
+# *思考，10分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# 下面每一行，都是一个编译后的函数对`X`的返回值。预测：用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。在哪几行里，两张图之间可以不用Python？怎样做？
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": ...,
+    "2 * X if len(X) > 2 else 3 * X": ...,
+    "2 * X if X.sum() > 0 else 3 * X": ...,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": ...,
+    "2 * X if torch.is_grad_enabled() else 3 * X": ...,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": ...,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown] translates="5fad037e"
+# ### 5.11 逐列求雅可比矩阵
+#
+# *编程，15分钟。*
+# [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？一千个权重的损失，用哪种方式调用得少？由一个数得到一千个输出，又是哪种少？
+
+
+# %% translates="0bda15d3"
+def jacobian_forward(function, x):
+    """第j列：所有输出怎样随输入的第j个元素变化。"""
+    # (n,) -> (m, n)
+    ...
+
+
+forward_calls = ...  # "n"、"m"、"n + m"或"n * m"
+fewer = {"a loss": ..., "one number": ...}  # "forward"或"backward"
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
+
+# %% [markdown] translates="7798516c"
 # ## 接下来读什么
 #
-# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[首页](index.md)列出了所有章。
+# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)在梯度往回传的途中读取梯度，并找出第一个`nan`。[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)统计一张图保存了多少东西。[首页](index.md)列出了所有章。

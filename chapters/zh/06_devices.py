@@ -14,7 +14,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="87ed3649"
+# %% [markdown] translates="76831ca2"
 # # 计算设备：同一份代码，CPU和GPU都能跑
 #
 # 在笔记本电脑上能训练的程序，不改一行也应该能在GPU上训练。这一章讲要养成哪些习惯，容易犯哪些错误；没有GPU，也能看到这些错误。
@@ -23,9 +23,9 @@
 #
 # - 查看有哪些设备（device），用一行代码选好设备；
 # - 移动张量（tensor）和模块（module），知道什么会复制，什么会留在原处；
-# - 在每种设备上得到相同的数，只差舍入误差；
 # - 给代码计时，哪怕调用返回时结果还没算好；
-# - 避免看不见的复制，把这里保存的东西加载到别处。
+# - 找出哪几行要等GPU，让复制和计算同时进行；
+# - 把这里保存的东西加载到别处。
 #
 # **书中**：第5.6节[GPU](https://zh.d2l.ai/chapter_deep-learning-computation/use-gpu.html)（英文版6.7，[GPUs](https://d2l.ai/chapter_builders-guide/use-gpu.html)）。
 #
@@ -37,16 +37,15 @@
 # %%
 import io
 import time
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-from unittest import mock
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, TensorDataset
 
 from d2l_helpers import MLP, FixedHiddenMLP, MyLinear, d2l, use_style
 
@@ -87,20 +86,12 @@ print("types equal:", current.type == zero.type)
 # %%
 d2l.try_gpu(99)
 
-# %% [markdown] translates="50c7e0e3"
+# %% [markdown] translates="88ead474"
 # 返回的是CPU，而且没有任何提示：可能训练了很久，你都没发现GPU没用上。
 #
-# > **陷阱**。按照`try_all_gpus`的文档，没有GPU时返回`[cpu]`。
+# > **陷阱**。按照`try_all_gpus`的文档，没有GPU时返回`[cpu]`。其实有几个GPU，列表里就有几个元素，本节的第一个单元格已经验证过：没有GPU，列表就是空的。
 #
-# 在下面的`with`块里，GPU的个数是0。（`mock.patch`怎样做到这一点，可以跳过。）
-
-# %%
-with mock.patch.object(d2l, "num_gpus", return_value=0):
-    found = d2l.try_all_gpus()
-found
-
-# %% [markdown] translates="f0afa37e"
-# 列表是空的。没有GPU时用什么，要自己写。
+# 没有GPU时用什么，要自己写。
 
 # %%
 devices = d2l.try_all_gpus() or [torch.device("cpu")]
@@ -127,18 +118,8 @@ Z = X.to(device)
 assert Y.device.type == Z.device.type == device.type
 X.device
 
-# %% [markdown] translates="6bf4c9c5"
-# 也可以为一段代码指定位置。`meta`是没有数据的设备，使用它不需要GPU。
-
-# %%
-with torch.device("meta"):
-    inside = torch.ones(2, 3)
-inside.device, torch.ones(2, 3).device
-
-# %% [markdown] translates="c21ea34c"
-# `torch.set_default_device`为后面的所有代码指定位置。
-#
-# GPU上会出的错，有一些可以在`meta`上试出来。大多数操作要求输入在同一个位置。
+# %% [markdown] translates="eff355b3"
+# 每台机器都有设备`meta`。它上面的张量有形状（shape），没有数据。本章用它代替GPU：在GPU上会出的错，很多在`meta`上也会出。大多数操作要求输入在同一个位置。
 
 # %% tags=["raises-exception"]
 M = torch.ones(2, 3, device="meta")
@@ -154,10 +135,8 @@ assert_close((Z * scale).cpu(), torch.full((2, 3), 2.0))
 print("scale is on", scale.device)
 print("M * scale is on", (M * scale).device)
 
-# %% [markdown] translates="8acd84ac"
-# `scale`没有维度。在算术运算里，这样的CPU张量当作一个数，和任何设备上的张量都能运算。
-#
-# 还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个张量；索引可以在CPU上。
+# %% [markdown] translates="8b152562"
+# `scale`没有维度。在算术运算里，这样的CPU张量当作一个数，和任何设备上的张量都能运算。还有两种操作接受别处的张量：`copy_`把一个张量的值写进另一个张量；索引可以在CPU上。
 
 # %%
 assert torch.equal(torch.zeros_like(Z).copy_(X), Z)
@@ -221,6 +200,42 @@ class AddPositionsAnywhere(nn.Module):
 
 for tensor in (AddPositionsAnywhere()(M), torch.zeros_like(M), M.new_zeros(3)):
     print(tuple(tensor.shape), tensor.device)
+
+# %% [markdown] translates="57020a82"
+# ### 位置只写一次
+#
+# 不写`device=`，张量就创建在*默认设备*（default device）上。`with torch.device(...)`为一段代码指定默认设备；用`torch.set_default_device`指定，会一直有效，直到你再改。
+
+# %% translates="9658f869"
+torch.set_default_device("meta")
+by_default = torch.ones(3)
+torch.set_default_device(None)  # 又是CPU
+with torch.device("meta"):
+    net_there = MLP()
+by_default.device, net_there.out.weight.device, torch.ones(3).device
+
+# %% [markdown] translates="ff8d6322"
+# 这样，大网络直接建在要用它的地方，不用先在CPU上建好再复制。
+#
+# > **陷阱**。默认设备管的是新建的张量。下面每个张量，都由已有的东西得到。五个里面，哪些在`meta`上？
+
+# %%
+array = np.ones(3, dtype=np.float32)
+with torch.device("meta"):
+    for code in (
+        "torch.tensor(array)",
+        "torch.from_numpy(array)",
+        "torch.zeros_like(X)",
+        "X + 1",
+        "X + torch.ones(3)",
+    ):
+        try:
+            print(f"{code:24}", eval(code).device)
+        except RuntimeError:
+            print(f"{code:24} error: two places")
+
+# %% [markdown] translates="51a41442"
+# 只有第一个：`torch.tensor`会复制。`from_numpy`与数组共用内存，接下来的两个留在`X`所在的位置。最后一行本来能用，一旦有人设了默认设备，就会报错。所以写库时，最好从输入取得位置。
 
 # %% [markdown] translates="7febbccc"
 # ## 神经网络与GPU：模块整体移动
@@ -306,28 +321,13 @@ held = optimizer.param_groups[0]["params"][0]
 moves = (device, torch.float64, "meta")
 [held is net.to(move).hidden.weight for move in moves]
 
-# %% [markdown] translates="63193265"
-# 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。
-#
-# 许多优化器会记住过去梯度（gradient）的某些信息，模块移动时，这些信息不会跟着走。下面，Adam先走一步，然后层改变类型：Adam记住的信息仍是旧类型；假如层换了位置，这些信息也会留在旧位置。最后，Adam加载自己的状态。记住的信息会怎样？
+# %% [markdown] translates="59521cec"
+# 在CPU和CUDA之间移动，或者换一种数据类型（data type），参数仍是同一个对象，只是换了数据。移到`meta`会产生新的参数，优化器手里的参数就不再属于任何网络。优化器记住的信息，也不会跟着走（[第04章](04_file_io.ipynb#cell-id=load-on-another-device)）。不管什么设备，稳妥的次序都一样：先移动，再创建优化器。
 
-# %%
-stepped = nn.Linear(3, 1)
-adam = torch.optim.Adam(stepped.parameters())
-stepped(X).sum().backward()
-adam.step()
-stepped.double()
-print("memory:", adam.state[stepped.weight]["exp_avg"].dtype)
-adam.load_state_dict(adam.state_dict())
-{name: kept.dtype for name, kept in adam.state[stepped.weight].items()}
-
-# %% [markdown] translates="75f1eef5"
-# 加载之后，梯度的平均值`exp_avg`和梯度平方的平均值`exp_avg_sq`，都换成了参数的类型和位置。`step`记录步数，类型不变。它也留在CPU上（[第04章](04_file_io.ipynb#cell-id=load-on-another-device)），Python读它时不用等GPU。
-
-# %% [markdown] translates="c0f0fa3a"
+# %% [markdown] translates="350bd5a0"
 # ## 在每种设备上得到相同的数
 #
-# *随机数生成器*（generator）是随机数的来源。每个设备有自己的生成器，`manual_seed`给所有生成器设种子（seed）。先在CPU上生成随机数，再移过去，每种设备上的数就都相同；用同一个种子直接在GPU上生成，得到的是另一些数。
+# 每个设备有自己的随机数来源，`manual_seed`给所有来源设种子（seed）。先在CPU上抽取随机数，再移过去，每种设备上的数就都相同；用同一个种子直接在GPU上抽取，得到的是另一些数。
 
 # %%
 torch.manual_seed(0)
@@ -337,28 +337,8 @@ drawn_there = torch.rand(3, device=device)
 assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
-# %% [markdown] translates="17a465fa"
-# 自己另建一个生成器，不会影响别的生成器。它在CPU上，除非你指定别的设备。下面先用它生成一百个随机数，再照常生成三个；这三个仍和`drawn`里的相同。
-
-# %%
-own = torch.Generator().manual_seed(1)
-torch.manual_seed(0)
-torch.rand(100, generator=own)
-again = torch.rand(3)
-assert torch.equal(again.to(device), drawn)
-
-# %% [markdown] translates="c04994a3"
-# ### 求和的次序
-#
-# 这两行加的是同样的三个数。两个和会不同吗？
-
-# %%
-large, one = torch.tensor(1e8), torch.tensor(1.0)
-print((large + one) - large)
-print((large - large) + one)
-
-# %% [markdown] translates="ffad2fb1"
-# 两个和不同：在$10^8$附近，相邻的float32数相差8，所以1丢了。换成GPU，或者换一种CPU，求和的次序就可能不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
+# %% [markdown] translates="1e7c3d76"
+# 换成GPU，或者换一种CPU，求和的次序可能不同，舍入也就不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
 
 # %%
 torch.manual_seed(0)
@@ -367,63 +347,37 @@ in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
 assert not torch.equal(in_halves, A @ B)
 assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
 
-# %% [markdown] translates="ea59841d"
-# `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。下面第一行要求用完整的float32，这是乘法的默认设置。
+# %% [markdown] translates="331f8b21"
+# `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。
 
 # %%
-torch.set_float32_matmul_precision("highest")
 assert_close((A.to(device) @ B.to(device)).cpu(), A @ B, rtol=1e-5, atol=0)
-torch.get_float32_matmul_precision()
 
-# %% [markdown] translates="0cf74d76"
-# ### 乘法有多精确
-#
-# 如果不用`"highest"`而用`"high"`，较新的NVIDIA GPU可能会用*TF32*，它更快，但会舍入输入：float32有23位二进制小数（小数点后的位数），TF32只留10位。float16也只有10位，在CPU上也能用。下面两个数，float16能保留哪一个？
-
-# %%
-numbers = torch.tensor([1 + 2**-10, 1 + 2**-12])
-(numbers.half().float() - 1).tolist()
-
-# %% [markdown] translates="be543067"
-# 第一个保留了下来；第二个只剩下1。这对乘积有什么影响？拿float64的结果来比较：float64有52位二进制小数。
-
-# %%
-exact = A.double() @ B.double()
-rounded = A.half().double() @ B.half().double()
-error = (A @ B / exact - 1).abs().max().item()
-error_rounded = (rounded / exact - 1).abs().max().item()
-assert error < 1e-5 < error_rounded
-f"error of float32: below 1e-05, by rounding to 10 places: {error_rounded:.0e}"
-
-# %% [markdown] translates="e7d4f24c"
-# 有TF32时，比较要用更宽的容差（tolerance）。如果两个结果不一致，就用float64算出第三个结果。GPU上的卷积另有一个开关，默认允许TF32：`torch.backends.cudnn.allow_tf32`，或者PyTorch 2.9起的`torch.backends.cudnn.conv.fp32_precision`。这两个属性只用一个：设置了新的，再读旧的就可能报错。
-
-# %% [markdown] translates="a5f53311"
+# %% [markdown] translates="7658a8e6"
 # ## 正确计时
 #
 # 使用GPU的调用，大多数是*异步*（asynchronous）的：把任务放进GPU的一个队列，即*流*（stream），还没做完就返回。
 #
 # > **陷阱**。调用一返回就看时钟，量到的是提交任务要多久。`d2l.Timer`不会等CUDA。
 #
-# 没有GPU也能看到这一点：这里让一个线程来做任务。`submit`把任务放进队列，任务就是睡眠半秒；`result`等任务结束。（线程池怎样工作，可以跳过。）计时器一创建就开始计时。计时器停下时，任务做完了吗？
+# 在`meta`上没有东西要算，所以一次调用就只是提交任务。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。下面两个时间，相差多少倍？
 
-# %%
-with ThreadPoolExecutor(max_workers=1) as queue:
-    timer = d2l.Timer()
-    work = queue.submit(time.sleep, 0.5)
-    timer.stop()
-    print("timer stopped, work done:", work.done())
-    work.result()
-    print("waited for it, work done:", work.done())
-assert timer.times[0] < 0.5
-
-# %% [markdown] translates="e10672b3"
-# 任务没有做完。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。从这里开始，CPU只用一个线程：机器繁忙时，多个线程会互相等待。
-
-# %%
+# %% tags=["nbval-ignore-output"]
 torch.set_num_threads(1)
+durations = {}
+for place in ("meta", "cpu"):
+    S = torch.ones(1024, 1024, device=place)
+    timer = d2l.Timer()
+    S @ S
+    durations[place] = timer.stop()
+assert durations["meta"] < durations["cpu"]
+{place: f"{t:.0e} s" for place, t in durations.items()}
+
+# %% [markdown] translates="ad2b3cda"
+# 在GPU上，如果没有谁等待，时钟显示的就像第一个时间。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。
 
 
+# %%
 def wait(used):
     for gpu in used:
         torch.cuda.synchronize(gpu)
@@ -517,26 +471,13 @@ else:
     print(f"both: {seconds(multiply, S, T):.1e} s")
     assert_close([R.cpu() for R in multiply(S, T)], [S.cpu(), T.cpu()])
 
-# %% [markdown] translates="3d76db8e"
+# %% [markdown] translates="a7e0b435"
 # ## 避免看不见的复制
 #
-# `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。下面的类用来数这种读取有多少次：在`with CountReads()`里，每做一个操作，PyTorch都会调用这个类的方法；`item`运行的操作，名叫`_local_scalar_dense`。（这个类可以跳过。）
-
-
-# %%
-class CountReads(TorchDispatchMode):
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
-
-
-# %% [markdown] translates="3cc547cb"
-# 下面哪几行会读这个数？
+# `x.item()`要用`x`里的数。Python要等GPU清空队列、把这个数复制过来；接着，队列里没有任务，GPU又要等Python。在`meta`上没有这个数，需要它的代码就会报错。下面哪几行会报错？
 
 # %%
-x = torch.tensor(0.5).to(device)
+x = torch.tensor(0.5, device="meta")
 for code in (
     "x.item()",
     "float(x)",
@@ -545,30 +486,27 @@ for code in (
     "x > 0",
     "x + 1",
     "x.detach()",
-    "str(x)",
     "x.tolist()",
     "x.cpu()",
     "torch.equal(x, x)",
 ):
-    with CountReads() as reads:
+    try:
         eval(code)
-    print(f"{code:18}", reads.count)
+        print(f"{code:18} no number needed")
+    except (RuntimeError, TypeError):
+        print(f"{code:18} reads")
 
-# %% [markdown] translates="1b747b31"
-# `if`会读；单独的比较不会。
-#
-# > **陷阱**。最后四行的计数是0，但在GPU上照样要等数算好：`str(x)`（所以`print(x)`也一样）、`tolist`、`cpu`和`torch.equal`，都在`CountReads`看不到的地方读取。
-#
-# 在GPU上，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
+# %% [markdown] translates="172b9282"
+# `if`会读；单独的比较不会。`print(x)`也要等GPU，可是在`meta`上它打印的是形状，查不出来。有GPU时，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
 #
 # 训练时，最常见的读取来自损失的日志。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图（computational graph）的张量。
 
 
 # %%
-def train(log):
+def train(log, place=device):
     torch.manual_seed(0)
-    X, y = torch.rand(64, 20).to(device), torch.rand(64, 1).to(device)
-    net = MLP(20, 32, 1).to(device)
+    X, y = torch.rand(64, 20).to(place), torch.rand(64, 1).to(place)
+    net = MLP(20, 32, 1).to(place)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses = []
     for _ in range(100):
@@ -580,67 +518,99 @@ def train(log):
     return losses
 
 
-# %% [markdown] translates="cef53bde"
-# 两种日志各读几次？第二种日志留到最后，一次全部复制过来，那时计数已经结束。
+# %% [markdown] translates="cf8a648d"
+# 一个数也没有，能在`meta`上训练一百步吗？下面第二行的日志就不行。
+
+# %% tags=["raises-exception"]
+assert len(train(torch.Tensor.detach, place="meta")) == 100
+train(torch.Tensor.item, place="meta")
+
+# %% [markdown] translates="24485670"
+# 在设备上，留下的日志到最后一次全部复制过来。两份损失相同吗？
 
 # %%
-with CountReads() as reads_item:
-    losses_item = train(torch.Tensor.item)
-with CountReads() as reads_kept:
-    losses_kept = train(torch.Tensor.detach)
-kept = torch.stack(losses_kept).tolist()
-assert_close(losses_item, kept, rtol=1e-5, atol=0)
-reads_item.count, reads_kept.count
+losses_read = train(torch.Tensor.item)
+losses_kept = torch.stack(train(torch.Tensor.detach)).tolist()
+assert_close(losses_read, losses_kept, rtol=1e-5, atol=0)
 
-# %% [markdown] translates="4a0dee13"
-# 读一百次也好，一次不读也好，损失都相同。在CPU上，读取不用等待。有GPU的话，比较这两个时间。
+# %% [markdown] translates="d2f813cc"
+# 相同。在CPU上，读取不用等待。有GPU的话，比较这两个时间。
 
 # %% tags=["nbval-ignore-output"]
-time_item = seconds(train, torch.Tensor.item)
+time_read = seconds(train, torch.Tensor.item)
 time_kept = seconds(train, torch.Tensor.detach)
-assert time_item > 0 and time_kept > 0
-print(f"read at each step: {1e3 * time_item:.0f} ms")
+assert time_read > 0 and time_kept > 0
+print(f"read at each step: {1e3 * time_read:.0f} ms")
 print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 
-# %% [markdown] translates="6cf84907"
+# %% [markdown] translates="e1824b6f"
+# ## 一边计算，一边复制
+#
+# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才要求这样做。
+
+# %%
+data = TensorDataset(torch.arange(8.0), torch.arange(8))
+loader = DataLoader(data, batch_size=4, pin_memory=device.type == "cuda")
+for batch, _ in loader:
+    assert batch.is_pinned() == (device.type == "cuda")
+    there = batch.to(device, non_blocking=True)
+    print(there.sum().item())
+
+# %% [markdown] translates="aba55416"
+# 在CPU上，循环也是这样写，这两处设置什么也不改变。省下多少时间，要在GPU上才看得到：那里，第二次调用应该只用第一次的一小部分时间。
+
+# %% tags=["nbval-ignore-output"]
+if not gpus:
+    print("This cell needs a GPU, and goes on without one.")
+else:
+    ordinary = torch.ones(64, 1024, 1024)  # 256 MiB
+    pinned = ordinary.pin_memory()
+    for memory in (ordinary, pinned):
+        wait(gpus)
+        timer = d2l.Timer()
+        memory.to(device, non_blocking=True)
+        print(f"pinned {memory.is_pinned()}: {timer.stop():.1e} s")
+
+# %% [markdown] translates="f45f6d5b"
+# > **陷阱**。复制回CPU时，`non_blocking=True`返回的张量里，数可能还没到，而Python不会等到了再读。
+#
+# GPU会等：它的队列按次序执行。所以，往GPU复制时才用它；要么就在读之前等待。
+
+# %%
+result = (there + 1).to("cpu", non_blocking=True)
+wait(gpus)
+result.tolist()
+
+# %% [markdown] translates="874972b2"
+# 没有`wait`，在GPU上得到的可能是别的数，而且不报错。
+
+# %% [markdown] translates="dd44afd1"
 # ## 在这里保存，在别处加载
 #
-# 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里。`map_location`指定加载到哪里。它可以是一个函数，逐个接收每个张量的数据和记录的位置；下面的函数只记下位置，返回`None`，所以什么也不改变。`BytesIO`是内存里的文件。
+# 张量存成文件时（[第04章](04_file_io.ipynb#cell-id=save-tensors)），会记录每个张量在哪里，`torch.load`再放回那里。`map_location`指定另一个位置。`BytesIO`是内存里的文件。
+#
+# > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
+#
+# 这里没有99号GPU。错误信息的其余部分，会建议怎样解决。
 
 # %%
 torch.manual_seed(0)
 trained = MLP().to(device)
 file = io.BytesIO()
 torch.save(trained.state_dict(), file)
-recorded = set()
 file.seek(0)
-torch.load(file, map_location=lambda data, place: recorded.add(place))
-assert recorded == {str(trained.out.weight.device)}
-
-# %% [markdown] translates="d9df5ac2"
-# `torch.load`把张量放回原来的位置。
-#
-# > **陷阱**。在某个GPU上保存的文件，没有这个GPU就加载不了。
-#
-# `mock.patch`让这个文件里记录的位置变成99号GPU。（怎样做到的，可以跳过。）错误信息的其余部分建议使用`map_location`。
-
-# %%
-far_file = io.BytesIO()
-with mock.patch("torch.serialization.location_tag", return_value="cuda:99"):
-    torch.save(trained.state_dict(), far_file)
-far_file.seek(0)
 try:
-    torch.load(far_file)
+    torch.load(file, map_location="cuda:99")
 except RuntimeError as missing:
     assert "map_location" in str(missing)
     print(str(missing)[:35], "...")
 
-# %% [markdown] translates="dd41ccab"
-# 加上`map_location="cpu"`，没有这个GPU也能加载。然后`load_state_dict`把值复制到参数所在的位置。
+# %% [markdown] translates="c968434a"
+# 加上`map_location="cpu"`，在每台机器上都能加载。然后`load_state_dict`把值复制到参数所在的位置。
 
 # %%
-far_file.seek(0)
-state = torch.load(far_file, map_location="cpu")
+file.seek(0)
+state = torch.load(file, map_location="cpu")
 clone = MLP().to(device)
 clone.load_state_dict(state)
 assert clone.out.weight.device.type == device.type
@@ -648,17 +618,18 @@ batch = torch.ones(2, 20).to(device)
 assert_close(clone(batch), trained(batch))
 state["out.weight"].device
 
-# %% [markdown] translates="9850245b"
+# %% [markdown] translates="685387b4"
 # ## 小结
 #
 # - `device`只选一次。
 # - 大多数操作要求输入在同一个位置。没有维度的张量、`copy_`的来源和索引，可以在CPU上。`.to`返回副本；如果张量已经在那里，就返回同一个对象。
-# - 张量创建在CPU上，除非`device=`、`with torch.device(...)`或`set_default_device`另外指定位置。
+# - 张量创建在CPU上，除非`device=`、`with torch.device(...)`或`set_default_device`另外指定位置。由另一个张量得到的，和那个张量在同一个位置。
 # - 模块原地移动，参数和缓冲区一起移动。普通属性里的张量，以及在`forward`里没写`device=`而创建的张量，不会跟着移动。在`meta`上调用一次，能找到其中一些。
-# - 先移动网络，再创建优化器。加载优化器的状态，会把其中的平均值移到参数那里。
-# - 先在CPU上生成随机数，再移动。比较时要有容差，有TF32时容差更宽。
+# - 先移动网络，再创建优化器。
+# - 先在CPU上抽取随机数，再移动。比较时要有容差（tolerance）。
 # - 使用GPU的调用会提前返回。预热，等待，重复，取中位数。
-# - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。日志留在设备上。
+# - `item`、`float`、`print`、`tolist`、`cpu`和`if`都要等队列清空。在`meta`上，其中大多数会报错。日志留在设备上。
+# - 从锁页内存复制，加上`non_blocking=True`，复制时Python继续运行。复制回CPU时，读之前要等待。
 # - `torch.load(file, map_location="cpu")`不需要GPU；模块的`load_state_dict`会复制到参数所在的位置。
 
 # %% [markdown] translates="fa2552fb"
@@ -696,7 +667,7 @@ check.small_and_large(time_sum, operations)
 # *编程，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度（gradient），就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
 
 # %% translates="cf30f162"
@@ -713,13 +684,13 @@ def get_bias(net, name):
 # %%
 check.parameters_across_devices(set_bias, get_bias)
 
-# %% [markdown] translates="a260be8e"
+# %% [markdown] translates="a08b059d"
 # ### 6.3 一千个范数
 #
 # *编程，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-3)
 #
-# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，再用`meta`看出两个函数里哪个会读取；给两个函数计时。
 
 
 # %% translates="7ad4b74e"
@@ -778,53 +749,91 @@ def stays_behind(net):
 # %%
 check.what_stays_behind(stays_behind)
 
-# %% [markdown] translates="0f255e12"
+# %% [markdown] translates="d0f50094"
 # ### 6.6 看不出来的读取
 #
 # *思考，10分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-6)
 #
-# 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
+# 设`v`的形状为`(5,)`，`x`和`total`没有维度，三者都在GPU上。预测下面哪几行需要GPU上的数，因而要等待；`max(v)`用的是Python的函数。再在`meta`上试一试。有两行都保留`v`中大于0的数，为什么其中只有一行要等待？
 
-# %%
-number_of_reads = {
+# %% translates="01efc9da"
+reads = {  # True或False
     "max(v)": ...,
     "v.max()": ...,
     "v[int(x)]": ...,
+    "v[v.argmax()]": ...,
     "total += x": ...,
     "total += x.item()": ...,
     "v[v > 0]": ...,
+    "torch.where(v > 0, v, 0)": ...,
 }
 
 # %%
-check.readers_in_disguise(number_of_reads)
+check.readers_in_disguise(reads)
 
-# %% [markdown] translates="3c9f77d4"
-# ### 6.7 更少的位数
+# %% [markdown] translates="2ecef68e"
+# ### 6.7 任意结构的批量
 #
-# *探索，15分钟。*
+# *编程，15分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-7)
 #
-# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
+# 批量可以是字典，里面有列表和元组，除了张量还有文字。写`to_device(batch, place)`，返回同样的结构，里面的每个张量都移到指定的位置，不管在第几层。字典还是字典，列表还是列表，元组还是元组；既不是这三种，也不是张量的，原样放进去。已经在那里的张量不复制。传入的批量保持原样。
 
 
-# %% translates="4d8e3c16"
-def rounding_error(A, B, dtype):
-    """舍入A和B之后，A @ B的最大相对误差。"""
-    # (n, k)、(k, m)和torch.dtype -> 一个数
+# %% translates="3f6d4433"
+def to_device(batch, place):
+    """同样的批量，里面的张量都已移动，不管在第几层。"""
+    # 字典、列表、元组、张量和其他对象 -> 同样的结构
     ...
 
-
-def binary_places(dtype):
-    """使1 + 2**-k不舍入成1的最大的k。"""
-    # torch.dtype -> 整数
-    ...
-
-
-guess = ...  # bfloat16的二进制小数位数；float16有10位
 
 # %%
-check.fewer_places(rounding_error, binary_places, guess)
+check.batch_of_anything(to_device)
+
+# %% [markdown] translates="5816e846"
+# ### 6.8 默认设备管什么
+#
+# *思考，10分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-8)
+#
+# `X`是`torch.ones(3)`，`array`是NumPy数组，`net`是`nn.Linear(3, 2)`，都在CPU上创建。然后，在`with torch.device("meta")`里面，每一行得到一个张量。预测它在哪个位置。最后一行为什么不报错？
+
+# %% translates="e330855e"
+where = {  # "cpu"或"meta"
+    "torch.arange(3)": ...,
+    "torch.tensor([1.0, 2.0])": ...,
+    "torch.zeros(3, device='cpu')": ...,
+    "torch.from_numpy(array)": ...,
+    "torch.stack([X, X])": ...,
+    "X.new_zeros(3)": ...,
+    "net(X)": ...,
+    "nn.Linear(3, 2).weight": ...,
+    "X + torch.tensor(1.0, device='cpu')": ...,
+    "torch.ones(3) + torch.tensor(1.0, device='cpu')": ...,
+}
+
+# %%
+check.what_the_default_reaches(where)
+
+# %% [markdown] translates="bddcdf1d"
+# ### 6.9 提前一个批量
+#
+# *编程，25分钟。*
+# [解答](solutions/06_devices.ipynb#cell-id=exercise-6-9)
+#
+# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个时，`move`已经对下一个调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
+
+
+# %% translates="0452e317"
+def ahead(batches, move):
+    """逐个给出move(batch)，并在给出之前就开始移动下一个。"""
+    # 可迭代对象和函数 -> 生成器
+    ...
+
+
+# %%
+check.one_batch_ahead(ahead)
 
 # %% [markdown] translates="3a02fcb4"
 # ## 接下来读什么

@@ -39,7 +39,6 @@ import math
 import os
 import tempfile
 import time
-from collections import OrderedDict
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -132,28 +131,27 @@ X_train, y_train = X[train], y[train]
 X_valid, y_valid = X[valid], y[valid]
 X_test, y_test = X[test], y[test]
 
-# %% [markdown] translates="9f9d967d"
-# ## 选择模型
+# %% [markdown] translates="5a8a7051"
+# ## 走一步训练
 #
-# 模型由三个有名字的块串联而成。`nn.Flatten`把每张图像变成一行，共64个数。`nn.Dropout(0.1)`就是暂退法（dropout）：训练时，它以0.1的概率把每个数置为0，其余的数除以0.9，这样模型不会依赖某一个像素。`MLP`把这一行变成十个得分，也就是*未规范化的预测*（logit）。它的末尾没有ReLU，所以未规范化的预测可以是负数。
+# 模型由三个块串联而成。`nn.Flatten`把每张图像变成一行，共64个数。`nn.Dropout(0.1)`就是暂退法（dropout）：训练时，它以0.1的概率把每个数置为0，其余的数除以0.9，这样模型不会依赖某一个像素。`MLP`把这一行变成十个得分，也就是*未规范化的预测*（logit）。它的末尾没有ReLU，所以未规范化的预测可以是负数。
 
 
 # %%
 def make_net(num_hiddens=128):
-    blocks = OrderedDict(
-        flatten=nn.Flatten(),  # (n, 8, 8) -> (n, 64)
-        dropout=nn.Dropout(0.1),
-        mlp=MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
+    return MySequential(
+        nn.Flatten(),  # (n, 8, 8) -> (n, 64)
+        nn.Dropout(0.1),
+        MLP(64, num_hiddens, 10),  # (n, 64) -> (n, 10)
     )
-    return MySequential(blocks)
 
 
 torch.manual_seed(0)
 net = make_net().to(device)
 net
 
-# %% [markdown] translates="51da78f0"
-# softmax把十个未规范化的预测变成十个概率（[第01章](01_blocks.ipynb#cell-id=classify-images)）。*交叉熵*（cross-entropy）损失等于正确类别的概率取对数，再取负；这里取训练集上所有数字的均值。`F.cross_entropy`的输入是未规范化的预测，softmax由它自己来算。如果模型什么都不知道，给每个类别的概率约为1/10。走第一步之前，你猜损失是多少？
+# %% [markdown] translates="765ab884"
+# softmax把十个未规范化的预测变成十个概率（[第01章](01_blocks.ipynb#cell-id=classify-images)）。*交叉熵*（cross-entropy）损失等于正确类别的概率取对数，再取负；这里取训练集上所有数字的均值。`F.cross_entropy`的输入是未规范化的预测，softmax由它自己来算。如果模型什么都不知道，给每个类别的概率约为1/10。走第一步之前，你猜损失是多少？（`eval`关掉暂退法。）
 
 # %%
 net.eval()
@@ -161,32 +159,22 @@ first_loss = F.cross_entropy(net(X_train), y_train).item()
 assert abs(first_loss - math.log(10)) < 0.1
 f"loss {first_loss:.1f}, log(10) = {math.log(10):.1f}"
 
-# %% [markdown] translates="9957e648"
-# `eval()`已经关掉了暂退法，`train()`会再打开。同一个数字算两次，输出会怎样？
+# %% [markdown] translates="4a97301f"
+# 训练的一步有五行代码。*前向传播*（forward）和*损失*（loss）算出结果；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量（batch）上的损失会怎样？
 
 # %%
-net.train()
-torch.manual_seed(1)
-assert not torch.allclose(net(X_train[:1]), net(X_train[:1]))
-net.eval()
-assert_close(net(X_train[:1]), net(X_train[:1]), rtol=0, atol=0)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+y_hat = net(X_train[:50])  # (50, 8, 8) -> (50, 10)
+loss = F.cross_entropy(y_hat, y_train[:50])
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+assert F.cross_entropy(net(X_train[:50]), y_train[:50]) < loss
 
-# %% [markdown] translates="75c212de"
-# 训练模式下，两次输出不同；评估模式下，两次相同。
-#
-# 为什么这里没有`CenteredLayer`（[第03章](03_custom_layers.ipynb#cell-id=whose-mean-is-it)）？即使在评估模式下，它也要减去批量（batch）的均值：一个数字的输出会取决于同一批量里的其他数字。`net`不会这样。
-
-# %%
-torch.manual_seed(0)
-centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
-centered.to(device).eval()
-assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
-assert_close(net(X[:1]), net(X[:20])[:1])
-
-# %% [markdown] translates="a8688765"
+# %% [markdown] translates="8be2c46a"
 # ## 编写训练循环
 #
-# 一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字次序的随机数生成器（generator），还有*历史记录*（history），也就是结果的列表。生成器在CPU上，所以不管用什么设备，打乱后的次序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
+# 损失下降了。从这里开始，一次训练用到的东西放在一起：模型、优化器（optimizer）、用来打乱数字次序的随机数生成器（generator），还有*历史记录*（history），也就是结果的列表。生成器在CPU上，所以不管用什么设备，打乱后的次序都相同。`SimpleNamespace`是一个对象，这些东西就是它的属性。
 
 
 # %% translates="1573ee1d"
@@ -201,36 +189,30 @@ def new_run(seed, num_hiddens=128):
     )
 
 
-# %% [markdown] translates="b3b8ef02"
-# 一步训练有五行代码。*前向传播*（forward）和*损失*（loss）算出结果；*清零*（zero）丢掉上一步的梯度（gradient）；*反向传播*（backward）计算新的梯度；*更新*（step）改变权重。走完这一步，同一个批量上的损失会怎样？（暂退法已经关掉，所以输入不变。）
-
-# %%
-one = new_run(seed=0)
-one.net.eval()
-y_hat = one.net(X_train[:50])  # (50, 8, 8) -> (50, 10)
-loss = F.cross_entropy(y_hat, y_train[:50])
-one.optimizer.zero_grad()
-loss.backward()
-one.optimizer.step()
-assert F.cross_entropy(one.net(X_train[:50]), y_train[:50]) < loss
-
-# %% [markdown] translates="35d0c410"
-# 损失下降了。在一*轮*（epoch）里，训练集的每个数字用一次，这里分成24个批量，每个批量50个数字。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以损失先在设备上累加，最后读一次。
+# %% [markdown] translates="5f84becd"
+# 把这一步写成函数。`train`打开暂退法，并返回网络。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以损失乘以数字的个数之后，仍是张量。
 
 
 # %%
-def train_epoch(run, batch_size=50):
-    run.net.train()
-    order = torch.randperm(len(X_train), generator=run.generator)
-    total = torch.zeros((), device=device)
-    for batch in order.to(device).split(batch_size):
-        y_hat = run.net(X_train[batch])  # (50, 8, 8) -> (50, 10)
-        loss = F.cross_entropy(y_hat, y_train[batch])
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        total += loss.detach() * len(batch)
-    return total.item() / len(X_train)
+def step(run, X, y):
+    y_hat = run.net.train()(X)  # (n, 8, 8) -> (n, 10)
+    loss = F.cross_entropy(y_hat, y)
+    run.optimizer.zero_grad()
+    loss.backward()
+    run.optimizer.step()
+    return loss.detach() * len(X)
+
+
+# %% [markdown] translates="6055d292"
+# 在一*轮*（epoch）里，训练集的每个数字用一次，这里分成24个批量，每个批量50个数字。各步的损失在设备上累加，最后读一次。
+
+
+# %%
+def train_epoch(run, X, y, batch_size=50):
+    order = torch.randperm(len(X), generator=run.generator)
+    batches = order.to(X.device).split(batch_size)
+    total = sum(step(run, X[batch], y[batch]) for batch in batches)
+    return total.item() / len(X)
 
 
 # %% [markdown] translates="fec5675e"
@@ -252,7 +234,7 @@ def evaluate(net, X, y):
 
 # %%
 def one_epoch(run):
-    train_loss = train_epoch(run)
+    train_loss = train_epoch(run, X_train, y_train)
     run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
 
 
@@ -267,8 +249,23 @@ _, _, after = young.history[-1]
 assert before < 0.3 < 0.6 < after
 f"from {before:.0%} to {after:.0%}"
 
-# %% [markdown] translates="80f4c7dd"
-# ## 观察学习过程
+# %% [markdown] translates="a21b5a37"
+# > **陷阱**。用模型之前没有调用`eval()`，它仍会丢掉一些数。
+#
+# 同一个数字算两次，输出会怎样？
+
+# %%
+torch.manual_seed(1)
+young.net.train()
+assert not torch.allclose(young.net(X_train[:1]), young.net(X_train[:1]))
+young.net.eval()
+assert torch.equal(young.net(X_train[:1]), young.net(X_train[:1]))
+
+# %% [markdown] translates="8f7fa122"
+# 训练模式下，两次输出不同；评估模式下，两次相同。
+
+# %% [markdown] translates="e1738ad0"
+# ### 观察学习过程
 #
 # 在这二十轮里，训练损失和验证损失哪个更低？（`zip(*...)`把行变成列。）
 
@@ -322,8 +319,8 @@ def set_random_state(state):
         torch.cuda.set_rng_state(state["cuda"])
 
 
-# %% [markdown] translates="6540aa3b"
-# *检查点*（checkpoint）是一个文件，上面这些都在里面。先用另一个名字写好，再改名：万一写到一半中断，上一个检查点还在。（为防断电，[第04章](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)还加了`fsync`。）
+# %% [markdown] translates="fa462d8c"
+# *检查点*（checkpoint）是一个文件，上面这些都在里面。先用另一个名字写好，再改名：万一写到一半中断，上一个检查点还在。（为防断电，[第04章](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)还加了`fsync`。）你自己的训练如果还有别的条目，就通过`more`传入。
 
 
 # %%
@@ -332,7 +329,7 @@ def save(state, path):
     os.replace(path.with_suffix(".tmp"), path)
 
 
-def save_run(run, path):
+def save_run(run, path, **more):
     state = {
         "epoch": len(run.history),
         "net": run.net.state_dict(),
@@ -341,7 +338,7 @@ def save_run(run, path):
         "random": get_random_state(),
         "history": run.history,
     }
-    save(state, path)
+    save(state | more, path)
 
 
 # %% [markdown] translates="434defac"
@@ -447,7 +444,7 @@ while len(stopped.history) < 10:
 # %%
 saved = torch.load(folder / "stopped.pt", weights_only=True)
 now = stopped.net.state_dict()
-assert not torch.equal(saved["net"]["mlp.out.bias"], now["mlp.out.bias"])
+assert not torch.equal(saved["net"]["2.out.bias"], now["2.out.bias"])
 saved["epoch"], len(saved["history"])
 
 # %% [markdown] translates="d7d38206"
@@ -530,8 +527,17 @@ ready = make_net().to(device)
 ready.load_state_dict(weights)
 ready.eval().training
 
-# %% [markdown] translates="b2120e06"
-# 暂退法关掉了。如果这就是最好的权重，验证损失应该是历史记录里最低的。
+# %% [markdown] translates="565eb401"
+# 暂退法关掉了，而且一个数字的输出，不取决于旁边的数字。如果有`CenteredLayer`（[第03章](03_custom_layers.ipynb#cell-id=whose-mean-is-it)），就会取决于旁边的数字：即使在评估模式下，这一层也要减去批量的均值。
+
+# %%
+centered = MySequential(nn.Flatten(), CenteredLayer(), MLP(64, 128, 10))
+centered.to(device).eval()
+assert not torch.allclose(centered(X[:1]), centered(X[:20])[:1], atol=1e-4)
+assert_close(ready(X[:1]), ready(X[:20])[:1])
+
+# %% [markdown] translates="5dec1228"
+# 如果这就是最好的权重，验证损失应该是历史记录里最低的。
 
 # %%
 best_loss, _ = evaluate(ready, X_valid, y_valid)
@@ -567,11 +573,11 @@ plt.show()
 # %%
 def milliseconds(num_hiddens, batch_size=50):
     run = new_run(seed=0, num_hiddens=num_hiddens)
-    train_epoch(run, batch_size)
+    train_epoch(run, X_train, y_train, batch_size)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        train_epoch(run, batch_size)
+        train_epoch(run, X_train, y_train, batch_size)
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
 
@@ -610,10 +616,10 @@ for batch_size in (50, 200, 1200):
 # - 把最好的权重存进文件：状态字典会随模型改变。
 # - 一次调用的计算量大，GPU就更快。
 
-# %% [markdown] translates="372a5a91"
+# %% [markdown] translates="5722005a"
 # ## 练习
 #
-# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/07_training.ipynb)上。检查会用自己的小型训练来试你的函数，其中的张量都在CPU上。
+# 把答案写在每个`...`的位置，运行这个单元格，再运行下面的检查。检查会说出缺了什么，并给出一个通不过的例子；它不会改动你的任何东西。检查要用到前面的单元格：隔了一阵再来做时，先选中检查，再依次点*Run*、*Run All Above Selected Cell*。完整的解答在[另外一页](solutions/07_training.ipynb)上，那里从`d2l_helpers.runs`取用本章的函数。检查会用自己的小型训练来试你的函数，其中的张量都在CPU上。
 
 # %%
 from d2l_helpers import check
@@ -658,10 +664,10 @@ needed = {"optimizer": ..., "generator": ..., "random": ..., "history": ...}
 # %%
 check.resume_from_the_best(start_from, needed)
 
-# %% [markdown] translates="9619c14a"
+# %% [markdown] translates="1a07203c"
 # ### 7.3 调度学习率
 #
-# *编程，25分钟。*
+# *编程，20分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-3)
 #
 # 用`torch.optim.lr_scheduler.StepLR`，每三轮把学习率减半。`add_schedule`给`new_run`产生的训练加上调度器（scheduler）`run.scheduler`；每一轮的最后调用`run.scheduler.step()`。另外两个函数的作用和`save_run`、`resume`一样，只是用于这种训练。在第8轮中停下，再恢复，然后与一次带调度器、没有停下的训练比较：10轮之后`assert_same_end`通过，就算完成。然后从检查点里只去掉调度器，别的都保留。如果恢复后的训练在第10轮之后还接着做，第8轮到第11轮各用多大的学习率？
@@ -688,10 +694,10 @@ rates = {8: ..., 9: ..., 10: ..., 11: ...}  # 检查点里没有调度器时
 # %%
 check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 
-# %% [markdown] translates="e2f81314"
+# %% [markdown] translates="40664c0b"
 # ### 7.4 少损失一些
 #
-# *编程，50分钟。*
+# *编程，35分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
 # 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半，恢复时要用的东西，都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
@@ -829,9 +835,61 @@ shared = ...  # "generator"或"random"，用检查点里的名字
 # %%
 check.two_runs_at_once(in_turns, shared)
 
-# %% [markdown] translates="c05a9ac9"
+# %% [markdown] translates="918494b6"
+# ### 7.10 An average of checkpoints
+#
+# *Explore, 15 minutes.*
+# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
+#
+# Write `average(paths)`, which loads several files such as `best.pt`, each a
+# state dict of the same model, and returns one state dict: for each name the
+# mean of the tensors, in their own data type. The sum is made in float32, or
+# in double precision where they have it, since types with fewer digits lose
+# what is added. Integers, such as a counter, have no mean: take those of the
+# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
+# five, and compare the validation loss of their average with that of each. Why
+# is the average of two models that were trained from different seeds no good?
+
+
+# %%
+def average(paths):
+    """The mean of the state dicts in some files, name by name."""
+    # a list of paths -> a state dict
+    ...
+
+
+seeds_differ = ...  # "as good as one", "worse than each" or "better"
+
+# %%
+check.average_of_checkpoints(average, seeds_differ)
+
+# %% [markdown] translates="c4c469c4"
+# ### 7.11 梯度裁剪
+#
+# *编程，15分钟。*
+# [解答](solutions/07_training.ipynb#cell-id=exercise-7-11)
+#
+# 一个坏的批量，可能给出很大的梯度，走一步就丢掉已经学到的东西。写一个函数`clip(parameters, max_norm)`，做梯度裁剪（gradient clipping）：把所有梯度看成一个长向量，求它的范数（norm）。如果范数大于`max_norm`，就把所有梯度原地乘以同一个系数，使范数等于`max_norm`；否则梯度保持原样。函数返回之前的范数。没有梯度的参数跳过。在训练的一步里，这个调用应该放在哪两行之间？
+
+
+# %% translates="3810737d"
+def clip(parameters, max_norm):
+    """把梯度缩小到给定的范数，返回原来的范数。"""
+    # 由参数组成的可迭代对象，和一个数 -> 一个数
+    ...
+
+
+# 放在哪一个之前："forward"、"loss"、"zero"、"backward"或"step"
+called_before = ...
+
+# %%
+check.clip_the_gradients(clip, called_before)
+
+# %% [markdown] translates="0605db7b"
 # ## 接下来读什么
 #
-# 这是最后一章。现在你会用块和自定义层搭建模型，选择参数的初始值，选择训练哪些参数，追踪梯度，并在CPU或GPU上训练、保存和恢复模型。想试一试，就拿自己的数据，写一个带自定义层的模型，检查这一层，训练到一半停下，再恢复。结果应该像没停过一样。
+# [可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)找出两次训练为什么不同，一次训练的内部又发生了什么。
 #
-# [首页](index.md)列出了所有章。
+# 现在你会用块和自定义层搭建模型，选择参数的初始值，选择训练哪些参数，追踪梯度，并在CPU或GPU上训练、保存和恢复模型。想试一试，就拿自己的数据，写一个带自定义层的模型，检查这一层，训练到一半停下，再恢复。结果应该像没停过一样。
+#
+# [数值：选择数据类型，混合精度训练](08_numerics.ipynb)用16位的数训练同样的数字。[首页](index.md)列出了所有章。

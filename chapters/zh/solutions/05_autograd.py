@@ -26,7 +26,7 @@ from itertools import pairwise
 import torch
 from matplotlib import pyplot as plt
 from torch.autograd import grad, gradcheck
-from torch.func import jacrev
+from torch.func import jacrev, jvp, vmap
 from torch.testing import assert_close
 
 from d2l_helpers import check, draw_graph, graph_of, use_style
@@ -566,3 +566,167 @@ total = torch.zeros(())
 for _ in range(100):
     total += ((w - 3) ** 2).detach()
 total.requires_grad
+
+# %% [markdown]
+# ## 5.9 会放行的截断
+#
+# *编程，25分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-9)
+#
+# `torch.clamp`把数限制在上下限之间。权重在界限之外时，它的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
+
+# %% [markdown] translates="1ddaccfc"
+# **思路**。走一步是减去梯度。在上限之上，梯度为正，这一步就往回走；在下限之下，梯度为负，这一步就往回走。`ctx`为`backward`保存`X`；两个界限是数，可以作为`ctx`的属性。在它们的梯度的位置上，返回`None`。
+
+
+# %%
+class Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, low, high):
+        ctx.save_for_backward(X)
+        ctx.low, ctx.high = low, high
+        return X.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (X,) = ctx.saved_tensors
+        stays = X.gt(ctx.high) & (grad < 0) | X.lt(ctx.low) & (grad > 0)
+        return grad.masked_fill(stays, 0), None, None
+
+
+clamp_moves = {"torch.clamp": False, "Clamp.apply": True}
+
+# %%
+check.clamp_that_lets_go(Clamp, clamp_moves)
+
+# %% [markdown] translates="9aef0730"
+# 现在训练从3开始的权重。用两种截断，各停在哪里？
+
+
+# %%
+def trained_with(clamp):
+    w = torch.tensor(3.0, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (clamp(w, 0, 1) - 0.5).square().backward()
+        optimizer.step()
+    return round(w.item(), 3)
+
+
+{"torch.clamp": trained_with(torch.clamp), "Clamp": trained_with(Clamp.apply)}
+
+# %% [markdown] translates="18043350"
+# 一个停在3，另一个找到了0.5。
+#
+# **边界情况**。在界限以内，`gradcheck`通过。在界限之外不可能通过：那里往回传的梯度不是斜率。
+
+# %%
+limits = (0.0, 1.0)
+for start in (0.3, 3.0):
+    w = torch.tensor([start], dtype=torch.double, requires_grad=True)
+    print(gradcheck(Clamp.apply, (w, *limits), raise_exception=False))
+
+# %% [markdown]
+# ## 5.10 一张图在哪里结束
+#
+# *思考，10分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-10)
+#
+# 下面每一行，都是一个编译后的函数对`X`的返回值。预测：用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。在哪几行里，两张图之间可以不用Python？怎样做？
+
+# %% [markdown] translates="dfa43f65"
+# **思路**。Python需要张量的值，一张图就结束。长度和设置都不是值。`and`先要第一个值，接着可能要第二个：两次决定，三张图。
+
+# %%
+number_of_graphs = {
+    "(2 * X).sin().sum()": 1,
+    "2 * X if len(X) > 2 else 3 * X": 1,
+    "2 * X if X.sum() > 0 else 3 * X": 2,
+    "2 * X if X.sum() > 0 and X.max() > 0 else 3 * X": 3,
+    "2 * X if torch.is_grad_enabled() else 3 * X": 1,
+    "torch.where(X.sum() > 0, 2 * X, 3 * X)": 1,
+}
+
+# %%
+check.where_a_graph_ends(number_of_graphs)
+
+# %% [markdown] translates="59ccd1cc"
+# 用正文的后端（backend）来数。（如果`torch.compile`还不支持你的Python，就什么也不数。）
+
+
+# %%
+def count_graphs_of(function):
+    def backend(graph, examples):
+        graphs.append(graph)
+        return graph.forward
+
+    graphs = []
+    torch.compiler.reset()
+    torch.compile(function, backend=backend)(torch.ones(3))
+    return len(graphs)
+
+
+try:
+    for code, number in number_of_graphs.items():
+        assert count_graphs_of(eval(f"lambda X: {code}")) == number
+except RuntimeError as error:
+    print(error)
+
+# %% [markdown] translates="7441be29"
+# **两张图之间不用Python**。`torch.where`两条路都算，再取需要的；用`&`可以把两个条件合成一个张量。`torch.cond`只算一条路。两者都能导出（export）。
+
+
+# %%
+def both(X):
+    return torch.where((X.sum() > 0) & (X.max() > 0), 2 * X, 3 * X)
+
+
+X = torch.tensor([3.0, -1])
+assert torch.equal(both(X), 2 * X)
+assert torch.equal(both(-X), -3 * X)
+
+# %% [markdown]
+# ## 5.11 逐列求雅可比矩阵
+#
+# *编程，15分钟。*
+# [练习](../05_autograd.ipynb#cell-id=exercise-5-11)
+#
+# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？一千个权重的损失，用哪种方式调用得少？由一个数得到一千个输出，又是哪种少？
+
+# %% [markdown] translates="e11b6487"
+# **思路**。如果方向的第$j$个位置是1，其余是0，就说明每个输出怎样随第$j$个元素变化：这就是第$j$列。单位矩阵的各行就是这些方向，一共$n$个。反向要调用$m$次。损失的$m = 1$，所以训练用反向；输入只有一个数时，$n = 1$，就用前向。
+
+
+# %%
+def jacobian_forward(function, x):
+    directions = torch.eye(len(x), dtype=x.dtype)
+    columns = [jvp(function, (x,), (v,))[1] for v in directions]
+    return torch.stack(columns, dim=1)
+
+
+forward_calls = "n"
+fewer = {"a loss": "backward", "one number": "forward"}
+
+# %%
+check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
+
+# %% [markdown] translates="c803da59"
+# 输入三个数，输出两个数：
+
+
+# %%
+def three_to_two(x):
+    return torch.stack([x.prod(), x.sum()])
+
+
+x = torch.tensor([2.0, 3, 5])
+assert_close(jacobian_forward(three_to_two, x), jacrev(three_to_two)(x))
+jacobian_forward(three_to_two, x)
+
+# %% [markdown] translates="b1c8aefb"
+# **另一种做法**。`vmap`把所有调用一次做完，`torch.func`的`jacfwd`做的就是这件事。
+
+# %%
+at_once = vmap(lambda v: jvp(three_to_two, (x,), (v,))[1], out_dims=1)
+assert_close(at_once(torch.eye(3)), jacobian_forward(three_to_two, x))

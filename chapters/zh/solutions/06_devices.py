@@ -24,11 +24,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2l_helpers import FixedHiddenMLP, MyLinear, check, d2l, use_style
 
@@ -37,8 +37,8 @@ torch.set_num_threads(1)  # 和正文一样
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 places = [torch.device("cpu"), *d2l.try_all_gpus()]
 
-# %% [markdown] translates="be2edebb"
-# `seconds`和`CountReads`都是正文里的，后面的`multiply`和`ScaledLinear`也是。
+# %% [markdown] translates="09bf362d"
+# `seconds`是正文里的，后面的`multiply`和`ScaledLinear`也是。
 
 
 # %%
@@ -53,14 +53,6 @@ def seconds(f, *args, warm_up=2, repeats=15):
             torch.cuda.synchronize(gpu)
         durations.append(time.perf_counter() - start)
     return median(durations[warm_up:])
-
-
-class CountReads(TorchDispatchMode):
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
 
 
 # %% [markdown]
@@ -114,7 +106,7 @@ plt.show()
 # *编程，15分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-2)
 #
-# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度，就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
+# 写`set_bias(net, name, values)`，把一个数值列表写进网络的一个偏置（bias），网络在任何设备上都行（怎样写入，见[第02章](../02_parameters.ipynb)）；再写`get_bias(net, name)`，以列表返回偏置的数值。名字是`net.named_parameters()`给出的名字之一。如果偏置仍是原来的对象，仍在原来的位置，并且仍能得到梯度（gradient），就算完成。遇到别的名字，两个函数都要报错，并在错误信息里写明缺了什么。
 
 # %% [markdown] translates="d619a1a6"
 # **思路**。`get_parameter`沿着用点连接的名字找下去，路径走不通时报错。`copy_`写进原有的张量，来源可以在另一个设备上，也可以是另一种类型；`tolist`把数拿到Python里。没有`no_grad`，自动微分（autograd）会拒绝这个修改。
@@ -157,7 +149,7 @@ get_bias(net, "bias")
 # *编程，25分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-3)
 #
-# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状（shape）为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，数一数读取的次数，给两个函数计时。
+# 把一个100×100的矩阵$A$连续1000次乘以另一个矩阵，每次$A \leftarrow AB$，并记录每次相乘之后的弗罗贝尼乌斯范数（Frobenius norm）：`norms_read(A, B, steps)`用`item`逐个读取，返回列表；`norms_kept(A, B, steps)`什么也不读，返回形状为`(steps,)`的张量，它在$A$所在的设备上。两个函数都接受任意大小的方阵，并且不改变传入的矩阵。第二个矩阵由你来选，不能是单位矩阵；第一个矩阵随机取时，范数要一直有限，并且大于0。验证两份记录相等，再用`meta`看出两个函数里哪个会读取；给两个函数计时。
 
 # %% [markdown] translates="f04967f0"
 # **思路**。两个函数的差别，在于把什么放进列表。列表里放张量，不需要读取；`torch.stack`就在原设备上把这些张量合成一个。如果$B$是正交矩阵，$A$的每一行长度不变，$A$的范数也就不变；`torch.linalg.qr`可以产生这样的$B$。
@@ -186,17 +178,24 @@ second = torch.linalg.qr(torch.randn(100, 100)).Q
 # %%
 check.thousand_norms(norms_read, norms_kept, second)
 
-# %% [markdown] translates="7d652c40"
-# 不管读一千次，还是一次不读，两份记录只差舍入误差。
+# %% [markdown] translates="1d45b831"
+# 两份记录只差舍入误差。
 
 # %%
 A, B = torch.rand(100, 100).to(device), second.to(device)
-with CountReads() as reads_read:
-    log_read = norms_read(A, B)
-with CountReads() as reads_kept:
-    log_kept = norms_kept(A, B)
+log_read, log_kept = norms_read(A, B), norms_kept(A, B)
 assert_close(log_read, log_kept.tolist(), rtol=1e-5, atol=0)
-reads_read.count, reads_kept.count
+
+# %% [markdown] translates="15bedd29"
+# 在`meta`上，第二个函数不需要任何数；第一个函数在第一次循环里就报错。
+
+# %%
+on_meta = A.to("meta"), B.to("meta")
+print("kept:", norms_kept(*on_meta).shape)
+try:
+    norms_read(*on_meta)
+except RuntimeError as error:
+    print("read:", error)
 
 # %% [markdown] translates="cb4d6861"
 # CPU没有队列。在GPU上，每次读取都要等乘积算好，之后队列就空了：有GPU的话，比较这两个时间。
@@ -356,99 +355,194 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # *思考，10分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-6)
 #
-# 下面几行，先预测`CountReads`各会数到几次读取，再数一数：`max(v)`（用Python的函数）和`v.max()`，其中`v`的形状为`(5,)`；`v[int(x)]`；`total += x`和`total += x.item()`，其中`total`是张量。在GPU上，`v[v > 0]`也要等待：为什么？这一次会数进去吗？
+# 设`v`的形状为`(5,)`，`x`和`total`没有维度，三者都在GPU上。预测下面哪几行需要GPU上的数，因而要等待；`max(v)`用的是Python的函数。再在`meta`上试一试。有两行都保留`v`中大于0的数，为什么其中只有一行要等待？
 
-# %% [markdown] translates="ef5f93a3"
-# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。五个张量，Python的`max`从第二个开始，逐个和目前最大的比较，每次都要问哪个更大：4次读取。张量的方法则是设备上的一个操作。
+# %% [markdown] translates="5ae97196"
+# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，说明从哪里取，所以要读取它的数。张量的方法`max`与求和，都是设备上的操作。
 
 # %%
-number_of_reads = {
-    "max(v)": 4,
-    "v.max()": 0,
-    "v[int(x)]": 1,
-    "total += x": 0,
-    "total += x.item()": 1,
-    "v[v > 0]": 0,
+reads = {
+    "max(v)": True,
+    "v.max()": False,
+    "v[int(x)]": True,
+    "v[v.argmax()]": True,
+    "total += x": False,
+    "total += x.item()": True,
+    "v[v > 0]": True,
+    "torch.where(v > 0, v, 0)": False,
 }
 
 # %%
-check.readers_in_disguise(number_of_reads)
+check.readers_in_disguise(reads)
 
-# %% [markdown] translates="7a84d7ee"
-# 要数读取的次数，就在`CountReads`下运行每一行。
+# %% [markdown] translates="7e959759"
+# 要试一试，先在`meta`上创建这三个张量。
 
 # %%
-v, x = torch.rand(5).to(device), torch.tensor(0.5).to(device)
-total = torch.zeros((), device=device)
-counted = {}
-for code in number_of_reads:
-    with CountReads() as reads:
+v = torch.ones(5, device="meta")
+x, total = torch.zeros(2, device="meta")
+
+# %% [markdown] translates="e448eabc"
+# 在那里，需要数的那几行会报错。
+
+# %%
+tried = {}
+for code in reads:
+    try:
         exec(code)
-    counted[code] = reads.count
-assert counted == number_of_reads
+        tried[code] = False
+    except RuntimeError:
+        tried[code] = True
+assert tried == reads
 
-# %% [markdown] translates="52986b38"
-# **`v[v > 0]`为什么要等待**。结果的长度是大于0的元素个数。这个个数由GPU来数，Python要知道它才能继续。这不算一次读取：个数是在操作内部复制的，`CountReads`看不到那里。`meta`没有数据，也就得不到形状。
-
-# %%
-w = torch.ones(5, device="meta")
-try:
-    w[w > 0]
-except NotImplementedError:
-    print("no shape without the data")
-
-# %% [markdown] translates="dc9141c9"
-# `torch.where`保持形状不变，不需要读任何数。
+# %% [markdown] translates="6cda6063"
+# **`v[v > 0]`为什么要等待**。结果的长度是大于0的元素个数。这个个数由GPU来数，Python要知道它才能继续。`torch.where`保持形状不变，不需要任何数。
+#
+# **边界情况**。要得到`v[v.argmax()]`，也可以不读取：`gather`和`index_select`从有一个维度的张量得知位置。
 
 # %%
-torch.where(w > 0, w, 0).shape
+v.index_select(0, v.argmax().reshape(1)).shape
 
 # %% [markdown]
-# ## 6.7 更少的位数
+# ## 6.7 任意结构的批量
 #
-# *探索，15分钟。*
+# *编程，15分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-7)
 #
-# 把本章的测量写成函数：`rounding_error(A, B, dtype)`把两个float32矩阵舍入到一种数据类型，再用float64把舍入后的值相乘；未舍入的矩阵也用float64相乘，以这个乘积为准，返回各元素中最大的相对误差。把`half`换成`bfloat16`，再测一次误差。根据这两个误差，猜bfloat16有几位二进制小数；再写`binary_places(dtype)`来检验，它返回使$1 + 2^{-k}$不会变成1的最大的$k$。
+# 批量可以是字典，里面有列表和元组，除了张量还有文字。写`to_device(batch, place)`，返回同样的结构，里面的每个张量都移到指定的位置，不管在第几层。字典还是字典，列表还是列表，元组还是元组；既不是这三种，也不是张量的，原样放进去。已经在那里的张量不复制。传入的批量保持原样。
 
-# %% [markdown] translates="60d2bbc8"
-# **思路**。`.to(dtype)`做舍入；`.double()`之后，继续用全部位数来算。bfloat16的误差约为float16的八倍。每少一位，误差就变成两倍，而$8 = 2^3$：bfloat16有$10 - 3 = 7$位。
+# %% [markdown] translates="fe82bec7"
+# **思路**。函数只要调用自己，结构多深都行：遇到容器，就移动里面的东西，再放进同一种容器。`type(batch)`就是这个种类。
 
 
 # %%
-def rounding_error(A, B, dtype):
-    exact = A.double() @ B.double()
-    rounded = A.to(dtype).double() @ B.to(dtype).double()
-    return (rounded / exact - 1).abs().max().item()
+def to_device(batch, place):
+    if isinstance(batch, torch.Tensor):
+        return batch.to(place)
+    if isinstance(batch, dict):
+        return {key: to_device(x, place) for key, x in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(to_device(x, place) for x in batch)
+    return batch
 
-
-def binary_places(dtype):
-    k = 0
-    while torch.tensor(1 + 2 ** -(k + 1), dtype=dtype) != 1:
-        k += 1
-    return k
-
-
-guess = 7
 
 # %%
-check.fewer_places(rounding_error, binary_places, guess)
+check.batch_of_anything(to_device)
 
-# %% [markdown] translates="f39101e0"
-# 用正文里的矩阵：
-
-# %%
-torch.manual_seed(0)
-A, B = torch.rand(100, 1000), torch.rand(1000, 100)
-errors = [rounding_error(A, B, t) for t in (torch.half, torch.bfloat16)]
-print(f"half {errors[0]:.0e}, bfloat16 {errors[1]:.0e}")
-print(f"ratio {errors[1] / errors[0]:.0f}")
-
-# %% [markdown] translates="ec1c03c8"
-# **另一种做法**。`torch.finfo`里就有：`eps`是1到下一个数的距离，即$2^{-k}$。bfloat16的位数比float16少，范围更大。
+# %% [markdown] translates="df3d8538"
+# 一个批量，有两种大小的图像，还有标签（label）和文件名。
 
 # %%
-for dtype in (torch.half, torch.bfloat16, torch.float, torch.double):
-    info = torch.finfo(dtype)
-    assert info.eps == 2 ** -binary_places(dtype)
-    print(f"{dtype}: {binary_places(dtype)} places, up to {info.max:.1e}")
+batch = {
+    "images": [torch.ones(3, 8, 8), torch.ones(3, 6, 6)],
+    "labels": torch.tensor([0, 1]),
+    "files": ("a.png", "b.png"),
+}
+
+# %% [markdown] translates="519bcaab"
+# 移动之后，图像在哪里？文件名会怎样？
+
+# %%
+on_meta = to_device(batch, "meta")
+[*(image.device for image in on_meta["images"]), on_meta["files"]]
+
+# %% [markdown] translates="17768ae8"
+# **边界情况**。命名元组也是元组，但它的类要求逐个传入元素：`type(batch)(...)`会报错，`type(batch)._make(...)`正是为此准备的。PyTorch自己的`tree_map`在`torch.utils._pytree`里，它认得命名元组；这个模块的名字以`_`开头，所以它可能会变。
+
+# %% [markdown]
+# ## 6.8 默认设备管什么
+#
+# *思考，10分钟。*
+# [练习](../06_devices.ipynb#cell-id=exercise-6-8)
+#
+# `X`是`torch.ones(3)`，`array`是NumPy数组，`net`是`nn.Linear(3, 2)`，都在CPU上创建。然后，在`with torch.device("meta")`里面，每一行得到一个张量。预测它在哪个位置。最后一行为什么不报错？
+
+# %% [markdown] translates="44020d74"
+# **思路**。问一问：这一行是新建一个张量，而且没有自己写明位置，还是由已有的张量得到？最后一行的两个张量在两个位置，但CPU上的那个没有维度：它当作一个数。
+
+# %%
+where = {
+    "torch.arange(3)": "meta",
+    "torch.tensor([1.0, 2.0])": "meta",
+    "torch.zeros(3, device='cpu')": "cpu",
+    "torch.from_numpy(array)": "cpu",
+    "torch.stack([X, X])": "cpu",
+    "X.new_zeros(3)": "cpu",
+    "net(X)": "cpu",
+    "nn.Linear(3, 2).weight": "meta",
+    "X + torch.tensor(1.0, device='cpu')": "cpu",
+    "torch.ones(3) + torch.tensor(1.0, device='cpu')": "meta",
+}
+
+# %%
+check.what_the_default_reaches(where)
+
+# %% [markdown] translates="aba16cdf"
+# 试一试：
+
+# %%
+X, array, net = torch.ones(3), np.ones(3), nn.Linear(3, 2)
+with torch.device("meta"):
+    tried = {code: eval(code).device.type for code in where}
+assert tried == where
+
+# %% [markdown] translates="01261df6"
+# **陷阱**。函数如果新建张量，用作者的默认设备没有问题，用调用者的默认设备就会出错。下面就是这样一个函数。
+
+
+# %%
+def half(X):
+    return X * torch.tensor([0.5])
+
+
+# %% [markdown] translates="c7ca1df9"
+# 默认设备和输入的位置不同时，它会怎样？
+
+# %%
+with torch.device("meta"):
+    try:
+        half(X)
+    except RuntimeError:
+        print("two places")
+
+# %% [markdown] translates="700fe634"
+# 不管默认设备是什么，`X.new_tensor([0.5])`都是对的。
+
+# %% [markdown]
+# ## 6.9 提前一个批量
+#
+# *编程，25分钟。*
+# [练习](../06_devices.ipynb#cell-id=exercise-6-9)
+#
+# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个时，`move`已经对下一个调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
+
+# %% [markdown] translates="e14f5795"
+# **思路**。一个移动过的批量在等着。每次循环移动另一个，给出前面那个；循环之后还剩一个。两层循环用同一个迭代器：外层取第一个批量（如果有），内层取其余的全部。
+
+
+# %%
+def ahead(batches, move):
+    batches = iter(batches)
+    for first in batches:
+        waiting = move(first)
+        for batch in batches:
+            following = move(batch)
+            yield waiting
+            waiting = following
+        yield waiting
+
+
+# %%
+check.one_batch_ahead(ahead)
+
+# %% [markdown] translates="c443c55a"
+# 事情的先后：
+
+# %%
+events = []
+for batch in ahead("abc", lambda name: events.append(f"move {name}") or name):
+    events.append(f"compute {batch}")
+events
+
+# %% [markdown] translates="080edbb9"
+# **为什么有用**。从锁页内存（pinned memory）复制，`move`加上`non_blocking=True`会立刻返回，Python继续运行。但是，一个队列里的事只能一件一件做：对一个批量的计算，要等下一个批量复制完。用`torch.cuda.stream`让复制有自己的流，GPU就能同时做这两件事。

@@ -21,37 +21,41 @@
 
 # %%
 import math
-import os
 import signal
 import tempfile
-from collections import OrderedDict
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from matplotlib import pyplot as plt
-from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional as F
 from torch.testing import assert_close
 
-from d2l_helpers import MLP, MyLinear, MySequential, check, use_style
+from d2l_helpers import MyLinear, check, use_style
 
 use_style()
+torch.set_num_threads(1)
 
-# %% [markdown] translates="04ba71f5"
-# ## 正文里已有的定义
-#
-# 解答要用到正文里的数字、训练和检查点。这里重写一遍，而且只用CPU，这样两个结果可以逐位比较。`train_epoch`把数字作为实参，因为有些解答用别的数字来训练。`step`和`save_more`是新的：要在正文里试7.3和7.4，就把它们复制过去。
+# %% [markdown] translates="0526ac26"
+# 解答要用到正文里的训练和检查点（checkpoint）。这里只用CPU，这样两个结果可以逐位比较。
 
 # %%
-torch.set_num_threads(1)
-digits = load_digits()
-X = torch.from_numpy(digits.images).float() / 16
-y = torch.from_numpy(digits.target).long()
+from d2l_helpers.runs import (
+    assert_same_end,
+    evaluate,
+    get_random_state,
+    load_digits,
+    make_net,
+    new_run,
+    resume,
+    save,
+    save_run,
+    set_random_state,
+    step,
+    train_epoch,
+)
 
-# %% [markdown] translates="c4a1f4df"
-# 按种子分成三部分。
+# %% [markdown] translates="3af78dae"
+# 按种子把数字分成几部分。
 
 
 # %%
@@ -60,76 +64,13 @@ def split_mixed(seed):
     return torch.randperm(1797).split([1200, 297, 300])
 
 
+X, y = load_digits()
 train, valid, test = split_mixed(seed=0)
 X_train, y_train = X[train], y[train]
 X_valid, y_valid = X[valid], y[valid]
 
-# %% [markdown] translates="bd8b4ac0"
-# 模型。
-
-
-# %%
-def make_net():
-    blocks = OrderedDict(
-        flatten=nn.Flatten(), dropout=nn.Dropout(0.1), mlp=MLP(64, 128, 10)
-    )
-    return MySequential(blocks)
-
-
-# %% [markdown] translates="882674b8"
-# 一次训练：模型、优化器（optimizer）、用来打乱数字的生成器（generator），还有历史记录。
-
-
-# %%
-def new_run(seed):
-    torch.manual_seed(seed)
-    net = make_net()
-    return SimpleNamespace(
-        net=net,
-        optimizer=torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9),
-        generator=torch.Generator().manual_seed(seed),
-        history=[],
-    )
-
-
-# %% [markdown] translates="52a80a75"
-# 一步训练的五行代码，在这里写成一个函数，返回损失之和。（`train()`和`eval()`一样，返回网络本身。）
-
-
-# %%
-def step(run, X, y):
-    loss = F.cross_entropy(run.net.train()(X), y)
-    run.optimizer.zero_grad()
-    loss.backward()
-    run.optimizer.step()
-    return loss.detach() * len(X)
-
-
-# %% [markdown] translates="5f31a951"
-# `train_epoch`对每个批量（batch）走一步。
-
-
-# %%
-def train_epoch(run, X, y, batch_size=50):
-    order = torch.randperm(len(X), generator=run.generator)
-    batches = order.split(batch_size)
-    return sum(step(run, X[b], y[b]) for b in batches).item() / len(X)
-
-
-# %% [markdown] translates="4ad2b39d"
-# 在其他数字上的损失和准确率。
-
-
-# %%
-@torch.inference_mode()
-def evaluate(net, X, y):
-    y_hat = net.eval()(X)  # (n, 8, 8) -> (n, 10)
-    accuracy = (y_hat.argmax(dim=1) == y).float().mean()
-    return F.cross_entropy(y_hat, y).item(), accuracy.item()
-
-
-# %% [markdown] translates="fff62d9a"
-# 每一轮（epoch）在历史记录里添三个数。
+# %% [markdown] translates="b7b1f445"
+# 一轮（epoch）训练，和正文里的一样；没有停下的那次训练；还有放文件的目录。
 
 
 # %%
@@ -138,76 +79,6 @@ def one_epoch(run):
     run.history.append((train_loss, *evaluate(run.net, X_valid, y_valid)))
 
 
-# %% [markdown] translates="6e57ac5f"
-# 检查点（checkpoint）里有六个条目。
-
-
-# %%
-def save_run(run, path):
-    state = {
-        "epoch": len(run.history),
-        "net": run.net.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "generator": run.generator.get_state(),
-        "random": get_random_state(),
-        "history": run.history,
-    }
-    save(state, path)
-
-
-# %% [markdown] translates="2c64209b"
-# 先用另一个名字写，再改名。只用CPU时，随机状态是一个张量。
-
-
-# %%
-def save(state, path):
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
-
-
-get_random_state, set_random_state = torch.get_rng_state, torch.set_rng_state
-
-# %% [markdown] translates="a56b884d"
-# `save_more`让`save_run`把六个条目写到另一个文件，再添上别的。
-
-
-# %%
-def save_more(run, path, **more):
-    save_run(run, path.with_suffix(".part"))
-    state = torch.load(path.with_suffix(".part"), weights_only=True)
-    save({**state, **more}, path)
-    os.remove(path.with_suffix(".part"))
-
-
-# %% [markdown] translates="1d23152a"
-# 恢复就是把存下的东西设置回去。
-
-
-# %%
-def resume(run, path):
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    run.net.load_state_dict(state["net"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.generator.set_state(state["generator"])
-    set_random_state(state["random"])
-    run.history.extend(state["history"])
-
-
-# %% [markdown] translates="0fa799df"
-# 如果每个参数和整个历史记录都相等，两次训练的结果就相同。
-
-
-# %%
-def assert_same_end(run, other):
-    for a, b in zip(run.net.parameters(), other.net.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert run.history == other.history
-
-
-# %% [markdown] translates="1b3ff6ac"
-# 没有停下的那次训练，以及放文件的目录。
-
-# %%
 whole = new_run(seed=0)
 for _ in range(10):
     one_epoch(whole)
@@ -364,7 +235,7 @@ assert now < lowest
 # %% [markdown]
 # ## 7.3 调度学习率
 #
-# *编程，25分钟。*
+# *编程，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-3)
 #
 # 用`torch.optim.lr_scheduler.StepLR`，每三轮把学习率减半。`add_schedule`给`new_run`产生的训练加上调度器（scheduler）`run.scheduler`；每一轮的最后调用`run.scheduler.step()`。另外两个函数的作用和`save_run`、`resume`一样，只是用于这种训练。在第8轮中停下，再恢复，然后与一次带调度器、没有停下的训练比较：10轮之后`assert_same_end`通过，就算完成。然后从检查点里只去掉调度器，别的都保留。如果恢复后的训练在第10轮之后还接着做，第8轮到第11轮各用多大的学习率？
@@ -381,7 +252,7 @@ def add_schedule(run):
 
 
 def save_with_schedule(run, path):
-    save_more(run, path, scheduler=run.scheduler.state_dict())
+    save_run(run, path, scheduler=run.scheduler.state_dict())
 
 
 def resume_with_schedule(run, path):
@@ -427,7 +298,7 @@ train_until(cut, 7)
 save_with_schedule(cut, folder / "cut.pt")
 
 # %% [markdown] translates="f441b8a1"
-# 最后一次训练从另一个种子开始，恢复停下的那次。要等前两次结束，再产生这一次：`new_run`会给暂退法所用的生成器设种子，而所有训练共用这个生成器（7.9）。
+# 最后一次训练从另一个种子开始，恢复停下的那次。要等前两次结束，再产生这一次：`new_run`会给暂退法所用的生成器（generator）设种子，而所有训练共用这个生成器（7.9）。
 
 # %%
 resumed = new_run(seed=1)
@@ -437,13 +308,13 @@ last_rates = train_until(resumed, 10)
 assert_same_end(scheduled, resumed)
 last_rates
 
-# %% [markdown] translates="37f80a02"
-# **陷阱**。如果没有`save_more`的`.part`文件，你就会对同一个路径先调用`save_run(run, path)`，再调用`save`。在这两次调用之间断电，留下的检查点就没有调度器。所以对这个路径只写一次。
+# %% [markdown] translates="5dce3439"
+# **陷阱**。如果没有参数`more`，你就会对同一个路径先调用`save_run(run, path)`，再调用`save`。在这两次调用之间断电，留下的检查点就没有调度器。所以对这个路径只写一次。
 
 # %% [markdown]
 # ## 7.4 少损失一些
 #
-# *编程，50分钟。*
+# *编程，35分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-4)
 #
 # 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半，恢复时要用的东西，都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
@@ -467,7 +338,7 @@ def train_epoch_inside(run, X, y, path, batch_size=50):
 
 
 def save_inside(run, path):
-    save_more(run, path, begun=run.begun)
+    save_run(run, path, begun=run.begun)
 
 
 def resume_inside(run, path):
@@ -890,3 +761,152 @@ assert first.history != second.history
 
 # %% [markdown] translates="232c3362"
 # **另一种做法**。`torch.random.fork_rng()`是一个上下文管理器，结束时会把状态还原。这样后面的代码不受影响，但每次训练的状态仍然要自己存着。
+
+# %% [markdown]
+# ## 7.10 An average of checkpoints
+#
+# *探索，15分钟。*
+# [练习](../07_training.ipynb#cell-id=exercise-7-10)
+#
+# Write `average(paths)`, which loads several files such as `best.pt`, each a
+# state dict of the same model, and returns one state dict: for each name the
+# mean of the tensors, in their own data type. The sum is made in float32, or
+# in double precision where they have it, since types with fewer digits lose
+# what is added. Integers, such as a counter, have no mean: take those of the
+# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
+# five, and compare the validation loss of their average with that of each. Why
+# is the average of two models that were trained from different seeds no good?
+
+# %% [markdown] translates="d622dbb1"
+# **Idea.** The files have the same names. For each name, the tensors of all
+# files are added, in float32 or better, and divided by their number. The
+# result goes back to the type that the file has.
+
+
+# %%
+def average(paths):
+    states = [torch.load(path, weights_only=True) for path in paths]
+    mean = dict(states[-1])
+    for name, last in mean.items():
+        if last.is_floating_point():
+            kind = torch.promote_types(last.dtype, torch.float32)
+            total = sum(state[name].to(kind) for state in states)
+            mean[name] = (total / len(states)).to(last.dtype)
+    return mean
+
+
+seeds_differ = "worse than each"
+
+# %%
+check.average_of_checkpoints(average, seeds_differ)
+
+# %% [markdown] translates="9f4ceecb"
+# Ten epochs, of which the last five leave their weights in files.
+
+
+# %%
+def ten_epochs(seed):
+    run, paths = new_run(seed), []
+    for epoch in range(1, 11):
+        one_epoch(run)
+        path = folder / f"{seed}-{epoch}.pt"
+        save(run.net.state_dict(), path)
+        paths.append(path)
+    return paths[-5:]
+
+
+# %% [markdown] translates="de5b8783"
+# The validation loss of the mean of some files:
+
+
+# %%
+def loss_of(*paths):
+    net = make_net()
+    net.load_state_dict(average(paths))
+    return evaluate(net, X_valid, y_valid)[0]
+
+
+# %% [markdown] translates="46e31351"
+# Is the average of the last five better than each of them?
+
+# %% tags=["nbval-ignore-output"]
+last_five = ten_epochs(seed=0)
+each = [loss_of(path) for path in last_five]
+assert loss_of(*last_five) < sum(each) / 5
+print(f"average {loss_of(*last_five):.3f}, each", *(f"{x:.3f}" for x in each))
+
+# %% [markdown] translates="e0be9b86"
+# On the machine that made this page it is. The steps go back and forth around a
+# good place, and the average is nearer to it.
+#
+# **From different seeds.** Two networks that read digits equally well can have
+# their hidden units in another order. The average mixes units that have
+# nothing to do with each other.
+
+# %%
+one, other = ten_epochs(seed=1)[-1], ten_epochs(seed=2)[-1]
+assert loss_of(one, other) > max(loss_of(one), loss_of(other))
+
+# %% [markdown]
+# ## 7.11 梯度裁剪
+#
+# *编程，15分钟。*
+# [练习](../07_training.ipynb#cell-id=exercise-7-11)
+#
+# 一个坏的批量，可能给出很大的梯度，走一步就丢掉已经学到的东西。写一个函数`clip(parameters, max_norm)`，做梯度裁剪（gradient clipping）：把所有梯度看成一个长向量，求它的范数（norm）。如果范数大于`max_norm`，就把所有梯度原地乘以同一个系数，使范数等于`max_norm`；否则梯度保持原样。函数返回之前的范数。没有梯度的参数跳过。在训练的一步里，这个调用应该放在哪两行之间？
+
+# %% [markdown] translates="cc565382"
+# **思路**。长向量的范数的平方，等于各部分范数的平方和。所有梯度乘以同一个系数，这一步的方向就不变，只是变短。梯度在`backward`之后才完整，`step`要用梯度：所以这个调用放在两者之间。
+
+
+# %%
+def clip(parameters, max_norm):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(g.square().sum().item() for g in grads))
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+called_before = "step"
+
+# %%
+check.clip_the_gradients(clip, called_before)
+
+# %% [markdown] translates="9757d1f1"
+# PyTorch的`clip_grad_norm_`做的是同样的事。在`clip`之后，它得到的范数是多少？
+
+# %%
+run = new_run(seed=0)
+nn.functional.cross_entropy(run.net(X[:50]), y[:50]).backward()
+own = clip(run.net.parameters(), 0.1)
+theirs = nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+assert own > 0.1
+round(theirs.item(), 4)
+
+# %% [markdown] translates="8f303066"
+# 得到的是0.1，正是`clip`留下的。
+#
+# **有什么用**。下面有一个批量，像素的值大了一千倍。两次训练都用它走一步，然后训练一轮。
+
+
+# %%
+def after_a_bad_batch(max_norm):
+    run = new_run(seed=0)
+    loss = nn.functional.cross_entropy(run.net(1000 * X[:50]), y[:50])
+    loss.backward()
+    clip(run.net.parameters(), max_norm)
+    run.optimizer.step()
+    train_epoch(run, X_train, y_train)
+    return evaluate(run.net, X_valid, y_valid)[1]
+
+
+# %% [markdown] translates="92b77f77"
+# 哪一次在这一轮里还能学习？
+
+# %%
+{limit: after_a_bad_batch(limit) > 0.7 for limit in (1.0, math.inf)}
+
+# %% [markdown] translates="abaf6732"
+# 有裁剪的那次。**边界情况**。每个参数的`item`都要等GPU一次；PyTorch的函数以张量返回范数，从不要它的数。
