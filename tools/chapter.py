@@ -1,6 +1,6 @@
 """Begin a chapter.
 
-    python -m tools.chapter new 08 "Verb something"
+    python -m tools.chapter new 11 "Verb something"
 
 writes all of it that can be written before its author: both of its pages, with
 four exercises, the module of its checks, right and wrong answers, a link from
