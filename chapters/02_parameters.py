@@ -441,7 +441,7 @@ w.grad
 # The gradient isn't that of `y`, and no error says so: `backward` has read the
 # new values. Under `no_grad`, autograd counts the edit as a *version*, and
 # `backward` refuses.
-# ([Chapter 05](05_autograd.ipynb#cell-id=the-graph-that-pytorch-keeps) explains
+# ([Chapter 05](05_autograd.ipynb#cell-id=what-the-graph-keeps) explains
 # what it keeps and counts.) The cell prints the error without its hint.
 
 # %%

@@ -186,8 +186,8 @@ torch.load(folder / "hostile.pt")
 # %% [markdown]
 # The file is refused: since PyTorch 2.6, the default is `weights_only=True`,
 # which builds only tensors, numbers, strings, containers of these and little
-# else. This file asks for `os.mkdir`, which Python defines in a module
-# `posix`. The function wasn't called before the error:
+# else. This file asks for `os.mkdir`, which Python defines in a module `posix`
+# (`nt` on Windows). The function wasn't called before the error:
 
 # %%
 assert not marker.exists()
@@ -279,8 +279,8 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # Layers that others have trained can be the beginning of your network, its
 # *backbone*. Behind them you put a last layer of your own, the *head*. Here
 # the backbone is `hidden` from `mlp.pt`, and the head has three outputs. What
-# fits, and what doesn't? This function loads what has a name and a shape of
-# the net's, and reports.
+# fits, and what doesn't? This function loads each tensor whose name and shape
+# the net has, too, and reports.
 
 
 # %%
@@ -489,8 +489,9 @@ shell.out.weight.device
 # Nothing was loaded, and no error was raised. There are warnings, which the
 # cell has caught: it was a "no-op", an operation that does nothing. With
 # `assign=True`, the loaded tensors take the places of the model's; build its
-# optimizer afterwards. And with `mmap=True`, the file itself serves as memory:
-# the system reads a part of it when it is used.
+# optimizer afterwards. What isn't in the state dict, such as a buffer with
+# `persistent=False`, stays on `meta`. And with `mmap=True`, the file itself
+# serves as memory: the system reads a part of it when it is used.
 
 # %%
 mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)

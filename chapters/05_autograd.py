@@ -464,7 +464,7 @@ unrecorded.requires_grad, q.requires_grad, q.tolist()
 # %% [markdown]
 # In inference mode it is the same, and "later, too" means: outside of the
 # block, a graph can't keep a tensor that was made in it. A product would have
-# to keep it, as the slope for `q`.
+# to keep it, as the slope for `q`. The result of `no_grad` may be kept.
 
 # %%
 with torch.inference_mode():
@@ -660,9 +660,10 @@ fx.symbolic_trace(FixedHiddenMLP())
 #
 # `torch.compile` watches a function as it is called, and makes static graphs
 # of it, which a *backend* turns into faster code. Where the function asks for
-# a value, a graph ends, Python decides, and another graph begins. The backend
-# below counts the graphs, and runs them as they are: it needs no compiler.
-# (Where `torch.compile` doesn't know your Python yet, the counts stay 0.)
+# a value, a graph ends (a *graph break*), Python decides, and another graph
+# begins. The backend below counts the graphs, and runs them as they are: it
+# needs no compiler. (Where `torch.compile` doesn't know your Python yet, the
+# counts stay 0.)
 
 # %%
 graphs = []
@@ -700,7 +701,8 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
 
 # %% [markdown]
 # Two, up to the `if` and after it; the same two; and a third for the other
-# way. A graph is also made for a shape. How many graphs do five lengths need?
+# way. A graph is also made for a shape. How many graphs do four lengths need,
+# in five calls?
 
 # %%
 doubled = compiled(lambda X: 2 * X)
@@ -709,7 +711,8 @@ for n in (3, 3, 4, 5, 6):
     print(n, len(graphs))
 
 # %% [markdown]
-# At the second length, PyTorch makes one that takes other lengths too.
+# At the second length, PyTorch makes one that takes other lengths too, of two
+# or more.
 #
 # > **Pitfall.** A compiled module is a module around yours, and its state dict
 # > has other names. Save that of your own. Or compile in place, with the method
@@ -766,7 +769,7 @@ both_ways = export(ShiftByCond(), torch.ones(3))
 # %% [markdown]
 # The one with `torch.cond`: exported with ones, it is right for the other way
 # too. An `if` on a shape can be exported: the graph has the way of the
-# example, and refuses this other shape.
+# example. Unless you name a dimension as dynamic, it refuses other shapes.
 
 
 # %%

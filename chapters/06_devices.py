@@ -90,7 +90,8 @@ print(f"{current} == {zero}: {current == zero}")
 print("types equal:", current.type == zero.type)
 
 # %% [markdown]
-# A tensor moved to `cuda` says that it is on `cuda:0`. So compare the types.
+# A tensor moved to `cuda` says that it is on `cuda:0`, or what the current one
+# is. So compare the types.
 #
 # The book's `try_gpu(i)` gives GPU number `i`. What will number 99 be?
 
@@ -245,7 +246,8 @@ with torch.device("meta"):
 by_default.device, net_there.out.weight.device, torch.ones(3).device
 
 # %% [markdown]
-# A large network is built so where it is needed, without a copy on the CPU.
+# In this way a large network is built where it is needed, without a copy on
+# the CPU.
 #
 # > **Pitfall.** The default is for what is created. Below, each tensor is made
 # > from something that is there already. Which of the five are on `meta`?
@@ -569,8 +571,8 @@ for code in (
 
 # %% [markdown]
 # The `if` reads; the comparison alone doesn't. `print(x)` waits for a GPU as
-# well. On `meta` it prints a shape, and finds nothing. With a GPU,
-# `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that wait.
+# well. On `meta` it prints a shape, so `meta` doesn't find this one. With a
+# GPU, `torch.cuda.set_sync_debug_mode("warn")` warns of many calls that wait.
 #
 # In training, the usual reader is the log of the loss. With `Tensor.item` for
 # `log`, this loop reads a number at each step; with `Tensor.detach`, a tensor
@@ -627,7 +629,7 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # that memory; Python waits for the copy. *Pinned* memory stays where it is.
 # From there, `non_blocking=True` puts the copy into the queue and returns. A
 # `DataLoader` pins its batches with `pin_memory=True`. It needs a GPU for
-# that, so the line asks for one only where there is one.
+# that, so the line sets `True` only where there is one.
 
 # %%
 data = TensorDataset(torch.arange(8.0), torch.arange(8))
@@ -659,8 +661,8 @@ else:
 # > tensor whose numbers may not be there yet, and Python doesn't wait before
 # > it reads them.
 #
-# The GPU does: its queue runs in order. So use it towards the GPU, or wait
-# before you read.
+# The GPU does: its queue runs in order. So use it towards the GPU, and leave
+# the pinned memory as it is until the copy is done; or wait before you read.
 
 # %%
 result = (there + 1).to("cpu", non_blocking=True)

@@ -110,9 +110,10 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
 
 # %% [markdown]
 # One step in float16 is enough. From then on each loss is NaN, *not a number*.
-# Nothing was large here; a number was too small. Adam divides by a root plus
-# $10^{-8}$, so as not to divide by 0. And three pixels are blank in all the
-# digits: their weights get a gradient of 0.
+# Nothing was large here; a number was too small. Adam divides its step by the
+# root of averaged squares of the gradient, plus $10^{-8}$, so as not to divide
+# by 0. And three pixels are blank in all the digits: their weights get a
+# gradient of 0.
 
 # %%
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
@@ -129,8 +130,9 @@ int((X_train == 0).all(dim=0).sum())
 # A floating-point number has a sign, an exponent and a fraction. The bits of
 # the exponent give the *range*, how small and how large numbers get; those of
 # the fraction give the *precision*, how close two neighbors are. Float16 and
-# bfloat16 share 16 bits in two ways. `eps` is the distance from 1 to the next
-# number.
+# bfloat16 divide 16 bits between them in two ways. `eps` is the distance from
+# 1 to the next number; below the *normal* numbers there are smaller ones, with
+# fewer digits.
 
 # %%
 types = torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn
@@ -197,8 +199,8 @@ plt.show()
 
 # %% [markdown]
 # Precision is relative: with each power of two, the distance doubles. Below
-# the smallest *normal* number it no longer shrinks, and what is less than half
-# of it becomes 0.
+# the smallest normal number it no longer shrinks, and what is at most half of
+# it becomes 0.
 
 # %% [markdown]
 # ## Which type comes out
@@ -232,8 +234,8 @@ torch.ones(2).int() / 2
 # %% [markdown]
 # ### One stray tensor
 #
-# > **Pitfall.** A tensor that `forward` makes is float32 if you don't say
-# > otherwise. One such tensor turns all that follows into float32.
+# > **Pitfall.** A tensor of floats that `forward` makes is float32 if you
+# > don't say otherwise. A result of 16 bits and such a tensor is float32, too.
 #
 # This layer fades out a row.
 
@@ -294,8 +296,9 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(f"{w.item():.2f} in {dtype}")
 
 # %% [markdown]
-# In bfloat16 the weight hasn't moved. The next number above 1 is 1.0078, and
-# an update of less than half the distance is rounded away, each time.
+# In float16 each update is rounded to the distance there, 0.00098. In bfloat16
+# the weight hasn't moved. The next number above 1 is 1.0078, and an update of
+# less than half the distance is rounded away, each time.
 #
 # The repair is a *master copy* in float32, which gets the updates. The network
 # computes with its copy in bfloat16.
@@ -322,7 +325,8 @@ total.item(), values.sum().item()
 
 # %% [markdown]
 # The loop stops at 4, where the distance is 0.0039. `sum` returns float16 as
-# well, but accumulates in float32, and rounds once.
+# well, but accumulates in float32, and rounds once, to a multiple of the
+# distance at 10, which is 0.0078.
 
 # %% [markdown]
 # ### Stay below infinity
@@ -367,7 +371,8 @@ for name, (naive, stable) in by_hand.items():
 # %% [markdown]
 # ## A layer that survives large inputs
 #
-# Many language models scale each row by its root mean square:
+# Many language models divide each row by its root mean square, and multiply by
+# a weight:
 #
 # $$y_j = \frac{x_j}{\sqrt{\frac{1}{d} \sum_i x_i^2 + \varepsilon}}\, w_j$$
 #
@@ -507,7 +512,7 @@ def train_curve(dtype=torch.float32, autocast=False):
 
 
 # %% [markdown]
-# The validation loss is computed from logits in float32.
+# For the validation loss, the logits are turned into float32 first.
 
 
 # %%
@@ -545,8 +550,9 @@ plt.show()
 
 # %% [markdown]
 # Autocast loses nothing here. In bfloat16 throughout, the curve flattens as
-# the updates become small. This function makes one step more, with a copy, and
-# returns the share of the weights that it moves, among those with a gradient.
+# the updates become small. This function makes one step more, with a copy and
+# plain SGD, and returns the share of the weights that it moves, among those
+# with a gradient.
 
 
 # %%
@@ -578,9 +584,10 @@ f"float32: {shares[0]:.0%}, bfloat16: {shares[1]:.0%}"
 # ## Scale the loss
 #
 # Older GPUs have float16 and not bfloat16, and float16 is finer. Its trouble
-# is the range: a small gradient *underflows*, to 0. These are the gradients of
-# all logits, in the network that float32 has trained. What share of them would
-# be 0 in float16, and what share if the loss were 65,536 times as large?
+# is the range: a small gradient *underflows*, to 0. These are the gradients
+# with respect to all logits, in the network that float32 has trained. What
+# share of them would be 0 in float16, and what share if the loss were 65,536
+# times as large?
 
 # %%
 logits = single_net(X_train)
@@ -631,7 +638,8 @@ for _ in range(3):
 
 # %% [markdown]
 # 65,536 is just too large for float16, so the first step is skipped. That is
-# no fault. After 2,000 steps in a row without infinity the scale doubles.
+# no fault. After 2,000 steps in a row without infinity or NaN the scale
+# doubles.
 
 # %% [markdown]
 # ### Clip after you unscale
@@ -817,9 +825,9 @@ from d2l_helpers import check
 # [Solution](solutions/08_numerics.ipynb#cell-id=exercise-8-1)
 #
 # `half`, `brain`, `single`, `double` and `whole` are vectors of float16,
-# bfloat16, float32, float64 and int32. `double[0]` is a number of one of them,
-# a tensor without dimensions. Predict the type of each result, such as
-# `torch.float16`; then run them.
+# bfloat16, float32, float64 and int32. `double[0]` is one number, a tensor
+# without dimensions. Predict the type of each result, such as `torch.float16`;
+# then run them.
 
 # %%
 promoted = {
@@ -1054,7 +1062,9 @@ check.clamp_and_its_gradient(log_loss, gradients)
 # %% [markdown]
 # ## Where to go next
 #
-# [Run the same code on CPU and CUDA](06_devices.ipynb) times what smaller
-# types make faster; [Follow gradients through the
+# [Get the same run again, and look inside](09_reproducibility.ipynb) finds the
+# module where the first NaN begins;
+# [Know what training keeps, and start a deep network](10_memory.ipynb) counts
+# the memory of mixed precision. [Follow gradients through the
 # graph](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own) writes a
 # backward that stays finite. The [front page](index.md) lists all chapters.

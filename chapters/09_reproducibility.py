@@ -279,9 +279,9 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
 #
 # A `DataLoader` with `num_workers=2` starts two processes, each with a copy of
 # the data set. A data set that changes its images by chance may keep a
-# generator; this one returns nothing but chance. It stands in `d2l_helpers`:
-# on macOS and Windows a worker imports the class, which takes seconds, and
-# can't find one that a notebook defines.
+# generator; this one returns nothing but random numbers. It stands in
+# `d2l_helpers`: on macOS and Windows a worker imports the class, which takes
+# seconds, and can't find one that a notebook defines.
 
 # %%
 print(inspect.getsource(datasets.NoisyDataset))
@@ -331,7 +331,8 @@ set(repaired[0]) & set(repaired[1])
 # Three workers would draw other numbers than two. Exercise 9.2 makes them
 # independent of that.
 #
-# The order of the samples is drawn in your own process. From which generator?
+# The order of the samples is drawn in your own process, not in a worker. From
+# which generator?
 
 
 # %%
@@ -445,7 +446,7 @@ def milliseconds():
 
 
 # %% [markdown]
-# Ten calls each, with four threads allowed.
+# Ten calls each, with four threads allowed; the times are those of one call.
 
 # %% tags=["nbval-ignore-output"]
 free = milliseconds()
@@ -700,8 +701,8 @@ find_bad(net, X)
 # %% [markdown]
 # ### Finite forward, bad backward
 #
-# No forward hook finds this one. The root is taken of positive numbers, and
-# for others the value is 0.
+# No forward hook finds this one. The square root is taken of positive numbers,
+# and for others the value is 0.
 
 
 # %%
@@ -819,8 +820,8 @@ shares[0]
 # A forward hook that returns a value other than `None` replaces the output.
 #
 # > **Pitfall.** A hook may return something unmeant. `setdefault` returns the
-# > entry of the dictionary: the first output. Does the network answer other
-# > digits otherwise?
+# > entry of the dictionary: the first output. Does the network give other
+# > digits another answer?
 
 # %%
 net, kept = MLP(64, 32, 10).to(device), {}
@@ -888,7 +889,7 @@ plt.show()
 # %% [markdown]
 # ## Count the work
 #
-# From 64 to 32 features, a linear layer multiplies 64 times 32 numbers for
+# From 64 to 32 features, a linear layer makes 64 times 32 multiplications for
 # each sample, and adds as often. `FlopCounterMode` counts both. By hand, for
 # 50 digits and the two layers of `MLP(64, 32, 10)`:
 
@@ -903,7 +904,8 @@ forward.get_total_flops(), by_hand
 
 # %% [markdown]
 # They are equal, without the ReLU and the biases: it counts products of
-# matrices. How much does backward add?
+# matrices, and convolutions and attention, which are made of them. How much
+# does backward add?
 
 # %%
 with FlopCounterMode(display=False) as both:
@@ -1150,5 +1152,9 @@ check.gradient_norms_by_block(gradient_norms, smaller)
 # %% [markdown]
 # ## Where to go next
 #
-# The [front page](index.md) lists all chapters. Take a notebook of your own,
-# run it twice, and find the first step in which the two runs differ.
+# [Choose a data type, and train in mixed precision](08_numerics.ipynb) says
+# where a NaN comes from in 16 bits, and
+# [Know what training keeps, and start a deep network](10_memory.ipynb) why a
+# start like He's keeps deep layers alive. The [front page](index.md) lists all
+# chapters. Take a notebook of your own, run it twice, and find the first step
+# in which the two runs differ.

@@ -135,7 +135,7 @@ class Card(TorchDispatchMode):
 
 
 # %% [markdown]
-# This computes gradients; later sections do it otherwise.
+# This computes the gradients of a loss; later sections do it in other ways.
 
 
 # %%
@@ -182,7 +182,7 @@ two_steps(whole_batch, torch.optim.SGD)
 #
 # Three things have the size of the weights, or a multiple of it: the weights,
 # their gradients, and the *state* that an optimizer keeps for each parameter.
-# The next function finds the state, but for counters of steps, which have no
+# The next function finds the state, except counters of steps, which have no
 # dimension.
 
 
@@ -297,8 +297,9 @@ parts = {
 {name: num_bytes(tensors) // number for name, tensors in parts.items()}
 
 # %% [markdown]
-# $2 + 2 + 4 + 8$ is 16 again. What mixed precision does halve is the other
-# part of memory, which comes next.
+# $2 + 2 + 4 + 8$ is 16 again. (During a step the float32 gradients of the
+# masters take 4 more.) What mixed precision does halve is the other part of
+# memory, which comes next.
 
 # %% [markdown]
 # ## Count what autograd keeps
@@ -336,7 +337,9 @@ kept_by(large, large, X_large)
 
 # %% [markdown]
 # It is 17, not 32: the output of a ReLU is the input of the next layer, one
-# tensor, kept once. The seventeenth is `X_large`. In bfloat16:
+# tensor, kept once. The seventeenth is `X_large`. With the weights, 4 GiB,
+# these are 21 of the 25 GiB of the first step; the rest were short-lived
+# results of `backward`. In bfloat16:
 
 # %%
 kept_by(low, low, X_large.bfloat16())
@@ -376,10 +379,12 @@ for activation in (nn.ReLU, nn.Tanh, nn.GELU):
     print(f"{activation.__name__:4}", *(f"{kept:3.0f}" for kept in row))
 
 # %% [markdown]
-# With the front frozen, the graph begins in the middle, and about half is
-# free. With the back frozen, gradients must still pass it on their way to the
-# front. A frozen linear layer needs only its weight for that, but each
-# activation needs what it keeps: with ReLU nothing is saved.
+# Tanh keeps its output, as ReLU does. GELU keeps 32 and not 33: nothing needs
+# the last output. With the front frozen, the graph begins in the middle, and
+# about half is free. With the back frozen, gradients must still pass it on
+# their way to the front. A frozen linear layer needs only its weight for that,
+# but each activation needs what it keeps: GELU frees the inputs of eight
+# linear layers, ReLU and Tanh nothing.
 #
 # On a GPU, PyTorch's *allocator* has figures of its own. For a small network,
 # this cell compares them with the count. `X` was there before, so memory
@@ -498,15 +503,17 @@ plt.show()
 # %% [markdown]
 # The best is in the middle. Segments of one block keep their inputs, which is
 # all that a block ever kept: nearly all blocks run twice for nothing. Segments
-# of length $k$ keep $16/k + k$ tensors, least where $k$ is the root of the
-# number of blocks.
+# of length $k$ keep $16/k$ inputs, and the $k$ tensors of the last one, or
+# later of the one that runs again: least where $k$ is the root of the number
+# of blocks.
 
 # %%
 assert kept == [16 / k + k for k in lengths]
 two_steps(checkpointed)
 
 # %% [markdown]
-# Both steps fit now.
+# Both steps fit now. (What is largest in the first one is now the optimizer's
+# step, with 18 GiB.)
 
 # %% [markdown]
 # ### What must be the same in the second run
@@ -523,7 +530,7 @@ dropping = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5))
 ones = torch.ones(4, 8)
 
 # %% [markdown]
-# Each gradient begins with one seed.
+# Each gradient begins with the same seed.
 
 
 # %%
@@ -572,7 +579,7 @@ assert_close(gradients_of(in_chunks, small, X_small), right)
 
 # %% [markdown]
 # Divided by the number of chunks, they add up to the gradient of the batch,
-# and a quarter is kept at a time:
+# and a quarter is kept at a time. The optimizer's step is as before:
 
 # %%
 two_steps(in_chunks)
@@ -687,8 +694,9 @@ plt.show()
 # The mean squares of $x$ and $f(x)$ add up. In the plain start each block
 # doubles them, so that the size after 32 is near $2^{32/2} = 65{,}536$. The
 # gradient grows alike on its way back. In the scaled start a block multiplies
-# the mean square by $1 + 1/N$, and $(1 + 1/N)^N$ stays below $e$. What does a
-# step of training do, with 32 blocks?
+# the mean square by $1 + 1/N$, and $(1 + 1/N)^N$ stays below $e$: the size
+# stays below $\sqrt e$, which is 1.65. What does a step of training do, with
+# 32 blocks?
 
 # %%
 for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
@@ -776,8 +784,8 @@ for name in ("linear", "relu", "tanh"):
 # %% [markdown]
 # ### Truncated, or not
 #
-# Many language models start from normal weights with a standard deviation of
-# 0.02, cut off at twice that.
+# Some language models, BERT among them, start from normal weights with a
+# standard deviation of 0.02, cut off at twice that.
 #
 # > **Pitfall.** `trunc_normal_` cuts at $-2$ and $2$, whatever `std` is. For
 # > 0.02 that is a hundred standard deviations, and nothing is cut.
@@ -1182,3 +1190,7 @@ check.activation_gain(gain, same_as_torchs)
 #
 # [Train anywhere, stop and resume](07_training.ipynb) trains a real model,
 # which you can now make deeper and larger.
+# [Choose a data type, and train in mixed precision](08_numerics.ipynb) says
+# what 16 bits lose, and
+# [Get the same run again, and look inside](09_reproducibility.ipynb) looks at
+# activations and gradients by depth.

@@ -1,11 +1,11 @@
 """Begin a chapter.
 
-    python -m tools.chapter new 08 "Verb something"
+    python -m tools.chapter new 11 "Verb something"
 
 writes all of it that can be written before its author: both of its pages, with
 four exercises, the module of its checks, right and wrong answers, a link from
 each chapter that it needs, its row on the front page. Then it runs the pages.
-What is left is marked TODO, and `make test CH=08` lists it.
+What is left is marked TODO, and `make test CH=11` lists it.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ from d2l_helpers import check
 # [Exercise](../08_numerics.ipynb#cell-id=exercise-8-1)
 #
 # `half`, `brain`, `single`, `double` and `whole` are vectors of float16,
-# bfloat16, float32, float64 and int32. `double[0]` is a number of one of them,
-# a tensor without dimensions. Predict the type of each result, such as
-# `torch.float16`; then run them.
+# bfloat16, float32, float64 and int32. `double[0]` is one number, a tensor
+# without dimensions. Predict the type of each result, such as `torch.float16`;
+# then run them.
 
 # %% [markdown]
 # **Idea.** Ask for the category first: integers are below floats. If one

@@ -1634,141 +1634,79 @@ def _shared_generator() -> str:
 
 
 @exercise(
-    "7.10 An average of checkpoints",
-    "floats are averaged, name by name, and keep their data type",
-    "small types are summed in a larger one",
-    "integers are those of the last file",
-    "the files are as they were",
-    "you know what comes of two seeds",
+    "7.10 Decay only the weights",
+    "parameters with two dimensions or more decay, the others don't",
+    "a shared parameter stands once, a frozen one in neither group",
+    "an optimizer takes the groups",
 )
-def average_of_checkpoints(average: Callable, seeds_differ: object) -> None:
-    half, double = torch.bfloat16, torch.float64
-    for given, hint, *states in (
-        ("one file", _MEAN["one"], {"w": [1.0, 2.0]}),
-        ("two files", _MEAN["mean"], {"w": [1.0, 2.0]}, {"w": [3.0, 6.0]}),
-        (
-            "three files with two names",
-            _MEAN["names"],
-            {"w": [1.0], "b": [4.0]},
-            {"w": [2.0], "b": [5.0]},
-            {"w": [9.0], "b": [0.0]},
-        ),
-        (
-            "two files with a counter",
-            _MEAN["integers"],
-            {"w": [1.0], "count": [10]},
-            {"w": [3.0], "count": [21]},
-        ),
-        (
-            "nine files in bfloat16",
-            _MEAN["sum"],
-            {"w": torch.tensor([256.0], dtype=half)},
-            *[{"w": torch.tensor([1.0], dtype=half)}] * 8,
-        ),
-        (
-            "two files in double precision",
-            _MEAN["double"],
-            {"w": torch.tensor([1e6 + 0.04], dtype=double)},
-            {"w": torch.tensor([1e6 + 0.04], dtype=double)},
-        ),
+def decay_only_the_weights(decay_groups: Callable) -> None:
+    norm = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    larger = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    tied = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5))
+    tied[1].weight = tied[0].weight
+    frozen = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    frozen[0].requires_grad_(False)
+    for given, net, rate, hint in (
+        ("nn.Linear(2, 1)", nn.Linear(2, 1), 0.1, _DECAY["matrix"]),
+        ("a layer and its nn.BatchNorm1d", norm, 0.1, _DECAY["scale"]),
+        ("a convolution and a layer", larger, 0.2, _DECAY["larger"]),
+        ("two layers that share a weight", tied, 0.1, _DECAY["shared"]),
+        ("a frozen layer and another", frozen, 0.1, _DECAY["frozen"]),
     ):
-        tensors = [
-            {name: torch.as_tensor(values) for name, values in state.items()}
-            for state in states
-        ]
-        with case(given, known=_MEAN_ERRORS):
-            _averaged(average, tensors, hint)
-    choices = ["as good as one", "worse than each", "better"]
-    question = "your answer for two seeds"
-    one_of(seeds_differ, choices, question, choices[1], _MEAN["seeds"])
+        given = Phrase("{net}, weight_decay = {rate}", net=given, rate=rate)
+        with case(given, known=_DECAY_ERRORS):
+            _groups(decay_groups, net, rate, hint)
 
 
-_MEAN = {
-    "nothing": "Nothing is returned: a state dict is asked for, by name a "
-    "tensor.",
-    "one": "The average of one file is what the file holds.",
-    "mean": "For each name, add the tensors of all files, and divide by the "
-    "number of files.",
-    "names": "Each name has a mean of its own, and all of them are in the "
-    "result.",
-    "sum only": "This is the sum of the files. Divide it by their number.",
-    "last": "This is the last file alone.",
-    "first": "This is the first file alone.",
-    "integers": "A counter is an integer and has no mean: take the last "
-    "file's. `is_floating_point` tells them apart.",
-    "sum": (
-        "In bfloat16, 256 + 1 is rounded to 256: what is added gets lost.",
-        "Convert each tensor to float32 before it is added, and the mean "
-        "back to the file's type.",
+_DECAY = {
+    "two": "A list of two dictionaries is asked for, each with `params` and "
+    "`weight_decay`.",
+    "matrix": (
+        "The weight of a linear layer belongs to the first group, its bias to "
+        "the second.",
+        "`p.dim()` is the number of dimensions: 2 for the weight, 1 for the "
+        "bias.",
     ),
-    "double": "These are in double precision, where the difference counts: "
-    "float32 rounds it off.",
-    "type": "The numbers are right. Their data type is to be that of the "
-    "files.",
-    "files": "The files are to be as they were.",
-    "seeds": (
-        "The hidden units of two networks are in another order: unit 5 of the "
-        "one may do what unit 80 of the other does.",
-        "Try it: train two runs from different seeds, and average their "
-        "weights.",
-    ),
+    "order": "The group that decays comes first.",
+    "scale": "The scale of a normalization layer is called `weight` too. Its "
+    "number of dimensions is what differs.",
+    "larger": "The weight of a convolution has four dimensions. It decays as "
+    "well.",
+    "shared": "A parameter that two layers share stands once, as "
+    "`net.parameters()` gives it.",
+    "frozen": "What needs no gradient isn't trained: it belongs to neither "
+    "group.",
+    "rate": "The first group decays by the `weight_decay` that is given, the "
+    "second by 0.",
 }
-_MEAN_ERRORS = {
-    "can't be cast": "A mean isn't an integer: `is_floating_point` tells "
-    "which tensors have one.",
+_DECAY_ERRORS = {
+    "more than one parameter group": "The optimizer refuses a parameter that "
+    "is in both groups.",
+    "ordered collections": "A set has no order, and the optimizer refuses it. "
+    "Take a list.",
 }
 
 
-def _averaged(average: Callable, states: list[dict], hint: Hint) -> None:
-    """Require the mean of some state dicts that stand in files."""
-    paths = [Path(f"{i}.pt") for i in range(len(states))]
-    for path, state in zip(paths, states, strict=True):
-        torch.save(state, path)
-    before = [path.read_bytes() for path in paths]
-    got = average(list(paths))
-    holds(
-        isinstance(got, Mapping), "a state dict", show(got), _MEAN["nothing"]
-    )
-    means, expected = {}, {}
-    for name, last in states[-1].items():
-        means[name] = expected[name] = last
-        if last.is_floating_point():
-            means[name] = sum(state[name].double() for state in states)
-            means[name] /= len(states)
-            expected[name] = means[name].to(last.dtype)
-    known = [(_listed(means), _MEAN["type"])]
-    if len(states) == 2 and len(expected) == 1:
-        first, last = states
-        total = {name: first[name] + last[name] for name in first}
-        known += [
-            (_listed(total), _MEAN["sum only"]),
-            (_listed(first), _MEAN["first"]),
-            (_listed(last), _MEAN["last"]),
-        ]
-    equal(
-        _listed(got),
-        _listed(expected),
-        hint,
-        known,
-        rtol=1e-10,
-        what="state dict",
-    )
-    equal(
-        {name: str(values.dtype) for name, values in got.items()},
-        {name: str(values.dtype) for name, values in states[-1].items()},
-        _MEAN["type"],
-        what="data types",
-    )
-    same_files = [path.read_bytes() for path in paths] == before
-    holds(same_files, "the files as they were", "changed", _MEAN["files"])
-
-
-def _listed(state: Mapping[str, object]) -> dict[str, object]:
-    """The numbers of a state dict, as they are compared."""
-    return {
-        name: values.tolist() if isinstance(values, Tensor) else values
-        for name, values in state.items()
-    }
+def _groups(
+    decay_groups: Callable, net: nn.Module, rate: float, hint: Hint
+) -> None:
+    """Require two groups, by the names of their parameters."""
+    groups = decay_groups(net, rate)
+    two = isinstance(groups, (list, tuple)) and len(groups) == 2
+    two = two and all(isinstance(g, dict) and "params" in g for g in groups)
+    holds(two, "a list of two dictionaries", show(groups), _DECAY["two"])
+    groups = torch.optim.SGD(groups, lr=0.1).param_groups
+    names = {p: name for name, p in net.named_parameters()}
+    got = [sorted(names[p] for p in group["params"]) for group in groups]
+    weights, others = [], []
+    for p, name in names.items():
+        if p.requires_grad:
+            (weights if p.dim() > 1 else others).append(name)
+    expected = [sorted(weights), sorted(others)]
+    known = [(expected[::-1], _DECAY["order"])]
+    equal(got, expected, hint, known, what="parameters")
+    rates = [group["weight_decay"] for group in groups]
+    equal(rates, [rate, 0], _DECAY["rate"], what="weight decay")
 
 
 @exercise(

@@ -641,66 +641,61 @@ edited(
 )
 
 
-# 7.10 An average of checkpoints
+# 7.10 Decay only the weights
 
 
-@right("average_of_checkpoints")
-def averaged_by_stacks(paths):
-    states = [torch.load(path) for path in paths]
-    result = {}
-    for name in states[0]:
-        tensors = [state[name] for state in states]
-        mean = tensors[-1]
-        if mean.is_floating_point():
-            mean = torch.stack(tensors).double().mean(dim=0).to(mean.dtype)
-        result[name] = mean
-    return result
+@right("decay_only_the_weights")
+def groups_by_modules(net, weight_decay):
+    groups, seen = ([], []), set()
+    for module in net.modules():
+        for p in module.parameters(recurse=False):
+            if p.requires_grad and p not in seen:
+                groups[p.dim() < 2].append(p)
+                seen.add(p)
+    return tuple(
+        {"params": iter(group), "weight_decay": rate}
+        for group, rate in zip(groups, (weight_decay, 0), strict=True)
+    )
 
 
-@right("average_of_checkpoints")
-def averaged_one_by_one(paths):
-    total = {}
-    for n, path in enumerate(paths, 1):
-        for name, new in torch.load(path).items():
-            if new.is_floating_point():
-                old = total.get(name, (0, 0))[0]
-                total[name] = old + (new.double() - old) / n, new.dtype
-            else:
-                total[name] = new, new.dtype
-    return {name: mean.to(kind) for name, (mean, kind) in total.items()}
-
-
-_TO_KIND, _MEAN = "state[name].to(kind)", "(total / len(states))"
-_IS_FLOAT = "if last.is_floating_point():"
+_MATRICES, _REST = "if p.dim() >= 2", "if p.dim() < 2"
+_TRAINED = "[p for p in net.parameters() if p.requires_grad]"
+_NAMED = "[p for n, p in net.named_parameters() if {} n]"
+_BY_MODULES = (
+    "[p for m in net.modules() for p in m.parameters(recurse=False) "
+    "if p.requires_grad]"
+)
+_FIRST, _SECOND = '"params": weights', '"params": others,'
+also_right(
+    "decay_only_the_weights",
+    {_MATRICES: "if p.ndim > 1", '"weight_decay": 0.0': '"weight_decay": 0'},
+    {_REST: "if not any(p is w for w in weights)"},
+)
 edited(
-    "average_of_checkpoints",
-    ("Nothing is returned", {"return mean": "mean"}),
-    ("what the file holds", {_MEAN: "(total / (len(states) + 1))"}),
+    "decay_only_the_weights",
+    ("list of two", {"return ": ""}),
+    ("list of two", {"return [": "return [*trained] or ["}),
+    ("its bias to the second", {_MATRICES: "", _REST: "if False"}),
+    ("number of dimensions: 2", {_REST: "if p.dim() < 1"}),
     (
-        "divide by the number of files",
-        {_MEAN: "(total / (2 * len(states) - 1))"},
+        "comes first",
+        {_FIRST: '"params": others ', _SECOND: '"params": weights,'},
     ),
-    ("sum of the files", {_MEAN: "total"}),
-    ("last file alone", {_IS_FLOAT: "if False:"}),
-    ("first file alone", {"states[-1]": "states[0]", _IS_FLOAT: "if False:"}),
-    ("has a mean of its own", {"return mean": "return {'w': mean['w']}"}),
-    ("has no mean", {_IS_FLOAT: "if True:"}),
-    ("has no mean", {"states[-1]": "states[0]"}),
     (
-        "A mean isn't an integer",
-        {_IS_FLOAT: "if True:", _MEAN: "total.div_(len(states))"},
-        {_TO_KIND: "state[name].clone()"},
+        "called `weight` too",
+        {f"[p for p in trained {_MATRICES}]": _NAMED.format("'weight' in")},
+        {f"[p for p in trained {_REST}]": _NAMED.format("'bias' in")},
     ),
-    ("what is added gets lost", {_TO_KIND: "state[name]"}),
-    ("before it is added", {_TO_KIND: "state[name]"}),
-    ("float32 rounds it off", {_TO_KIND: "state[name].float()"}),
-    ("that of the files", {".to(last.dtype)": ""}),
+    ("four dimensions", {_MATRICES: "if p.dim() == 2"}),
+    ("stands once", {_TRAINED: _BY_MODULES}),
+    ("neither group", {" if p.requires_grad": ""}),
+    ("by the `weight_decay` that is given", {"decay}": "decay * 2}"}),
     (
-        "as they were",
-        {"return mean": "torch.save(mean, paths[0]); return mean"},
+        "by the `weight_decay` that is given",
+        {'"weight_decay": 0.0': '"weight_decay": 1e-4'},
     ),
-    ("in another order", {'"worse than each"': '"better"'}),
-    ("Try it", {'"worse than each"': '"as good as one"'}),
+    ("in both groups", {_REST: ""}),
+    ("Take a list", {_FIRST: '"params": set(weights)'}),
 )
 
 
