@@ -835,33 +835,33 @@ shared = ...  # "generator"或"random"，用检查点里的名字
 # %%
 check.two_runs_at_once(in_turns, shared)
 
-# %% [markdown] translates="918494b6"
-# ### 7.10 An average of checkpoints
+# %% [markdown] translates="77e648d0"
+# ### 7.10 Decay only the weights
 #
-# *Explore, 15 minutes.*
+# *Code, 20 minutes.*
 # [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
 #
-# Write `average(paths)`, which loads several files such as `best.pt`, each a
-# state dict of the same model, and returns one state dict: for each name the
-# mean of the tensors, in their own data type. The sum is made in float32, or
-# in double precision where they have it, since types with fewer digits lose
-# what is added. Integers, such as a counter, have no mean: take those of the
-# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
-# five, and compare the validation loss of their average with that of each. Why
-# is the average of two models that were trained from different seeds no good?
+# Weight decay draws a parameter toward 0 at each step. For the scale of a
+# normalization layer, which starts at 1, and for a bias, 0 is no better than
+# another value: they are usually left out. Write
+# `decay_groups(net, weight_decay)`. It returns a list of two parameter groups
+# that `torch.optim.AdamW` or `SGD` takes, dictionaries with `"params"` and
+# `"weight_decay"`. The first has the weights, which are the parameters with
+# two dimensions or more, and decays by `weight_decay`. The second has those
+# with fewer, such as biases and the parameters of `nn.BatchNorm1d`, and
+# decays by 0. A parameter that several layers share stands once, and a frozen
+# one in neither group.
 
 
 # %%
-def average(paths):
-    """The mean of the state dicts in some files, name by name."""
-    # a list of paths -> a state dict
+def decay_groups(net, weight_decay):
+    """Two parameter groups: one that decays, and one that doesn't."""
+    # a module and a number -> a list of two dictionaries
     ...
 
 
-seeds_differ = ...  # "as good as one", "worse than each" or "better"
-
 # %%
-check.average_of_checkpoints(average, seeds_differ)
+check.decay_only_the_weights(decay_groups)
 
 # %% [markdown] translates="c4c469c4"
 # ### 7.11 梯度裁剪

@@ -763,89 +763,61 @@ assert first.history != second.history
 # **另一种做法**。`torch.random.fork_rng()`是一个上下文管理器，结束时会把状态还原。这样后面的代码不受影响，但每次训练的状态仍然要自己存着。
 
 # %% [markdown]
-# ## 7.10 An average of checkpoints
+# ## 7.10 Decay only the weights
 #
-# *探索，15分钟。*
+# *编程，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-10)
 #
-# Write `average(paths)`, which loads several files such as `best.pt`, each a
-# state dict of the same model, and returns one state dict: for each name the
-# mean of the tensors, in their own data type. The sum is made in float32, or
-# in double precision where they have it, since types with fewer digits lose
-# what is added. Integers, such as a counter, have no mean: take those of the
-# last file. Then train ten epochs with `lr=0.1`, keep the weights of the last
-# five, and compare the validation loss of their average with that of each. Why
-# is the average of two models that were trained from different seeds no good?
+# Weight decay draws a parameter toward 0 at each step. For the scale of a
+# normalization layer, which starts at 1, and for a bias, 0 is no better than
+# another value: they are usually left out. Write
+# `decay_groups(net, weight_decay)`. It returns a list of two parameter groups
+# that `torch.optim.AdamW` or `SGD` takes, dictionaries with `"params"` and
+# `"weight_decay"`. The first has the weights, which are the parameters with
+# two dimensions or more, and decays by `weight_decay`. The second has those
+# with fewer, such as biases and the parameters of `nn.BatchNorm1d`, and
+# decays by 0. A parameter that several layers share stands once, and a frozen
+# one in neither group.
 
-# %% [markdown] translates="d622dbb1"
-# **Idea.** The files have the same names. For each name, the tensors of all
-# files are added, in float32 or better, and divided by their number. The
-# result goes back to the type that the file has.
-
-
-# %%
-def average(paths):
-    states = [torch.load(path, weights_only=True) for path in paths]
-    mean = dict(states[-1])
-    for name, last in mean.items():
-        if last.is_floating_point():
-            kind = torch.promote_types(last.dtype, torch.float32)
-            total = sum(state[name].to(kind) for state in states)
-            mean[name] = (total / len(states)).to(last.dtype)
-    return mean
-
-
-seeds_differ = "worse than each"
-
-# %%
-check.average_of_checkpoints(average, seeds_differ)
-
-# %% [markdown] translates="9f4ceecb"
-# Ten epochs, of which the last five leave their weights in files.
+# %% [markdown] translates="ea64bfb6"
+# **Idea.** `net.parameters()` gives a shared parameter once. What is frozen is
+# left out, and the number of dimensions tells the rest apart. The name doesn't:
+# the scale of a normalization layer is called `weight` too.
 
 
 # %%
-def ten_epochs(seed):
-    run, paths = new_run(seed), []
-    for epoch in range(1, 11):
-        one_epoch(run)
-        path = folder / f"{seed}-{epoch}.pt"
-        save(run.net.state_dict(), path)
-        paths.append(path)
-    return paths[-5:]
-
-
-# %% [markdown] translates="de5b8783"
-# The validation loss of the mean of some files:
+def decay_groups(net, weight_decay):
+    trained = [p for p in net.parameters() if p.requires_grad]
+    weights = [p for p in trained if p.dim() >= 2]
+    others = [p for p in trained if p.dim() < 2]
+    return [
+        {"params": weights, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
 
 
 # %%
-def loss_of(*paths):
-    net = make_net()
-    net.load_state_dict(average(paths))
-    return evaluate(net, X_valid, y_valid)[0]
+check.decay_only_the_weights(decay_groups)
 
-
-# %% [markdown] translates="46e31351"
-# Is the average of the last five better than each of them?
-
-# %% tags=["nbval-ignore-output"]
-last_five = ten_epochs(seed=0)
-each = [loss_of(path) for path in last_five]
-assert loss_of(*last_five) < sum(each) / 5
-print(f"average {loss_of(*last_five):.3f}, each", *(f"{x:.3f}" for x in each))
-
-# %% [markdown] translates="e0be9b86"
-# On the machine that made this page it is. The steps go back and forth around a
-# good place, and the average is nearer to it.
-#
-# **From different seeds.** Two networks that read digits equally well can have
-# their hidden units in another order. The average mixes units that have
-# nothing to do with each other.
+# %% [markdown] translates="46d7df39"
+# Decay alone, with gradients of 0: a step with `lr=0.1` takes
+# $0.1 \cdot 0.5$ of each weight away, and leaves the batch normalization as it
+# was.
 
 # %%
-one, other = ten_epochs(seed=1)[-1], ten_epochs(seed=2)[-1]
-assert loss_of(one, other) > max(loss_of(one), loss_of(other))
+net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
+optimizer = torch.optim.SGD(decay_groups(net, 0.5), lr=0.1)
+before = net[0].weight.detach().clone()
+for p in net.parameters():
+    p.grad = torch.zeros_like(p)
+optimizer.step()
+torch.testing.assert_close(net[0].weight, 0.95 * before)
+net[1].weight
+
+# %% [markdown] translates="f5dcda4a"
+# **Where the rule errs.** `nn.LayerNorm((4, 8))` has a scale of two
+# dimensions, which this rule lets decay. With such layers, ask each module for
+# its kind instead.
 
 # %% [markdown]
 # ## 7.11 梯度裁剪
