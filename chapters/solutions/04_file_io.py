@@ -736,7 +736,7 @@ except RuntimeError as error:
     print(type(error).__name__)
 
 # %% [markdown]
-# **At the edges.** `json.dumps` writes `ö` as six letters, `\\u00f6`. Written
+# **At the edges.** `json.dumps` writes `ö` as six letters, `\u00f6`. Written
 # as itself, `ö` is one letter and two bytes: then the number of letters isn't
 # the length.
 

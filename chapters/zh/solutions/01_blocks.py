@@ -588,7 +588,7 @@ sums[3, 4, 20] = (3, 4, 20)
 check.shortcut_that_fits(Shortcut, sums)
 
 # %% [markdown] translates="687f2deb"
-# **为什么要比较**。四种形状里，PyTorch只拒绝一种。大小为1的维，以及前面缺少的维，都会重复补齐；两个张量都可能这样补，所以和可能比两者都大。
+# **为什么要比较**。四种形状里，PyTorch只拒绝一种。大小为1的维，以及前面缺少的维，都会重复补齐；两个张量都可能这样补，所以得到的和可能比两者都大。
 
 # %%
 a, b = torch.ones(4, 1), torch.ones(20)

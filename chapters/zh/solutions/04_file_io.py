@@ -617,8 +617,8 @@ try:
 except RuntimeError as error:
     print(type(error).__name__)
 
-# %% [markdown] translates="48c32d7c"
-# **边界情况**。`json.dumps`把`ö`写成六个字符`\\u00f6`。如果原样写出，`ö`就是一个字符、两个字节：字符数就不是长度了。
+# %% [markdown] translates="bae9b24d"
+# **边界情况**。`json.dumps`把`ö`写成六个字符`\u00f6`。如果原样写出，`ö`就是一个字符、两个字节：字符数就不是长度了。
 
 # %%
 text = json.dumps({"größe": 1}, ensure_ascii=False)
