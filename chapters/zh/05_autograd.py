@@ -613,7 +613,7 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
     print(len(graphs))
 
 # %% [markdown] translates="384310f9"
-# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图还是针对形状建的。五个长度要几张图？
+# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图也是按形状建的。五个长度要几张图？
 
 # %%
 doubled = compiled(lambda X: 2 * X)
