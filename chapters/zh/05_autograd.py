@@ -40,6 +40,7 @@
 import io
 import logging
 import math
+import warnings
 from contextlib import redirect_stderr
 from functools import partial
 from itertools import pairwise
@@ -56,6 +57,8 @@ from torch.testing import assert_close
 from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
 
 use_style()
+# From PyTorch 2.14 on, forward mode warns of what PyTorch itself calls.
+warnings.filterwarnings("ignore", "`torch.jit")
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown] translates="9f8541c5"
