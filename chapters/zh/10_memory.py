@@ -113,8 +113,8 @@ class Card(TorchDispatchMode):
         return result
 
 
-# %% [markdown] translates="889f4994"
-# 下面的函数计算梯度；后面几节会换别的做法。
+# %% [markdown] translates="fb50afce"
+# 下面的函数计算损失的梯度；后面几节会换几种别的做法。
 
 
 # %%
@@ -155,7 +155,7 @@ two_steps(whole_batch, torch.optim.SGD)
 # %% [markdown] translates="4425898e"
 # 不管那是什么，Adam有，SGD没有。
 
-# %% [markdown] translates="f3be10db"
+# %% [markdown] translates="2cdad5ea"
 # ## 记一本账
 #
 # 有三样东西，大小等于权重，或者是它的几倍：权重、权重的梯度，以及优化器为每个参数（parameter）保留的*状态*。下面的函数找出状态，但不算步数的计数器，因为计数器没有维度。
@@ -263,8 +263,8 @@ parts = {
 }
 {name: num_bytes(tensors) // number for name, tensors in parts.items()}
 
-# %% [markdown] translates="66340874"
-# $2 + 2 + 4 + 8$，还是16。混合精度能省一半的，是内存的另一部分，接下来就讲。
+# %% [markdown] translates="72dcebe4"
+# $2 + 2 + 4 + 8$，还是16。（每一步里，主副本的float32梯度还要再占4字节。）混合精度能省一半的，是内存的另一部分，接下来就讲。
 
 # %% [markdown] translates="217431fc"
 # ## 统计自动微分保留的张量
@@ -294,8 +294,8 @@ def kept_by(forward, net, X):
 # %%
 kept_by(large, large, X_large)
 
-# %% [markdown] translates="abeccf37"
-# 是17，不是32：ReLU的输出就是下一层的输入，同一个张量，只保留一次。第十七个是`X_large`。换成bfloat16：
+# %% [markdown] translates="ffa73f3e"
+# 是17，不是32：ReLU的输出就是下一层的输入，同一个张量，只保留一次。第十七个是`X_large`。加上权重的4 GiB，一共21 GiB；第一步用到25 GiB，其余的是`backward`里很快就释放的结果。换成bfloat16：
 
 # %%
 kept_by(low, low, X_large.bfloat16())
@@ -330,8 +330,8 @@ for activation in (nn.ReLU, nn.Tanh, nn.GELU):
         row.append(kept_by(net, net, X_large))
     print(f"{activation.__name__:4}", *(f"{kept:3.0f}" for kept in row))
 
-# %% [markdown] translates="f1c02b06"
-# 冻结前一半时，计算图从中间开始，内存大约省一半。冻结后一半时，梯度仍要穿过它，才能传到前一半。为此，冻结的线性层只需要自己的权重；而每个激活函数，原来保留什么，现在还要保留什么：用ReLU时，一点也省不下来。
+# %% [markdown] translates="fd48ee80"
+# Tanh和ReLU一样，保留输出。GELU是32，不是33：最后一个输出，谁也用不着。冻结前一半时，计算图从中间开始，内存大约省一半。冻结后一半时，梯度仍要穿过它，才能传到前一半。为此，冻结的线性层只需要自己的权重；而每个激活函数，原来保留什么，现在还要保留什么。所以用GELU时，省下八个线性层的输入；用ReLU和Tanh时，一点也省不下来。
 #
 # 在GPU上，PyTorch的*内存分配器*（allocator）也有自己的统计。下面的单元格用一个小网络，把这些数与上面的统计对照。`X`是之前就有的，所以增长的内存，应当比保留的少1 MiB。
 
@@ -437,15 +437,15 @@ plt.ylim(0, 35)
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="b94d2469"
-# 最好的在中间。一段只有一个块时，保留的是每个块的输入，而块原来保留的也就是这些：差不多所有的块都白白运行了两遍。每段$k$个块时，保留$16/k + k$个张量；$k$等于块数的平方根时最少。
+# %% [markdown] translates="e8c2bb45"
+# 最好的在中间。一段只有一个块时，保留的是每个块的输入，而块原来保留的也就是这些：差不多所有的块都白白运行了两遍。每段$k$个块时，保留$16/k$个输入，再加上一段里的$k$个张量：先是最后一段的，后来是正在重新运行的那一段的。$k$等于块数的平方根时最少。
 
 # %%
 assert kept == [16 / k + k for k in lengths]
 two_steps(checkpointed)
 
-# %% [markdown] translates="71a6ed0f"
-# 现在两步都放得下。
+# %% [markdown] translates="8fdb5525"
+# 现在两步都放得下。（第一步里占内存最多的，现在是优化器的那一步，18 GiB。）
 
 # %% [markdown] translates="c9007ad2"
 # ### 第二遍里什么必须相同
@@ -459,7 +459,7 @@ torch.manual_seed(0)
 dropping = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5))
 ones = torch.ones(4, 8)
 
-# %% [markdown] translates="0d69160a"
+# %% [markdown] translates="720f4b9b"
 # 求每个梯度之前，都设同一个随机种子（seed）。
 
 
@@ -504,8 +504,8 @@ def in_chunks(net, X):
 
 assert_close(gradients_of(in_chunks, small, X_small), right)
 
-# %% [markdown] translates="e0083f40"
-# 除以份数，累加起来就是整个批量的梯度，而同一时间只保留四分之一：
+# %% [markdown] translates="18d3da0a"
+# 除以份数，累加起来就是整个批量的梯度，而同一时间只保留四分之一。优化器的那一步还和以前一样：
 
 # %%
 two_steps(in_chunks)
@@ -607,8 +607,8 @@ plt.ylabel("size of the output")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="25bf96c1"
-# $x$的均方和$f(x)$的均方相加。起点是plain时，每个块都使均方翻倍，所以经过32个块，大小接近$2^{32/2} = 65{,}536$。梯度往回传，也是这样增长。起点是scaled时，每个块使均方变成$1 + 1/N$倍，而$(1 + 1/N)^N$始终小于$e$。有32个块时，走一步训练会怎样？
+# %% [markdown] translates="8ff31a44"
+# $x$的均方和$f(x)$的均方相加。起点是plain时，每个块都使均方翻倍，所以经过32个块，大小接近$2^{32/2} = 65{,}536$。梯度往回传，也是这样增长。起点是scaled时，每个块使均方变成$1 + 1/N$倍，而$(1 + 1/N)^N$始终小于$e$：大小始终小于$\sqrt e$，也就是1.65。有32个块时，走一步训练会怎样？
 
 # %%
 for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
@@ -686,10 +686,10 @@ for name, start in starts.items():
 for name in ("linear", "relu", "tanh"):
     print(f"{name:6} {nn.init.calculate_gain(name):.3f}")
 
-# %% [markdown] translates="169b15cb"
+# %% [markdown] translates="ecc69de6"
 # ### 截断了，还是没有
 #
-# 很多语言模型的权重从正态分布（normal distribution）开始，标准差是0.02，在两倍标准差处截断。
+# 有些语言模型，例如BERT，权重从正态分布（normal distribution）开始，标准差是0.02，在两倍标准差处截断。
 #
 # > **陷阱**。不管`std`是多少，`trunc_normal_`都在$-2$和$2$处截断。标准差是0.02时，这是一百倍标准差，什么也没有截掉。
 
@@ -1019,7 +1019,7 @@ same_as_torchs = {"relu": ..., "tanh": ...}  # True or False
 # %%
 check.activation_gain(gain, same_as_torchs)
 
-# %% [markdown] translates="9dc490cb"
+# %% [markdown] translates="3acf6ab2"
 # ## 接下来读什么
 #
-# [训练：在任何设备上训练，中断后恢复](07_training.ipynb)训练一个真正的模型，现在你能把它做得更深、更大。
+# [训练：在任何设备上训练，中断后恢复](07_training.ipynb)训练一个真正的模型，现在你能把它做得更深、更大。[数值：选择数据类型，混合精度训练](08_numerics.ipynb)讲16位会丢掉什么；[可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)查看各个深度的激活值和梯度。
