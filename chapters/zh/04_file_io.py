@@ -163,8 +163,8 @@ call_ran
 # %% tags=["raises-exception"]
 torch.load(folder / "hostile.pt")
 
-# %% [markdown] translates="c8fefbcb"
-# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里。报错之前，这个函数没有调用：
+# %% [markdown] translates="5b877c33"
+# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里（Windows上是`nt`）。报错之前，这个函数没有调用：
 
 # %%
 assert not marker.exists()
@@ -235,10 +235,10 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # %% [markdown] translates="90d317f4"
 # 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
 
-# %% [markdown] translates="8a56f084"
+# %% [markdown] translates="742dac4c"
 # ### 从别人的权重开始
 #
-# 别人训练好的层，可以作为你的网络的开头，叫作*骨干网络*（backbone）。在后面接上你自己的最后一层，叫作*头部*（head）。这里的骨干网络是`mlp.pt`里的`hidden`，头部有三个输出。哪些对得上，哪些对不上？下面的函数只加载名字和形状都与网络一致的项，并报告结果。
+# 别人训练好的层，可以作为你的网络的开头，叫作*骨干网络*（backbone）。在后面接上你自己的最后一层，叫作*头部*（head）。这里的骨干网络是`mlp.pt`里的`hidden`，头部有三个输出。哪些对得上，哪些对不上？一个张量，如果网络里也有这个名字，形状也相同，下面的函数就加载它；函数还会报告结果。
 
 
 # %%
@@ -419,8 +419,8 @@ assert all("no-op" in str(w.message) for w in said)
 print(result)
 shell.out.weight.device
 
-# %% [markdown] translates="484df333"
-# 什么都没加载，也没有报错。有的只是警告，已经由这个单元格截下：这是“no-op”，即什么也不做的操作。设了`assign=True`，加载的张量就会取代模型的张量；优化器（optimizer）要在这之后创建。再设`mmap=True`，文件本身就充当内存：用到哪一部分，系统才读哪一部分。
+# %% [markdown] translates="55bb8cfe"
+# 什么都没加载，也没有报错。有的只是警告，已经由这个单元格截下：这是“no-op”，即什么也不做的操作。设了`assign=True`，加载的张量就会取代模型的张量；优化器（optimizer）要在这之后创建。状态字典里没有的，例如`persistent=False`的缓冲区，仍留在`meta`上。再设`mmap=True`，文件本身就充当内存：用到哪一部分，系统才读哪一部分。
 
 # %%
 mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)
