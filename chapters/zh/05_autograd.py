@@ -404,8 +404,8 @@ with torch.no_grad():
     q += 1
 unrecorded.requires_grad, q.requires_grad, q.tolist()
 
-# %% [markdown] translates="6f3f2496"
-# 在推断模式（inference mode）下也一样。“以后也不”的意思是：出了这段代码，图也不能保存在里面创建的张量。乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。
+# %% [markdown] translates="c5965d14"
+# 在推断模式（inference mode）下也一样。“以后也不”的意思是：出了这段代码，图也不能保存在里面创建的张量。乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。`no_grad`的结果则可以保存。
 
 # %% translates="f916158b"
 with torch.inference_mode():
@@ -577,10 +577,10 @@ fx.symbolic_trace(FixedHiddenMLP())
 # %% [markdown] translates="eed8e696"
 # 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。代理的形状同样没有值。
 
-# %% [markdown] translates="7e6b5250"
+# %% [markdown] translates="b59ca354"
 # ## 编译运行的代码
 #
-# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束，由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
+# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束（这叫*图中断*，graph break），由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
 
 # %% translates="db2dd034"
 graphs = []
@@ -615,8 +615,8 @@ for X_signed in (torch.ones(3), torch.ones(3), -torch.ones(3)):
     assert_close(shift_compiled(X_signed), shift(X_signed))
     print(len(graphs))
 
-# %% [markdown] translates="384310f9"
-# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图也是按形状建的。五个长度要几张图？
+# %% [markdown] translates="48cf30d1"
+# 两张，`if`之前一张，之后一张；还是这两张；另一条路又添了第三张。图也是按形状建的。四个长度，一共五次调用，要几张图？
 
 # %%
 doubled = compiled(lambda X: 2 * X)
@@ -624,8 +624,8 @@ for n in (3, 3, 4, 5, 6):
     doubled(torch.ones(n))
     print(n, len(graphs))
 
-# %% [markdown] translates="c36e479a"
-# 到第二个长度时，PyTorch建的图，别的长度也能用。
+# %% [markdown] translates="50eaec4d"
+# 到第二个长度时，PyTorch建的图，别的长度也能用，只要不小于2。
 #
 # > **陷阱**。编译后的模块是另一个模块，包在你的模块外面，状态字典（state dict）里的名字也不同。要保存你自己的模块的状态字典。或者用方法`compile`原地编译：名字不变。
 
@@ -674,8 +674,8 @@ print("if:", export(Shift(), torch.ones(3)))
 both_ways = export(ShiftByCond(), torch.ones(3))
 [both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
 
-# %% [markdown] translates="9f337d75"
-# 用`torch.cond`的那个：导出时输入全是1，走另一条路也是对的。取决于形状的`if`也能导出：图里是示例所走的路，下面这个形状不同，图会拒绝。
+# %% [markdown] translates="a720a1d5"
+# 用`torch.cond`的那个：导出时输入全是1，走另一条路也是对的。取决于形状的`if`也能导出：图里是示例所走的路。除非你指明某个维度是动态的，否则它拒绝别的形状。
 
 
 # %%

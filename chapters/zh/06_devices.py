@@ -78,8 +78,8 @@ current, zero = torch.device("cuda"), torch.device("cuda", 0)
 print(f"{current} == {zero}: {current == zero}")
 print("types equal:", current.type == zero.type)
 
-# %% [markdown] translates="81a07e91"
-# 张量移到`cuda`之后，它的设备显示为`cuda:0`。所以要比较类型。
+# %% [markdown] translates="305a5002"
+# 张量移到`cuda`之后，它的设备显示为`cuda:0`，或者当前的那个GPU。所以要比较类型。
 #
 # 书中的`try_gpu(i)`返回`i`号GPU。要99号，会得到什么？
 
@@ -214,7 +214,7 @@ with torch.device("meta"):
     net_there = MLP()
 by_default.device, net_there.out.weight.device, torch.ones(3).device
 
-# %% [markdown] translates="ff8d6322"
+# %% [markdown] translates="01af2ffb"
 # 这样，大网络直接建在要用它的地方，不用先在CPU上建好再复制。
 #
 # > **陷阱**。默认设备管的是新建的张量。下面每个张量，都由已有的东西得到。五个里面，哪些在`meta`上？
@@ -496,8 +496,8 @@ for code in (
     except (RuntimeError, TypeError):
         print(f"{code:18} reads")
 
-# %% [markdown] translates="172b9282"
-# `if`会读；单独的比较不会。`print(x)`也要等GPU，可是在`meta`上它打印的是形状，查不出来。有GPU时，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
+# %% [markdown] translates="a61e37c1"
+# `if`会读；单独的比较不会。`print(x)`也要等GPU，可是在`meta`上它打印的是形状，所以这一处`meta`查不出来。有GPU时，`torch.cuda.set_sync_debug_mode("warn")`会对许多要等待的调用发出警告。
 #
 # 训练时，最常见的读取来自损失的日志。在下面的循环里，如果`log`是`Tensor.item`，每一步读一个数；如果是`Tensor.detach`，每一步在设备上留下一个不带计算图（computational graph）的张量。
 
@@ -543,10 +543,10 @@ assert time_read > 0 and time_kept > 0
 print(f"read at each step: {1e3 * time_read:.0f} ms")
 print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 
-# %% [markdown] translates="e1824b6f"
+# %% [markdown] translates="58d81f51"
 # ## 一边计算，一边复制
 #
-# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才要求这样做。
+# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才设为`True`。
 
 # %%
 data = TensorDataset(torch.arange(8.0), torch.arange(8))
@@ -571,10 +571,10 @@ else:
         memory.to(device, non_blocking=True)
         print(f"pinned {memory.is_pinned()}: {timer.stop():.1e} s")
 
-# %% [markdown] translates="f45f6d5b"
+# %% [markdown] translates="e7b45bce"
 # > **陷阱**。复制回CPU时，`non_blocking=True`返回的张量里，数可能还没到，而Python不会等到了再读。
 #
-# GPU会等：它的队列按次序执行。所以，往GPU复制时才用它；要么就在读之前等待。
+# GPU会等：它的队列按次序执行。所以，往GPU复制时才用它，而且复制完成之前不要改动锁页内存；要么就在读之前等待。
 
 # %%
 result = (there + 1).to("cpu", non_blocking=True)
