@@ -3,9 +3,8 @@
     python -m benchmarks.site [ROUNDS]     5 rounds, unless you say otherwise
 
 Both build the same stored chapters, front page and page for teachers, in
-English. All
-pages are these and the reference, for which ours imports torch; a rebuild
-after an edit is compared with a clean build of all.
+English. All pages are these and the reference, for which ours imports torch; a
+rebuild after an edit is compared with a clean build of all.
 Jupyter Book 1 needs an older Sphinx, and so an environment of its own, which
 is made in _build/benchmarks. Exit status 1 if a goal isn't met.
 """

@@ -215,10 +215,7 @@ def test_catalog_says_it_with_the_same_values_and_tags():
         ("线性回归", ["线性", "性回", "回归"]),
         ("钩子", ["钩子"]),
         ("层，块", ["层", "块"]),
-        (
-            "nn.ModuleList里的参数",
-            ["nn", "ModuleList", "里的", "的参", "参数"],
-        ),
+        ("nn.Linear的参数", ["nn", "Linear", "的参", "参数"]),
         ("named_parameters()", ["named_parameters"]),
         ("naïve 5　θ", ["naïve", "5", "θ"]),
     ],
