@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from bs4 import Comment
 from tests import tiny_book
 from tests.sites import SMALL, Page, build
 from tools import book, files, staging
+from tools.anchors import with_anchors
 from tools.course import SITE, Course, Edition
 from tools.page import chapters
 from tools.pictures import Picture
@@ -81,6 +83,16 @@ def test_sections_have_the_same_anchors(pages):
         )
         assert here == there, page.name
         assert len({*here}) == len(here)
+
+
+def test_anchors_are_those_of_the_original():
+    original = "# The `x`, [a](b.md)\n\n```sh\n# no heading\n```\n\n## 3.1 B"
+    text = "# 标题\n\n```sh\n# no heading\n```\n\n## 3.1 乙\n\n## 丙"
+    assert with_anchors(text, original, set()) == (
+        "{#the-x-a}\n# 标题\n\n```sh\n# no heading\n```\n\n"
+        "{#b}\n## 3.1 乙\n\n## 丙"
+    )
+    assert with_anchors("# 一", "# Same", {"same"}) == "# 一"
 
 
 def test_switch_leads_to_the_same_page(pages, home):
@@ -192,6 +204,36 @@ def test_catalog_says_it_with_the_same_values_and_tags():
             assert sorted(values.findall(message.id)) == sorted(
                 values.findall(message.string)
             )
+
+
+# How it is searched
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("线性回归", ["线性", "性回", "回归"]),
+        ("钩子", ["钩子"]),
+        ("层，块", ["层", "块"]),
+        ("nn.Linear的参数", ["nn", "Linear", "的参", "参数"]),
+        ("named_parameters()", ["named_parameters"]),
+        ("naïve 5　θ", ["naïve", "5", "θ"]),
+    ],
+)
+def test_index_has_each_pair_of_chinese_letters(home, text, words):
+    assert home  # Sphinx has loaded the extension
+    assert sys.modules["languages"].Bigrams({}).split(text) == words
+
+
+def test_browser_splits_what_is_searched_for_alike(home):
+    script = (home / "zh/_static/language_data.js").read_text("utf-8")
+    assert f"query.match(/{sys.modules['languages'].WORDS}/g)" in script
+
+
+def test_no_script_makes_code_of_a_text(home):
+    script = (home / "zh/_static/translations.js").read_text("utf-8")
+    assert "\\u641c\\u7d22" in script  # 搜索
+    assert "addTranslations" not in script
 
 
 # What is behind
