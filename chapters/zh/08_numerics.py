@@ -92,8 +92,8 @@ def first_losses(dtype):
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     print(dtype, first_losses(dtype))
 
-# %% [markdown] translates="c2ec12d5"
-# 用float16，走一步就够了。从那以后，每个损失都是NaN，意思是*不是数*（not a number）。这里没有哪个数太大，倒是有一个数太小。Adam要除以一个平方根，为了不除以0，先给它加上$10^{-8}$。而有三个像素，在所有数字里都是空白：与它们相乘的权重（weight），得到的梯度（gradient）是0。
+# %% [markdown] translates="e09d6493"
+# 用float16，走一步就够了。从那以后，每个损失都是NaN，意思是*不是数*（not a number）。这里没有哪个数太大，倒是有一个数太小。Adam每走一步都要做除法，除数是梯度（gradient）平方的滑动平均，开平方之后再加上$10^{-8}$，这样就不会除以0。而有三个像素，在所有数字里都是空白：与它们相乘的权重（weight），梯度是0。
 
 # %%
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
@@ -104,10 +104,10 @@ int((X_train == 0).all(dim=0).sum())
 # %% [markdown] translates="f0632e3a"
 # 在float16里，$10^{-8}$就是0，而0除以0是NaN。
 
-# %% [markdown] translates="46ffbf1d"
+# %% [markdown] translates="d266887b"
 # ## 范围和精度
 #
-# 浮点数由符号、指数（exponent）和尾数（fraction）组成。指数的各位决定*范围*（range），也就是最小能多小、最大能多大；尾数的各位决定*精度*（precision），也就是相邻的两个数离得多近。float16和bfloat16都是16位，分法不同。`eps`是从1到下一个数的距离。
+# 浮点数由符号、指数（exponent）和尾数（fraction）组成。指数的各位决定*范围*（range），也就是最小能多小、最大能多大；尾数的各位决定*精度*（precision），也就是相邻的两个数离得多近。float16和bfloat16都是16位，只是分给指数和尾数的位数不同。`eps`是从1到下一个数的距离；*规格化数*（normal number）以下还有更小的数，但有效数字更少。
 
 # %%
 types = torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn
@@ -166,8 +166,8 @@ plt.ylabel("distance to the next")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="d335a3a4"
-# 精度是相对的：每过一个2的幂，距离就翻倍。小于最小的*规格化数*（normal number）时，距离不再缩小；不到这个距离一半的数，就变成0。
+# %% [markdown] translates="ffd80030"
+# 精度是相对的：每过一个2的幂，距离就翻倍。小于最小的规格化数时，距离不再缩小；不超过这个距离一半的数，就变成0。
 
 # %% [markdown] translates="ffd35e29"
 # ## 结果是什么类型
@@ -195,10 +195,10 @@ assert (half + torch.ones(2).int()).dtype == torch.float16
 assert (torch.ones(2).int() + 1.5).dtype == torch.float32
 torch.ones(2).int() / 2
 
-# %% [markdown] translates="1b397c96"
+# %% [markdown] translates="c0dbc226"
 # ### 一个类型不对的张量
 #
-# > **陷阱**。`forward`里新建的张量，不指定类型就是float32。只要有一个这样的张量，后面的结果就全都变成float32。
+# > **陷阱**。`forward`里新建的浮点张量，不指定类型就是float32。16位的张量和它一起运算，结果也是float32。
 #
 # 下面这个层让一行数从左到右逐渐减弱到0。
 
@@ -255,8 +255,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
         w += 0.001
     print(f"{w.item():.2f} in {dtype}")
 
-# %% [markdown] translates="c6e32e20"
-# 在bfloat16里，权重没有动。1的下一个数是1.0078，而更新不到这个距离的一半，所以每次都舍掉了。
+# %% [markdown] translates="87213597"
+# 在float16里，从1往上，相邻的数相差0.00098，每次更新都舍入成这么多。在bfloat16里，权重没有动。1的下一个数是1.0078，而更新不到这个距离的一半，所以每次都舍掉了。
 #
 # 修正的办法是在float32里留一份*主副本*（master copy），更新都加到它上面。网络计算时，用的是它的bfloat16副本。
 
@@ -279,8 +279,8 @@ for value in values:
     total += value
 total.item(), values.sum().item()
 
-# %% [markdown] translates="00d9e78f"
-# 循环停在4，那里的距离是0.0039。`sum`返回的也是float16，但它用float32累加，只舍入一次。
+# %% [markdown] translates="c37d9754"
+# 循环停在4，那里的距离是0.0039。`sum`返回的也是float16，但它用float32累加，只舍入一次：在10那里，相邻的数相差0.0078，结果是0.0078的倍数。
 
 # %% [markdown] translates="14baaaac"
 # ### 别让数变成无穷大
@@ -317,10 +317,10 @@ for name, (naive, stable) in by_hand.items():
 # %% [markdown] translates="c6a69901"
 # 所以，损失函数（loss function）的输入要用未规范化的预测，不要用概率。`F.cross_entropy`和`F.binary_cross_entropy_with_logits`要的就是这样的输入。
 
-# %% [markdown] translates="e18375d1"
+# %% [markdown] translates="37197eb4"
 # ## 输入很大也经得住的层
 #
-# 许多语言模型会用每一行的均方根（root mean square）来缩放这一行：
+# 许多语言模型把每一行除以这一行的均方根（root mean square），再乘以权重：
 #
 # $$y_j = \frac{x_j}{\sqrt{\frac{1}{d} \sum_i x_i^2 + \varepsilon}}\, w_j$$
 #
@@ -392,7 +392,7 @@ loss.backward()
 y_hat.dtype, loss.dtype
 
 # %% [markdown] translates="7e8664ed"
-# 反向传播（backward）写在这段代码之后，每个运算前向时用什么类型，反向时就用什么类型。权重的梯度，类型与权重相同。
+# `backward`写在这个代码块之后。每个运算，前向传播时用什么类型，反向传播（backward）时就用什么类型。权重的梯度，类型与权重相同。
 
 # %%
 net.out.weight.dtype, net.out.weight.grad.dtype
@@ -450,8 +450,8 @@ def train_curve(dtype=torch.float32, autocast=False):
     return net, losses
 
 
-# %% [markdown] translates="fae4a75e"
-# 验证损失用float32的未规范化的预测来算。
+# %% [markdown] translates="7488b3e4"
+# 计算验证损失时，先把未规范化的预测转成float32。
 
 
 # %%
@@ -487,8 +487,8 @@ plt.ylabel("validation loss")
 plt.legend()
 plt.show()
 
-# %% [markdown] translates="4143ca30"
-# 在这里，用autocast一点也不差。全部用bfloat16时，更新一变小，曲线就变平。下一个函数在副本上再走一步，返回这一步移动了多大比例的权重，只算梯度不是0的权重。
+# %% [markdown] translates="7a5eabf8"
+# 在这里，用autocast一点也不差。全部用bfloat16时，更新一变小，曲线就变平。下一个函数在副本上用普通的SGD再走一步，返回一个比例：梯度不是0的权重里，这一步动了多少。
 
 
 # %%
@@ -515,10 +515,10 @@ f"float32: {shares[0]:.0%}, bfloat16: {shares[1]:.0%}"
 # %% [markdown] translates="c3cf6152"
 # 用float32，几乎所有的权重都动了；用bfloat16，大约一百个里只动了一个。其余的停在原处，和前面的那个1一样。
 
-# %% [markdown] translates="a1d02b26"
+# %% [markdown] translates="a74c3eb4"
 # ## 损失缩放
 #
-# 较旧的GPU有float16，没有bfloat16，而且float16更精细。它的麻烦在于范围：小的梯度会*下溢*（underflow），变成0。下面是所有未规范化的预测的梯度，网络是用float32训练好的那一个。在float16里，其中有多大比例会变成0？如果损失放大到65,536倍，又有多大比例？
+# 较旧的GPU有float16，没有bfloat16，而且float16更精细。它的麻烦在于范围：小的梯度会*下溢*（underflow），变成0。下面的梯度，是损失对所有未规范化的预测的梯度，网络是用float32训练好的那一个。在float16里，其中有多大比例会变成0？如果损失放大到65,536倍，又有多大比例？
 
 # %%
 logits = single_net(X_train)
@@ -563,8 +563,8 @@ for _ in range(3):
     scaler.update()
     print(f", weight {w.item():.1f}")
 
-# %% [markdown] translates="bf485d46"
-# 65,536刚好超出float16的范围，所以跳过了第一步。这不是出错。如果连续2,000步都没有无穷大，缩放因子就翻倍。
+# %% [markdown] translates="e07b7085"
+# 65,536刚好超出float16的范围，所以跳过了第一步。这不是出错。如果连续2,000步都没有无穷大或NaN，缩放因子就翻倍。
 
 # %% [markdown] translates="28759853"
 # ### 先除以缩放因子，再裁剪梯度
@@ -720,13 +720,13 @@ assert_close(valid_loss(restored), valid_loss(single_net), rtol=0.01, atol=0)
 # %%
 from d2l_helpers import check
 
-# %% [markdown] translates="7d147f91"
+# %% [markdown] translates="edae8c2d"
 # ### 8.1 类型提升
 #
 # *思考，10分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-1)
 #
-# `half`、`brain`、`single`、`double`和`whole`都是向量，类型依次是float16、bfloat16、float32、float64和int32。`double[0]`是其中一个向量里的一个数，它是零维张量。预测每个结果的类型，例如`torch.float16`；再运行一下，看看对不对。
+# `half`、`brain`、`single`、`double`和`whole`都是向量，类型依次是float16、bfloat16、float32、float64和int32。`double[0]`是一个数，也就是零维张量。预测每个结果的类型，例如`torch.float16`；再运行一下，看看对不对。
 
 # %%
 promoted = {
@@ -904,7 +904,7 @@ check.decode_float8(decode)
 # *编程，20分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-9)
 #
-# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。预测在$z = -200$处，每种补救给出的对$z$的梯度，以及真正的梯度。然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
+# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。先预测：在$z = -200$处，每种补救给出的对$z$的梯度是多少，真正的梯度又是多少？然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
 
 
 # %% translates="db01419e"
@@ -923,7 +923,7 @@ gradients = {
 # %%
 check.clamp_and_its_gradient(log_loss, gradients)
 
-# %% [markdown] translates="cf2582e0"
+# %% [markdown] translates="e70f01dd"
 # ## 接下来读什么
 #
-# [计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)会计时，看看用较小的类型，哪些运算会变快；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个反向传播，让梯度始终有限。[首页](index.md)列出了所有章。
+# [可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)会找出第一个NaN出自哪个模块（module）；[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)会计算混合精度要用多少内存；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个反向传播，让梯度始终有限。[首页](index.md)列出了所有章。

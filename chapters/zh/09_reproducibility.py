@@ -256,7 +256,7 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
 # %% [markdown] translates="6b2647a7"
 # 两层都延后时，抽取的次序和平常一样。只有一层延后时，后一层先抽，于是两层的初始权重都变了。
 
-# %% [markdown] translates="2c1d8edd"
+# %% [markdown] translates="6314705a"
 # ## 给工作进程设种子
 #
 # `DataLoader`设了`num_workers=2`，就会启动两个进程，每个进程有一份数据集的副本。有的数据集会随机改变图像，它可能自己带着一个生成器；下面这个数据集，返回的全是随机数。它的代码在`d2l_helpers`里：在macOS和Windows上，工作进程要导入数据集的类，这要花几秒；类如果定义在笔记本里，工作进程就找不到。
@@ -301,10 +301,10 @@ torch.manual_seed(0)
 assert again == repaired[0]
 set(repaired[0]) & set(repaired[1])
 
-# %% [markdown] translates="d748b00f"
+# %% [markdown] translates="1cbb2f3e"
 # 三个工作进程抽到的数，会和两个时不同。练习9.2会让结果与工作进程的个数无关。
 #
-# 样本（sample）的次序，是在你自己的进程里抽取的。用的是哪个生成器？
+# 样本（sample）的次序，是在你自己的进程里抽取的，不在工作进程里。用的是哪个生成器？
 
 
 # %%
@@ -408,8 +408,8 @@ def milliseconds():
     return 100 * (time.perf_counter() - start)
 
 
-# %% [markdown] translates="e265b44e"
-# 各调用十次，允许用四个线程。
+# %% [markdown] translates="14ad8f82"
+# 各调用十次，允许用四个线程；打印的是调用一次的时间。
 
 # %% tags=["nbval-ignore-output"]
 free = milliseconds()
@@ -641,10 +641,10 @@ class SafeStandardize(nn.Module):
 net.scale = SafeStandardize()
 find_bad(net, X)
 
-# %% [markdown] translates="882e5654"
+# %% [markdown] translates="316971c7"
 # ### 前向没有坏值，反向却有
 #
-# 这一次，前向钩子找不到。下面的函数对正数开平方；对其他数，函数值是0。
+# 这一次的坏值，前向钩子找不到。下面的函数对正数开平方；对其他数，函数值是0。
 
 
 # %%
@@ -745,7 +745,7 @@ shares[0]
 # %% [markdown] translates="341f879c"
 # 一个也没有，而在克隆里，负数超过30%。要么克隆，要么像`spreads`那样，当场就取数。
 
-# %% [markdown] translates="f3a1aaef"
+# %% [markdown] translates="b73a1b3f"
 # ## 替换输出
 #
 # 前向钩子返回的值如果不是`None`，就会替换输出。
@@ -810,7 +810,7 @@ plt.show()
 # %% [markdown] translates="e82b8b81"
 # 不管去掉哪一个块，大多数数字还是读得对；在制作本页的机器上，有两个块甚至像是有害的。先别相信，想想噪声：练习9.6用五个种子。
 
-# %% [markdown] translates="e33e6e71"
+# %% [markdown] translates="fdae1af2"
 # ## 统计计算量
 #
 # 从64个特征（feature）到32个，线性层对每个样本做64乘32次乘法，加法也是这么多次。`FlopCounterMode`把两种都算进去。先手工算一算，50个数字经过`MLP(64, 32, 10)`的两层：
@@ -824,8 +824,8 @@ with FlopCounterMode(display=False) as forward:
 by_hand = 2 * 50 * (64 * 32 + 32 * 10)
 forward.get_total_flops(), by_hand
 
-# %% [markdown] translates="27345afb"
-# 两个数相等，其中没有ReLU和偏置（bias）：它只统计矩阵的乘法。反向传播又增加多少？
+# %% [markdown] translates="d8ac4b5d"
+# 两个数相等，其中没有ReLU和偏置（bias）：它只统计矩阵的乘法，以及由矩阵乘法组成的卷积和注意力。反向传播又增加多少？
 
 # %%
 with FlopCounterMode(display=False) as both:
@@ -1019,7 +1019,7 @@ smaller = ...  # "first"（第一层）或"last"（最后一层）
 # %%
 check.gradient_norms_by_block(gradient_norms, smaller)
 
-# %% [markdown] translates="ed4edf2f"
+# %% [markdown] translates="23a28a60"
 # ## 接下来读什么
 #
-# [首页](index.md)列出了所有章。拿一个你自己的笔记本，运行两次，找出两次结果最先不同的那一步。
+# [数值：选择数据类型，用混合精度训练](08_numerics.ipynb)会说明，用16位的数时，NaN是怎么来的；[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)会说明，像He那样初始化，为什么深处的层不会失效。[首页](index.md)列出了所有章。拿一个你自己的笔记本，运行两次，找出两次结果最先不同的那一步。

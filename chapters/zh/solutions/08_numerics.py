@@ -35,7 +35,7 @@ from d2l_helpers import check
 # *思考，10分钟。*
 # [练习](../08_numerics.ipynb#cell-id=exercise-8-1)
 #
-# `half`、`brain`、`single`、`double`和`whole`都是向量，类型依次是float16、bfloat16、float32、float64和int32。`double[0]`是其中一个向量里的一个数，它是零维张量。预测每个结果的类型，例如`torch.float16`；再运行一下，看看对不对。
+# `half`、`brain`、`single`、`double`和`whole`都是向量，类型依次是float16、bfloat16、float32、float64和int32。`double[0]`是一个数，也就是零维张量。预测每个结果的类型，例如`torch.float16`；再运行一下，看看对不对。
 
 # %% [markdown] translates="2d04bd58"
 # **思路**。先看类别：整数低于浮点数。如果一个操作数的类别更高，就由它决定，哪怕它只是一个数，或者没有维度：Python的数代表默认类型float32，张量代表自己的类型。操作数类别相同时，由有维度的决定；如果它们类型不同，结果的类型要容得下两者。
@@ -347,7 +347,7 @@ assert sum(number < 2 for number in positive) == len(positive) / 2
 # *编程，20分钟。*
 # [练习](../08_numerics.ipynb#cell-id=exercise-8-9)
 #
-# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。预测在$z = -200$处，每种补救给出的对$z$的梯度，以及真正的梯度。然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
+# 一个样本（sample）属于类别1，未规范化的预测是$z$，损失就是$-\log \sigma(z)$，其中$\sigma(z)$即`z.sigmoid()`。在float32里，$z = -200$时损失是无穷大。常见的补救有两种。先预测：在$z = -200$处，每种补救给出的对$z$的梯度是多少，真正的梯度又是多少？然后用`exp`、`log1p`和某个取最大值的函数来写这个损失，让值和梯度对所有$z$都正确，包括$z = 0$：$-\log \sigma(z) = \max(-z, 0) + \log(1 + e^{-|z|})$。
 
 # %% [markdown] translates="195bfcf2"
 # **思路**。对错得最厉害的样本，两种补救遮住了NaN，也带走了梯度：截断的结果在那里是常数；sigmoid在float32里是0，斜率也是0。题目里的式子不需要补救，因为它的指数从来不是正的。在0处，|z|的梯度是0；两个数相等时，`torch.maximum`给每个数一半的梯度：合起来是$-1/2$，正是应有的值。
