@@ -270,7 +270,7 @@ master.bfloat16().item()
 # %% [markdown] translates="692236ff"
 # ## 求和会停住，也会上溢
 #
-# 和越加越大，会碰到同样的限制。在float16里把10,000个0.001加起来，一个接一个地加，得到多少？用`sum`呢？
+# 总和越加越大，也会碰到同样的限制。在float16里把10,000个0.001加起来，一个接一个地加，得到多少？用`sum`呢？
 
 # %%
 values = torch.full((10_000,), 0.001).half()
@@ -285,7 +285,7 @@ total.item(), values.sum().item()
 # %% [markdown] translates="14baaaac"
 # ### 别让数变成无穷大
 #
-# 很大的*未规范化的预测*（logit）在变成概率的路上，用float32也会上溢：float32的尽头在$e^{88}$和$e^{89}$之间。而从无穷大到NaN，只差一步。
+# 很大的*未规范化的预测*（logit），在换算成概率时，用float32也会上溢：float32的尽头在$e^{88}$和$e^{89}$之间。而从无穷大到NaN，只差一步。
 
 # %%
 z = torch.tensor([1000.0, 0.0])
@@ -392,7 +392,7 @@ loss.backward()
 y_hat.dtype, loss.dtype
 
 # %% [markdown] translates="7e8664ed"
-# `backward`写在这个代码块之后。每个运算，前向传播时用什么类型，反向传播（backward）时就用什么类型。权重的梯度，类型与权重相同。
+# 反向传播（backward）写在这个代码块之后：每个运算，前向时用什么类型，反向时就用什么类型。权重的梯度，类型与权重相同。
 
 # %%
 net.out.weight.dtype, net.out.weight.grad.dtype
@@ -488,7 +488,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown] translates="7a5eabf8"
-# 在这里，用autocast一点也不差。全部用bfloat16时，更新一变小，曲线就变平。下一个函数在副本上用普通的SGD再走一步，返回一个比例：梯度不是0的权重里，这一步动了多少。
+# 在这里，用autocast学得一样好。全部用bfloat16时，更新一变小，曲线就变平。下一个函数在副本上用普通的SGD再走一步，返回一个比例：梯度不是0的权重里，这一步动了多少。
 
 
 # %%
@@ -571,7 +571,7 @@ for _ in range(3):
 #
 # > **陷阱**。在`backward`和`step`之间，梯度里还乘着缩放因子。在这时读梯度，读到的数是错的。
 #
-# 权重是(3, 4)，梯度也是，范数是5。下面把它裁剪到范数1，学习率（learning rate）是1。输出的第一行忘了先除以缩放因子。
+# 权重是(3, 4)，梯度也是，范数是5。下面把它裁剪到范数1，学习率（learning rate）是1。输出的两行里，第一行忘了先除以缩放因子。
 
 # %%
 for unscales in (False, True):
@@ -629,7 +629,7 @@ error = (A @ B / exact - 1).abs().max().item()
 assert error < 1e-5
 
 # %% [markdown] translates="85186895"
-# 用float32，相对误差小于$10^{-5}$。只有10位时是：
+# 用float32，相对误差小于$10^{-5}$。只有10位尾数时，误差是：
 
 # %%
 rounded = A.half().double() @ B.half().double()

@@ -101,7 +101,7 @@ assert not torch.equal(first.out.weight, second.out.weight)
 f"{accuracy(first):.1%} and {accuracy(second):.1%}"
 
 # %% [markdown] translates="0e7d85d9"
-# 随机有两处：最初的权重（weight），和`fit`的抽取。两处用的都是PyTorch在CPU上的随机数生成器（generator），而`manual_seed`能设定它。
+# 随机的地方有两处：最初的权重（weight），和`fit`的抽取。两处用的都是PyTorch在CPU上的随机数生成器（generator），而`manual_seed`能设定它。
 
 
 # %%
