@@ -932,16 +932,20 @@ def decay_groups(net, weight_decay):
 check.decay_only_the_weights(decay_groups)
 
 # %% [markdown]
-# Decay alone, with gradients of 0: a step with `lr=0.1` takes
-# $0.1 \cdot 0.5$ of each weight away, and leaves the batch normalization as it
-# was.
+# With gradients of 0, decay is all that a step does.
 
 # %%
 net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
-optimizer = torch.optim.SGD(decay_groups(net, 0.5), lr=0.1)
-before = net[0].weight.detach().clone()
 for p in net.parameters():
     p.grad = torch.zeros_like(p)
+
+# %% [markdown]
+# A step with `lr=0.1` takes $0.1 \cdot 0.5$ of each weight away, and leaves the
+# batch normalization as it was.
+
+# %%
+before = net[0].weight.detach().clone()
+optimizer = torch.optim.SGD(decay_groups(net, 0.5), lr=0.1)
 optimizer.step()
 torch.testing.assert_close(net[0].weight, 0.95 * before)
 net[1].weight
