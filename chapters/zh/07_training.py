@@ -836,27 +836,18 @@ shared = ...  # "generator"或"random"，用检查点里的名字
 check.two_runs_at_once(in_turns, shared)
 
 # %% [markdown] translates="77e648d0"
-# ### 7.10 Decay only the weights
+# ### 7.10 只衰减权重
 #
-# *Code, 20 minutes.*
-# [Solution](solutions/07_training.ipynb#cell-id=exercise-7-10)
+# *编程，20分钟。*
+# [解答](solutions/07_training.ipynb#cell-id=exercise-7-10)
 #
-# Weight decay draws a parameter toward 0 at each step. For the scale of a
-# normalization layer, which starts at 1, and for a bias, 0 is no better than
-# another value: they are usually left out. Write
-# `decay_groups(net, weight_decay)`. It returns a list of two parameter groups
-# that `torch.optim.AdamW` or `SGD` takes, dictionaries with `"params"` and
-# `"weight_decay"`. The first has the weights, which are the parameters with
-# two dimensions or more, and decays by `weight_decay`. The second has those
-# with fewer, such as biases and the parameters of `nn.BatchNorm1d`, and
-# decays by 0. A parameter that several layers share stands once, and a frozen
-# one in neither group.
+# 优化器每走一步，权重衰减（weight decay）就把参数向0拉近一点。规范化（normalization）层的拉伸参数（scale）从1开始；对它和偏置（bias）来说，0并不比别的值好，所以这两种参数通常不做衰减。写一个函数`decay_groups(net, weight_decay)`，返回由两个参数组组成的列表，可以交给`torch.optim.AdamW`或`SGD`；每个参数组是一个字典，有`"params"`和`"weight_decay"`两项。第一组是权重，也就是维数不少于2的参数，衰减系数是`weight_decay`。第二组是维数少于2的参数，例如偏置和`nn.BatchNorm1d`的参数，衰减系数是0。几个层共享的参数只出现一次；冻结的参数，哪一组里都没有。
 
 
-# %%
+# %% translates="94ab2ad4"
 def decay_groups(net, weight_decay):
-    """Two parameter groups: one that decays, and one that doesn't."""
-    # a module and a number -> a list of two dictionaries
+    """两个参数组：一组做权重衰减，一组不做。"""
+    # 一个模块和一个数 -> 由两个字典组成的列表
     ...
 
 

@@ -763,26 +763,15 @@ assert first.history != second.history
 # **另一种做法**。`torch.random.fork_rng()`是一个上下文管理器，结束时会把状态还原。这样后面的代码不受影响，但每次训练的状态仍然要自己存着。
 
 # %% [markdown]
-# ## 7.10 Decay only the weights
+# ## 7.10 只衰减权重
 #
 # *编程，20分钟。*
 # [练习](../07_training.ipynb#cell-id=exercise-7-10)
 #
-# Weight decay draws a parameter toward 0 at each step. For the scale of a
-# normalization layer, which starts at 1, and for a bias, 0 is no better than
-# another value: they are usually left out. Write
-# `decay_groups(net, weight_decay)`. It returns a list of two parameter groups
-# that `torch.optim.AdamW` or `SGD` takes, dictionaries with `"params"` and
-# `"weight_decay"`. The first has the weights, which are the parameters with
-# two dimensions or more, and decays by `weight_decay`. The second has those
-# with fewer, such as biases and the parameters of `nn.BatchNorm1d`, and
-# decays by 0. A parameter that several layers share stands once, and a frozen
-# one in neither group.
+# 优化器每走一步，权重衰减（weight decay）就把参数向0拉近一点。规范化（normalization）层的拉伸参数（scale）从1开始；对它和偏置（bias）来说，0并不比别的值好，所以这两种参数通常不做衰减。写一个函数`decay_groups(net, weight_decay)`，返回由两个参数组组成的列表，可以交给`torch.optim.AdamW`或`SGD`；每个参数组是一个字典，有`"params"`和`"weight_decay"`两项。第一组是权重，也就是维数不少于2的参数，衰减系数是`weight_decay`。第二组是维数少于2的参数，例如偏置和`nn.BatchNorm1d`的参数，衰减系数是0。几个层共享的参数只出现一次；冻结的参数，哪一组里都没有。
 
 # %% [markdown] translates="ea64bfb6"
-# **Idea.** `net.parameters()` gives a shared parameter once. What is frozen is
-# left out, and the number of dimensions tells the rest apart. The name doesn't:
-# the scale of a normalization layer is called `weight` too.
+# **思路**。共享的参数，在`net.parameters()`里只出现一次。冻结的参数先去掉，其余的按维数分开。按名字分不开：规范化层的拉伸参数也叫`weight`。
 
 
 # %%
@@ -799,25 +788,26 @@ def decay_groups(net, weight_decay):
 # %%
 check.decay_only_the_weights(decay_groups)
 
-# %% [markdown] translates="46d7df39"
-# Decay alone, with gradients of 0: a step with `lr=0.1` takes
-# $0.1 \cdot 0.5$ of each weight away, and leaves the batch normalization as it
-# was.
+# %% [markdown] translates="4da44f2d"
+# 梯度都是0时，走一步就只有衰减。
 
 # %%
 net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
-optimizer = torch.optim.SGD(decay_groups(net, 0.5), lr=0.1)
-before = net[0].weight.detach().clone()
 for p in net.parameters():
     p.grad = torch.zeros_like(p)
+
+# %% [markdown] translates="af63e660"
+# 用`lr=0.1`走一步，每个权重都减去自身的$0.1 \cdot 0.5$倍，批量规范化层不变。
+
+# %%
+before = net[0].weight.detach().clone()
+optimizer = torch.optim.SGD(decay_groups(net, 0.5), lr=0.1)
 optimizer.step()
 torch.testing.assert_close(net[0].weight, 0.95 * before)
 net[1].weight
 
 # %% [markdown] translates="f5dcda4a"
-# **Where the rule errs.** `nn.LayerNorm((4, 8))` has a scale of two
-# dimensions, which this rule lets decay. With such layers, ask each module for
-# its kind instead.
+# **规则出错的地方**。`nn.LayerNorm((4, 8))`的拉伸参数是二维的，按这条规则就会衰减。有这样的层时，不看维数，改为看每个模块是哪一种。
 
 # %% [markdown]
 # ## 7.11 梯度裁剪
