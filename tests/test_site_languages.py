@@ -13,9 +13,10 @@ from bs4 import Comment
 from tests import tiny_book
 from tests.sites import SMALL, Page, build
 from tools import book, files, staging
-from tools.anchors import with_anchors
+from tools.anchors import anchor, with_anchors
 from tools.course import SITE, Course, Edition
-from tools.page import chapters
+from tools.page import LANGUAGES, chapters
+from tools.page import pages as find_pages
 from tools.pictures import Picture
 from tools.variants import made, site
 
@@ -93,6 +94,17 @@ def test_anchors_are_those_of_the_original():
         "{#b}\n## 3.1 乙\n\n## 丙"
     )
     assert with_anchors("# 一", "# Same", {"same"}) == "# 一"
+
+
+def test_link_leads_to_the_heading_of_its_own_chapter():
+    # Chapters may have a heading in common that Chinese says in two ways.
+    for language in LANGUAGES:
+        found = staging.anchors(language)
+        for page in find_pages(language=language):
+            for cell in files.read_stored(page).cells:
+                if heading := re.match("#+ (.+)", cell.source):
+                    place = found[page.notebook.name, cell.id]
+                    assert place == anchor(heading[1]) or page.is_solutions
 
 
 def test_switch_leads_to_the_same_page(pages, home):

@@ -141,7 +141,12 @@ def test_link_to_a_solution_goes_with_its_chinese_sentence():
 
 def test_link_to_a_cell_becomes_one_to_its_heading():
     text = "[a](01_blocks.ipynb#cell-id=exercise-1-1), [b](#cell-id=c)"
-    to_headings = links.to_headings({"exercise-1-1": "11-a-title"})
+    to_headings = links.to_headings(
+        {
+            ("01_blocks.ipynb", "exercise-1-1"): "11-a-title",
+            ("02_parameters.ipynb", "exercise-1-1"): "another",
+        }
+    )
     assert to_headings(text) == (
         "[a](01_blocks.ipynb#11-a-title), [b](#cell-id=c)"
     )

@@ -14,7 +14,7 @@ from tools.course import SITE, Edition
 from tools.page import front_page, pages, texts
 from tools.pictures import first_picture, picture_of
 from tools.variants import front_page as front
-from tools.variants import made, reads, site
+from tools.variants import links, made, reads, site
 
 WORDS = SITE / "locale"  # what templates and extensions say
 
@@ -45,10 +45,14 @@ def stage(edition: Edition, folder: Path) -> None:
 
 
 @cache
-def anchors(language: str) -> dict[str, str]:
-    """On the site, the anchors of headings, by the ids of their cells."""
+def anchors(language: str) -> links.Anchors:
+    """On the site, the anchors of headings.
+
+    Chapters may have the same id; a chapter and its solutions have it for the
+    same heading.
+    """
     return {
-        cell.id: anchor(heading[1])
+        (page.notebook.name, cell.id): anchor(heading[1])
         for page in pages(language=language)
         for cell in files.read_stored(page).cells
         if (heading := re.match(r"#+ (.+)", cell.source))

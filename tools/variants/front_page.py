@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tools.course import Course, Edition
 from tools.page import Page
-from tools.variants import Words, handout, site
+from tools.variants import Words, handout, links, site
 from tools.words import words_of
 
 FIRST_SENTENCE = re.compile(r".*?(?:\.(?= |$)|。|$)")
@@ -38,14 +38,14 @@ class Row:
 
 def on_site(
     edition: Edition,
-    anchors: Mapping[str, str],
+    anchors: links.Anchors,
     pictures: Mapping[Page, tuple[str, str]],
 ) -> list[Words]:
     """The front page of an edition of a course.
 
     Args:
         edition (Edition): says which pages there are.
-        anchors (Mapping[str, str]): as for the other pages.
+        anchors (links.Anchors): as for the other pages.
         pictures (mapping): as :func:`with_cards` takes them.
     """
     return [

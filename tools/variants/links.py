@@ -9,7 +9,10 @@ from tools.page import NOTEBOOK, SOLUTIONS, WAY
 from tools.variants import Words
 
 NAME = r"\[((?:[^\[\]]|\[[^\]]*\])*)\]"
-ANCHOR = re.compile(r"(?<=\.ipynb#)cell-id=([^)]+)")
+CELL = re.compile(rf"({NOTEBOOK})#cell-id=([^)]+)")
+# The places of headings on the site, by the names of their notebooks and the
+# ids of their cells.
+Anchors = Mapping[tuple[str, str], str]
 
 
 def without(stems: list[str]) -> Words:
@@ -33,15 +36,10 @@ def without_solutions(markdown: str) -> str:
     return re.sub(rf"[^。\n]*{link}[^。\n]*。", "", markdown)  # in Chinese
 
 
-def to_headings(anchors: Mapping[str, str]) -> Words:
-    """Links to cells, as JupyterLab has them, become links to headings.
-
-    Args:
-        anchors (Mapping[str, str]): those of the headings, by the ids of
-            their cells.
-    """
-    return lambda markdown: ANCHOR.sub(
-        lambda match: anchors[match[1]], markdown
+def to_headings(anchors: Anchors) -> Words:
+    """Links to cells, as JupyterLab has them, become links to headings."""
+    return lambda markdown: CELL.sub(
+        lambda match: f"{match[1]}#{anchors[match.groups()]}", markdown
     )
 
 

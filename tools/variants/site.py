@@ -21,13 +21,12 @@ from tools.variants.translated import marked
 ACROSS = "across"
 
 
-def variant(edition: Edition, anchors: Mapping[str, str]) -> list[Transform]:
+def variant(edition: Edition, anchors: links.Anchors) -> list[Transform]:
     """A page of the site.
 
     Args:
         edition (Edition): says which pages there are, and where else.
-        anchors (Mapping[str, str]): those of the headings of all pages, by
-            the ids of their cells.
+        anchors (links.Anchors): those of the headings of all pages.
     """
     return [
         inviting(edition),
@@ -39,7 +38,7 @@ def variant(edition: Edition, anchors: Mapping[str, str]) -> list[Transform]:
     ]
 
 
-def words(edition: Edition, anchors: Mapping[str, str]) -> list[Words]:
+def words(edition: Edition, anchors: links.Anchors) -> list[Words]:
     """What is done to all Markdown of the site, also of a page of text."""
     return [
         *download.words(edition.course),
