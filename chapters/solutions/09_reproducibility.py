@@ -510,7 +510,7 @@ assert {len(ranking) for ranking in rankings} == {4}
 # says more than the end. `run()` and `other()` each begin a run and yield its
 # state dict after each step: the live one, whose tensors the next step
 # changes. Return the first step, from 1, and the first name whose tensors
-# differ by one bit or more; or None if there is none as far as both runs go.
+# `torch.equal` tells apart; or None if there is none as far as both runs go.
 # Mind that both may draw from PyTorch's generator.
 
 # %% [markdown]

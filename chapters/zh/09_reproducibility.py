@@ -980,13 +980,13 @@ def rank_blocks(net, score):
 # %%
 check.rank_by_ablation(rank_blocks)
 
-# %% [markdown] translates="64a02295"
+# %% [markdown] translates="8d3bd45f"
 # ### 9.7 两次训练从哪里开始不同
 #
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-7)
 #
-# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里张量不同的第一个名字，只差一位也算；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
+# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个让`torch.equal`返回False的名字；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
 
 
 # %% translates="ce2a111a"

@@ -42,6 +42,10 @@ _LEDGER = {
     ),
     "frozen": "A frozen layer still has its weights. It gets no gradient, and "
     "Adam makes state for what has one.",
+    "no parameters": "Buffers aren't weights, and a child without parameters "
+    "has a row of three zeros.",
+    "others": "Each optimizer keeps tensors of its own, by its own names: add "
+    "up those that are there.",
     "relu": "A ReLU has no parameters, and the ledger is about parameters.",
     "trained": "Multiply: 200 times 10 weights and 10 biases, of 4 bytes. "
     "Adam keeps two tensors for each parameter.",
@@ -79,24 +83,25 @@ def memory_ledger(ledger_by_block: Callable, predicted_ledger: dict) -> None:
     def compare(given: str, hint: object, known: object = ()) -> None:
         errors = {
             "NoneType": hints["none"],
+            "exp_avg": hints["others"],
             "KeyError": hints["key"],
             "has no attribute": hints["below"],
         }
-        before = len(adam.state)
+        before = len(optimizer.state)
         with case(given, known=errors):
-            rows = ledger_by_block(net, adam)
-            equal(rows, _ledger(net, adam), hint, known)
-            kept = len(adam.state) == before
+            rows = ledger_by_block(net, optimizer)
+            equal(rows, _ledger(net, optimizer), hint, known)
+            kept = len(optimizer.state) == before
             got = "a changed one"
             holds(kept, "the optimizer as it was", got, hints["looked"])
 
     net = nn.Sequential(nn.Linear(2, 3))
-    adam = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters())
     known = [({"0": (9, 0, 0)}, hints["numbers"])]
     compare("Sequential(Linear(2, 3)), just made", hints["new"], known)
     net(torch.ones(1, 2)).sum().backward()
     compare("Sequential(Linear(2, 3)) after backward", hints["gradients"])
-    adam.step()
+    optimizer.step()
     known = [({"0": (36, 36, 80)}, hints["counters"])]
     after = "Sequential(Linear(2, 3)) after a step with Adam"
     compare(after, hints["state"], known)
@@ -104,31 +109,47 @@ def memory_ledger(ledger_by_block: Callable, predicted_ledger: dict) -> None:
         nn.Linear(2, 3).requires_grad_(False),
         nn.Sequential(nn.ReLU(), nn.Linear(3, 1)),
     )
-    adam = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters())
     net(torch.ones(1, 2)).sum().backward()
-    adam.step()
+    optimizer.step()
     nested = (
         "Sequential(Linear(2, 3), Sequential(ReLU(), Linear(3, 1))), the "
         "first layer frozen, after a step with Adam"
     )
     compare(nested, hints["below"])
     net = nn.Sequential(nn.Linear(2, 3, dtype=torch.bfloat16))
-    adam = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters())
     compare("Sequential(Linear(2, 3)) in bfloat16", hints["bytes"])
+    net(torch.ones(1, 2).bfloat16()).sum().backward()
+    optimizer.step()
+    after = "Sequential(Linear(2, 3)) in bfloat16, after a step with Adam"
+    compare(after, hints["bytes"])
+    net = nn.Sequential(nn.Linear(2, 3))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    after = "Sequential(Linear(2, 3)) after a step with momentum"
+    compare(after, hints["others"])
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU())
+    optimizer = torch.optim.Adam(net.parameters())
+    given = "Sequential(BatchNorm1d(3), ReLU()), just made"
+    compare(given, hints["no parameters"])
     net = nn.Sequential(
         nn.Linear(100, 200).requires_grad_(False),
         nn.ReLU(),
         nn.Linear(200, 10),
     )
-    adam = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters())
     net(torch.ones(1, 100)).sum().backward()
-    adam.step()
+    optimizer.step()
     entries = {
         "0": hints["frozen"],
         "1": hints["relu"],
         "2": hints["trained"],
     }
-    predicted(predicted_ledger, _ledger(net, adam), entries, of="block {key}")
+    predicted(
+        predicted_ledger, _ledger(net, optimizer), entries, of="block {key}"
+    )
 
 
 def _kept(forward: Callable, X: Tensor, parameters: list) -> int:
@@ -290,6 +311,7 @@ _CHUNKS = {
     "loss": "Return the mean loss over the labels of the batch, as a number.",
     "graph": "What is returned hangs on a graph. Return a number, as `item` "
     "gives it.",
+    "mode": "The network is in another mode than before: leave it as it is.",
 }
 
 
@@ -403,6 +425,8 @@ def _require_small_graphs(
     largest = max(rows, default=0)
     what = "rows in the largest chunk"
     equal(largest, 2, _CHUNKS["size"], what=what)
+    expected, got = "a network in training mode", "one in evaluation mode"
+    holds(net.training, expected, got, _CHUNKS["mode"])
     equal(most, 1, _CHUNKS["graphs"], what="graphs at the same time")
 
 
@@ -414,6 +438,8 @@ _SCALED = {
     ),
     "variance": "The weight was divided by the variance. Its output is "
     "linear in it: divide by the standard deviation.",
+    "root": "This is the root of the mean square, which counts the mean, too. "
+    "The standard deviation leaves it out.",
     "before": "The first layer is right, the next isn't: its input has "
     "changed since it was measured. Scale a layer, then compute its output, "
     "then go to the next.",
@@ -427,6 +453,7 @@ _SCALED = {
     "trained": "The parameters must be trained as before, and have no graph.",
     "gradient": "A parameter has a gradient now. Compute under `no_grad`.",
     "others": "Only linear layers are scaled: the others stay as they are.",
+    "mode": "The network is in another mode than before: leave it as it is.",
 }
 
 
@@ -461,6 +488,8 @@ def _require_scaled(
     hints, old = _SCALED, copy.deepcopy(net)
     parameters = list(net.parameters())
     scale_by_data(net, X.clone())
+    expected, got = "a network in training mode", "one in evaluation mode"
+    holds(net.training, expected, got, hints["mode"])
     same = [a is b for a, b in zip(parameters, net.parameters(), strict=True)]
     holds(all(same), "the same parameters", "new ones", hints["same"])
     trained = all(p.requires_grad and p.is_leaf for p in parameters)
@@ -481,8 +510,9 @@ def _require_scaled(
                 expected, got = "one factor for a weight", "several factors"
                 holds(one, expected, got, hints["direction"])
                 std = layer(H).std().item()
-                raw = F.linear(H, old[i].weight).std().item()
-                known = {1 / raw: hints["variance"]}
+                Z = F.linear(H, old[i].weight)
+                raw, root = Z.std().item(), Z.square().mean().sqrt().item()
+                known = {1 / raw: hints["variance"], raw / root: hints["root"]}
                 hint = hints["std"] if not i else hints["before"]
                 what = Phrase("std of the output of layer {i}", i=i)
                 equal(std, 1.0, hint, known, rtol=1e-2, what=what)
@@ -563,8 +593,12 @@ def exponential_moving_average(EMA: type[nn.Module]) -> None:
         equal(weight.item(), 5.0, hints["moved"], known, what="average")
         graph = weight.requires_grad or weight.grad_fn is not None
         holds(not graph, "no graph", "a graph", hints["graph"])
-        kept = net.weight.item() == 8
+        kept = net.weight.item() == 8 and net.training
         holds(kept, "the network as it was", "another", hints["network"])
+        names = list(ema.state_dict())
+        saved = "average.weight" in names
+        expected = "a state dict with `average.weight`"
+        holds(saved, expected, show(names), hints["average"])
     integers = {
         "result type": hints["integers"],
         "dtype": hints["integers"],
@@ -589,6 +623,10 @@ def exponential_moving_average(EMA: type[nn.Module]) -> None:
         counted = ema.average.num_batches_tracked.item()
         what = "num_batches_tracked"
         equal(counted, 1, hints["integers"], what=what)
+        before = ema.average.running_mean.clone()
+        norm(torch.ones(2, 2))
+        got, what = ema.average.running_mean, "running_mean"
+        equal(got, before, hints["shared"], what=what)
 
 
 _WIDER = {

@@ -228,8 +228,8 @@ _SUM = {
     "wide": "A larger type was used on the way. Begin with a zero of the type "
     "of `values`.",
     "own": "Add the numbers yourself, one after the other.",
-    "python": "A Python number has 64 bits. Keep the total and the loss in "
-    "tensors.",
+    "python": "A number outside of a tensor may have more bits. Keep the "
+    "total and the loss in tensors.",
     "left": "The numbers that were given are changed.",
 }
 
@@ -406,6 +406,7 @@ _SCALER = {
     "None. Leave it out.",
     "default": "`LossScaler()` begins with a scale of 65,536.",
     "kept": "Keep the current scale in `self.scale`.",
+    "left": "The loss that was given is changed: return another tensor.",
 }
 _INF, _NAN = torch.inf, torch.nan
 
@@ -422,18 +423,25 @@ def loss_scaler(LossScaler: type) -> None:
     hints = _SCALER
     with case("LossScaler(), a loss of 3"):
         loss = torch.tensor(3.0, requires_grad=True)
-        scaled = LossScaler().multiply(loss * 1)
+        given = loss * 1
+        scaled = LossScaler().multiply(given)
         known = {3.0: hints["multiply"]}
         is_tensor = isinstance(scaled, Tensor)
         hint = hints["default" if is_tensor else "multiply"]
         what = "loss, multiplied"
         equal(scaled, 3 * 65536.0, hint, known, what=what)
+        holds(is_tensor, "a tensor", show(scaled), hints["multiply"])
         has_graph(scaled, hints["cut"])
+        equal(given.item(), 3.0, hints["left"], what="loss")
     for gradients, given in (
         ([(1.0, 2.0)], "one step with the gradients 1 and 2"),
         ([(_INF, _INF)], "one step with infinite gradients"),
         ([(_NAN, _NAN)], "one step with NaN as gradients"),
         ([(1.0, _INF)], "one step with the gradients 1 and infinity"),
+        (
+            [(1.0, (1.0, _INF))],
+            "one step with an infinity in a part of a gradient",
+        ),
         (
             [(1.0, 2.0), (_INF, 1.0), (1.0, 2.0)],
             "three steps, the second with an infinity, and momentum",
@@ -450,18 +458,19 @@ def loss_scaler(LossScaler: type) -> None:
         _scales_as_torch(LossScaler, gradients, hint)
 
 
-Gradients = list[tuple[float | None, float | None]]
+Gradients = list[tuple[float | tuple[float, float] | None, ...]]
 
 
 def _optimized() -> tuple[list[nn.Parameter], torch.optim.Optimizer]:
     weights = [nn.Parameter(torch.ones(2)) for _ in range(2)]
-    return weights, torch.optim.SGD(weights, lr=0.125, momentum=0.5)
+    groups = [{"params": [w]} for w in weights]
+    return weights, torch.optim.SGD(groups, lr=0.125, momentum=0.5)
 
 
 def _loss(weights: list[nn.Parameter], gradients: tuple) -> Tensor:
     """A loss with these gradients."""
     parts = zip(weights, gradients, strict=True)
-    return sum((w * g).sum() for w, g in parts if g is not None)
+    return sum((w * torch.tensor(g)).sum() for w, g in parts if g is not None)
 
 
 def _torch_scaler(interval: int) -> torch.amp.GradScaler:
@@ -491,9 +500,10 @@ def _steps_as_torch(make: type, gradients: Gradients, given: str) -> None:
             [w.detach()[0].item() for w in both]
             for both in (weights, expected)
         )
-        bad = any(g is not None and not math.isfinite(g) for g in both)
+        found = [torch.tensor(g) for g in both if g is not None]
+        bad = any(not g.isfinite().all() for g in found)
         hint = hints["skip" if bad else "divided"]
-        hint = hints["all"] if both == (1.0, _INF) else hint
+        hint = hints["all"] if bad and both[0] == 1.0 else hint
         hint = hints["momentum"] if len(gradients) > 1 else hint
         known = {}
         if not bad and len(gradients) == 1:
@@ -550,6 +560,8 @@ _MASTER = {
     "iterator": "`net.parameters()` can be gone through once. Keep its "
     "parameters in a list.",
     "forgotten": "After `zero_grad` each gradient is None or 0.",
+    "left": "The step has changed more than the weights: a parameter still "
+    "needs a gradient, and keeps the one that it has.",
     "leaf": "The step must not be recorded: write under `torch.no_grad()`.",
 }
 
@@ -585,8 +597,12 @@ def master_weights(MasterSGD: type) -> None:
             for i, p in enumerate(before, 1):
                 p.grad = torch.full_like(p, i)
             optimizer.step()
-        for p in before:
+        for i, p in enumerate(before, 1):
             _has_type(p, torch.bfloat16, hints["type"])
+            left = p.requires_grad and p.grad is not None
+            left = left and bool((p.grad == i).all())
+            expected = "parameters with their gradients"
+            holds(left, expected, "others", hints["left"])
         got = torch.cat([p.detach().flatten() for p in before])
         first = torch.cat([p.flatten() for p in start])
         moves = [torch.full_like(p, i) for i, p in enumerate(start, 1)]
@@ -661,6 +677,7 @@ def norm_in_float16(rms_norm: Callable) -> None:
         ([[1.0, 2.0], [3.0, -4.0]], torch.float32, hints["value"]),
         ([[300.0, -200.0, 100.0]], half, hints["overflow"]),
         ([[65504.0, 65504.0]], half, hints["overflow"]),
+        ([[-65504.0, 1.0]], half, hints["overflow"]),
         ([[0.0, 0.0]], half, hints["zeros"]),
         ([[0.001, 0.002]], half, hints["no eps"]),
         ([[60000.0, 0.0], [0.01, 0.02]], half, hints["rows"]),
@@ -686,6 +703,10 @@ def norm_in_float16(rms_norm: Callable) -> None:
             watched.in_type(dtype, hints["wide"])
             same = torch.equal(copy, X)
             holds(same, "X as it was", "another", hints["left"])
+    with case("rms_norm([[1.0, 2.0]], 3.0)"):
+        X = torch.tensor([[1.0, 2.0]])
+        truth = F.rms_norm(X, X.shape[-1:], eps=3.0)
+        equal(rms_norm(X.clone(), 3.0), truth, hints["eps"])
 
 
 _DECODE = {
@@ -771,6 +792,7 @@ _CLAMP = {
 _OWN = (
     "softplus",
     "logsigmoid",
+    "log_sigmoid",  # as its function is called
     "binary_cross_entropy_with_logits",
     "soft_margin_loss",
 )

@@ -176,6 +176,10 @@ def _noise_of_a_place(noise: Callable) -> None:
                 triple = (seed, epoch, i)
                 if triple not in seen.values():
                     _another(noise, triple, seen, _NOISE["mixed"])
+    # A sum with weights meets a number of before at one of these places. No
+    # two of them are compared: so many floats may well meet by chance.
+    for i in (*range(12, 1100), *(10**k for k in range(4, 8)), 2**16, 2**20):
+        _another(noise, (0, 0, i), {**seen}, _NOISE["mixed"])
 
 
 def _another(
@@ -208,8 +212,11 @@ def _seed_all(seed: int) -> None:
 
 
 def _draws() -> tuple[float, float, float]:
-    """A number of each of the three generators."""
-    return random.random(), float(np.random.rand()), torch.rand(1).item()
+    """A number of each of the three generators.
+
+    NumPy makes normal numbers in pairs, and keeps the second one in its state.
+    """
+    return random.random(), float(np.random.randn()), torch.rand(1).item()
 
 
 @exercise(
@@ -313,6 +320,11 @@ class _Two(nn.Module):
         return X, X.log()
 
 
+class _InPlace(nn.Module):
+    def forward(self, X: Tensor) -> Tensor:
+        return X.log_()
+
+
 class _First(nn.Module):
     def forward(self, both: tuple[Tensor, Tensor]) -> Tensor:
         return both[0]
@@ -372,6 +384,24 @@ def first_bad_value(first_bad: Callable) -> None:
             equal(got, name, hint, known, what="name")
             _hooks_are(net, 1)
             handle.remove()
+            expected = "a network in training mode"
+            holds(net.training, expected, "one in evaluation mode", _MODE)
+    with case("X of 1 and -1, a chain of log, out"):
+        net = _chain(log=_Log(), out=nn.Linear(3, 1))
+        got = first_bad(net, torch.tensor([[1.0, -1, 1]]))
+        equal(got, "log", hints["part"], what="name")
+    with case("X of -1, a module that divides its child's output by 0"):
+        got = first_bad(_Divided(), -torch.ones(2, 3))
+        equal(got, "", hints["outer"], what="name")
+    with case(
+        "X of -1, a chain of minus, in place; in place takes the logarithm of "
+        "what it is given, in place"
+    ):
+        net = OrderedDict(
+            {"minus": nn.Threshold(0, -1), "in place": _InPlace()}
+        )
+        got = first_bad(nn.Sequential(net), -torch.ones(2, 3))
+        equal(got, "in place", hints["later"], what="name")
     with case("X of -1, a chain of relu, refuses; refuses raises an error"):
         net = _chain(relu=relu, refuses=_Refuses())
         error = None
@@ -384,7 +414,12 @@ def first_bad_value(first_bad: Callable) -> None:
         holds(error is not None, "the error", got, hints["error"])
 
 
+_MODE = "The network is in another mode than before: leave it as it is."
 _BAD: dict[str, Hint] = {
+    "part": "One bad number in an output is enough: ask whether all are "
+    "finite.",
+    "later": "An output may be changed in place later. Look at it in the "
+    "hook, not at the end.",
     "first": (
         "This isn't the first module, in the order of the calls, whose output "
         "isn't finite.",
@@ -467,12 +502,16 @@ def count_multiplications(count: Callable) -> None:
             "{net}, X of shape {shape}", net=show(net), shape=str(shape)
         )
         with case(given):
+            handle = net.register_forward_hook(_nothing)
             got = count(net, torch.rand(shape))
             known = []
             if isinstance(got, dict) and truth.keys() == got.keys():
                 known = _other_counts(net, shape, truth)
             equal(got, truth, hints[name], known, what="multiplications")
-            _hooks_are(net, 0)
+            _hooks_are(net, 1)
+            handle.remove()
+            expected = "a network in training mode"
+            holds(net.training, expected, "one in evaluation mode", _MODE)
 
 
 _COUNTS: dict[str, Hint] = {
@@ -555,12 +594,13 @@ class _Scaled(nn.Module):
 def rank_by_ablation(rank_blocks: Callable) -> None:
     hints = _RANKS
     for parts in ((2.0, 3.0, 1.0), (1.0, 1.0, 2.0), (0.0, -0.5)):
-        net = _chain(**{f"block{i}": _Scaled(p) for i, p in enumerate(parts)})
+        names = [f"block{9 - i}" for i in range(len(parts))]
+        net = _chain(**dict(zip(names, map(_Scaled, parts), strict=True)))
         with case(_scaled(parts)):
             rising = sorted(range(len(parts)), key=lambda i: parts[i])
             falling = sorted(range(len(parts)), key=lambda i: -parts[i])
-            truth = [f"block{i}" for i in falling]
-            known = [([f"block{i}" for i in rising], hints["rising"])]
+            truth = [names[i] for i in falling]
+            known = [([names[i] for i in rising], hints["rising"])]
             hint = hints["ties" if parts[0] == parts[1] else "order"]
             got = rank_blocks(net, _sum_of_output)
             _hooks_are(net, 0)
@@ -570,6 +610,13 @@ def rank_by_ablation(rank_blocks: Callable) -> None:
         net = _chain(
             first=nn.Linear(2, 3), block=_Scaled(1), last=nn.Linear(3, 1)
         )
+        got = rank_blocks(net, _sum_of_output)
+        equal(got, ["block"], hints["shape"], what="names")
+    with case(
+        "a chain of a block of 2 features and an Unflatten, which adds a "
+        "dimension"
+    ):
+        net = _chain(block=_Scaled(1), more=nn.Unflatten(1, (1, 2)))
         got = rank_blocks(net, _sum_of_output)
         equal(got, ["block"], hints["shape"], what="names")
     with case("a score that raises an error for a network without its block"):
@@ -648,6 +695,17 @@ def where_two_runs_differ(first_difference: Callable) -> None:
             known |= {(4, "b"): hints["first"], (0, "a"): hints["from 1"]}
             hint = hints["first" if step else "none"]
             equal(got, truth, hint, known, what="(step, name)")
+    with case(
+        "two runs that differ in 'a' from step 2 on, and in 'b', which comes "
+        "before it, from step 3 on"
+    ):
+        got = first_difference(_two(9, 9), _two(3, 2))
+        equal(got, (2, "a"), hints["first"], what="(step, name)")
+    with case(
+        "two runs that differ in 'b' and 'a', in this order, from step 2 on"
+    ):
+        got = first_difference(_two(9, 9), _two(2, 2))
+        equal(got, (2, "b"), hints["order"], what="(step, name)")
     with case("two runs that differ by the last bit of 'a', in step 2"):
         got = first_difference(_run(), _run(2, "a", by=2**-23))
         equal(got, (2, "a"), hints["bits"], what="(step, name)")
@@ -670,6 +728,8 @@ _DIFFERENCES: dict[str, Hint] = {
         "step with `torch.equal`, name by name.",
     ),
     "names": "The step is right. The name is that of a tensor that differs.",
+    "order": "Of several names that differ, the one that comes first in the "
+    "state dict counts.",
     "from 1": "The first step is 1.",
     "none": "The runs are equal in each step: return None.",
     "bits": "A last bit is a difference, too: nothing but `torch.equal` will "
@@ -703,6 +763,19 @@ def _run(
                 state[name][1] += by
             if back and step and i == step + 1:
                 state[name][1] -= by
+            yield state
+
+    return run
+
+
+def _two(b: int, a: int) -> Run:
+    """A run whose tensors 'b' and 'a' are others from a step on."""
+
+    def run() -> Iterator[dict[str, Tensor]]:
+        for i in range(1, 6):
+            state = {"b": torch.ones(2), "a": torch.ones(2)}
+            state["b"][0] += i >= b
+            state["a"][0] += i >= a
             yield state
 
     return run
@@ -745,6 +818,8 @@ def gradient_norms_by_block(gradient_norms: Callable, smaller: object) -> None:
         net.block.a.zero_grad()
         got = gradient_norms(net)
         equal(got, _norms(net), hints["none"], what="norms")
+        left = net.block.a.weight.grad is None and net.out.weight.grad is None
+        holds(left, "gradients as they were", "others", hints["left"])
     with case("a block that holds one layer twice"):
         layer = nn.Linear(2, 2)
         net = _chain(block=_chain(a=layer, b=layer))
@@ -776,6 +851,7 @@ _NORMS: dict[str, Hint] = {
     "counts as 0.",
     "shared": "One layer under two names has one gradient: `parameters()` "
     "gives it once.",
+    "left": "The gradients have changed: the function only looks at them.",
     "empty": "A child without parameters has the norm 0.",
     "smaller": "Going back, each sigmoid multiplies the gradient by its "
     "slope, which is 1/4 at most.",

@@ -43,6 +43,29 @@ edited(
         "nor before its first step",
         {_STATE: "dict(optimizer.state)[p].values()"},
     ),
+    (
+        "by its own names",
+        {
+            _STATE: "(optimizer.state[p][k] for k in ('exp_avg', "
+            "'exp_avg_sq') if p in optimizer.state)"
+        },
+    ),
+    (
+        "add up those that are there",
+        {_STATE: "([p, p] if p in optimizer.state else [])"},
+    ),
+    (
+        "Another type has",
+        {"parts = (": "state = [s.float() for s in state]\n        parts = ("},
+    ),
+    (
+        "Buffers aren't weights",
+        {"gradients = [": "weights += block.buffers()\n        gradients = ["},
+    ),
+    (
+        "a row of three zeros",
+        {"        rows[name]": "        if weights: rows[name]"},
+    ),
     ("looking has changed it", {_STATE: "optimizer.state[p].values()"}),
     ("makes none", {_STATE: "optimizer.state[p].values()"}),
     ("still has its weights", {"(80_800, 0, 0)": "(0, 0, 0)"}),
@@ -194,6 +217,10 @@ edited(
         {"return total": "return loss.item()"},
     ),
     ("hangs on a graph", {"loss.item()": "loss"}),
+    (
+        "leave it as it is",
+        {"    total = 0.0": "    net.eval()\n    total = 0.0"},
+    ),
 )
 
 
@@ -223,6 +250,11 @@ edited(
             "X = layer(X)": "X = Z",
             "for layer in net:": "for layer in net:\n        Z = layer(X)",
         },
+    ),
+    ("counts the mean", {".std()": ".square().mean().sqrt()"}),
+    (
+        "leave it as it is",
+        {"    for layer in net:": "    net.eval()\n    for layer in net:"},
     ),
     ("biases are to be 0", {_BIAS: "pass"}),
     ("it is None", {"if layer.bias is not None": "if True"}),
@@ -300,6 +332,12 @@ edited(
         {_BUFFERS: "if mine.is_floating_point(): mine.copy_(buffer)"},
     ),
     ("only follows it", {_LERP: f"{_LERP}; p.copy_(mean)"}),
+    ("only follows it", {_LERP: f"{_LERP}; net.eval()"}),
+    (
+        "`self.average`, a module",
+        {"self.average = ": 'self.__dict__["average"] = '},
+    ),
+    ("does to both", {_BUFFERS: "mine.data = buffer"}),
     ("only follows it", {_COPY: f"{_COPY}; net.requires_grad_(False)"}),
     (
         "in another mode than before",

@@ -131,7 +131,7 @@ edited(
     ("take the loss off the number", {"in values:": "in values[:1000]:"}),
     ("one after the other", {"return total": "return values.sum()"}),
     (
-        "has 64 bits",
+        "may have more bits",
         {
             "return total": "total = sum(values.tolist())\n"
             "    return torch.tensor(total, dtype=values.dtype)"
@@ -212,6 +212,7 @@ also_right(
 edited(
     "loss_scaler",
     ("returns the loss times the scale", {"loss * self.scale": "loss"}),
+    ("as a tensor", {"loss * self.scale": "loss.item() * self.scale"}),
     (
         "must pass from what",
         {"loss * self.scale": "(loss * self.scale).detach()"},
@@ -239,6 +240,20 @@ edited(
         {_ALL: "if not any(g.isfinite().all() for g in gradients):"},
     ),
     ("One bad number", {_ALL: "if not gradients[0].isfinite().all():"}),
+    (
+        "One bad number",
+        {_ALL: "if not all(g.isfinite().any() for g in gradients):"},
+    ),
+    (
+        "divide each `grad` by it",
+        {
+            "in optimizer.param_groups": "in optimizer.param_groups[:1]",
+        },
+    ),
+    (
+        "return another tensor",
+        {"loss * self.scale": "loss.mul_(self.scale)"},
+    ),
     ("the scale is halved", {_HALVE: "= self.scale, 0"}),
     (
         "Don't call it at all",
@@ -322,6 +337,9 @@ edited(
     ),
     ("is None or 0", {"p.grad = None": "pass"}),
     ("must not be recorded", {_NO_GRAD: ""}),
+    ("more than the weights", {_COPY: f"{_COPY}.requires_grad_(False)"}),
+    ("keeps the one that it has", {_COPY: f"{_COPY}; p.grad = None"}),
+    ("keeps the one", {_COPY: f"{_COPY}; p.grad.mul_(self.lr)"}),
 )
 
 # 8.7 A norm in float16
@@ -356,6 +374,11 @@ edited(
         },
     ),
     ("keep eps under the root", {"eps / s**2": "1e-3"}),
+    ("The eps under the root", {"eps / s**2": "1e-5 / s**2"}),
+    (
+        "largest absolute value",
+        {"X.abs().amax(dim=-1, keepdim=True)": "X.amax(dim=-1, keepdim=True)"},
+    ),
     (
         "need not be divided at all",
         {".clamp(min=1)": ".clamp(min=1e-6)", "s**2": "s.square()"},
@@ -452,6 +475,7 @@ edited(
     ("has no slope", {_LARGEST: "(-z).clamp(min=0)"}),
     ("`torch.maximum` halves", {_LARGEST: "(-z).relu()"}),
     ("This is torch's own", {_RETURN: "F.softplus(-z)"}),
+    ("This is torch's own", {_RETURN: "-F.logsigmoid(z)"}),
     (
         "This is torch's own",
         {

@@ -38,7 +38,7 @@ also_right(
     {
         _GENERATOR: "dataset.generator = torch.Generator().manual_seed(seed)",
         _NUMBER: "torch.rand(1, generator=torch.Generator().manual_seed("
-        "(seed * 1009 + epoch) * 1009 + i))",
+        "hash((seed, epoch, i))))",
     },
 )
 edited(
@@ -61,6 +61,8 @@ edited(
     ("Another epoch", {"epoch, i]": "i]"}),
     ("Another place", {", i])": "])"}),
     ("as sums do", {"[seed, epoch, i]": "seed + epoch + i"}),
+    ("as sums do", {"[seed, epoch, i]": "(31 * seed + epoch) * 31 + i"}),
+    ("as sums do", {"[seed, epoch, i]": "(seed * 10**4 + epoch) * 10**4 + i"}),
     ("a list of integers", {"[seed, epoch, i]": "seed + 5 * epoch + 9 * i"}),
 )
 
@@ -112,6 +114,10 @@ edited(
         {"    finally:": "    except LookupError: pass\n    finally:"},
     ),
     (
+        "doesn't go on where it was",
+        {"set_state(states[1])": "set_state(states[1][:3])"},
+    ),
+    (
         "in variables of the function",
         {"    states": "    global states\n    states"},
     ),
@@ -161,6 +167,20 @@ edited(
     ),
     ("first module, in the order", {_FOUND: "len(bad)"}),
     ("in a list, and return", {_FOUND: "bad"}),
+    (
+        "One bad number in an output",
+        {"not output.isfinite().all()": "not output.isfinite().any()"},
+    ),
+    (
+        "not at the end",
+        {
+            "if is_bad(output):\n    ": "",
+            _NOTE: "bad.append((name, output))",
+            _FOUND: "next((n for n, o in bad if is_bad(o)), None)",
+        },
+    ),
+    ("Modules with children need", {_NOTE: f"{_NOTE} if name else None"}),
+    ("leave it as it is", {"            net(X)": "            net.eval()(X)"}),
     ("All outputs are finite", {"if bad else None": 'if bad else ""'}),
     (
         "Infinity is bad",
@@ -243,6 +263,14 @@ edited(
         },
     ),
     ("Each call counts", {"counts[name] +=": "counts[name] ="}),
+    ("leave it as it is", {"        net(X)": "        net.eval()(X)"}),
+    (
+        "and no others",
+        {
+            "    return dict": "    for module in net.modules():\n"
+            "        module._forward_hooks.clear()\n    return dict"
+        },
+    ),
     (
         "has no entry",
         {
@@ -269,7 +297,7 @@ _HANDLE = "        handle = block.register_forward_hook(leave_out)\n"
 also_right(
     "rank_by_ablation",
     {_SORTED: "[k for k, _ in sorted(scores.items(), key=lambda e: e[1])]"},
-    {_SHAPES: "args[0].shape[-1] == output.shape[-1]"},
+    {_SHAPES: "[*args[0].shape] == [*output.shape]"},
 )
 edited(
     "rank_by_ablation",
@@ -284,6 +312,14 @@ edited(
         {_SORTED: "sorted(scores, key=lambda k: -scores[k])[::-1]"},
     ),
     ("changes the shape", {f"if {_SHAPES}": "if True"}),
+    (
+        "changes the shape",
+        {_SHAPES: "args[0].shape[-1] == output.shape[-1]"},
+    ),
+    (
+        "Python's `sorted` keeps it",
+        {_SORTED: "sorted(scores, key=lambda k: (scores[k], k))"},
+    ),
     ("Compare the two shapes", {"        if left_out:\n    ": ""}),
     ("aren't those of before", {_WITH: _HANDLE}),
     (
@@ -326,6 +362,17 @@ edited(
         {"return None": "return found", "kept =": "found = None\n    kept ="},
     ),
     ("that differs", {"return step, name": 'return step, "a"'}),
+    (
+        "compare step by step",
+        "def first_difference(run, other):\n"
+        "    runs = [[{k: t.clone() for k, t in s.items()} for s in r()] "
+        "for r in (run, other)]\n"
+        "    for name in runs[0][0]:\n"
+        "        for i, (a, b) in enumerate(zip(*runs), 1):\n"
+        "            if not torch.equal(a[name], b[name]):\n"
+        "                return i, name\n",
+    ),
+    ("that comes first", {"for name in before": "for name in sorted(before)"}),
     ("name by name", {"return step, name": "return step"}),
     ("equal in each step", {"return None": "return step, name"}),
     ("A last bit", {"torch.equal": "torch.allclose"}),
@@ -368,6 +415,14 @@ edited(
     (
         "without parameters has",
         {"        norms[": "        if [*child.parameters()]: norms["},
+    ),
+    (
+        "only looks at them",
+        {
+            "        grads =": "        for p in child.parameters():\n"
+            "            if p.grad is None:\n"
+            "                p.grad = torch.zeros_like(p)\n        grads ="
+        },
     ),
     ("multiplies the gradient", {'"first"': '"last"'}),
 )
