@@ -120,6 +120,8 @@ def test_link_to_a_solution_goes_with_its_line_or_sentence():
     )
     assert links.without_solutions(text) == "*Code, 5 minutes.*\n\nOne. Two."
     assert links.without_solutions(LINKS) == LINKS
+    text = "One. They are [here](solutions/01_blocks.ipynb),\nwith `a.b`. Two."
+    assert links.without_solutions(text) == "One. Two."
     for sentence in (
         "每道练习都有[完整的解答](solutions/01_blocks.ipynb)。",
         "完整的解答在[另外一页](solutions/01_blocks.ipynb)上。",

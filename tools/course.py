@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from tools import page as book
 from tools.environment import ROOT
 from tools.page import Page, chapters, front_page, pages, texts
-from tools.words import Words, words_of
+from tools.words import Words, ways_to_say, words_of
 
 SITE = ROOT / "site"
 OWN = SITE / "pages"  # those that only the site has
@@ -235,6 +235,15 @@ class Edition:
     def words(self) -> Words:
         """What it says by fixed words."""
         return words_of(self.chapters[0])
+
+    def beginnings(self, name: str) -> tuple[str, ...]:
+        """How a part may begin on its pages: in English, if it's untranslated.
+
+        Args:
+            name (str): that of the words, such as ``"idea"``.
+        """
+        said = ways_to_say(self.chapters[0], name)
+        return tuple(re.sub("[>*] ?", "", text) for text in said)
 
     @property
     def title(self) -> str:

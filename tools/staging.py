@@ -76,13 +76,13 @@ def written(edition: Edition, file: Path) -> str:
         words = front.on_site(edition, anchors(edition.language), cards)
     elif file not in edition.own_pages:
         words = site.words(edition, anchors(edition.language))
+    said = reads(said, words)
     original = edition.original_of(file)
     if original != file:
         old = original.read_text("utf-8")
         if first:
             old = front.titled(edition.course.title)(old)
         said = with_anchors(said, old, set())
-    said = reads(said, words)
     return f"{said}\n{contents(edition)}" if first else said
 
 

@@ -21,9 +21,9 @@ class MarkPitfalls(SphinxPostTransform):
     default_priority = 200
 
     def run(self, **_):
-        pitfall = re.sub("[>*] ?", "", self.config.edition.words.pitfall)
+        pitfalls = self.config.edition.beginnings("pitfall")
         for quote in self.document.findall(nodes.block_quote):
-            if quote.astext().startswith(pitfall):
+            if quote.astext().startswith(pitfalls):
                 quote["classes"].append("pitfall")
 
 

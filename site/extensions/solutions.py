@@ -19,7 +19,7 @@ class FoldSolutions(SphinxPostTransform):
     def run(self, **_):
         edition = self.config.edition
         folded = [p for p in edition.pages if p.is_solutions]
-        idea = edition.words.idea.replace("*", "")
+        ideas = edition.beginnings("idea")
         if self.env.docname not in [page.name for page in folded]:
             return
         for section in list(self.document.findall(nodes.section)):
@@ -27,7 +27,7 @@ class FoldSolutions(SphinxPostTransform):
             starts = [
                 i
                 for i, child in enumerate(section)
-                if child.astext().startswith(idea)
+                if child.astext().startswith(ideas)
             ]
             if found and starts:
                 folded = section[starts[0] :]

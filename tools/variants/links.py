@@ -32,7 +32,8 @@ def without_solutions(markdown: str) -> str:
     """Lines and sentences that are there to link to a solution go."""
     link = rf"\[[^\]]*\]\({SOLUTIONS}/[^)]*\)"
     markdown = re.sub(rf"\n{link}$", "", markdown, flags=re.MULTILINE)
-    markdown = re.sub(rf"\s+[^.]*{link}\.", "", markdown)
+    inside = r"(?:[^.\n]|\n(?!\n)|\.(?=\S))*"  # of a sentence, after the link
+    markdown = re.sub(rf"\s+[^.]*{link}{inside}\.", "", markdown)
     return re.sub(rf"[^。\n]*{link}[^。\n]*。", "", markdown)  # in Chinese
 
 

@@ -16,6 +16,7 @@ from tools.translation import BEHIND, UNTRANSLATED, state
 from tools.variants import Transform, Words, download, in_markdown, links
 from tools.variants.outputs import for_people, overwritten, unstyled
 from tools.variants.translated import marked
+from tools.words import ways_to_say
 
 # The scheme of links that leave an edition for another one.
 ACROSS = "across"
@@ -113,8 +114,9 @@ def inviting(edition: Edition) -> Transform:
         found.append(f"[{words.lab}](index.md#how-to-run-it)")
         said = words.runs.format(places=words.either.join(found))
         for cell in notebook.cells:
+            heading = cell.source.partition("\n")[0]
             markdown = cell.cell_type == "markdown"
-            if markdown and cell.source.startswith(f"{words.exercises}\n"):
+            if markdown and heading in ways_to_say(page, "exercises"):
                 cell.source += f"\n\n{said}"
         return notebook
 
