@@ -50,7 +50,6 @@ import logging
 import math
 import warnings
 from contextlib import redirect_stderr
-from functools import partial
 from itertools import pairwise
 from statistics import median
 from timeit import timeit
@@ -65,8 +64,6 @@ from torch.testing import assert_close
 from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
 
 use_style()
-# From PyTorch 2.14 on, forward mode warns of what PyTorch itself calls.
-warnings.filterwarnings("ignore", "`torch.jit")
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown]
@@ -542,7 +539,7 @@ for mode in modes:
 # %% tags=["nbval-ignore-output"]
 times = {mode.__name__: [] for mode in modes}
 for mode in modes * 5:  # in turn, so that other work disturbs all alike
-    seconds = timeit(partial(forward_in, mode), number=100)
+    seconds = timeit("forward_in(mode)", number=100, globals=globals())
     times[mode.__name__].append(1e6 * seconds / 100)
 {name: round(median(each)) for name, each in times.items()}
 
@@ -806,6 +803,7 @@ first.item(), second.item()
 # vector) is enough. It takes a point and a direction.
 
 # %%
+warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14, of itself
 turn = torch.tensor(0.5)
 values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)

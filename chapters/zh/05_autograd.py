@@ -42,7 +42,6 @@ import logging
 import math
 import warnings
 from contextlib import redirect_stderr
-from functools import partial
 from itertools import pairwise
 from statistics import median
 from timeit import timeit
@@ -57,8 +56,6 @@ from torch.testing import assert_close
 from d2l_helpers import MLP, FixedHiddenMLP, draw_graph, graph_of, use_style
 
 use_style()
-# From PyTorch 2.14 on, forward mode warns of what PyTorch itself calls.
-warnings.filterwarnings("ignore", "`torch.jit")
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% [markdown] translates="9f8541c5"
@@ -473,7 +470,7 @@ for mode in modes:
 # %% tags=["nbval-ignore-output"] translates="b41ef0af"
 times = {mode.__name__: [] for mode in modes}
 for mode in modes * 5:  # 轮流测量，使其他程序的干扰对各方式都一样
-    seconds = timeit(partial(forward_in, mode), number=100)
+    seconds = timeit("forward_in(mode)", number=100, globals=globals())
     times[mode.__name__].append(1e6 * seconds / 100)
 {name: round(median(each)) for name, each in times.items()}
 
@@ -705,6 +702,7 @@ first.item(), second.item()
 # `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发，每算一个值，都带着一个偏导数往前走：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
 
 # %%
+warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14, of itself
 turn = torch.tensor(0.5)
 values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
