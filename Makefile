@@ -84,9 +84,12 @@ test-notebooks: ## run every cell once, and compare its output (CH=03: one)
 
 prove: prove-outputs prove-mutants ## show that the tests fail where they should
 
+prove-outputs: FRESH := 1
 prove-outputs:  # alters each stored output
 	@notebooks=$$($(PY) -m tools.book list "$$CH") && set -x && \
-	$(PY) -m pytest -q -p nbval_strict.sabotage $$notebooks
+	$(PY) -m pytest -q -p nbval_strict.sabotage \
+	    -o nbval_strict_twice=false -p no:tests.after_cells \
+	    $(if $(CH),,-n auto --maxprocesses=4) $$notebooks
 
 prove-mutants:  # alters the code in d2l_helpers
 	@$(PY) setup prove

@@ -1,9 +1,9 @@
 """Alter each stored output in many ways, and see that the tests notice.
 
-A pytest plugin: `pytest -p nbval_strict.sabotage --nbval NOTEBOOK...`. Each
-cell runs once, in a real kernel, and what it shows is kept. Then the same test
-judges that again and again, each time with one stored output altered. The exit
-status is 1 if it passes one time.
+A pytest plugin: `pytest -p nbval_strict.sabotage --nbval NOTEBOOK...`, with
+`-n` in several processes. Each cell runs once, in a real kernel, and what it
+shows is kept. Then the same test judges that again and again, each time with
+one stored output altered. The exit status is 1 if it passes one time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ NUMBER = re.compile(r"(?P<digits>\d+(?P<point>\.\d*)?)(e[+-]?\d+)?")
 DTYPE = re.compile(r"torch\.(bool|b?(float|u?int|complex)\d+)")
 TENSOR = re.compile(r"tensor\((?P<value>\[[^()]*\]|[^][(),]+)[^()]*\)")
 SHAPE = re.compile(r"torch\.Size\(\[|\((?=\d+,)")
+
+
+NAME = "sabotage"
 
 
 class Alteration(NamedTuple):
@@ -217,7 +220,31 @@ class Sabotage:
                 self.unnoticed.append((page, item.name, alteration))
         return result
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Take what a worker has counted."""
+        found = getattr(node, "workeroutput", {}).get(NAME)
+        if not found:  # it has died, and pytest-xdist says so
+            return
+        self.cells.update(found["cells"])
+        self.tried.update({tuple(key): n for key, n in found["tried"]})
+        self.not_compared += map(tuple, found["not compared"])
+        self.unnoticed += [
+            (page, cell, Alteration(*texts, []))
+            for page, cell, texts in found["unnoticed"]
+        ]
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workerinput"):
+            session.config.workeroutput[NAME] = {
+                "cells": dict(self.cells),
+                "tried": list(self.tried.items()),
+                "not compared": self.not_compared,
+                "unnoticed": [
+                    (page, cell, altered[:3])
+                    for page, cell, altered in self.unnoticed
+                ],
+            }
         if self.unnoticed:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -230,16 +257,17 @@ class Sabotage:
             write(line)
         total = self.cells.total()
         write(f"\nnot compared: {len(self.not_compared)} of {total} cells")
-        for page, cell in self.not_compared:
+        for page, cell in sorted(self.not_compared, key=_page):
             write(f"  {page}, {cell}")
         write(f"unnoticed: {len(self.unnoticed)} of {self.tried.total()}")
-        for page, cell, (kind, before, after, _) in self.unnoticed:
+        for page, cell, altered in sorted(self.unnoticed, key=_page):
+            kind, before, after, _ = altered
             write(f"  {page}, {cell}, {kind}: {before!r} -> {after!r}")
 
     def table(self) -> Iterator[str]:
         """A line for each kind of alteration, a column for each page."""
         unnoticed = Counter((c, a.kind) for c, _, a in self.unnoticed)
-        pages = list(self.cells)
+        pages = sorted(self.cells)
         rows = {"code cells": [self.cells[c] for c in pages]}
         for kind in dict.fromkeys(kind for _, kind in self.tried):
             rows[kind] = [self.tried[c, kind] for c in pages]
@@ -258,6 +286,11 @@ class Sabotage:
         yield "|---" * (len(names) + 2) + "|"
         for name, counts in rows.items():
             yield f"|{name}|{'|'.join(map(str, [*counts, sum(counts)]))}|"
+
+
+def _page(found: tuple) -> str:
+    """By what workers' findings are put in order, which else stay so."""
+    return found[0]
 
 
 def passes(item: StrictCell, outputs: list[NotebookNode]) -> bool:
@@ -280,4 +313,4 @@ def passes(item: StrictCell, outputs: list[NotebookNode]) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Sabotage())
+    config.pluginmanager.register(Sabotage(), NAME)

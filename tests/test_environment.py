@@ -175,6 +175,19 @@ def test_publishing_without_a_remote_says_what_is_missing(tmp_path):
     assert done.stdout == ""  # before minutes go into a build
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_proof_leaves_out_no_page_that_has_passed(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "make.py").write_text(
+        "import os, sys\nprint(os.environ['FRESH'], *sys.argv[1:])\n"
+    )
+    command = ["make", "--no-print-directory", "-s", "prove-outputs"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("1 -m pytest ")
+
+
 def test_only_what_has_passed_every_job_is_published():
     publishing = []
     for workflow in WORKFLOWS:

@@ -110,7 +110,10 @@ StrictCell._compare = lambda cell, outputs: (
 """
 
 
-def test_what_is_unnoticed_or_not_compared_is_listed_and_fails(tmp_path):
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two"])
+def test_what_is_unnoticed_or_not_compared_is_listed_and_fails(
+    workers, tmp_path
+):
     two = new_output("execute_result", {"text/plain": "2"}, execution_count=1)
     cells = [
         new_code_cell("1 + 1", execution_count=1, outputs=[two]),
@@ -121,7 +124,7 @@ def test_what_is_unnoticed_or_not_compared_is_listed_and_fails(tmp_path):
         notebook = new_notebook(cells=cells)
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     (tmp_path / "conftest.py").write_text(BLIND)
-    options = ["-p", "nbval_strict.sabotage", "--nbval"]
+    options = ["-p", "nbval_strict.sabotage", "--nbval", *workers]
     done = run_pytest(*options, folder=tmp_path)
     assert done.returncode == 1, done.stdout
     said = done.stdout.splitlines()
