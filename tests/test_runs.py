@@ -125,6 +125,53 @@ def test_checkpoint_of_one_is_resumed_by_the_other(written, tmp_path, writes):
     assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU that has only a random state."""
+    gpu = SimpleNamespace(state=torch.tensor([1], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: gpu.state)
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda state: setattr(gpu, "state", state)
+    )
+    return gpu
+
+
+def test_random_state_of_the_gpu_is_kept_too(gpu):
+    before = gpu.state
+    state = runs.get_random_state()
+    gpu.state = None
+    runs.set_random_state(state)
+    assert gpu.state is before
+    del state["cuda"]  # from a machine without one
+    runs.set_random_state(state)
+    assert gpu.state is before
+
+
+def test_random_state_of_a_gpu_is_left_where_there_is_none(gpu, monkeypatch):
+    state = runs.get_random_state()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    gpu.state = None
+    runs.set_random_state(state)
+    assert gpu.state is None
+    assert [*runs.get_random_state()] == ["cpu"]
+
+
+def test_checkpoint_says_its_epoch_and_is_loaded_safely(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    runs.save_run(trained(runs, epochs=1), path)
+    load, asked = torch.load, {}
+
+    def loading(file, **options):
+        asked.update(options)
+        return load(file, **options)
+
+    monkeypatch.setattr(torch, "load", loading)
+    assert runs.resume(runs.new_run(seed=8), path)["epoch"] == 1
+    # Also from a GPU, on a machine without one.
+    assert asked == {"map_location": "cpu", "weights_only": True}
+
+
 def test_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch):
     path = tmp_path / "run.pt"
     runs.save({"epoch": 1}, path)
