@@ -17,7 +17,7 @@
 # %% [markdown] translates="c9dd2f0e"
 # # 内存与深度：训练占多少内存，深层网络怎样初始化
 #
-# 训练的第一步能运行，第二步却报出*CUDA out of memory*（GPU的内存，也就是显存，不够了）。可是网络没变，批量（batch）也一样大。又如，几层的网络学得会，很深的却学不会。这两件事，训练之前做几次乘法就能知道，这一章教你怎样算。
+# 训练的第一步能运行，第二步却报出*CUDA out of memory*（GPU的内存，即显存，不够了），而网络没变，批量（batch）也一样大。又如，几层的网络学得会，很深的却学不会。这两件事，训练之前做几次乘法就能知道，这一章教你怎样算。
 #
 # **你将学会**
 #
@@ -59,7 +59,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # %% [markdown] translates="46b577de"
 # ## 第二步内存不够
 #
-# 网络由16个块（block）串成，每个块是一个线性层加一个激活函数（activation function）。
+# 网络由16个块（block）串成，每个块是线性层加激活函数（activation function）。
 
 
 # %%
@@ -88,7 +88,7 @@ num_bytes(large.parameters()) / GiB, X_large.nbytes / GiB
 # %% [markdown] translates="852fe479"
 # 权重占4 GiB，批量占1 GiB。32 GiB的GPU，看起来够用。
 #
-# 没有这样的GPU，可以模拟一块。在`with Card(limit)`里，PyTorch每做一次运算，都调用下面的方法。它记下每个结果占的内存，结果释放后不再计入；放不下就报错。（运算内部临时用的内存，它看不到。这个类可以跳过。）
+# 没有这样的GPU，可以模拟一块。在`with Card(limit)`里，PyTorch每做一次运算，都调用下面的方法。它记下每个结果占的内存，释放后不再计入；放不下就报错。（运算内部临时用的内存，它看不到。这个类可以跳过。）
 
 
 # %% translates="db3648c1"
@@ -141,7 +141,7 @@ def two_steps(compute, make_optimizer=torch.optim.Adam):
 
 
 # %% [markdown] translates="b33813b7"
-# 两步做的事相同。两步都放得下吗？
+# 两步做的事相同。都放得下吗？
 
 # %% tags=["raises-exception"]
 two_steps(whole_batch)
@@ -158,7 +158,7 @@ two_steps(whole_batch, torch.optim.SGD)
 # %% [markdown] translates="2cdad5ea"
 # ## 记一本账
 #
-# 有三样东西，与权重一样大，或者是它的几倍：权重本身、权重的梯度、优化器为每个参数（parameter）保留的*状态*。下面的函数找出状态；步数的计数器是零维张量，不算。
+# 有三样东西，与权重一样大，或者是它的几倍：权重、权重的梯度、优化器为每个参数（parameter）保留的*状态*。下面的函数找出状态；步数的计数器是零维张量，不算。
 
 
 # %%
@@ -172,7 +172,7 @@ def state_of(optimizer):
 
 
 # %% [markdown] translates="d8fef633"
-# 这就是账本，单位是GiB：
+# 账本，单位是GiB：
 
 
 # %%
@@ -331,9 +331,9 @@ for activation in (nn.ReLU, nn.Tanh, nn.GELU):
     print(f"{activation.__name__:4}", *(f"{kept:3.0f}" for kept in row))
 
 # %% [markdown] translates="fd48ee80"
-# Tanh和ReLU一样，保留输出。GELU是32，不是33：最后一个输出，没有哪一层需要。冻结前一半，计算图从中间开始，内存省下大约一半。冻结后一半，梯度仍要穿过它，才能传到前一半：冻结的线性层为此只需要权重，激活函数却仍要保留原来的张量。所以GELU省下八个线性层的输入，ReLU和Tanh一点也省不下。
+# Tanh和ReLU一样，保留输出。GELU是32，不是33：最后一个输出，没有哪一层需要。冻结前一半，计算图从中间开始，内存省下大约一半。冻结后一半，梯度仍要穿过它，才能传到前一半：冻结的线性层为此只需要权重，激活函数却仍要保留原来的张量。所以GELU省下八个线性层的输入，ReLU和Tanh什么也省不下。
 #
-# 在GPU上，PyTorch的*内存分配器*（allocator）有自己的统计。下面用一个小网络，与上面的统计对照。`X`之前就有，所以内存的增长，应当比保留的少1 MiB。
+# 在GPU上，PyTorch的*内存分配器*（allocator）有自己的统计。下面用一个小网络，把它与上面的统计对照。`X`之前就有，所以内存的增长，应当比保留的少1 MiB。
 
 # %% tags=["nbval-ignore-output"]
 net = make_net(256).to(device)
@@ -400,7 +400,7 @@ for compute in (whole_batch, checkpointed):
 # %% [markdown] translates="1abb21e4"
 # 前十二个块运行两遍，后四个运行一遍。
 #
-# 要让保留的尽量少，一段该有多长？先从1、2、4、8、16个块里选一个，再往下看。
+# 要让保留的尽量少，一段该有多长？先在1、2、4、8、16个块里选，再往下看。
 
 
 # %%
@@ -414,7 +414,7 @@ kept = [kept_by(forward, large, X_large) for forward in forwards]
 kept
 
 # %% [markdown] translates="3fa6785f"
-# 代价，用运行的块数来算：
+# 代价，即运行的块数：
 
 # %%
 num_runs = []
@@ -425,7 +425,7 @@ for n in lengths:
 num_runs
 
 # %% [markdown] translates="4b3b101e"
-# 把两者画在一张图里。（代码可以跳过。）
+# 两者画在一起。（代码可以跳过。）
 
 # %% mystnb={"image": {"alt": "两条曲线，横轴是一段的长度：1、2、4、8、16个块。保留的GiB数呈U形：17、10、8、10、17，长度为4时最低。运行的块数依次下降：31、30、28、24、16。"}} translates="5dc3256e"
 plt.plot(lengths, num_runs, "s--", color="C1", label="blocks that run")
@@ -445,7 +445,7 @@ assert kept == [16 / k + k for k in lengths]
 two_steps(checkpointed)
 
 # %% [markdown] translates="8fdb5525"
-# 两步都放得下了。（第一步里，占内存最多的，现在是优化器更新权重的时候，18 GiB。）
+# 两步都放得下了。（第一步里，现在是优化器更新权重时占得最多，18 GiB。）
 
 # %% [markdown] translates="c9007ad2"
 # ### 第二遍运行，什么必须相同
@@ -505,7 +505,7 @@ def in_chunks(net, X):
 assert_close(gradients_of(in_chunks, small, X_small), right)
 
 # %% [markdown] translates="0c4bab07"
-# 除以份数，累加起来就是整个批量的梯度，而同一时间只保留四分之一。优化器仍是每个批量走一步：
+# 除以份数，累加起来就是整个批量的梯度，而同一时间只保留四分之一。优化器仍然只走一步：
 
 # %%
 two_steps(in_chunks)
@@ -558,7 +558,7 @@ class Residual(nn.Module):
 
 
 # %% [markdown] translates="ad6cb3dc"
-# 张量的*大小*，在这里指均方（各元素平方的均值）的平方根。
+# 张量的*大小*，这里指均方（各元素平方的均值）的平方根。
 
 
 # %%
@@ -608,7 +608,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown] translates="8ff31a44"
-# 输出的均方，是$x$的均方与$f(x)$的均方之和。用plain，每个块都使均方翻倍，所以经过32个块，大小接近$2^{32/2} = 65{,}536$。梯度往回传，也是这样增长。用scaled，每个块使均方变成$1 + 1/N$倍，而$(1 + 1/N)^N$始终小于$e$：大小始终小于$\sqrt e$，也就是1.65。有32个块时，训练一步会怎样？
+# 输出的均方，是$x$与$f(x)$的均方之和。用plain，每个块都使均方翻倍，所以经过32个块，大小接近$2^{32/2} = 65{,}536$。梯度往回传，也是这样增长。用scaled，每个块使均方变成$1 + 1/N$倍，而$(1 + 1/N)^N$始终小于$e$：大小始终小于$\sqrt e$，也就是1.65。有32个块时，训练一步会怎样？
 
 # %%
 for name, scale in {"plain": 1.0, "scaled": 32**-0.5, "zero": 0.0}.items():
@@ -652,12 +652,12 @@ nn.init.zeros_(block.hidden.weight)
 print(moved(block))
 
 # %% [markdown] translates="65da75e2"
-# 每个权重的梯度都是一个乘积，其中一个因子来自另一层。两层都给出0，两层的权重就都得不到梯度，再也不动。
+# 每个权重的梯度都是一个乘积，其中一个因子来自另一层。两层都给出0，梯度就都是0，权重再也不动。
 
 # %% [markdown] translates="d01b1bce"
 # ## 参数初始化：选择权重的大小
 #
-# 没有直接加上$x$的那条路径，每一层都会把大小乘以一个倍数。输入和输出都是$d$个时，*Xavier初始化*的标准差（standard deviation）是$1/\sqrt d$，使线性层的这个倍数等于1。但是ReLU会去掉一半的均方。*He初始化*让权重再乘以$\sqrt 2$，补上这一半；$\sqrt 2$叫ReLU的*增益*（gain）。default是`nn.Linear`的默认初始化。
+# 少了$x$那条路径，每一层都会把大小乘以一个倍数。输入和输出都是$d$个时，*Xavier初始化*的标准差（standard deviation）是$1/\sqrt d$，使线性层的这个倍数等于1。但是ReLU会去掉一半的均方。*He初始化*让权重再乘以$\sqrt 2$，补上这一半；$\sqrt 2$叫ReLU的*增益*（gain）。default是`nn.Linear`的默认初始化。
 
 # %%
 starts = {
@@ -721,7 +721,7 @@ def update_average(average, net, decay):
 
 
 # %% [markdown] translates="e4db9494"
-# 取一千个权重，目标都是0，而梯度里大部分是噪声。
+# 取一千个权重，目标都是0，梯度里大部分是噪声。
 
 # %%
 torch.manual_seed(0)
@@ -761,7 +761,7 @@ assert_close(ours.weight, torchs.module.weight)
 f"weights {size(noisy.weight):.2f}, average {size(ours.weight):.2f}"
 
 # %% [markdown] translates="e97e69ce"
-# 平均值离0的距离，只有权重的三分之一。没有用EMA，也能对最后几轮保存的文件取平均：见[练习4.8](04_file_io.ipynb#cell-id=exercise-4-8)。
+# 平均值离0的距离，只有权重的三分之一。没有EMA，也能对最后几轮的文件取平均：见[练习4.8](04_file_io.ipynb#cell-id=exercise-4-8)。
 #
 # > **陷阱**。平均值记得最初的权重。$\beta = 0.9999$对短的训练太大：1,000步之后，最初的权重还占这么多：
 
@@ -789,7 +789,7 @@ adam.step()
 ledger(large, adam)
 
 # %% [markdown] translates="64c15a49"
-# 梯度少了一半，状态没有少：优化器创建时拿到的参数，会一直拿着。要为其余的参数新建一个优化器，把这些参数的状态也交过去，训练就能接着走。最后扔掉旧的优化器。
+# 梯度少了一半，状态没有少：优化器创建时拿到的参数，会一直拿着。要为其余的参数新建优化器，把它们的状态也交过去，训练就能接着走。然后扔掉旧的优化器。
 
 # %%
 rest = [p for p in large.parameters() if p.requires_grad]
@@ -824,7 +824,7 @@ from d2l_helpers import check
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-1)
 #
-# 占内存最多的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`，返回一个字典：键是子模块的名字，值是三个数，依次是权重、权重的梯度、优化器为权重保留的状态各占的字节数。零维张量不算，例如步数的计数器。函数只看不改，网络和优化器都保持原样。然后预测：冻结`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层，用Adam走一步，还没有调用`zero_grad`，这时的账本是怎样的？
+# 占内存最多的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`，返回一个字典：键是子模块的名字，值是三个数，依次是权重、权重的梯度、优化器为权重保留的状态各占的字节数。零维张量不算，例如步数的计数器。网络和优化器都保持原样。然后预测：冻结`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层，用Adam走一步，还没有调用`zero_grad`，这时的账本是怎样的？
 
 
 # %% translates="3562803b"
@@ -845,7 +845,7 @@ check.memory_ledger(ledger_by_block, predicted_ledger)
 # *思考，15分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-2)
 #
-# `X`是形状为(100, 8)的批量，不需要梯度。每一层的输出也是这个形状。每个网络为`backward`保留几个这种形状的张量？先预测，再用`kept_by(net, net, X) * GiB / X.nbytes`数一数。名字里的`Frozen`，是参数冻结了的线性层。SiLU是$z\,\sigma(z)$，像GELU一样光滑。
+# `X`是形状为(100, 8)的批量，不需要梯度。每一层的输出也是这个形状。每个网络为`backward`保留几个这种形状的张量？先预测，再用`kept_by(net, net, X) * GiB / X.nbytes`数一数。`Frozen`是参数冻结了的线性层。SiLU是$z\,\sigma(z)$，像GELU一样光滑。
 
 # %%
 tensors_kept = {
@@ -888,7 +888,7 @@ check.checkpoint_segments(checkpoint_every)
 # *编程，30分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度加到已有的梯度上，再返回这个损失，是一个数。各份的标签个数不同，有的没有标签。任何时候都不能同时有两张计算图。整个批量里，至少有一个标签不是填充。
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度加到已有的梯度上，再返回这个损失，是一个数。各份的标签个数不同，有的没有。任何时候都不能同时有两张计算图。整个批量里，至少有一个标签不是填充。
 
 
 # %% translates="a55c24da"
@@ -926,7 +926,7 @@ check.data_dependent_init(scale_by_data)
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-6)
 #
-# 编写模块`EMA`，保存网络的滑动平均。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`来更新副本的参数：旧平均值占`decay`，网络占`1 - decay`。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
+# 编写模块`EMA`，保存网络的滑动平均。网络的副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`来更新副本的参数：旧平均值占`decay`，网络占`1 - decay`。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 
 # %% translates="2769fba1"
