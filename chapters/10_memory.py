@@ -275,7 +275,9 @@ masters = [p.detach().float() for p in low.parameters()]
 adam = torch.optim.Adam(masters)
 
 # %% [markdown]
-# In a step, the network computes gradients, and the masters use them.
+# In a step, the network computes gradients, and the masters use them. (A
+# training then copies the masters into the network, which takes no more
+# memory.)
 
 # %%
 whole_batch(low, X_large.bfloat16())
@@ -579,7 +581,8 @@ assert_close(gradients_of(in_chunks, small, X_small), right)
 
 # %% [markdown]
 # Divided by the number of chunks, they add up to the gradient of the batch,
-# and a quarter is kept at a time. The optimizer's step is as before:
+# and a quarter is kept at a time. The optimizer still takes one step for the
+# batch:
 
 # %%
 two_steps(in_chunks)
@@ -774,8 +777,9 @@ for name, start in starts.items():
     print(f"{name:7}", *(f"{s:.0e}" for s in left))
 
 # %% [markdown]
-# With He's start most of it is left, with Xavier's a hundred-thousandth, with
-# the default next to nothing. Other activations have other gains.
+# After 32 layers, most of it is left with He's start, a hundred-thousandth
+# with Xavier's, next to nothing with the default. Other activations have other
+# gains.
 
 # %%
 for name in ("linear", "relu", "tanh"):
@@ -787,8 +791,9 @@ for name in ("linear", "relu", "tanh"):
 # Some language models, BERT among them, start from normal weights with a
 # standard deviation of 0.02, cut off at twice that.
 #
-# > **Pitfall.** `trunc_normal_` cuts at $-2$ and $2$, whatever `std` is. For
-# > 0.02 that is a hundred standard deviations, and nothing is cut.
+# > **Pitfall.** By default `trunc_normal_` cuts at $-2$ and $2$, whatever
+# > `std` is. For 0.02 that is a hundred standard deviations, and nothing is
+# > cut.
 
 # %%
 torch.manual_seed(0)
@@ -953,7 +958,8 @@ from d2l_helpers import check
 # tensor without dimensions, such as a counter of steps, doesn't count. The
 # function only looks: the network and the optimizer stay as they are. Then
 # predict the ledger of `Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`
-# after one step with Adam, if the first layer is frozen.
+# after one step with Adam and before `zero_grad`, if the first layer is
+# frozen.
 
 
 # %%
@@ -976,8 +982,9 @@ check.memory_ledger(ledger_by_block, predicted_ledger)
 #
 # `X` is a batch of shape (100, 8), and needs no gradient. Each layer keeps the
 # shape. How many tensors of this shape does each network keep for `backward`?
-# Predict, then count with `kept_by`. In the names, `Frozen` is a linear layer
-# whose parameters are frozen. SiLU is smooth, like GELU: $z\,\sigma(z)$.
+# Predict, then count: `kept_by(net, net, X) * GiB / X.nbytes`. In the names,
+# `Frozen` is a linear layer whose parameters are frozen. SiLU is smooth, like
+# GELU: $z\,\sigma(z)$.
 
 # %%
 tensors_kept = {
@@ -1075,8 +1082,8 @@ check.data_dependent_init(scale_by_data)
 #
 # Write `EMA`, a module with a moving average of a network. It holds a copy of
 # the network, `average`, which starts as the network is and is in evaluation
-# mode. `update(net)`, after a step of training, moves its parameters: $\beta$
-# of the old average, $1 - \beta$ of the network. Buffers, such as the averages
+# mode. `update(net)`, after a step of training, moves its parameters: `decay`
+# of the old average, `1 - decay` of the network. Buffers, such as the averages
 # of batch normalization, are copied as they are. The parameters of `average`
 # need no gradient. Nothing of the network changes.
 
@@ -1107,9 +1114,9 @@ check.exponential_moving_average(EMA)
 # new block with `width` hidden units in place of fewer, so that its output is
 # exactly that of the old one, and training makes use of each new unit. The
 # block has linear layers `hidden` and `out`, as `Residual` has, and may have
-# other parts; the old block stays as it was. Then predict which parameters of
-# the *new* units get a gradient other than 0 in the first step: their weights
-# in `hidden`, their biases there, their weights in `out`.
+# other parts; the old block stays as it was. Then predict, with True or False,
+# which parameters of the *new* units get a gradient other than 0 in the first
+# step: their weights in `hidden`, their biases there, their weights in `out`.
 
 
 # %%
@@ -1134,7 +1141,7 @@ check.widen_residual_block(widen, first_step)
 # word that comes in, and to score each word that may come next. Write
 # `TiedModel`, whose lookup is frozen: the table learns only by what the scores
 # say, and yet the lookup reads the table as it is now. Then predict what the
-# other ways would train: "both", "lookup", "scores" or "none".
+# other ways would train: `"both"`, `"lookup"`, `"scores"` or `"none"`.
 
 
 # %%

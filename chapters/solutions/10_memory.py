@@ -47,7 +47,8 @@ use_style()
 # tensor without dimensions, such as a counter of steps, doesn't count. The
 # function only looks: the network and the optimizer stay as they are. Then
 # predict the ledger of `Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`
-# after one step with Adam, if the first layer is frozen.
+# after one step with Adam and before `zero_grad`, if the first layer is
+# frozen.
 
 # %% [markdown]
 # **Idea.** `named_children` gives the blocks, and `parameters()` of a block
@@ -108,8 +109,9 @@ rows = ledger_by_block(block, torch.optim.SGD(block.parameters()))
 #
 # `X` is a batch of shape (100, 8), and needs no gradient. Each layer keeps the
 # shape. How many tensors of this shape does each network keep for `backward`?
-# Predict, then count with `kept_by`. In the names, `Frozen` is a linear layer
-# whose parameters are frozen. SiLU is smooth, like GELU: $z\,\sigma(z)$.
+# Predict, then count: `kept_by(net, net, X) * GiB / X.nbytes`. In the names,
+# `Frozen` is a linear layer whose parameters are frozen. SiLU is smooth, like
+# GELU: $z\,\sigma(z)$.
 
 # %% [markdown]
 # **Idea.** Go through the layers, and ask of each: does it get a gradient, or
@@ -319,8 +321,8 @@ f"from {before:.2f} to {after:.2f}"
 #
 # Write `EMA`, a module with a moving average of a network. It holds a copy of
 # the network, `average`, which starts as the network is and is in evaluation
-# mode. `update(net)`, after a step of training, moves its parameters: $\beta$
-# of the old average, $1 - \beta$ of the network. Buffers, such as the averages
+# mode. `update(net)`, after a step of training, moves its parameters: `decay`
+# of the old average, `1 - decay` of the network. Buffers, such as the averages
 # of batch normalization, are copied as they are. The parameters of `average`
 # need no gradient. Nothing of the network changes.
 
@@ -370,9 +372,9 @@ list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
 # new block with `width` hidden units in place of fewer, so that its output is
 # exactly that of the old one, and training makes use of each new unit. The
 # block has linear layers `hidden` and `out`, as `Residual` has, and may have
-# other parts; the old block stays as it was. Then predict which parameters of
-# the *new* units get a gradient other than 0 in the first step: their weights
-# in `hidden`, their biases there, their weights in `out`.
+# other parts; the old block stays as it was. Then predict, with True or False,
+# which parameters of the *new* units get a gradient other than 0 in the first
+# step: their weights in `hidden`, their biases there, their weights in `out`.
 
 # %% [markdown]
 # **Idea.** The output stays if the new units have no weight in `out`. They
@@ -442,7 +444,7 @@ wide = widen(block, 4)
 # word that comes in, and to score each word that may come next. Write
 # `TiedModel`, whose lookup is frozen: the table learns only by what the scores
 # say, and yet the lookup reads the table as it is now. Then predict what the
-# other ways would train: "both", "lookup", "scores" or "none".
+# other ways would train: `"both"`, `"lookup"`, `"scores"` or `"none"`.
 
 # %% [markdown]
 # **Idea.** `detach` gives the same values, and cuts one path to the table, the

@@ -1038,4 +1038,4 @@ check.jacobian_by_columns(jacobian_forward, forward_calls, fewer)
 # %% [markdown] translates="7798516c"
 # ## 接下来读什么
 #
-# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)在梯度往回传的途中读取梯度，并找出第一个`nan`。[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)统计一张图保存了多少东西。[首页](index.md)列出了所有章。
+# [第03章](03_custom_layers.ipynb#cell-id=keep-the-parameters-in-the-graph)讲一个层切断计算图时会出什么错。[计算设备：同一份代码，CPU和GPU都能跑](06_devices.ipynb)把计算移到GPU上。[可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)在梯度往回传的途中读取梯度，并找出第一个`nan`。[内存与深度：训练占多少内存，深层网络怎样初始化](10_memory.ipynb)统计一张图保存了多少东西。[首页](index.md)列出了所有章。

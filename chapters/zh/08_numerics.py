@@ -926,4 +926,4 @@ check.clamp_and_its_gradient(log_loss, gradients)
 # %% [markdown] translates="e70f01dd"
 # ## 接下来读什么
 #
-# [可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)会找出第一个NaN出自哪个模块（module）；[内存与深度：训练保存什么，怎样启动深层网络](10_memory.ipynb)会计算混合精度要用多少内存；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个反向传播，让梯度始终有限。[首页](index.md)列出了所有章。
+# [可复现性：重现一次训练，查看网络内部](09_reproducibility.ipynb)会找出第一个NaN出自哪个模块（module）；[内存与深度：训练占多少内存，深层网络怎样初始化](10_memory.ipynb)会计算混合精度要用多少内存；[自动微分：沿计算图追踪梯度](05_autograd.ipynb#cell-id=a-backward-computation-of-your-own)会写一个反向传播，让梯度始终有限。[首页](index.md)列出了所有章。

@@ -17,8 +17,8 @@ from ._phrase import Phrase
 from ._report import show
 
 _LEDGER = {
-    "new": "A new network has weights alone: three tuples of bytes, by the "
-    "names that `named_children` gives. A float32 number takes 4 bytes.",
+    "new": "A new network has weights alone: a tuple of three byte counts for "
+    "each name that `named_children` gives. A float32 number takes 4 bytes.",
     "numbers": "These are numbers of elements. Each has `element_size()` "
     "bytes, or ask a tensor for its `nbytes`.",
     "none": "A parameter has no gradient before `backward`, and after "

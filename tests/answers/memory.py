@@ -23,7 +23,7 @@ also_right(
 )
 edited(
     "memory_ledger",
-    ("by the names that", {"rows[name]": "rows[f'block {name}']"}),
+    ("for each name that", {"rows[name]": "rows[f'block {name}']"}),
     ("numbers of elements", {_BYTES: "t.numel() for t in part"}),
     (
         "before `backward`, and after",

@@ -17,7 +17,7 @@
 # %% [markdown] translates="92bbbe8e"
 # # 第10章 解答
 #
-# 这里是[内存与深度：训练保存什么，怎样启动深层网络](../10_memory.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
+# 这里是[内存与深度：训练占多少内存，深层网络怎样初始化](../10_memory.ipynb)各道练习的解答，每道前面附有题目。先在那一页自己做，卡住了再来看。
 
 # %%
 import copy
@@ -38,10 +38,10 @@ use_style()
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-1)
 #
-# 占满内存的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`：对网络的每个子模块，给出三个字节数：权重的、梯度的，以及优化器为这些权重保留的状态的。没有维度的张量不算，例如步数的计数器。函数只看不改：网络和优化器都保持原样。然后预测：`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层冻结，用Adam走一步之后，账本是怎样的？
+# 占内存最多的，是网络的哪一部分？编写`ledger_by_block(net, optimizer)`，返回一个字典：键是子模块的名字，值是三个数，依次是权重、权重的梯度、优化器为权重保留的状态各占的字节数。零维张量不算，例如步数的计数器。网络和优化器都保持原样。然后预测：冻结`Sequential(Linear(100, 200), ReLU(), Linear(200, 10))`的第一层，用Adam走一步，还没有调用`zero_grad`，这时的账本是怎样的？
 
 # %% [markdown] translates="0f3a865b"
-# **思路**。`named_children`给出各个块，块的`parameters()`给出它下面的所有参数。优化器的状态是一个字典，键是参数。用方括号取这个字典里的键，取哪个就会新建哪一项，所以要用`get`。至于预测：从100到200的层有20,200个参数，每个4字节；从200到10的层有2,010个。Adam从没见过冻结层的梯度，也就没有它的状态。
+# **思路**。`named_children`给出各个块，块的`parameters()`给出它下面的所有参数。优化器的状态是一个字典，键是参数。用方括号读取，字典里没有的项会自动新建，所以要用`get`。至于预测：从100到200的层有20,200个参数，每个4字节；从200到10的有2,010个。Adam从没见过冻结层的梯度，也就没有它的状态。
 
 
 # %%
@@ -68,7 +68,7 @@ predicted_ledger["2"] = (8_040, 8_040, 16_080)
 check.memory_ledger(ledger_by_block, predicted_ledger)
 
 # %% [markdown] translates="0c6a962b"
-# **陷阱**。不用`get`，只是看一看，就改动了它：优化器为每个参数都添了一个空项。
+# **陷阱**。不用`get`，看一看就改动了优化器：它为每个参数都添了一个空项。
 
 # %%
 layer = nn.Linear(2, 2)
@@ -77,7 +77,7 @@ adam.state[layer.weight]
 len(adam.state)
 
 # %% [markdown] translates="f127f836"
-# 语言模型的一层里，占满内存的是什么？两个线性层加起来，是注意力的两倍。
+# 语言模型的一层里，占内存最多的是什么？两个线性层加起来，是注意力的两倍。
 
 # %%
 block = nn.TransformerEncoderLayer(d_model=64, nhead=4, dim_feedforward=256)
@@ -90,10 +90,10 @@ rows = ledger_by_block(block, torch.optim.SGD(block.parameters()))
 # *思考，15分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-2)
 #
-# `X`是形状为(100, 8)的批量，不需要梯度。每一层都不改变形状。每个网络为`backward`保留几个这种形状的张量？先预测，再用`kept_by`数一数。名字里的`Frozen`，是参数已经冻结的线性层。SiLU像GELU一样光滑：$z\,\sigma(z)$。
+# `X`是形状为(100, 8)的批量，不需要梯度。每一层的输出也是这个形状。每个网络为`backward`保留几个这种形状的张量？先预测，再用`kept_by(net, net, X) * GiB / X.nbytes`数一数。`Frozen`是参数冻结了的线性层。SiLU是$z\,\sigma(z)$，像GELU一样光滑。
 
 # %% [markdown] translates="4666ebbd"
-# **思路**。逐层看过去，问一句：这一层要得到梯度，或者要把梯度传下去吗？都不要，就什么也不保留。线性层的权重如果要训练，就保留输入。ReLU保留输出，SiLU保留输入。最后，每个张量只数一次。
+# **思路**。对每一层都问：要得到梯度吗，要把梯度往回传吗？都不要，就什么也不保留。线性层的权重要训练，就保留输入。ReLU保留输出，SiLU保留输入。最后，同一个张量只数一次。
 
 # %% translates="2741a6dc"
 tensors_kept = {
@@ -112,7 +112,7 @@ tensors_kept = {
 check.saved_tensors(tensors_kept)
 
 # %% [markdown] translates="21284bf5"
-# **边界情况**。如果`X`需要梯度，前面的冻结层就得把梯度传过去：它要保留权重，而权重本来就在；它后面的ReLU要保留输出。
+# **边界情况**。如果`X`需要梯度，开头的冻结层就得把梯度传回去：它保留权重，而权重本来就在；它后面的ReLU保留输出。
 
 # %% [markdown]
 # ## 10.3 每k个块一个检查点
@@ -120,10 +120,10 @@ check.saved_tensors(tensors_kept)
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-3)
 #
-# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：让`X`通过一个`nn.Sequential`，每`k`个块为一段，每段都用`checkpoint`；最后一段可以短一些，也要用。输出和梯度要与`blocks(X)`的相同；有暂退法时，随机种子相同，也要这样。除了每一段的输入，什么都不保留。
+# `checkpoint_sequential`让最后一段照常运行，而且要的是段数。编写`checkpoint_every(k, blocks, X)`：把一个`nn.Sequential`每`k`个块分成一段，让`X`逐段通过，每段都用`checkpoint`；最后一段可能短一些，也要用。输出和梯度与`blocks(X)`的相同；有暂退法时，只要随机种子相同，也是这样。除了每段的输入，什么都不保留。
 
 # %% [markdown] translates="28cd40e8"
-# **思路**。对`nn.Sequential`切片，得到的也是`nn.Sequential`；到了末尾，会短一些。切片自己拿着那些块，所以第二遍用的块不会错。
+# **思路**。`nn.Sequential`的切片也是`nn.Sequential`，末尾的一个可能短一些。切片自己拿着那些块，所以第二遍用的块不会错。
 
 
 # %%
@@ -170,7 +170,7 @@ for forward in (checkpoint_every, late):
     print(forward.__name__, blocks[0].weight.grad)
 
 # %% [markdown] translates="d187dfae"
-# 不同：第二种写法，是用另一段的值算的。
+# 不同：第二种写法用了另一段的值。
 
 # %% [markdown]
 # ## 10.4 带填充的梯度累积
@@ -178,10 +178,10 @@ for forward in (checkpoint_every, late):
 # *编程，30分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100这个数表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度，加到已有的梯度上，并把损失作为一个数返回。各份的标签个数不同，有的一个标签也没有。任何时候都不能有两张计算图。至少有一个标签不是填充。
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度加到已有的梯度上，再返回这个损失，是一个数。各份的标签个数不同，有的没有。任何时候都不能同时有两张计算图。整个批量里，至少有一个标签不是填充。
 
 # %% [markdown] translates="6d792b05"
-# **思路**。整个批量的均值，等于总和除以*整个批量*的标签数，而这个数，第一份之前就知道。用`reduction="sum"`时，没有标签的一份给出0。每一份都先调用`backward`，再开始下一份的前向传播。
+# **思路**。均值是总和除以*整个批量*的标签数，这个数一开始就知道。用`reduction="sum"`，没有标签的一份得到0。每一份都先调用`backward`，再开始下一份的前向传播。
 
 
 # %%
@@ -199,7 +199,7 @@ def accumulate(net, X, y, size):
 check.gradient_accumulation(accumulate)
 
 # %% [markdown] translates="0da95f27"
-# **陷阱**。用通常的均值，全是填充的一份就成了0除以0。它的梯度，PyTorch处理好了，是0；损失却没有处理：与别的损失相加，结果就成了`nan`。
+# **陷阱**。用通常的均值，全是填充的一份就成了0除以0。PyTorch把它的梯度处理成0，却没有处理损失：与别的损失相加，总和就成了`nan`。
 
 # %%
 logits = torch.ones(2, 3, requires_grad=True)
@@ -216,7 +216,7 @@ loss.item(), logits.grad.any().item()
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-5)
 #
-# 增益是按正态分布的输入算出来的。而权重该有多大，真实的数据自己就能告诉你。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；每遇到一个`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数，使这一层对`X`的输出，所有元素的标准差是1。别的层保持原样。参数还是原来的对象，没有得到梯度。
+# 增益是按正态分布的输入算出来的。权重该有多大，也可以由真实的数据来定。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；遇到`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数：网络的输入是`X`时，这一层输出的全部元素，标准差应当是1。别的层保持原样。参数仍是原来的对象，也没有得到梯度。
 
 # %% [markdown] translates="dac39098"
 # **思路**。没有偏置的线性层，输出与权重成正比：权重除以$s$，输出也除以$s$。每一层的输入，必须是前面各层缩放*之后*的输出。
@@ -237,7 +237,7 @@ def scale_by_data(net, X):
 check.data_dependent_init(scale_by_data)
 
 # %% [markdown] translates="aabbe92b"
-# 三十个带GELU的层，GELU的增益没有人查过：最后一个线性层的输出，标准差在缩放前后各是多少？
+# 三十个带GELU的层，不用查GELU的增益。缩放前后，最后一个线性层的输出，标准差各是多少？
 
 # %%
 torch.manual_seed(0)
@@ -245,7 +245,7 @@ layers = [m for _ in range(30) for m in (nn.Linear(64, 64), nn.GELU())]
 net, X = nn.Sequential(*layers), torch.rand(256, 64)
 
 # %% [markdown] translates="9f01bb8f"
-# 缩放之前，剩下的只来自偏置。
+# 缩放之前，剩下的这点标准差来自偏置。
 
 # %%
 scaled = copy.deepcopy(net)
@@ -262,10 +262,10 @@ f"from {before:.2f} to {after:.2f}"
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-6)
 #
-# 编写模块`EMA`，它保存网络的滑动平均。它有网络的一个副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`，它移动副本的参数：旧平均值占$\beta$，网络占$1 - \beta$。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
+# 编写模块`EMA`，保存网络的滑动平均。网络的副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`来更新副本的参数：旧平均值占`decay`，网络占`1 - decay`。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 # %% [markdown] translates="c1385de0"
-# **思路**。深拷贝不与网络共用内存。`lerp_(p, 1 - decay)`让平均值朝网络移动两者之差的一部分。缓冲区可能是整数，所以复制。
+# **思路**。深拷贝不与网络共用内存。`lerp_(p, 1 - decay)`让平均值朝网络移动，第二个参数是移动的距离占两者之差的比例。缓冲区可能是整数，所以复制。
 
 
 # %%
@@ -288,7 +288,7 @@ class EMA(nn.Module):
 check.exponential_moving_average(EMA)
 
 # %% [markdown] translates="06ee8432"
-# 它是模块，所以会随训练一起保存，用的是自己的名字。
+# 它是模块，所以能随训练一起保存，参数有自己的名字。
 
 # %%
 list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
@@ -302,10 +302,10 @@ list(EMA(nn.Linear(2, 1), decay=0.9).state_dict())
 # *编程，25分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-7)
 #
-# 训练好的块太窄了。编写`widen(block, width)`，返回一个新的块，隐藏单元增加到`width`个：输出与旧块的完全相同，每个新单元在训练中都用得上。块里有线性层`hidden`和`out`，与`Residual`一样，也可能有别的部分；旧块保持原样。然后预测，在第一步里，*新*单元的哪些参数会得到不为0的梯度：`hidden`里的权重，`hidden`里的偏置，还是`out`里的权重？
+# 训练好的块太窄了。编写`widen(block, width)`，返回一个新的块，隐藏单元增加到`width`个：输出与旧块的完全相同，每个新单元都能在训练中起作用。块里有线性层`hidden`和`out`，与`Residual`一样，也可能有别的部分；旧块保持原样。然后用True或False预测，第一步里，*新*单元的哪些参数得到不为0的梯度：`hidden`里的权重，`hidden`里的偏置，还是`out`里的权重？
 
 # %% [markdown] translates="3bf914fa"
-# **思路**。新单元在`out`里的权重都是0，输出就不变。只要它们不全是0，就能学习：在`hidden`里的权重，像新建的层那样抽取。第一步里，只有它们在`out`里的权重得到梯度，因为`hidden`的梯度要乘以`out`里的权重。从第二步起，就都有梯度了。
+# **思路**。新单元在`out`里的权重都是0，输出就不变。但不能处处是0，否则学不了：`hidden`里的权重，像新建的层那样抽取。第一步里，只有`out`里的权重得到不为0的梯度，因为`hidden`的梯度要乘以`out`里的权重。从第二步起，就都有梯度了。
 
 
 # %%
@@ -328,7 +328,7 @@ first_step = {"hidden.weight": False, "hidden.bias": False, "out.weight": True}
 check.widen_residual_block(widen, first_step)
 
 # %% [markdown] translates="d3924c17"
-# 走一步训练，看看新单元在`hidden`和`out`里的权重有没有梯度。这个块有一个旧单元。
+# 训练一步，看看新单元在`hidden`和`out`里的权重有没有梯度。这个块有一个旧单元。
 
 
 # %%
@@ -359,10 +359,10 @@ wide = widen(block, 4)
 # *编程，20分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-8)
 #
-# 一个小语言模型有一张表，每个词占一行，要用两次：输入一个词，就查出它的一行；对每个可能的下一个词，又用表来算得分。编写`TiedModel`，让查表这一边冻结：表只从得分那一边学习，而查表读到的仍是表现在的值。然后预测，换成别的做法，训练的是什么：“both”（两边）、“lookup”（查表）、“scores”（得分），还是“none”（都没有）？
+# 一个小语言模型有一张表，每个词占一行，用两次：输入一个词，查出它那一行；再用整张表，给每个可能的下一个词算得分。编写`TiedModel`，冻结查表这一边：表只从得分那一边学习，而查表读到的仍是表的当前值。然后预测，换成别的做法，训练的是哪一边：`"both"`（两边）、`"lookup"`（查表）、`"scores"`（得分），还是`"none"`（都没有）？
 
 # %% [markdown] translates="567530ae"
-# **思路**。`detach`给出的值相同，只断开一条通往表的路径，就是经过查表的那一条。它与表共用内存，所以不会有过时的副本。冻结参数会把两条路径都断开，因为参数只有一个。
+# **思路**。`detach`不改变值，只断开一条通往表的路径，就是经过查表的那一条。它与表共用内存，所以不会有过时的副本。冻结参数会把两条路径都断开，因为参数只有一个。
 
 
 # %%
@@ -387,7 +387,7 @@ trained = {
 check.one_sided_tie(TiedModel, trained)
 
 # %% [markdown] translates="0018bf62"
-# 每个词的行都得到梯度，没有查过的词也一样：算得分要与每个词比较。
+# 每个词的行都得到梯度，没有查过的词也一样：每个词都要算得分。
 
 # %%
 torch.manual_seed(0)
@@ -401,10 +401,10 @@ model.table.grad.any(dim=1)
 # *探索，20分钟。*
 # [练习](../10_memory.ipynb#cell-id=exercise-10-9)
 #
-# `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1；误差不超过0.5%。对ReLU和tanh，与`calculate_gain`比较：两个之中，哪个相同？然后用He初始化和你的增益，各画出经过1到32个带GELU的层之后的大小。
+# `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1，误差不超过0.5%。ReLU和tanh的增益，哪个与`calculate_gain`给出的相同？然后画两条曲线：用He初始化和用你的增益，经过1到32个带GELU的层，大小各是多少。
 
 # %% [markdown] translates="a30eec3f"
-# **思路**。$f(z)^2$按正态密度求的均值，是一个单变量的积分；用很密的网格，就能算得很准。8倍标准差以外，没有什么可加的了。增益是均值的平方根的倒数。ReLU的增益是$\sqrt 2$；torch给tanh的是5/3，比保持均方所需的大。
+# **思路**。$f(z)^2$按正态密度求的均值，是一个单变量的积分；用很密的网格，就能算得很准。8倍标准差以外，可以不算。增益是这个均值的平方根的倒数。ReLU的增益是$\sqrt 2$；torch给tanh的是5/3，比保持均方所需的大。
 
 
 # %%
