@@ -834,9 +834,9 @@ names = shape(net, torch.ones(2, 20))
 names, [module.training for module in net]
 
 # %% [markdown]
-# **Pitfall.** The random numbers of the weights are drawn now, not where the
-# network was written. So a lazy layer starts with others than an ordinary one
-# after the same seed, if something is drawn in between.
+# **Pitfall.** The random numbers of a lazy layer are drawn now, not where the
+# network was written. So the last layer below draws before the lazy one: after
+# the same seed, it starts with other weights than behind an ordinary layer.
 
 # %%
 weights = []

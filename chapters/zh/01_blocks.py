@@ -106,7 +106,7 @@ mlp = MLP().to(device)
 mlp
 
 # %% [markdown] translates="e1ad9214"
-# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程都有参考实现，参数的名字和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。
+# 模块的*状态字典*（state dict）是一个字典，由名字查到张量，模块的参数就在其中。书中的类，本教程有参考实现。它的参数名和你的一样，所以能加载你的参数值。两个输出只要不一致，`assert_close`就报错。
 
 # %%
 reference = d2l_helpers.MLP().to(device)
@@ -123,7 +123,7 @@ mlp(X).sum().backward()
 {name: tuple(p.grad.shape) for name, p in mlp.named_parameters()}
 
 # %% [markdown] translates="1e611a21"
-# 漏写`super().__init__()`，要注册第一层时，注册表还不存在。PyTorch的错误信息说的就是这件事。
+# 如果漏写`super().__init__()`，到了要注册第一层时，注册表还不存在。PyTorch的错误信息说的就是这件事。
 
 
 # %% tags=["raises-exception"]
@@ -137,7 +137,7 @@ NoInitMLP()
 # %% [markdown] translates="641bc629"
 # ### 调用模块，而不是它的`forward`
 #
-# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算，下面做两遍。
+# *钩子*（hook）是一个函数：你把它注册到模块上，由PyTorch替你运行。下面的钩子会数自己运行了几次。同样的计算要做两遍。
 
 # %%
 calls = 0
@@ -385,7 +385,7 @@ for wrap in (nn.Sequential, Residual):
     print(f"{wrap.__name__}: {gradient_at_input(wrap):.0e}")
 
 # %% [markdown] translates="ca0ded4c"
-# 在普通的各层里，梯度几乎传不到输入。在残差块里，每次相加都把梯度原样传下去，再加上经过网络传来的那一份。
+# 在普通的顺序块里，梯度几乎传不到输入。在残差块里，每次相加都把梯度原样传下去，再加上经过网络传来的那一份。
 #
 # > **陷阱**。相加的两部分，形状必须相同。形状不同时，PyTorch有时会把其中一部分的值重复几遍，这叫*广播*（broadcasting）。
 #
@@ -499,7 +499,7 @@ len(list(plain_list.parameters())), len(plain_list.state_dict())
 # %% [markdown] translates="aaa95147"
 # ## 根据配置搭建网络
 #
-# *配置*（configuration）是描述网络的数据。配置可以存进文件，可以比较，也可以修改，都不用动代码。下面的配置是JSON：每个列表写明种类，以及这个种类需要什么。残差块需要的，是里面那些块的列表。
+# *配置*（configuration）是描述网络的数据。配置可以存进文件，可以比较，也可以修改，都不用动代码。下面的配置是JSON：每个列表写明种类，以及这个种类需要什么。残差块需要的，是描述里面各块的列表。
 
 # %%
 CONFIG = """[
@@ -677,7 +677,7 @@ print(path(dynamic, 100 * X, 2, "tanh"))
 # - `nn.Sequential`是顺序块，有前向传播；`nn.ModuleList`和`nn.ModuleDict`只保存模块。普通列表里的模块，PyTorch看不见。
 # - 重复的块，`children()`只给出一次，注册表里则每次都有。
 # - 常数张量要放进缓冲区：会保存，会移动，不训练。
-# - 残差块返回`X + net(X)`，把梯度传下去。要比较形状：形状不对，广播会掩盖过去。
+# - 残差块返回`X + net(X)`，把梯度传下去。要比较形状：不对的形状，广播会掩盖过去。
 # - 配置是数据。可以用它搭建什么，由一个字典来规定。
 # - `forward`就是Python代码：分支和循环可以由数据决定。
 
@@ -830,7 +830,7 @@ check.read_a_tree(shapes)
 # *编程，20分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序，返回由这些对组成的列表。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 
 # %% translates="80b01783"
@@ -872,7 +872,7 @@ check.count_the_rounds(CountingMLP, added)
 # *编程，30分钟。*
 # [解答](solutions/01_blocks.ipynb#cell-id=exercise-1-8)
 #
-# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。继承它的类会写`__init__`和`forward`；`__init__`把各个部件赋给属性，而且不调用你的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
+# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。子类会写自己的`__init__`和`forward`；子类的`__init__`把各个部件赋给属性，而且不调用`Module`的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
 #
 # - 调用一个对象，返回的就是它的`forward`对这些实参返回的值。
 # - `named_parameters()`成对给出带点的名字和参数：先是对象自己的参数，再是各个子模块的参数，都按属性的次序。一个参数有几个名字时，只给出一次。

@@ -26,7 +26,7 @@
 # - 初始化（initialize）网络，需要时用你自己的分布（distribution）；
 # - 写入数值，又不让梯度出错；
 # - 共享（share）一个层，绑定嵌入层和输出层，冻结（freeze）一个层；
-# - 在值得的地方，把宽度留给第一个批量（batch）决定。
+# - 在值得这样做时，把宽度留给第一个批量（batch）决定。
 #
 # **书中**：第5.2节[参数管理](https://zh.d2l.ai/chapter_deep-learning-computation/parameters.html)，第5.3节[延后初始化](https://zh.d2l.ai/chapter_deep-learning-computation/deferred-init.html)（英文版6.2，[Parameter Management](https://d2l.ai/chapter_builders-guide/parameters.html)；6.3，[Parameter Initialization](https://d2l.ai/chapter_builders-guide/init-param.html)；6.4，[Lazy Initialization](https://d2l.ai/chapter_builders-guide/lazy-init.html)）。
 #
@@ -215,7 +215,7 @@ torch.optim.SGD(same.parameters(), lr=0.1).step()
 assert_close(same[0].weight, same[0].weight[:1].expand(8, 4))
 
 # %% [markdown] translates="88736db5"
-# 八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只做了一个的事。随机的权重能让八个单元各不相同。
+# 八个隐藏单元起点相同，得到的梯度也相同，于是一直相同，八个只干了一个的活。随机的权重能让八个单元各不相同。
 #
 # 设一个层有$n_\mathrm{in}$个输入、$n_\mathrm{out}$个输出。Xavier初始化在$-a$和$a$之间均匀地抽取权重，其中$a = \sqrt{6 / (n_\mathrm{in} + n_\mathrm{out})}$。目的是让信号和梯度逐层传递时，大小基本不变。下面第二个函数写入42，这个数很好认。
 
@@ -376,7 +376,7 @@ y.backward()
 w.grad
 
 # %% [markdown] translates="391e27f8"
-# 算出的不是`y`的梯度，而且不报错：`backward`读到的是新值。在`no_grad`下，自动微分会把这次修改计入*版本*（version），`backward`就会拒绝计算。（自动微分留下什么、给什么计数，见[第05章](05_autograd.ipynb#cell-id=what-the-graph-keeps)。）下面的单元格打印错误信息，略去了其中的提示。
+# 算出的不是`y`的梯度，而且不报错：`backward`读到的是新值。在`no_grad`下，自动微分会给这次修改计数，这个数叫*版本*（version）；`backward`一看版本变了，就拒绝计算。（自动微分留下什么、给什么计数，见[第05章](05_autograd.ipynb#cell-id=what-the-graph-keeps)。）下面的单元格打印错误信息，略去了其中的提示。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -390,7 +390,7 @@ except RuntimeError as error:
 assert w.grad is None
 
 # %% [markdown] translates="188535ee"
-# 报错比算错好。写入要在前向传播之前，或者在`backward`之后，优化器（optimizer）就是这样做的。
+# 报错比算错好。要写入，就在前向传播之前，或者在`backward`之后，像优化器（optimizer）那样。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -458,7 +458,7 @@ for name in ("weight", "bias"):
 # %% [markdown] translates="13f128e7"
 # ### 绑定嵌入层和输出层
 #
-# 预测下一个词的网络，开头是*嵌入层*（embedding layer），每个词在嵌入层里有一行特征；结尾给每个词一个得分。有100个词、8个特征时，两个权重的形状都是$(100, 8)$。
+# 预测下一个词的网络，开头是*嵌入层*（embedding layer），每个词在嵌入层里有一行特征；结尾的输出层给每个词一个得分。有100个词、8个特征时，这两层的权重，形状都是$(100, 8)$。
 
 
 # %%
@@ -490,9 +490,9 @@ for tie in (False, True):
 # %% [markdown] translates="c30f6580"
 # 不绑定时，是读入的两行。绑定之后，是所有的行，因为每一行还要给它的词打分。
 #
-# > **陷阱**。两个起点，有一个会丢掉。嵌入层从$N(0, 1)$抽取，这个线性层的权重则在$\pm 1/\sqrt{8}$之间抽取。
+# > **陷阱**。两个权重各有起点，绑定之后，有一个起点就丢掉了。嵌入层从$N(0, 1)$抽取权重，这个线性层则在$\pm 1/\sqrt{8}$之间抽取。
 #
-# 一个什么都不知道的网络，应该认为每个词的概率都一样。这时损失是$\log 100 = 4.6$。哪个起点接近这个值？
+# 一个什么都不知道的网络，应该认为每个词的概率都一样。这时损失是$\log 100 = 4.6$。保留哪个起点，损失接近这个值？
 
 # %%
 for kept in ("embedding", "out"):
@@ -504,7 +504,7 @@ for kept in ("embedding", "out"):
     print(f"{kept}: {loss.item():.1f}")
 
 # %% [markdown] translates="55798099"
-# 输出层的起点接近。用嵌入层的数算出的得分，过于肯定。要么保留较小的起点，要么绑定之后再初始化权重。
+# 保留输出层的起点时接近。用嵌入层的数算出的得分，过于肯定。要么保留较小的起点，要么绑定之后再初始化权重。
 
 # %% [markdown] translates="3f2a497e"
 # ## 冻结一个层
@@ -660,10 +660,10 @@ wrong[0]
 # - 共享的参数，`parameters()`只给出一次，状态字典里每处都有一次。
 # - `apply`把网络的每个模块交给一个函数，子模块在先。用`isinstance`挑选；直接比较类型会漏掉子类和延后层。
 # - 起点相等的单元，梯度就相等，以后也一直相等。
-# - 写入要在`torch.no_grad()`下，不能在前向传播和反向传播之间。通过`.data`这样写入，梯度可能错了，却不报错。
+# - 写入要在`torch.no_grad()`下，不能在前向传播和反向传播之间。如果在两者之间通过`.data`写入，梯度可能错了，却不报错。
 # - 共享的层得到各处梯度之和。嵌入层和输出层可以通过赋值来绑定；两个起点只留下一个。
 # - 要冻结一个层，就调用`requires_grad_(False)`，并清除它的梯度。
-# - 延后层的形状由第一个批量决定，只决定一次。在搭建网络的地方运行这个批量；有的层会记录均值，就要在评估模式下运行。运行之后再初始化。
+# - 延后层的形状由第一个批量决定，只决定一次。在搭建网络的地方运行这个批量，然后再初始化；如果有的层会记录均值，就在评估模式下运行。
 
 # %% [markdown] translates="8522580f"
 # ## 练习
@@ -887,7 +887,7 @@ check.inputs_of_any_width(AnyWidth, output_changes)
 # *编程，25分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-10)
 #
-# 一个绑定了权重的`NextWord`已经学会了一些词，现在要再加一些。编写`grow(model, num_words)`，直接修改这个模型：嵌入层和输出层都能用于`num_words`个词，打印出来也是这样，而且两者又共用一个参数。旧词的各行，值不变；新的每一行都是旧的各行的均值。数据类型和`requires_grad`也不变。在此之前，已经用`model.parameters()`创建了一个优化器：`grow`之后，它会训练旧词的行吗？新词的行呢？先预测，写True或False。
+# 一个绑定了权重的`NextWord`已经学会了一些词，现在要再加一些。编写`grow(model, num_words)`，直接修改这个模型。修改之后，嵌入层和输出层都能用于`num_words`个词，打印出来的也是这个数，而且两者仍然共用一个参数。旧词的各行，值不变；新的每一行都是旧的各行的均值。数据类型和`requires_grad`也不变。在此之前，已经用`model.parameters()`创建了一个优化器：`grow`之后，它会训练旧词的行吗？新词的行呢？先预测，写True或False。
 
 
 # %% translates="51a1559c"
@@ -908,7 +908,7 @@ check.more_words(grow, trained_by_old_optimizer)
 # *编程，20分钟。*
 # [解答](solutions/02_parameters.ipynb#cell-id=exercise-2-11)
 #
-# 编写`shape(net, X)`：运行批量`X`，让网络里的延后层得到宽度；返回因此得到形状的那些参数的名字。除此之外，什么都不改变：移动均值这样的缓冲区，值不变；每个模块原来处于训练模式还是评估模式，仍然是那个模式；暂退法（dropout）不抽取任何随机数。批量如果不合适，就报PyTorch的错误，各模块的模式也仍和原来一样。（一个参数是不是还在等待形状，用`torch.nn.parameter`的`is_lazy`来判断。）
+# 编写`shape(net, X)`：运行批量`X`，让网络里的延后层得到宽度；返回因此得到形状的那些参数的名字。除此之外，什么都不改变：移动均值这样的缓冲区，值不变；每个模块处于训练模式还是评估模式，也和原来一样；暂退法（dropout）不抽取任何随机数。批量如果不合适，PyTorch的错误照常报出来，各模块的模式仍和原来一样。（一个参数是不是还在等待形状，用`torch.nn.parameter`的`is_lazy`来判断。）
 
 
 # %% translates="be6fcb8e"

@@ -329,7 +329,7 @@ plt.show()
 # *编程，20分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-6)
 #
-# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序返回所有的对。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
+# 编写`measure(net, X)`。`net`中没有子模块的模块就是层：给每个层注册同一个函数，作为前向钩子（forward hook），然后运行`net(X)`。层每运行一次，就记下一对值：输出的形状，和输出绝对值的均值；按运行的次序，返回由这些对组成的列表。最后移除这些钩子，运行出错时也要移除，但不能移除别的钩子；任何模块的`training`都不要改变。用在本章的`classifier`和`image`上，你看到了什么？
 
 # %% [markdown] translates="6c6e743d"
 # **思路**。`modules()`对每个模块只访问一次，包括网络自己；其中没有子模块的就是层。钩子把结果添加到它和`measure`共用的列表里。注册时返回的句柄（handle）也是上下文管理器：`with`结束时，`ExitStack`关闭所有句柄，因为出错而结束时也一样。
@@ -455,7 +455,7 @@ net(torch.full((1, 20), float("nan"))), net.rounds
 # *编程，30分钟。*
 # [练习](../01_blocks.ipynb#cell-id=exercise-1-8)
 #
-# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。继承它的类会写`__init__`和`forward`；`__init__`把各个部件赋给属性，而且不调用你的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
+# 不用`nn.Module`，只用普通的Python，编写一个类`Module`，供别的类继承。子类会写自己的`__init__`和`forward`；子类的`__init__`把各个部件赋给属性，而且不调用`Module`的`__init__`。部件有两种：参数，即`nn.Parameter`的对象；子模块，即`Module`的对象。
 #
 # - 调用一个对象，返回的就是它的`forward`对这些实参返回的值。
 # - `named_parameters()`成对给出带点的名字和参数：先是对象自己的参数，再是各个子模块的参数，都按属性的次序。一个参数有几个名字时，只给出一次。
@@ -542,7 +542,7 @@ layer = nn.Linear(2, 2)
 }
 
 # %% [markdown] translates="f913f432"
-# **陷阱**。两者都不会去看普通列表里面。
+# **陷阱**。普通列表里面有什么，这两个类都不会去看。
 
 
 # %%
@@ -562,7 +562,7 @@ list(Listed().named_parameters())
 # 编写`Shortcut(net, num_inputs, num_outputs)`，它是一个残差块，里面的网络把`num_inputs`个特征变成`num_outputs`个。两个数相等时，把输入加到网络的输出上。不相等时，把输入送进一个不带偏置的线性层，再把结果加到网络的输出上；这个线性层放在属性`project`里。相加的两部分如果形状不同，就报`ValueError`，并写出两个形状。为什么需要这样做？设`X`的形状是$(4, 20)$，`Y`有四种形状：预测`X + Y`的形状。
 
 # %% [markdown] translates="6125c7bd"
-# **思路**。宽度相等，就不需要别的层；不相等，才需要一个层，它只负责改变宽度。偏置有网络自己的就够了。形状要在两者都已知的地方比较：在`forward`里，投影之后。
+# **思路**。宽度相等，就不需要别的层；不相等，才需要一个层，它只负责改变宽度。偏置用网络里的就够了。形状要在两者都已知的地方比较：在`forward`里，投影之后。
 
 
 # %%
@@ -595,7 +595,7 @@ a, b = torch.ones(4, 1), torch.ones(20)
 (a + b).shape
 
 # %% [markdown] translates="9264730f"
-# 一个网络如果对每个样本返回一个数，这些数放在一个向量（vector）里，就能看出会怎样出错：样本的个数与特征的个数相等时，连形状都是对的。
+# 会怎样出错，看下面的例子：网络对每个样本返回一个数，这些数放在一个向量（vector）里。样本的个数与特征的个数相等时，连形状都是对的。
 
 # %% translates="7a71f64f"
 X = torch.arange(4.0).reshape(2, 2)
@@ -615,7 +615,7 @@ class Means(nn.Module):
 Shortcut(Means(), 2, 2)(X)
 
 # %% [markdown] translates="55f25576"
-# **边界情况**。属性是None时，不会注册，但仍然可以查询：`if self.project`。
+# **边界情况**。属性的值是None时，不会注册，但仍然可以读取：`if self.project`。
 
 # %%
 list(Shortcut(nn.ReLU(), 2, 2).state_dict())
