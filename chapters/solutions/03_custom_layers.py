@@ -443,11 +443,12 @@ rows, images
 # *Code, 25 minutes.*
 # [Exercise](../03_custom_layers.ipynb#cell-id=exercise-3-8)
 #
-# Write `wrong_gradients(layer, X)`, which returns the set of the names of those
-# parameters whose gradients are wrong, by comparison with numerical ones, and
-# in it `"input"`, if that with respect to `X` is. The layer may be of any kind,
-# with parameters of its own and of children; both are in `float32`, and stay as
-# they are. Then predict what it returns for a layer that computes
+# Write `wrong_gradients(layer, X)`, which compares gradients with numerical
+# ones. It returns the set of the names of the parameters whose gradients are
+# wrong; if the gradient with respect to `X` is wrong, `"input"` is in the set,
+# too. The layer may be of any kind, with parameters of its own and of children.
+# Layer and `X` are in `float32`, and stay as they are. Then predict what the
+# function returns for a layer that computes
 # `F.relu(X @ self.weight.detach() + self.bias)`, and for `SuspectLinear` of
 # this chapter with three samples and with one, if no ReLU gives 0.
 
@@ -547,8 +548,8 @@ sorted(wrong_gradients(net, X))
 # True. The others count as 0, whatever is written into them. The mask is saved
 # and moved with the layer, isn't trained, and stays boolean after `double()`.
 # Why isn't it enough to set these weights to 0 once, without a mask? Predict,
-# with True or False: are they 0 after one step of training, and what is the
-# gradient of a weight that is masked?
+# with True or False: without a mask, are they 0 after one step of training?
+# With it, is the gradient of a masked weight 0?
 
 # %% [markdown]
 # **Idea.** The mask can't be computed again, so it is a buffer that is saved.

@@ -232,7 +232,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown] translates="1d0058fb"
-# 输出多了，0就更难发现。下面算出十个输出里0所占的比例，以及十个输出全是0的网络所占的比例。
+# 输出不止一个时，0更难发现。下面算出十个输出里0所占的比例，以及十个输出全是0的网络所占的比例。
 
 # %%
 torch.manual_seed(0)
@@ -263,7 +263,7 @@ assert (repaired(sample) != 0).all()
 # %% [markdown] translates="26013e07"
 # ## `nn.Module`为你的层做了什么
 #
-# 和为PyTorch的层做的一样。参数都有名字，在网络里嵌得再深也有。
+# 和它为PyTorch自带的层做的一样。参数都有名字，在网络里嵌得再深也有。
 
 # %%
 net = nn.Sequential(MyLinear(64, 8), nn.Linear(8, 1))
@@ -293,7 +293,7 @@ tied = nn.Sequential(MyLinear(64, 8), shared, shared, nn.Linear(8, 1))
 len(list(tied.parameters())), len(tied.state_dict())
 
 # %% [markdown] translates="1b1febc1"
-# 在状态字典（state dict）里，共享的两个张量在每个位置都有一个名字。别的层可以加载状态字典。改变数据类型（data type），调用一次就够。
+# 在状态字典（state dict）里，共享的两个张量在每个位置都有一个名字。状态字典可以加载到另一个层里。改变数据类型（data type），只要调用一次。
 
 # %%
 clone = MyLinear(5, 3).to(device)
@@ -456,7 +456,7 @@ check_gradients(right, X_double)
 check_gradients(suspect, X_double)
 
 # %% [markdown] translates="45767877"
-# 输入2是偏置。偏置增加时，三个输出都以1的速度增加，而不是1/3：`backward`对样本取了均值，本来应该求和。只有一个样本时，两者相同，错误就查不出来。
+# 错误信息里的输入2（input 2）是偏置。偏置增加时，三个输出都以1的速度增加，而不是1/3：`backward`对样本取了均值，本来应该求和。只有一个样本时，两者相同，错误就查不出来。
 
 # %%
 check_gradients(suspect, X_double[:1].detach().requires_grad_())
@@ -675,7 +675,7 @@ check.where_to_center(same_numbers)
 # *编程，25分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-8)
 #
-# 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
+# 编写`wrong_gradients(layer, X)`：把梯度和数值梯度比较，返回一个集合，里面是梯度错了的那些参数的名字；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，子模块也可以有参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
 
 
 # %% translates="1320a6a5"
@@ -700,7 +700,7 @@ check.name_the_wrong_gradients(wrong_gradients, found)
 # *编程，20分钟。*
 # [解答](solutions/03_custom_layers.ipynb#cell-id=exercise-3-9)
 #
-# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
+# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。不用掩码，只把这些权重设为0一次，为什么还不够？先预测，写True或False：不用掩码，训练一步之后，这些权重还是0吗？用了掩码，遮住的权重，梯度是0吗？
 
 
 # %% translates="d5f5d736"
@@ -727,4 +727,4 @@ check.mask_that_stays(MaskedLinear, happens)
 # %% [markdown] translates="b40d4431"
 # ## 接下来读什么
 #
-# 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。用16位的数时，层可能在不该输出0的地方输出0：[数值：选择数据类型，混合精度训练](08_numerics.ipynb)会修复一个这样的层。
+# 网络学到的东西怎样留下来，见[读写文件：保存和加载张量与模型](04_file_io.ipynb)；你的层的梯度从哪里来，见[自动微分：沿计算图追踪梯度](05_autograd.ipynb)。用16位的数时，层可能在不该输出0的地方输出0：[数值：选择数据类型，用混合精度训练](08_numerics.ipynb)会修复一个这样的层。

@@ -360,7 +360,7 @@ rows, images
 # *编程，25分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-8)
 #
-# 编写`wrong_gradients(layer, X)`：和数值梯度比较，哪些参数的梯度是错的，就返回由这些参数的名字组成的集合；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，也可以有子模块的参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
+# 编写`wrong_gradients(layer, X)`：把梯度和数值梯度比较，返回一个集合，里面是梯度错了的那些参数的名字；如果对`X`的梯度是错的，集合里还要有`"input"`。层可以是任何一种，可以有自己的参数，子模块也可以有参数。层和`X`都是`float32`，而且都不要改动。然后预测：一个层计算`F.relu(X @ self.weight.detach() + self.bias)`，对它返回什么？对本章的`SuspectLinear`，传入三个样本和一个样本时，又分别返回什么？设ReLU的输出都不是0。
 
 # %% [markdown] translates="0f350e7a"
 # **思路**。用双精度的副本。对每个名字，让`gradcheck`只改变这一个张量，其余的都不变。`functional_call`可以按带点的名字换上任何张量。用`detach`的层，缺少对权重的梯度；把求和写成取均值的层，用三个样本能查出来，用一个样本时均值就是和，查不出来。
@@ -405,7 +405,7 @@ net, X = nn.Sequential(nn.Linear(3, 2), DetachedLinear(2, 2)), torch.rand(4, 3)
 wrong_gradients(net, X)
 
 # %% [markdown] translates="fcce09b1"
-# **陷阱**。样本用到什么，才能检查什么。如果后面的ReLU对所有样本都输出0，各处的斜率就都是0，错误的梯度也是0。
+# **陷阱**。样本用到哪里，检查才能看到哪里。如果后面的ReLU对所有样本都输出0，各处的斜率就都是0，错误的梯度也是0。
 
 
 # %%
@@ -417,7 +417,7 @@ class ClosedLinear(DetachedLinear):
 wrong_gradients(ClosedLinear(3, 2), X)
 
 # %% [markdown] translates="66c03906"
-# **边界情况**。错误的梯度会一直传到前面的各层，也传到输入。这里出错的是层1，它没有参数：要在列出的最后一个层的后面去找。
+# **边界情况**。错误的梯度会一直传到前面的各层，也传到输入。这里出错的是层1，它没有参数：要到列出的最后一个层的后面去找。
 
 
 # %%
@@ -445,10 +445,10 @@ sorted(wrong_gradients(net, X))
 # *编程，20分钟。*
 # [练习](../03_custom_layers.ipynb#cell-id=exercise-3-9)
 #
-# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。为什么不用掩码，只把这些权重设为0一次，还不够？先预测，写True或False：训练一步之后，它们是0吗？掩码遮住的权重，梯度是0吗？
+# 给一个层*剪枝*（prune），就是不用其中的一些权重。编写`MaskedLinear(in_units, units, mask)`，计算$XW + b$；`mask`是布尔型的张量，形状和$W$相同，只有`mask`为True的位置，才用那里的权重。其余的权重，不管写入什么值，都当作0。掩码随层一起保存、一起移动，不训练，`double()`之后仍是布尔型。不用掩码，只把这些权重设为0一次，为什么还不够？先预测，写True或False：不用掩码，训练一步之后，这些权重还是0吗？用了掩码，遮住的权重，梯度是0吗？
 
 # %% [markdown] translates="b5267974"
-# **思路**。掩码不能重新算出来，所以要用会保存的缓冲区。`forward`每次运行都乘以掩码：遮住的权重就当作0，它们的梯度也是0，因为$w \cdot 0$的导数是0。只设为0一次的权重，和别的权重一样得到梯度，第一步就变了。
+# **思路**。掩码不能重新算出来，所以要用会保存的缓冲区。`forward`每次运行都把权重乘以掩码：遮住的权重就当作0，它们的梯度也是0，因为$w \cdot 0$的导数是0。只设为0一次的权重，和别的权重一样得到梯度，第一步就变了。
 
 
 # %%
@@ -470,7 +470,7 @@ happens["masked: the gradient is 0"] = True
 check.mask_that_stays(MaskedLinear, happens)
 
 # %% [markdown] translates="f0bff578"
-# 下面的掩码留下绝对值最大的那一半权重，训练之后剪枝就是这样做的。
+# 下面的掩码留下绝对值最大的那一半权重，训练之后做剪枝时就是这样。
 
 # %%
 torch.manual_seed(0)
