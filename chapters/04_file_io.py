@@ -439,7 +439,7 @@ header
 
 # %% [markdown]
 # `F32` is `float32`, four bytes for each number. So a part can be read alone.
-# How many bytes are rows 2 and 3 of `hidden.weight`?
+# Counted from 0, how many bytes are rows 2 and 3 of `hidden.weight`?
 
 # %%
 begin, _ = header["hidden.weight"]["data_offsets"]

@@ -164,7 +164,7 @@ call_ran
 torch.load(folder / "hostile.pt")
 
 # %% [markdown] translates="5b877c33"
-# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里（Windows上是`nt`）。报错之前，这个函数没有调用：
+# PyTorch拒绝加载这个文件：从2.6起，默认值是`weights_only=True`，只构建张量、数、字符串和装着这些的容器，别的几乎都不构建。这个文件却要用`os.mkdir`，Python把它定义在模块`posix`里（Windows上是`nt`）。报错之前，并没有调用这个函数：
 
 # %%
 assert not marker.exists()
@@ -238,7 +238,7 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # %% [markdown] translates="742dac4c"
 # ### 从别人的权重开始
 #
-# 别人训练好的层，可以作为你的网络的开头，叫作*骨干网络*（backbone）。在后面接上你自己的最后一层，叫作*头部*（head）。这里的骨干网络是`mlp.pt`里的`hidden`，头部有三个输出。哪些对得上，哪些对不上？一个张量，如果网络里也有这个名字，形状也相同，下面的函数就加载它；函数还会报告结果。
+# 别人训练好的层，可以作为你的网络的开头，叫作*骨干网络*（backbone）。在后面接上你自己的最后一层，叫作*头部*（head）。这里的骨干网络是`mlp.pt`里的`hidden`，头部有三个输出。哪些对得上，哪些对不上？下面的函数逐个比较：一个张量，如果网络里也有这个名字，形状也相同，就加载它。最后报告结果。
 
 
 # %%
@@ -364,7 +364,7 @@ assert_close(tied_clone(X.cpu()), tied(X.cpu()), rtol=0, atol=0)
 list(load_file(folder / "tied.safetensors"))
 
 # %% [markdown] translates="1e5e3299"
-# ### 亲手读这种格式
+# ### 亲手读这种文件
 #
 # 前八个字节是文件头（header）的长度，低位字节在前。文件头是JSON，写着每个张量的类型、形状，以及它的字节从哪里开始、到哪里结束，位置从文件头的末尾数起。
 
@@ -378,7 +378,7 @@ with open(path, "rb") as file:
 header
 
 # %% [markdown] translates="32f15d22"
-# `F32`就是`float32`，每个数四字节。所以可以只读一部分。`hidden.weight`的第2行和第3行，一共多少字节？
+# `F32`就是`float32`，每个数四字节。所以可以只读一部分。从0数起，`hidden.weight`的第2行和第3行一共多少字节？
 
 # %%
 begin, _ = header["hidden.weight"]["data_offsets"]
@@ -402,7 +402,7 @@ assert_close(same_rows, rows, rtol=0, atol=0)
 # %% [markdown] translates="1135ca00"
 # ## 加载大模型
 #
-# `MLP()`抽取权重，然后由文件里的值替换；`torch.load`创建张量，然后再复制其中的值：有一小段时间，要占两倍的内存。每台机器都有设备`meta`，它的张量有形状，没有数据。在这个设备上，可以构建没有值的模型。
+# `MLP()`抽取权重，这些权重随后由文件里的值替换；`torch.load`创建张量，它们的值随后复制进模型：有一小段时间，要占两倍的内存。每台机器都有设备`meta`，它的张量有形状，没有数据。在这个设备上，可以构建没有值的模型。
 #
 # > **陷阱**。`load_state_dict`把值复制到已有的张量里。`meta`上的张量装不下任何值。返回的结果却说，所有的键都对上了。
 
@@ -420,7 +420,7 @@ print(result)
 shell.out.weight.device
 
 # %% [markdown] translates="55bb8cfe"
-# 什么都没加载，也没有报错。有的只是警告，已经由这个单元格截下：这是“no-op”，即什么也不做的操作。设了`assign=True`，加载的张量就会取代模型的张量；优化器（optimizer）要在这之后创建。状态字典里没有的，例如`persistent=False`的缓冲区，仍留在`meta`上。再设`mmap=True`，文件本身就充当内存：用到哪一部分，系统才读哪一部分。
+# 什么都没加载，也没有报错。只有几条警告，单元格把它们截住了：警告说，这是“no-op”，即什么也不做的操作。设了`assign=True`，加载的张量就会取代模型的张量；优化器（optimizer）要在这之后创建。状态字典里没有的，例如`persistent=False`的缓冲区，仍留在`meta`上。读文件时再设`mmap=True`，文件本身就充当内存：用到哪一部分，系统才读哪一部分。
 
 # %%
 mapped = torch.load(folder / "mlp.pt", map_location="cpu", mmap=True)
@@ -889,7 +889,7 @@ check.keep_the_last_three(save_in_turn, load_latest)
 # *编程，25分钟。*
 # [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-7)
 #
-# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从`start`到`stop`之前，至少一行。读取时用不着这几行后面的字节：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
+# 不用safetensors的库，编写`write_tensors(tensors, path)`：把一个字典按safetensors的格式写进文件，让`load_file`能读；字典里每个名字对应一个CPU上的张量。张量的类型是`float32`或`int64`，后者在这种格式里叫`I64`。名字里可以有任何字符，张量可以是任何形状，也可以是另一个张量的转置。再编写`read_rows(path, name, start, stop)`：文件由库写出，从中读取一个`float32`张量的若干行，从第`start`行起，到第`stop`行之前为止，至少一行。读取时用不着这几行后面的字节：检查会把文件从那里截断。加载这样的文件时，可能运行什么？
 
 
 # %% translates="7564368d"
@@ -913,7 +913,7 @@ check.safetensors_by_hand(write_tensors, read_rows)
 # *编程，20分钟。*
 # [解答](solutions/04_file_io.ipynb#cell-id=exercise-4-8)
 #
-# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：每个文件里有一个状态字典，由这些文件返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的计数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，它的输出是各个网络输出的均值吗？对两种网络作出预测。
+# 一次训练最后几个检查点的均值，常常比最后一个检查点好。编写`average(paths)`：读取几个文件，每个文件里有一个状态字典；返回一个状态字典。浮点数的项，取各个文件的均值，类型和文件里的相同；相加时用`float64`。其他的项，例如批量的个数，取最后一个文件里的。如果一个文件里的名字或形状与第一个文件不同，就报错，并写出这个文件的名字。取平均之后的网络，它的输出是各个网络输出的均值吗？对两种网络作出预测。
 
 
 # %% translates="7acd3dd3"
