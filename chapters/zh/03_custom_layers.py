@@ -669,7 +669,7 @@ same_numbers = {"CenteredLayer": ..., "RowCenteredLayer": ...}
 # %%
 check.where_to_center(same_numbers)
 
-# %% [markdown] translates="9e456201"
+# %% [markdown] translates="b4709cfc"
 # ### 3.8 说出哪些梯度错了
 #
 # *编程，25分钟。*
@@ -694,7 +694,7 @@ found = {
 # %%
 check.name_the_wrong_gradients(wrong_gradients, found)
 
-# %% [markdown] translates="0999dc26"
+# %% [markdown] translates="d61caa25"
 # ### 3.9 留得住的掩码
 #
 # *编程，20分钟。*

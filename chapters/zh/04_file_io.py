@@ -377,7 +377,7 @@ with open(path, "rb") as file:
     header = json.loads(file.read(length))
 header
 
-# %% [markdown] translates="32f15d22"
+# %% [markdown] translates="d28fd429"
 # `F32`就是`float32`，每个数四字节。所以可以只读一部分。从0数起，`hidden.weight`的第2行和第3行一共多少字节？
 
 # %%

@@ -181,7 +181,7 @@ assert square.grad_fn._saved_self is p
 # %% [markdown] translates="e9295c60"
 # > **陷阱**。如果在`backward`之前原地（in-place）修改了因子，偏导数就是按别的数算的。
 #
-# 为了防止这种错误，张量用`_version`数自己修改过几次，运算则记下它所保存的张量当时的次数。（这里`no_grad`允许修改；错误信息里的提示没有打印出来。）
+# 为了防止这种错误，张量用`_version`数自己原地修改过几次；运算保存张量时，也记下当时的次数。（这里`no_grad`允许修改；错误信息里的提示没有打印出来。）
 
 # %%
 p = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -346,7 +346,7 @@ out[0].tolist()
 out.backward()
 
 # %% [markdown] translates="0049507d"
-# `backward`无从知道：它的实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
+# `backward`无从知道，所以要用实参给出每个元素的权重。权重全是1时，每个$e$处应得到$2(e + 1)$；第二次调用之后应是两倍；清零再调用，又应是最初的数。
 
 # %%
 ones = torch.ones_like(out)
@@ -402,7 +402,7 @@ with torch.no_grad():
 unrecorded.requires_grad, q.requires_grad, q.tolist()
 
 # %% [markdown] translates="c5965d14"
-# 在推断模式（inference mode）下也一样。“以后也不”的意思是：出了这段代码，图也不能保存在里面创建的张量。乘积却必须保存这样一个张量，因为它就是对`q`的偏导数。`no_grad`的结果则可以保存。
+# 在推断模式（inference mode）下也一样。“以后也不进入图”的意思是：出了这段代码，图也不能保存在里面创建的张量。下面的乘积却要保存这样一个张量，因为它就是对`q`的偏导数。`no_grad`的结果则可以保存。
 
 # %% translates="f916158b"
 with torch.inference_mode():
@@ -425,7 +425,7 @@ assert_close(partial_slope, s.detach())
 full.tolist(), partial_slope.tolist()
 
 # %% [markdown] translates="95657761"
-# 剩下常数，即$s = r^2$。
+# 剩下的是当作常数的$s = r^2$。
 #
 # `requires_grad_(False)`针对参数，`no_grad`针对代码。如果冻结的层在要学习的层后面，就能看出区别。四个参数里，哪些会得到梯度？
 
@@ -575,9 +575,9 @@ fx.symbolic_trace(FixedHiddenMLP())
 # 不能：遇到第一行要靠值来决定走哪条路的代码，追踪就停下。代理的形状同样没有值。
 
 # %% [markdown] translates="b59ca354"
-# ## 编译运行的代码
+# ## 编译运行到的代码
 #
-# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要用某个值，一张图就到此结束（这叫*图中断*，graph break），由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
+# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要看值才知道往哪里走，一张图就到此结束（这叫*图中断*，graph break），由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
 
 # %% translates="db2dd034"
 graphs = []
@@ -622,7 +622,7 @@ for n in (3, 3, 4, 5, 6):
     print(n, len(graphs))
 
 # %% [markdown] translates="50eaec4d"
-# 到第二个长度时，PyTorch建的图，别的长度也能用，只要不小于2。
+# 遇到第二个长度时，PyTorch建的图，别的长度也能用，只要长度不小于2。
 #
 # > **陷阱**。编译后的模块是另一个模块，包在你的模块外面，状态字典（state dict）里的名字也不同。要保存你自己的模块的状态字典。或者用方法`compile`原地编译：名字不变。
 
@@ -635,7 +635,7 @@ print(next(iter(mlp.state_dict())))
 # %% [markdown] translates="04609f83"
 # ### 导出一张图
 #
-# `torch.export`用一个示例输入，把整个模块导出（export）成一张图，拿到别处运行，不需要你的Python：如果`if`取决于值，那里没有谁来决定。`torch.cond`把两条路都放进图里。（下面的函数怎样让PyTorch不显示报告，可以跳过。）
+# `torch.export`用一个示例输入，把整个模块导出（export）成一张图，拿到别处运行，不需要你的Python代码：如果`if`取决于值，在那里就没有谁来决定。`torch.cond`把两条路都放进图里。（下面的函数怎样让PyTorch不显示报告，可以跳过。）
 
 
 # %%
@@ -672,7 +672,7 @@ both_ways = export(ShiftByCond(), torch.ones(3))
 [both_ways(X_signed).tolist() for X_signed in (torch.ones(3), -torch.ones(3))]
 
 # %% [markdown] translates="a720a1d5"
-# 用`torch.cond`的那个：导出时输入全是1，走另一条路也是对的。取决于形状的`if`也能导出：图里是示例所走的路。除非你指明某个维度是动态的，否则它拒绝别的形状。
+# 用`torch.cond`的那个：导出时的输入全是1，换成走另一条路的输入，结果也对。取决于形状的`if`也能导出：图里是示例所走的路。除非你指明某个维度是动态的，否则导出的图拒绝别的形状。
 
 
 # %%
@@ -699,10 +699,10 @@ u = torch.tensor(3.0, requires_grad=True)
 first.item(), second.item()
 
 # %% [markdown] translates="3837b58d"
-# `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发，每算一个值，都带着一个偏导数往前走：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
+# `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发往前算，每算出一个值，也同时算出它对这个输入的偏导数：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
 
-# %%
-warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14, of itself
+# %% translates="77293a79"
+warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14自己引起的警告
 turn = torch.tensor(0.5)
 values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
@@ -763,8 +763,9 @@ for checked in (Softplus.apply, lambda t: t.detach() * t):
 # - 输出不是标量时，要向`backward`传入权重。
 # - 图保存它要用的值，存的是引用。如果保存的值原地修改过，`backward`会拒绝。
 # - 修改参数用`no_grad`，评估用`inference_mode`，当作常数用`detach`，冻结用`requires_grad_(False)`。
-# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值，`symbolic_trace`会拒绝。遇到取决于值的`if`，`torch.compile`会建几张图；遇到第二种形状，再建一张。`torch.export`只建一张：它拒绝这种`if`，接受`torch.cond`。
-# - 前向模式把一个输入的偏导数带到所有输出。
+# - 图只属于一次调用。静态图可以读取和改写，但如果`if`或`while`的条件是张量的值，`symbolic_trace`会拒绝。
+# - 遇到取决于值的`if`，`torch.compile`会建几张图；遇到第二种形状，再建一张。`torch.export`只建一张：它拒绝这种`if`，接受`torch.cond`。
+# - 前向模式一次求出所有输出对一个输入的偏导数。
 # - `autograd.Function`可以替换梯度；要用`gradcheck`检查。
 
 # %% [markdown] translates="b4e5231c"
@@ -969,7 +970,7 @@ check.log_that_grows(train, log_nodes)
 # *编程，25分钟。*
 # [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-9)
 #
-# `torch.clamp`把数限制在上下限之间。权重在界限之外时，它的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
+# `torch.clamp`把数限制在上下限之间。权重在界限之外时，`torch.clamp`的斜率是0，所以训练的任何一步都不会把权重带回来。写一个`Clamp`：`forward`与`torch.clamp`做的一样；`backward`对界限以内的元素，把梯度往回传。对界限之外的元素，如果逆着梯度走一步，会向界限靠近，就把梯度往回传，否则传0。正好在界限上的，算作以内。三个输入里，只有`X`有梯度。设权重$w = 3$，界限是0和1，损失是$(\mathrm{clamp}(w) - 0.5)^2$。预测：用哪种截断，训练走一步会移动权重？
 
 
 # %% translates="4fc44aae"
@@ -998,7 +999,7 @@ check.clamp_that_lets_go(Clamp, clamp_moves)
 # *思考，10分钟。*
 # [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-10)
 #
-# 下面每一行，都是一个编译后的函数对`X`的返回值。预测：用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。在哪几行里，两张图之间可以不用Python？怎样做？
+# 下面每一行写的，都是一个编译后的函数对`X`返回什么。预测：每个函数用`torch.ones(3)`调用一次之后，`torch.compile`建了几张图？再用正文的`compiled`数一数。有几行要由Python在两张图之间作决定：其中哪些可以改成不用Python？怎样改？
 
 # %%
 number_of_graphs = {
@@ -1019,7 +1020,7 @@ check.where_a_graph_ends(number_of_graphs)
 # *编程，15分钟。*
 # [解答](solutions/05_autograd.ipynb#cell-id=exercise-5-11)
 #
-# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？一千个权重的损失，用哪种方式调用得少？由一个数得到一千个输出，又是哪种少？
+# 练习5.4用`backward`逐行构建雅可比矩阵。现在用前向模式，由`jvp`的多次调用来构建；函数可以是任意的，只要输入是形状为$(n,)$的向量。一次调用给出什么？从$(n,)$到$(m,)$的函数，要调用几次？由一千个权重算出损失，用哪种方式调用的次数少？由一个数算出一千个输出，又是哪种少？
 
 
 # %% translates="0bda15d3"

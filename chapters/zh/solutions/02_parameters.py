@@ -702,7 +702,7 @@ net = nn.Sequential(frozen, nn.LazyLinear(8), nn.Dropout(), nn.Linear(8, 1))
 names = shape(net, torch.ones(2, 20))
 names, [module.training for module in net]
 
-# %% [markdown] translates="d45f3384"
+# %% [markdown] translates="d6a32539"
 # **陷阱**。延后层的随机数是现在才抽取的，而不是在写出网络的地方。所以，在下面的网络里，最后一层先于延后层抽取权重：即使随机种子相同，前面是延后层还是普通层，最后一层的起点也不同。
 
 # %%
