@@ -587,7 +587,7 @@ assert tried == where
 
 # %% [markdown]
 # **Pitfall.** A function that creates a tensor works with the default of its
-# author, and fails with that of a caller. This is such a function.
+# author, and may fail with that of a caller. This is such a function.
 
 
 # %%

@@ -138,7 +138,7 @@ def stop_by_loss(history, patience):
 
 # %% [markdown]
 # A rule doesn't change the training, so one run for each seed serves both. It
-# goes on as long as a rule names its last epoch: that one hasn't stopped.
+# goes on as long as a rule names its last epoch: that one may not have stopped.
 
 
 # %%

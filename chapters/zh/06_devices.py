@@ -215,7 +215,7 @@ with torch.device("meta"):
 by_default.device, net_there.out.weight.device, torch.ones(3).device
 
 # %% [markdown] translates="01af2ffb"
-# 这样，大网络直接建在要用它的地方，不用先在CPU上建好再复制。
+# 这样，大网络就能直接建在要用它的地方，不用先在CPU上建好再复制。
 #
 # > **陷阱**。默认设备管的是新建的张量。下面每个张量，都由已有的东西得到。五个里面，哪些在`meta`上？
 
@@ -374,7 +374,7 @@ assert durations["meta"] < durations["cpu"]
 {place: f"{t:.0e} s" for place, t in durations.items()}
 
 # %% [markdown] translates="ad2b3cda"
-# 在GPU上，如果没有谁等待，时钟显示的就像第一个时间。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。
+# 在GPU上，如果不等待，时钟量到的就像第一个时间。所以要这样做：等待，开始计时，调用，等待，停止计时。`synchronize`会等到一个GPU的队列全部清空。先预热（warm up），因为最初的几次调用要加载代码、预留内存。重复多次，取中位数：某一次受到干扰，中位数几乎不变。
 
 
 # %%
@@ -519,14 +519,14 @@ def train(log, place=device):
 
 
 # %% [markdown] translates="cf8a648d"
-# 一个数也没有，能在`meta`上训练一百步吗？下面第二行的日志就不行。
+# 在`meta`上一个数也没有，还能训练一百步吗？下面第二行的那种日志就不行。
 
 # %% tags=["raises-exception"]
 assert len(train(torch.Tensor.detach, place="meta")) == 100
 train(torch.Tensor.item, place="meta")
 
 # %% [markdown] translates="24485670"
-# 在设备上，留下的日志到最后一次全部复制过来。两份损失相同吗？
+# 训练在设备上进行时，留在那里的日志，到最后一次全部复制过来。两份损失相同吗？
 
 # %%
 losses_read = train(torch.Tensor.item)
@@ -546,7 +546,7 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # %% [markdown] translates="58d81f51"
 # ## 一边计算，一边复制
 #
-# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才设为`True`。
+# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；所以，Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才设为`True`。
 
 # %%
 data = TensorDataset(torch.arange(8.0), torch.arange(8))
@@ -574,7 +574,7 @@ else:
 # %% [markdown] translates="e7b45bce"
 # > **陷阱**。复制回CPU时，`non_blocking=True`返回的张量里，数可能还没到，而Python不会等到了再读。
 #
-# GPU会等：它的队列按次序执行。所以，往GPU复制时才用它，而且复制完成之前不要改动锁页内存；要么就在读之前等待。
+# GPU会等：它的队列按次序执行。所以，往GPU复制时才用这个设置，而且复制完成之前不要改动锁页内存；往回复制时要用，就在读之前等待。
 
 # %%
 result = (there + 1).to("cpu", non_blocking=True)
@@ -822,7 +822,7 @@ check.what_the_default_reaches(where)
 # *编程，25分钟。*
 # [解答](solutions/06_devices.ipynb#cell-id=exercise-6-9)
 #
-# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个时，`move`已经对下一个调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
+# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个批量时，`move`已经对下一个批量调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
 
 
 # %% translates="0452e317"

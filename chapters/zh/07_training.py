@@ -132,7 +132,7 @@ X_valid, y_valid = X[valid], y[valid]
 X_test, y_test = X[test], y[test]
 
 # %% [markdown] translates="5a8a7051"
-# ## 走一步训练
+# ## 训练一步
 #
 # 模型由三个块串联而成。`nn.Flatten`把每张图像变成一行，共64个数。`nn.Dropout(0.1)`就是暂退法（dropout）：训练时，它以0.1的概率把每个数置为0，其余的数除以0.9，这样模型不会依赖某一个像素。`MLP`把这一行变成十个得分，也就是*未规范化的预测*（logit）。它的末尾没有ReLU，所以未规范化的预测可以是负数。
 
@@ -190,7 +190,7 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown] translates="5f84becd"
-# 把这一步写成函数。`train`打开暂退法，并返回网络。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以损失乘以数字的个数之后，仍是张量。
+# 把这一步写成函数。`train`打开暂退法，并返回网络。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以这里不读：返回损失乘以数字的个数，仍是张量。
 
 
 # %%
@@ -700,7 +700,7 @@ check.schedule(add_schedule, save_with_schedule, resume_with_schedule, rates)
 # *编程，35分钟。*
 # [解答](solutions/07_training.ipynb#cell-id=exercise-7-4)
 #
-# 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半，恢复时要用的东西，都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
+# 在一轮之内，每训练十个批量就写一个检查点，这样不管何时停下，最多损失十个批量。检查点里还必须有什么？给每次训练加一项`run.begun`：它是一个字典，在两轮之间是空的；一轮做到一半时，恢复要用的东西都放在里面。用`new_run`产生训练之后，就设置`run.begun = {}`；检查用到的训练，由检查自己设置。`train_epoch_inside`把`run.begun`里的那一轮做完；如果里面是空的，就像`train_epoch`那样开始一轮。它返回整轮损失的均值。每做完一轮，把结果放进历史记录之后，也要调用`save_inside`。如果一次训练在第8轮的第16个批量中断，恢复后从第11个批量接着做，并且与`whole`比较时`assert_same_end`通过，就算完成。
 
 
 # %% translates="2044f62c"

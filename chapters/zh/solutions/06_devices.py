@@ -358,7 +358,7 @@ print(moved.of_the_class.is_meta, moved.in_a_list[0].is_meta)
 # 设`v`的形状为`(5,)`，`x`和`total`没有维度，三者都在GPU上。预测下面哪几行需要GPU上的数，因而要等待；`max(v)`用的是Python的函数。再在`meta`上试一试。有两行都保留`v`中大于0的数，为什么其中只有一行要等待？
 
 # %% [markdown] translates="5ae97196"
-# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，说明从哪里取，所以要读取它的数。张量的方法`max`与求和，都是设备上的操作。
+# **思路**。如果Python需要一个数，或者需要知道是与否，这一行就会读取。Python的`max`对每个张量都要问：它比目前最大的还大吗？没有维度的索引，和数一样，用来说明从哪里取，所以要读取它的数。张量的方法`max`与求和，都是设备上的操作。
 
 # %%
 reads = {
@@ -458,7 +458,7 @@ on_meta = to_device(batch, "meta")
 # `X`是`torch.ones(3)`，`array`是NumPy数组，`net`是`nn.Linear(3, 2)`，都在CPU上创建。然后，在`with torch.device("meta")`里面，每一行得到一个张量。预测它在哪个位置。最后一行为什么不报错？
 
 # %% [markdown] translates="44020d74"
-# **思路**。问一问：这一行是新建一个张量，而且没有自己写明位置，还是由已有的张量得到？最后一行的两个张量在两个位置，但CPU上的那个没有维度：它当作一个数。
+# **思路**。先问：这一行是新建一个张量，而且没有自己写明位置，还是由已有的张量得到一个？最后一行的两个张量在两个位置，但CPU上的那个没有维度：它当作一个数。
 
 # %%
 where = {
@@ -486,8 +486,8 @@ with torch.device("meta"):
     tried = {code: eval(code).device.type for code in where}
 assert tried == where
 
-# %% [markdown] translates="01261df6"
-# **陷阱**。函数如果新建张量，用作者的默认设备没有问题，用调用者的默认设备就会出错。下面就是这样一个函数。
+# %% [markdown] translates="6b5a3288"
+# **陷阱**。函数如果新建张量，用作者的默认设备没有问题，用调用者的默认设备就可能出错。下面就是这样一个函数。
 
 
 # %%
@@ -514,7 +514,7 @@ with torch.device("meta"):
 # *编程，25分钟。*
 # [练习](../06_devices.ipynb#cell-id=exercise-6-9)
 #
-# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个时，`move`已经对下一个调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
+# 设备算着一个批量，下一个就可以上路了。写一个生成器`ahead(batches, move)`，按次序给出每个批量，给出的是移动之后的。给出一个批量时，`move`已经对下一个批量调用过，对再后面的还没有：每个等着的批量都占内存。`batches`只能遍历一次，也可能是空的。对张量来说，`move`可以是`lambda batch: batch.to(device, non_blocking=True)`。
 
 # %% [markdown] translates="e14f5795"
 # **思路**。一个移动过的批量在等着。每次循环移动另一个，给出前面那个；循环之后还剩一个。两层循环用同一个迭代器：外层取第一个批量（如果有），内层取其余的全部。
