@@ -1002,15 +1002,24 @@ _MASKED = {
         "A weight that is set to 0 once can be written to, by an optimizer "
         "too. Apply the mask in each forward.",
     ),
-    "cut": "Something cuts the graph: no gradient reaches the weight.",
+    "cut": (
+        "Something cuts the graph: no gradient reaches the weight.",
+        "Look for `.data`, `detach` and `no_grad`.",
+    ),
     "state": (
         "The mask isn't saved.",
         "A buffer is in the state dict, unless it isn't persistent. An "
         "attribute isn't.",
     ),
-    "loaded": "The mask that was loaded isn't the one that counts.",
+    "loaded": (
+        "The mask that was loaded isn't the one that counts.",
+        "`forward` must use the buffer itself, and no copy of it.",
+    ),
     "boolean": "The mask doesn't stay boolean: keep it as it was given.",
-    "moved": "The mask stays behind when the layer moves.",
+    "moved": (
+        "The mask stays behind when the layer moves.",
+        "A buffer moves by itself: leave that to `nn.Module`.",
+    ),
     "comes back": "Set to 0 once, the weight has a gradient. What does a step "
     "do with it?",
     "no slope": "With the mask, the weight counts as 0 times its value. What "

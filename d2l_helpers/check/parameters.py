@@ -1496,7 +1496,10 @@ _GROWN = {
     "scores": "The scores of the old words, for an old word, are others than "
     "before.",
     "bias": "The output has no bias, as before.",
-    "dtype": "The model has another data type than before.",
+    "dtype": (
+        "The model has another data type than before.",
+        "Make the new values from the old ones: they keep the type.",
+    ),
     "frozen": "The weight was frozen, and is to stay so: look at "
     "`requires_grad`.",
     "trainable": "The weight could be trained, and is to stay so.",
@@ -1614,8 +1617,14 @@ _SHAPED = {
         "After the error, a module is in another mode than before.",
         "`finally` runs after an error, too.",
     ),
-    "random": "A random number was drawn, as by dropout in training mode.",
-    "graph": "The run has left gradients, or a change of the values.",
+    "random": (
+        "A random number was drawn, as by dropout in training mode.",
+        "In evaluation mode, dropout draws none.",
+    ),
+    "graph": (
+        "The run has left gradients, or a change of the values.",
+        "It takes the forward computation alone: no `backward`, no step.",
+    ),
     "error": "The batch doesn't fit: let the error of PyTorch pass.",
 }
 

@@ -1757,26 +1757,32 @@ _CLIP = {
     "one by one": "Each parameter was scaled to a norm of its own. All of "
     "them together have one.",
     "unit": "The gradients are scaled to a norm of 1, whatever `max_norm` is.",
-    "up": "Smaller gradients were made larger.",
+    "up": "Smaller gradients were made larger. Leave them where the norm "
+    "isn't above `max_norm`.",
     "place": "The gradients are as they were. Write into the tensors that are "
     "in `grad`.",
-    "weights": "The parameters themselves were changed.",
+    "weights": "The parameters themselves were changed. Scale what is in "
+    "`grad`.",
     "same": "`grad` has another tensor now. Scale the one that is there, with "
     "`mul_` or `*=`.",
     "nothing": "Nothing is returned: the norm that the gradients had is asked "
     "for.",
     "after": "This is the norm after the scaling. Return the one before.",
-    "squared": "This is the square of the norm.",
-    "norm": "This isn't the norm of all gradients together.",
+    "squared": "This is the square of the norm. Take its root.",
+    "norm": (
+        "This isn't the norm of all gradients together.",
+        "It is the root of the sum of the squares of all elements.",
+    ),
     "call": "The gradients are complete when `backward` has run. Which line "
     "uses them?",
 }
 _CLIP_ERRORS = {
     "'NoneType'": "A parameter that took no part in the loss has `None` in "
-    "`grad`.",
+    "`grad`: pass it over.",
     "has no len()": "`parameters` may be a generator, as that of "
     "`net.parameters()`, which can be gone through once.",
-    "division by zero": "All gradients are 0 here, and so is their norm.",
+    "division by zero": "All gradients are 0 here, and so is their norm. "
+    "Divide only where it is above `max_norm`.",
 }
 
 
