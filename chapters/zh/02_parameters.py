@@ -376,7 +376,7 @@ y.backward()
 w.grad
 
 # %% [markdown] translates="391e27f8"
-# 算出的不是`y`的梯度，而且不报错：`backward`读到的是新值。在`no_grad`下，自动微分会给这次修改计数，这个数叫*版本*（version）；`backward`一看版本变了，就拒绝计算。（自动微分留下什么、给什么计数，见[第05章](05_autograd.ipynb#cell-id=what-the-graph-keeps)。）下面的单元格打印错误信息，略去了其中的提示。
+# 算出的不是`y`的梯度，而且不报错：`backward`读到的是新值。在`no_grad`下，自动微分会给这次修改计数，这个数叫*版本*（version）；`backward`发现版本变了，就拒绝计算。（自动微分留下什么、给什么计数，见[第05章](05_autograd.ipynb#cell-id=what-the-graph-keeps)。）下面的单元格打印错误信息，略去了其中的提示。
 
 # %%
 w = torch.tensor([2.0, 3.0], requires_grad=True)

@@ -577,7 +577,7 @@ fx.symbolic_trace(FixedHiddenMLP())
 # %% [markdown] translates="b59ca354"
 # ## 编译运行到的代码
 #
-# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。如果函数要看值才知道往哪里走，一张图就到此结束（这叫*图中断*，graph break），由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
+# 函数调用时，`torch.compile`观察它怎样运行，由此得到静态图；*后端*（backend）再把图变成更快的代码。函数在哪里要用张量的值，一张图就在哪里结束（这叫*图中断*，graph break），由Python来决定，然后开始另一张图。下面的后端数一数有几张图，并照原样运行这些图：它不需要编译器。（如果`torch.compile`还不支持你的Python，计数一直是0。）
 
 # %% translates="db2dd034"
 graphs = []

@@ -546,7 +546,7 @@ print(f"kept till the end: {1e3 * time_kept:.0f} ms")
 # %% [markdown] translates="58d81f51"
 # ## 一边计算，一边复制
 #
-# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存；所以，Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才设为`True`。
+# GPU不能自己从普通内存复制，因为系统可能会挪动这些内存，所以Python要等复制完成。*锁页内存*（pinned memory）的位置不变。从那里复制，加上`non_blocking=True`，调用把复制放进队列就返回。`DataLoader`加上`pin_memory=True`，批量（batch）就放在锁页内存里。这需要GPU，所以下面那一行只在有GPU时才设为`True`。
 
 # %%
 data = TensorDataset(torch.arange(8.0), torch.arange(8))

@@ -190,7 +190,7 @@ def new_run(seed, num_hiddens=128):
 
 
 # %% [markdown] translates="5f84becd"
-# 把这一步写成函数。`train`打开暂退法，并返回网络。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以这里不读：返回损失乘以数字的个数，仍是张量。
+# 把这一步写成函数。`train`打开暂退法，并返回网络。从GPU读一个数，Python要等待（[第06章](06_devices.ipynb#cell-id=avoid-hidden-copies)），所以这里不读：返回的是损失乘以数字的个数，仍是张量。
 
 
 # %%
