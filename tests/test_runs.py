@@ -103,6 +103,40 @@ def test_ends_that_differ_are_found():
         runs.assert_same_end(run, other)
 
 
+def test_ends_that_differ_in_the_last_place_of_a_loss_are_found():
+    run, other = trained(runs), trained(runs)
+    loss, *rest = other.history[1]
+    other.history[1] = (loss * (1 + 1e-12), *rest)
+    with pytest.raises(AssertionError):
+        runs.assert_same_end(run, other)
+
+
+def test_ends_of_another_length_differ():
+    run, other = trained(runs), trained(runs)
+    other.net.add_module("3", nn.Linear(10, 10))
+    with pytest.raises(AssertionError):
+        runs.assert_same_end(run, other)
+
+
+def test_ends_on_a_gpu_may_differ_by_rounding(monkeypatch):
+    run, other = trained(runs), trained(runs)
+    other.history[1] = tuple(value + 5e-5 for value in other.history[1])
+    with pytest.raises(AssertionError):
+        runs.assert_same_end(run, other)
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True, raising=False)
+    runs.assert_same_end(run, other)
+    other.history[1] = tuple(value + 1e-2 for value in other.history[1])
+    with pytest.raises(AssertionError):
+        runs.assert_same_end(run, other)
+
+
+def test_new_run_has_the_chapters_model_on_the_device():
+    net = runs.new_run(seed=3, device="meta").net
+    assert all(parameter.is_meta for parameter in net.parameters())
+    widths = [net[2].hidden.in_features, net[2].hidden.out_features]
+    assert [*widths, net[2].out.out_features] == [64, 128, 10]
+
+
 @pytest.mark.parametrize("writes", ["package", "chapter"])
 def test_checkpoint_of_one_is_resumed_by_the_other(written, tmp_path, writes):
     first, second = runs, written
