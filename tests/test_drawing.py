@@ -1,11 +1,13 @@
 """Pictures of networks, and the style of all figures."""
 
 import io
+from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib import font_manager
 from matplotlib.colors import to_hex
 from matplotlib.patches import BoxStyle
 from torch import nn
@@ -31,6 +33,45 @@ def figures():
         yield
     plt.close("all")
     plt.switch_backend(backend)
+
+
+class Fonts:
+    """Matplotlib's list of fonts, and the files of the system."""
+
+    def __init__(self, *names):
+        self.ttflist = [Font(name, f"{name}.ttf") for name in names]
+        self.files = []
+
+    def addfont(self, file):
+        assert file not in {font.fname for font in self.ttflist}
+        if file == "broken.ttf":
+            raise RuntimeError("no font")
+        self.ttflist.append(Font(file.removesuffix(".ttf"), file))
+
+
+class Font(NamedTuple):
+    name: str
+    fname: str
+
+
+@pytest.mark.parametrize(
+    ("listed", "files", "chosen"),
+    [
+        (["SimHei", "Roman", "Heiti TC"], [], ["Heiti TC"]),
+        (["SimHei"], ["Heiti TC"], ["SimHei"]),  # the list is new enough
+        (["Roman"], ["Roman", "broken", "SimHei", "broken"], ["SimHei"]),
+        (["Roman"], ["broken"], []),
+    ],
+)
+def test_font_for_chinese_is_the_first_that_is_installed(
+    listed, files, chosen, monkeypatch
+):
+    fonts = Fonts(*listed)
+    monkeypatch.setattr(font_manager, "fontManager", fonts)
+    found = [f"{name}.ttf" for name in files]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: found)
+    use_style()
+    assert matplotlib.rcParams["font.family"] == ["sans-serif", *chosen]
 
 
 def texts(ax):

@@ -31,7 +31,7 @@ IN_FRESH_PROCESSES = {
         "d2l_helpers.x_",
         "d2l_helpers.d2l_package.",
     ),
-    "tests/test_datasets.py::": ("d2l_helpers.datasets.x_",),
+    "tests/test_datasets.py::test_seeded": ("d2l_helpers.datasets.x_",),
     "tests/test_drawing.py::test_notebook": ("d2l_helpers.drawing.x_use_",),
 }
 
