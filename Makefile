@@ -39,7 +39,7 @@ PY = $(if $(shell command -v $(PYTHON) 2>/dev/null),,$(error There is no \
 VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress run pull sync stale accept messages test \
+.PHONY: help setup lab edit progress restore run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
     html html-single handout assignment test-assignment test-site links \
     publish lint clean constraints
@@ -52,11 +52,17 @@ help: ## list the targets
 setup: ## install what the chapters, the tests and the site need
 	@$(PY) setup
 
-lab: ## read and run the chapters in JupyterLab (EDITION=zh: Chinese)
+lab: ## read in JupyterLab, in your own workbook (EDITION=zh: Chinese)
 	@$(PY) lab $(ARGS)
 
-progress: ## which exercises your notebooks have solved (EDITION=zh)
+edit: ## edit the chapters themselves, for authors (EDITION=zh)
+	@$(PY) edit $(ARGS)
+
+progress: ## which exercises your workbook has solved (EDITION=zh)
 	@$(PY) progress
+
+restore: ## the original of a page of your workbook (CH=03, or 3.2: one)
+	@$(PY) restore "$$CH"
 
 run: ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)

@@ -1,0 +1,605 @@
+"""The workbook: made, brought up to date, and its originals brought back.
+
+Nothing that a reader made is overwritten unread or lost. A page says which
+version it came from, and that version is kept: to write the page is to finish
+its update, so that one that is interrupted can be done again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from ._book import (
+    FRONT,
+    PAGE,
+    SOLUTIONS,
+    WORKBOOK,
+    Book,
+    NoBookError,
+    find_book,
+)
+from ._front import FIRST_CELL, front_page
+from ._language import say
+from ._merge import (
+    Answers,
+    Merged,
+    align,
+    answers_to_bring,
+    is_touched,
+    merge,
+)
+from ._notebook import (
+    FRONT as LINK_TO_FRONT,
+)
+from ._notebook import (
+    UnreadableError,
+    blank,
+    check_of,
+    digest,
+    heading_of,
+    origin,
+    read,
+    sections,
+    text_of,
+    without_outputs,
+    write_whole,
+)
+from ._progress import Progress, no_such_language, progress
+
+UNPAIRED = """\
+# Nothing is paired here: a workbook has notebooks alone.
+formats = "ipynb"
+"""
+TRIES = 5  # to write a page that somebody else writes, too
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did.
+
+    Args:
+        lines (tuple of str): what there is to say, a line each.
+    """
+
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    __repr__ = __str__
+
+
+def start(language: str = "") -> Progress:
+    """Bring the workbook up to date, and show the progress.
+
+    Args:
+        language (str): that of the pages, such as ``"zh"``; without it, that
+            of the folder in which this runs.
+
+    Returns:
+        The progress; what the update did stands above it.
+
+    Raises:
+        LookupError: if there are no pages in this language.
+    """
+    try:
+        find_book(language)
+    except NoBookError:
+        return progress(language=language)
+    done = update(language)
+    return replace(progress(language=language), notes=done.lines)
+
+
+def update(language: str = "", *, root: str | Path | None = None) -> Update:
+    """Make the workbook, or bring it up to date.
+
+    A page that its reader hasn't touched is replaced by a new version; one
+    that was touched is merged with it. A page that isn't there is made.
+
+    Args:
+        language (str): as for :func:`start`.
+        root (str or Path): a folder of the book, if not the one in which this
+            runs.
+
+    Returns:
+        What was done.
+
+    Raises:
+        LookupError: if there is no book, or none in this language.
+    """
+    book = _book(language, root)
+    first = not book.workbook.is_dir()
+    write_new(book.root / WORKBOOK / ".jupytext.toml", UNPAIRED)
+    lines: list[str] = []
+    plans = [_plan(book, name) for name in book.pages()]
+    _bring_answers([plan for plan in plans if type(plan) is _Plan])
+    for plan in plans:
+        try:
+            lines += plan.carry_out()
+        except (UnreadableError, OSError) as error:
+            lines += plan.told_problem(error)
+    if first:
+        place = f"{WORKBOOK}/{book.home}"
+        made = say(
+            "Your workbook is made: {place}", book.language, place=place
+        )
+        lines = [made, *lines]
+    return Update(tuple(lines))
+
+
+def _book(language: str, root: str | Path | None = None) -> Book:
+    try:
+        return find_book(language, Path(root) if root else None)
+    except NoBookError as error:
+        if error.args:
+            raise no_such_language(error) from None
+        raise LookupError(
+            "There is no book around this folder: go to the one that has "
+            "chapters/ in it"
+        ) from None
+
+
+class _Plan:
+    """What is to be done with a page that is a notebook.
+
+    Args:
+        book (Book): whose page it is.
+        name (str): that of the page.
+    """
+
+    def __init__(self, book: Book, name: str) -> None:
+        self.book, self.name = book, name
+        self.file = book.workbook / name
+        self.answers: Answers = {}  # which come from other pages
+        self.away: set[str] = set()  # checks whose answers went to others
+
+    def original(self) -> dict:
+        """The page as it comes, without outputs.
+
+        Raises:
+            UnreadableError: if it can't be read.
+        """
+        return blank(read(self.book.pristine / self.name))
+
+    def read(self) -> tuple[dict | None, dict, dict, bytes] | None:
+        """The base, the reader's page, the new one, and what the file has.
+
+        The base is None if it isn't known. If the reader has the new one
+        already, there is nothing to do, and nothing is returned.
+
+        Raises:
+            UnreadableError: if one can't be read.
+        """
+        new = self.original()
+        if not (self.file.exists() or self.file.is_symlink()):
+            nothing = {**new, "cells": []}
+            return nothing, nothing, new, b""
+        mine = read(self.file)
+        if origin(mine) == origin(new):
+            return None
+        return self._base(mine), mine, new, self.file.read_bytes()
+
+    def version(self, name: str) -> Path:
+        """Where a version of the page is kept."""
+        page = Path(self.name)
+        folder = self.book.bases / page.parent / page.stem
+        return folder / f"{name}{page.suffix}"
+
+    def remember(self, page: dict) -> None:
+        """Keep a version of the page, for the updates to come."""
+        write_new(self.version(origin(page)), text_of(page))
+
+    def _base(self, mine: dict) -> dict | None:
+        """The version that a reader's page came from.
+
+        Of one that doesn't say it, as other programs store it, the version
+        that has the most cells in common with it.
+        """
+        if re.fullmatch("[0-9a-f]{16}", origin(mine)):
+            with suppress(UnreadableError):
+                return read(self.version(origin(mine)))
+        said = {cell["source"] for cell in mine["cells"]}
+        best, most = None, 0
+        for file in sorted(self.version("x").parent.glob("*.ipynb")):
+            with suppress(UnreadableError):
+                page = read(file)
+                common = sum(c["source"] in said for c in page["cells"])
+                if common > most:
+                    best, most = page, common
+        return best
+
+    def carry_out(self) -> list[str]:
+        """Write the page, if need be; return what there is to say.
+
+        Raises:
+            UnreadableError: if a part can't be read.
+            OSError: if something can't be written.
+        """
+        for _ in range(TRIES):
+            found = self.read()
+            if found is None:
+                return []
+            base, mine, new, content = found
+            self.remember(new)
+            if base is None:
+                lines = [self._told_beside(text_of(new))]
+                cells = mine["cells"]
+            else:
+                merged = merge(
+                    base["cells"],
+                    mine["cells"],
+                    new["cells"],
+                    self.answers,
+                    self.away,
+                )
+                cells = merged.cells
+                touched = is_touched(mine["cells"], base["cells"])
+                lines = self._told(merged, new, touched) if content else []
+            # What a reader chose for the page stays, such as a kernel.
+            about = {**new["metadata"], **mine["metadata"]}
+            about["d2l"] = new["metadata"]["d2l"]
+            about.pop("jupytext", None)
+            # Somebody may have saved it meanwhile: then it is read anew.
+            now = self.file.read_bytes() if self.file.exists() else b""
+            if now == content:
+                page = {**new, "cells": cells, "metadata": about}
+                write_whole(self.file, text_of(page))
+                return lines
+        raise UnreadableError(self._say("something else writes it, too"))
+
+    def _told(self, merged: Merged, new: dict, touched: bool) -> list[str]:
+        tell = self._say
+        if not touched and not self.answers:
+            return [tell("{page}: the new version")]
+        lines = [tell("{page}: the new version, with what is yours in it")]
+        if merged.conflicts:
+            cells = [conflict.new for conflict in merged.conflicts]
+            beside = self._beside_cells(new, cells)
+            where = sorted({c.where for c in merged.conflicts if c.where})
+            lines.append(
+                tell(
+                    "{page}: you and the new version changed the same lines "
+                    "({where}). Yours stay; the new cells are in {beside}",
+                    where=", ".join(where) or tell("in the text"),
+                    beside=beside,
+                )
+            )
+        gone = sorted({number for number in merged.orphans if number})
+        if gone:
+            lines.append(
+                tell(
+                    "{page}: the new version doesn't have exercise {gone}; "
+                    "your answer stays",
+                    gone=", ".join(gone),
+                )
+            )
+        return lines
+
+    def _say(self, text: str, **values: object) -> str:
+        language = self.book.language
+        return say(text, language, **{"page": self.name, **values})
+
+    def _told_beside(self, text: str) -> str:
+        """Put a whole new version beside a page; return what to say."""
+        beside = put_beside(self.file, "new", text)
+        return self._say(
+            "{page}: it isn't known which version yours came from. Yours "
+            "stays; the new one is {beside}",
+            beside=beside.name,
+        )
+
+    def told_problem(self, error: Exception) -> list[str]:
+        """What to say of a page that stays as it is."""
+        what = getattr(error, "strerror", None) or error
+        page = Path(self.name)
+        short = page.stem[:2] if PAGE.fullmatch(page.name) else page.stem
+        return [
+            self._say("{page} stays as it is: {what}", what=what),
+            self._say(
+                "For the original, and yours beside it: "
+                'd2l_reader.restore("{which}")',
+                which=(page.parent / short).as_posix(),
+            ),
+        ]
+
+    def _beside_cells(self, new: dict, cells: list[dict]) -> str:
+        """Put some cells of a new version beside a page; return the name."""
+        page = {**new, "cells": [without_outputs(cell) for cell in cells]}
+        return put_beside(self.file, "new", text_of(page)).name
+
+
+def _bring_answers(plans: list[_Plan]) -> None:
+    """Let an answer go where its exercise went, also to another page."""
+    found: dict[str, tuple[_Plan, Any]] = {}
+    wanted: dict[str, _Plan] = {}
+    for plan in plans:
+        if plan.name.startswith(f"{SOLUTIONS}/"):
+            continue
+        parts = None
+        with suppress(UnreadableError, OSError):
+            parts = plan.read()
+        if parts is None or parts[0] is None:
+            continue
+        base, mine, new = (part["cells"] for part in parts[:3])
+        for check, answer in answers_to_bring(base, mine, new).items():
+            found[check] = plan, answer
+        wanted |= dict.fromkeys(_checks(new) - _checks(base), plan)
+    for check in found.keys() & wanted.keys():
+        plan, wanted[check].answers[check] = found[check]
+        plan.away.add(check)
+
+
+def _checks(cells: list[dict]) -> set[str]:
+    return {name for cell in cells if (name := check_of(cell))}
+
+
+def write_new(file: Path, text: str) -> None:
+    """Write a file that isn't there yet."""
+    if not file.exists():
+        write_whole(file, text)
+
+
+def put_beside(file: Path, what: str, content: str | bytes) -> Path:
+    """Write a file beside another: the first free number, nothing replaced.
+
+    Args:
+        file (Path): beside which.
+        what (str): ``"new"`` or ``"yours"``, which its name says.
+        content (str or bytes): of the file.
+
+    Returns:
+        The file; an earlier one, if it has this content.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    for beside in _places_beside(file, what):
+        with suppress(FileExistsError), beside.open("xb") as opened:
+            opened.write(content)
+            return beside
+        if beside.is_file() and beside.read_bytes() == content:
+            return beside
+
+
+def _places_beside(file: Path, what: str) -> Iterator[Path]:
+    for number in count(1):
+        yield file.with_name(f"{file.stem}-{what}-{number}{file.suffix}")
+
+
+class _FrontPlan(_Plan):
+    """What is to be done with the front page."""
+
+    def original(self) -> dict:
+        file = self.book.pristine / f"{FRONT}.md"
+        return front_page(file.read_text("utf-8"), self.book.language)
+
+
+class _TextPlan(_Plan):
+    """What is to be done with a page without code."""
+
+    def carry_out(self) -> list[str]:
+        text = (self.book.pristine / self.name).read_text("utf-8")
+        new = LINK_TO_FRONT.sub(r"\1.ipynb", text)
+        version = self.version(digest(new))
+        if self.file.is_dir():
+            raise UnreadableError(self._say("a folder"))
+        lines = []
+        if self.file.exists():
+            mine = self.file.read_text("utf-8", errors="replace")
+            if mine == new:
+                write_new(version, new)
+                return []
+            lines = [self._say("{page}: the new version")]
+            if not self.version(digest(mine)).exists():
+                if version.exists():  # it was said when it came
+                    return []
+                beside = put_beside(self.file, "new", new)
+                write_new(version, new)
+                said = "{page}: yours stays; the new version is {beside}"
+                return [self._say(said, beside=beside.name)]
+        write_new(version, new)
+        write_whole(self.file, new)
+        return lines
+
+
+def _plan(book: Book, name: str) -> _Plan:
+    if name == book.front.name:
+        return _FrontPlan(book, name)
+    return (_Plan if name.endswith(".ipynb") else _TextPlan)(book, name)
+
+
+def open_at(
+    language: str = "", *, root: str | Path | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Update the workbook, for a program that opens its front page then.
+
+    The front page shows the progress already, as if its first cell had run.
+
+    Args:
+        language (str): as for :func:`start`.
+        root (str or Path): as for :func:`update`.
+
+    Returns:
+        What the update has to say, and where the front page is, from the
+        folder that has the workbook.
+
+    Raises:
+        LookupError: as for :func:`update`.
+    """
+    book = _book(language, root)
+    lines = list(update(book.language, root=book.root).lines)
+    try:
+        page = read(book.front)
+    except UnreadableError:  # it was said
+        return tuple(lines), f"{WORKBOOK}/{book.home}"
+    # Links lead from the page, wherever this runs.
+    shown = progress(language=book.language, start=book.workbook)
+    for cell in page["cells"]:
+        if cell["id"] == FIRST_CELL and cell["cell_type"] == "code":
+            output = {
+                "data": {
+                    "text/html": shown._repr_html_(),
+                    "text/plain": str(shown),
+                },
+                "execution_count": None,
+                "metadata": {},
+                "output_type": "execute_result",
+            }
+            if cell["outputs"] != [output]:
+                cell.update(outputs=[output], execution_count=None)
+                write_whole(book.front, text_of(page))
+    return tuple(lines), book.front.relative_to(book.root).as_posix()
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What :func:`restore` did, in a sentence."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+def restore(
+    which: str | int, language: str = "", *, root: str | Path | None = None
+) -> Restored:
+    """Bring the original of a page back, or of an exercise.
+
+    What the reader had is put beside it, as a page of its own.
+
+    Args:
+        which (str or int): a chapter, as ``"03"``; its solutions, as
+            ``"solutions/03"``; the front page, ``"index"``; or an exercise,
+            as ``"3.2"``, of which the code comes back.
+        language (str): as for :func:`start`.
+        root (str or Path): as for :func:`update`.
+
+    Returns:
+        What was done, and where the reader's version is.
+
+    Raises:
+        LookupError: if there is no such page or exercise.
+    """
+    book = _book(language, root)
+    text = f"{which:02}" if isinstance(which, int) else str(which).strip()
+    exercise = re.fullmatch(r"(\d+)\.\d+", text)
+    name = _named(book, f"{int(exercise[1]):02}" if exercise else text)
+    plan = _plan(book, name)
+    new = plan.original()
+    plan.remember(new)
+    page = new
+    if exercise:
+        try:
+            mine = read(plan.file)
+        except UnreadableError:
+            mine = new
+        cells = _with_code_of(text, mine["cells"], new["cells"])
+        if cells is None:
+            raise LookupError(
+                say(
+                    "There is no exercise {number} in {page}",
+                    book.language,
+                    number=text,
+                    page=name,
+                )
+            )
+        page = {**mine, "cells": cells}
+    if (
+        plan.file.is_file()
+        and plan.file.read_bytes() == text_of(page).encode()
+    ):
+        said = "{what} is as it came already."
+        return Restored(
+            say(said, book.language, what=text if exercise else name)
+        )
+    beside = _moved_away(plan.file)
+    write_whole(plan.file, text_of(page))
+    said = say(
+        "{what} is as it came. If it is open in JupyterLab, choose File, "
+        "Reload Notebook from Disk.",
+        book.language,
+        what=text if exercise else name,
+    )
+    if beside:
+        said = say(
+            "{said} What you had is {beside}.",
+            book.language,
+            said=said,
+            beside=beside.name,
+        )
+    return Restored(said)
+
+
+def _named(book: Book, which: str) -> str:
+    """The page that is meant.
+
+    Raises:
+        LookupError: if there is none.
+    """
+    folder, _, short = which.removesuffix(".ipynb").rpartition("/")
+    begin = f"{int(short):02}_" if short.isdecimal() else f"{short}.ipynb"
+    for name in book.pages():
+        page = Path(name)
+        if page.parent == Path(folder) and page.name.startswith(begin):
+            return name
+    raise LookupError(
+        say(
+            "There is no page {which!r}; name one of {names}",
+            book.language,
+            which=which,
+            names=", ".join(name[:2] for name in book.chapters()),
+        )
+    )
+
+
+def _with_code_of(
+    number: str, mine: list[dict], new: list[dict]
+) -> list[dict] | None:
+    """The reader's cells, with the code of an exercise as it came.
+
+    Returns:
+        None if there is no such exercise.
+    """
+    for section in sections(new):
+        if heading_of(new[section[0]])[1] == number:
+            break
+    else:
+        return None
+    copies = {n: m for m, n in align(new, mine, True).items()}
+    cells, after = [dict(cell) for cell in mine], -1
+    inserted: list[tuple[int, dict]] = []
+    for n in section:
+        m = copies.get(n)
+        if m is None:
+            inserted.append((after, new[n]))
+        else:
+            after = m
+            if new[n]["cell_type"] == "code":
+                cells[m] = new[n]
+    for place, cell in reversed(inserted):
+        at = place + 1 if place >= 0 else len(cells)
+        cells.insert(at, cell)
+    return cells
+
+
+def _moved_away(file: Path) -> Path | None:
+    """Put what a reader has beside; return where, None if there was nothing.
+
+    A file is copied, so that it is there until another takes its place.
+    """
+    if not (file.exists() or file.is_symlink()):
+        return None
+    if file.is_file():
+        return put_beside(file, "yours", file.read_bytes())
+    for beside in _places_beside(file, "yours"):
+        if not (beside.exists() or beside.is_symlink()):
+            os.rename(file, beside)  # a folder, or a link to nothing
+            return beside
