@@ -8,12 +8,14 @@ from ._book import NoBookError
 from ._notebook import UnreadableError
 from ._progress import Progress, progress
 from ._stored import show_stored
-from ._workbook import open_at, restore, start, update
+from ._workbook import Restored, Update, open_at, restore, start, update
 
 __all__ = [
     "NoBookError",
     "Progress",
+    "Restored",
     "UnreadableError",
+    "Update",
     "open_at",
     "progress",
     "restore",

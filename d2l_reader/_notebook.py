@@ -166,3 +166,8 @@ def check_of(cell: dict) -> str:
 def check_in(cells: list[dict], section: list[int]) -> str:
     """The name of the check of an exercise, whatever its number is."""
     return next(filter(None, (check_of(cells[i]) for i in section)), "")
+
+
+def checks(cells: list[dict]) -> set[str]:
+    """The names of all checks that some cells call."""
+    return {name for cell in cells if (name := check_of(cell))}

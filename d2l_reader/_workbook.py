@@ -19,7 +19,6 @@ from typing import Any
 from ._book import (
     FRONT,
     PAGE,
-    SOLUTIONS,
     WORKBOOK,
     Book,
     NoBookError,
@@ -41,7 +40,7 @@ from ._notebook import (
 from ._notebook import (
     UnreadableError,
     blank,
-    check_of,
+    checks,
     digest,
     heading_of,
     origin,
@@ -118,9 +117,8 @@ def update(language: str = "", *, root: str | Path | None = None) -> Update:
     first = not book.workbook.is_dir()
     write_new(book.root / WORKBOOK / ".jupytext.toml", UNPAIRED)
     lines: list[str] = []
-    plans = [_plan(book, name) for name in book.pages()]
-    _bring_answers([plan for plan in plans if type(plan) is _Plan])
-    for plan in plans:
+    plans = [_plan(book, name) for name in book.pages()] + _gone(book)
+    for plan in _bring_answers(plans):
         try:
             lines += plan.carry_out()
         except (UnreadableError, OSError) as error:
@@ -214,6 +212,11 @@ class _Plan:
                 if common > most:
                     best, most = page, common
         return best
+
+    def has(self, cells: list[dict]) -> bool:
+        """Whether the reader's page has what some cells say."""
+        said = [cell["source"] for cell in read(self.file)["cells"]]
+        return all(cell["source"] in said for cell in cells)
 
     def carry_out(self) -> list[str]:
         """Write the page, if need be; return what there is to say.
@@ -315,29 +318,38 @@ class _Plan:
         return put_beside(self.file, "new", text_of(page)).name
 
 
-def _bring_answers(plans: list[_Plan]) -> None:
-    """Let an answer go where its exercise went, also to another page."""
+def _bring_answers(plans: list[_Plan]) -> list[_Plan]:
+    """Let an answer go where its exercise went, also to another page.
+
+    Returns:
+        The plans, those first that get an answer: until it is written there,
+        it is where it was.
+    """
+    chapters = [plan for plan in plans if PAGE.fullmatch(plan.name)]
     found: dict[str, tuple[_Plan, Any]] = {}
-    wanted: dict[str, _Plan] = {}
-    for plan in plans:
-        if plan.name.startswith(f"{SOLUTIONS}/"):
-            continue
-        parts = None
+    behind = set()
+    for plan in chapters:
         with suppress(UnreadableError, OSError):
             parts = plan.read()
-        if parts is None or parts[0] is None:
-            continue
-        base, mine, new = (part["cells"] for part in parts[:3])
-        for check, answer in answers_to_bring(base, mine, new).items():
-            found[check] = plan, answer
-        wanted |= dict.fromkeys(_checks(new) - _checks(base), plan)
-    for check in found.keys() & wanted.keys():
-        plan, wanted[check].answers[check] = found[check]
-        plan.away.add(check)
-
-
-def _checks(cells: list[dict]) -> set[str]:
-    return {name for cell in cells if (name := check_of(cell))}
+            if parts is None or parts[0] is None:
+                continue
+            base, mine, new = (part["cells"] for part in parts[:3])
+            behind |= {(plan, check) for check in checks(new) - checks(base)}
+            for check, answer in answers_to_bring(base, mine, new).items():
+                found[check] = plan, answer
+    for plan in chapters if found else ():
+        with suppress(UnreadableError, OSError):
+            for check in found.keys() & checks(plan.original()["cells"]):
+                source, (was, answer) = found[check]
+                if (plan, check) in behind:
+                    plan.answers[check] = was, answer
+                    source.away.add(check)
+                elif plan.has(answer):  # an update was interrupted
+                    source.away.add(check)
+    for plan in plans:
+        if plan.answers:  # one that gives some, too, keeps them
+            plan.away.clear()
+    return sorted(plans, key=lambda plan: not plan.answers)
 
 
 def write_new(file: Path, text: str) -> None:
@@ -405,6 +417,29 @@ class _TextPlan(_Plan):
         write_new(version, new)
         write_whole(self.file, new)
         return lines
+
+
+class _GonePlan(_Plan):
+    """What is done with a page that the book no longer has: it stays."""
+
+    def original(self) -> dict:
+        return {"cells": [], "metadata": {}}
+
+    def carry_out(self) -> list[str]:
+        return []
+
+
+def _gone(book: Book) -> list[_Plan]:
+    """The reader's pages that are under another name now, or nowhere."""
+    there = {Path(name).stem for name in book.pages()}
+    names = sorted(f"{p.name}.ipynb" for p in book.bases.glob("*"))
+    return [
+        _GonePlan(book, name)
+        for name in names
+        if PAGE.fullmatch(name)
+        and Path(name).stem not in there
+        and (book.workbook / name).is_file()
+    ]
 
 
 def _plan(book: Book, name: str) -> _Plan:
