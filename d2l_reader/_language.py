@@ -40,7 +40,8 @@ def say(text: str, language: str, **values: object) -> str:
             it is said in English.
         values (object): what stands for the names.
     """
-    return _catalog(language).gettext(text).format(**values)
+    said = _catalog(language).gettext(text)
+    return said.format(**values) if values else said
 
 
 @cache

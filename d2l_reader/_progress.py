@@ -114,6 +114,11 @@ class Progress:
         time = self._time(minutes)
         return self._say("{total} {time} left.", total=total, time=time)
 
+    def _as_saved(self) -> str:
+        return self._say(
+            "This is what the checks said when you saved the notebooks last."
+        )
+
     def _time(self, minutes: int) -> str:
         """A number of minutes; of many, the hours."""
         if minutes < 120:
@@ -141,8 +146,7 @@ class Progress:
                 file=chapter.link,
             )
             total = f"{total}\n{said}"
-        saved = self._say("As you saved the notebooks last.")
-        lines += [total, saved] if total else []
+        lines += [total, self._as_saved()] if total else []
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -178,20 +182,19 @@ class Progress:
                 link = _link(*next_)
                 said = self._say("Next: {exercise}", exercise="\0")
                 total += f"<br>{escape(said).replace(chr(0), link)}"
-            saved = escape(self._say("As you saved the notebooks last."))
-            parts.append(f"<p>{total}<br>{saved}</p>")
+            parts.append(f"<p>{total}<br>{escape(self._as_saved())}</p>")
         return "\n".join(parts)
 
     def _table(self) -> str:
         heads = (
-            "chapter",
-            "exercises",
-            "solved",
-            "not right yet",
-            "next",
-            "left",
+            self._say("chapter"),
+            self._say("exercises"),
+            self._say("solved"),
+            self._say("not right yet"),
+            self._say("next"),
+            self._say("time left"),
         )
-        cells = "".join(f"<th>{escape(self._say(h))}</th>" for h in heads)
+        cells = "".join(f"<th>{escape(head)}</th>" for head in heads)
         rows = [f"<tr>{cells}</tr>"]
         for chapter in self.chapters:
             title = f"{chapter.name[:2]} {chapter.title}"
@@ -336,7 +339,7 @@ def _problem(file: Path, error: UnreadableError, language: str) -> str:
         "{file} can't be read as a notebook: {what}",
         language,
         file=file.name,
-        what=error,
+        what=say(str(error), language),
     )
 
 

@@ -62,13 +62,13 @@ def show_stored() -> Stored:
     language = language_of(here())
     shell = _shell()
     if shell is None:
-        told = "show_stored() is for the cells of a page."
-        return Stored(say(told, language))
+        return Stored(
+            say("show_stored() is for the cells of a page.", language)
+        )
     try:
         book = find_book(language)
     except NoBookError:
-        told = "There is no book around this folder: the outputs are there."
-        return Stored(say(told, language))
+        return Stored(say("There is no book around this folder.", language))
     cells = list(_cells(book))
     sources = list(shell.user_ns.get("In", ()))
     ran = _ran if len(_ran) > 1 else [("", source) for source in sources[:-1]]
@@ -80,8 +80,9 @@ def show_stored() -> Stored:
         cell = _found(cells, name, source)
         if cell is not None:
             return _shown(cell, book.language)
-    told = "No cell that ran before is one of this page."
-    return Stored(say(told, book.language))
+    return Stored(
+        say("No cell that ran before is one of this page.", book.language)
+    )
 
 
 def _shown(cell: dict, language: str) -> Stored:

@@ -287,7 +287,7 @@ class _Plan:
 
     def _say(self, text: str, **values: object) -> str:
         language = self.book.language
-        return say(text, language, **{"page": self.name, **values})
+        return say(text, language, page=self.name, **values)
 
     def _told_beside(self, text: str) -> str:
         """Put a whole new version beside a page; return what to say."""
@@ -300,7 +300,7 @@ class _Plan:
 
     def told_problem(self, error: Exception) -> list[str]:
         """What to say of a page that stays as it is."""
-        what = getattr(error, "strerror", None) or error
+        what = self._say(getattr(error, "strerror", None) or str(error))
         page = Path(self.name)
         short = page.stem[:2] if PAGE.fullmatch(page.name) else page.stem
         return [
@@ -412,8 +412,12 @@ class _TextPlan(_Plan):
                     return []
                 beside = put_beside(self.file, "new", new)
                 write_new(version, new)
-                said = "{page}: yours stays; the new version is {beside}"
-                return [self._say(said, beside=beside.name)]
+                return [
+                    self._say(
+                        "{page}: yours stays; the new version is {beside}",
+                        beside=beside.name,
+                    )
+                ]
         write_new(version, new)
         write_whole(self.file, new)
         return lines
@@ -551,9 +555,12 @@ def restore(
         plan.file.is_file()
         and plan.file.read_bytes() == text_of(page).encode()
     ):
-        said = "{what} is as it came already."
         return Restored(
-            say(said, book.language, what=text if exercise else name)
+            say(
+                "{what} is as it came already.",
+                book.language,
+                what=text if exercise else name,
+            )
         )
     beside = _moved_away(plan.file)
     write_whole(plan.file, text_of(page))
@@ -587,7 +594,7 @@ def _named(book: Book, which: str) -> str:
             return name
     raise LookupError(
         say(
-            "There is no page {which!r}; name one of {names}",
+            "There is no page {which}; name one of {names}",
             book.language,
             which=which,
             names=", ".join(name[:2] for name in book.chapters()),
