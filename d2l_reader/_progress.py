@@ -22,6 +22,7 @@ from ._notebook import (
 )
 
 SOLVED, WRONG, OPEN = "✓", "✗", "○"
+LEFT = ' style="text-align: left"'  # JupyterLab would have it at the right
 STATES = {"solved": SOLVED, "wrong": WRONG, "blank": OPEN}
 
 
@@ -194,14 +195,14 @@ class Progress:
             self._say("next"),
             self._say("time left"),
         )
-        cells = "".join(f"<th>{escape(head)}</th>" for head in heads)
+        cells = "".join(f"<th{LEFT}>{escape(head)}</th>" for head in heads)
         rows = [f"<tr>{cells}</tr>"]
         for chapter in self.chapters:
             title = f"{chapter.name[:2]} {chapter.title}"
             first = _anchor(chapter.link, title)
             if chapter.problem:
                 problem = escape(chapter.problem)
-                rest = f'<td colspan="5">{problem}</td>'
+                rest = f'<td{LEFT} colspan="5">{problem}</td>'
             else:
                 wrong = ", ".join(
                     _anchor(f"{chapter.link}#cell-id={e.place}", e.number)
@@ -215,7 +216,7 @@ class Progress:
                 bar = "".join(e.mark for e in chapter.exercises)
                 following = chapter.next
                 rest = "".join(
-                    f"<td>{cell}</td>"
+                    f"<td{LEFT}>{cell}</td>"
                     for cell in (
                         bar,
                         escape(done),
@@ -226,7 +227,7 @@ class Progress:
                         else "",
                     )
                 )
-            rows.append(f"<tr><td>{first}</td>{rest}</tr>")
+            rows.append(f"<tr><td{LEFT}>{first}</td>{rest}</tr>")
         return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
