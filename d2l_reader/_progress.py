@@ -87,11 +87,13 @@ class Progress:
         chapters (tuple of Chapter): those of the book.
         language (str): in which it is told.
         notes (tuple of str): what stands above, a line each.
+        front (str): where the front page is, for one who isn't there.
     """
 
     chapters: tuple[Chapter, ...]
     language: str
     notes: tuple[str, ...] = ()
+    front: str = ""
 
     def _say(self, text: str, **values: object) -> str:
         return say(text, self.language, **values)
@@ -179,6 +181,9 @@ class Progress:
         if self.chapters:
             parts.append(self._table())
             total = escape(self._total())
+            if self.front:
+                front = _anchor(self.front, self._say("Front page"))
+                total = f"{front}<br>{total}"
             if next_ := self._next():
                 link = _link(*next_)
                 said = self._say("Next: {exercise}", exercise="\0")
@@ -296,7 +301,10 @@ def progress(
         )
         for name in book.chapters()
     ]
-    return Progress(tuple(chapters), book.language)
+    front = ""
+    if book.front.is_file() and start.resolve() != book.workbook.resolve():
+        front = _way(book.front, start)
+    return Progress(tuple(chapters), book.language, front=front)
 
 
 def no_such_language(error: NoBookError) -> LookupError:
@@ -331,8 +339,13 @@ def _chapter(
     # What the reader has taken out is open; what is the reader's own is none.
     known = found or own
     found |= {check: e for check, e in own.items() if check in known}
-    link = Path(os.path.relpath(mine, start)).as_posix()
+    link = _way(mine, start)
     return Chapter(mine.stem, title, link, tuple(found.values()), problem)
+
+
+def _way(file: Path, start: Path) -> str:
+    """A relative link to a file."""
+    return Path(os.path.relpath(file, start)).as_posix()
 
 
 def _problem(file: Path, error: UnreadableError, language: str) -> str:

@@ -14,7 +14,7 @@ from ._language import language_of, say
 from ._notebook import REPORT, UnreadableError, joined, read
 
 ALIKE = 0.5  # of two sources, from where one may be the other, edited
-CALL = "show_stored("
+CALL = "show_stored"
 # Of each cell that ran, its id and its source; since the first call.
 _ran: list[tuple[str, str]] = []
 

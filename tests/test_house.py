@@ -8,6 +8,7 @@ from tools.environment import ROOT
 # By room, the rooms from which it may import. Nothing imports tests.
 MAY = {
     "d2l_helpers": set(),
+    "d2l_reader": set(),
     "nbval_strict": set(),
     "tools": {"d2l_helpers", "nbval_strict"},
     "site": {"d2l_helpers", "tools"},
@@ -15,7 +16,7 @@ MAY = {
     "noxfile": set(),
     "benchmarks": {"d2l_helpers", "nbval_strict", "tools"},
     "conftest": {"tools"},
-    "tests": {"d2l_helpers", "nbval_strict", "tools", "make"},
+    "tests": {"d2l_helpers", "d2l_reader", "nbval_strict", "tools", "make"},
 }
 
 
