@@ -16,9 +16,8 @@ from tests.test_pairs import (  # noqa: F401
     stored,
 )
 from tools import book, files, gate
-from tools.page import front_page, texts
+from tools.page import texts
 
-FRONT_PAGE = front_page()
 # What Markdown of a chapter may look like.
 FINE = [
     "# A title\n\nWith *words*, **more**, `{code}` and `<script>`.",
