@@ -213,18 +213,14 @@ class Progress:
                     _anchor(f"{chapter.link}#cell-id={e.place}", e.number)
                     for e in chapter.marked(WRONG)
                 )
-                done = self._say(
-                    "{done} of {total}",
-                    done=len(chapter.marked(SOLVED)),
-                    total=len(chapter.exercises),
-                )
+                done = len(chapter.marked(SOLVED))
                 bar = "".join(e.mark for e in chapter.exercises)
                 following = chapter.next
                 rest = "".join(
                     f"<td{LEFT}>{cell}</td>"
                     for cell in (
                         bar,
-                        escape(done),
+                        f"{done}/{len(chapter.exercises)}",
                         wrong,
                         _link(chapter, following) if following else "",
                         escape(self._time(chapter.minutes))

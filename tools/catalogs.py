@@ -34,6 +34,7 @@ from tools.words import ENGLISH, Words, words_of
 
 LOCALE = ROOT / "d2l_helpers/locale"
 READER = ROOT / "d2l_reader/locale"  # of what the workbook says
+FOLDERS = (LOCALE, READER)
 HEADER = """\
 {comment}
 msgid ""
@@ -270,7 +271,7 @@ def main(arguments: list[str]) -> int:
     done = [
         report(name, folder)
         for name in arguments or known
-        for folder in (LOCALE, READER)
+        for folder in FOLDERS
     ]
     return 0 if all(done) else 1
 

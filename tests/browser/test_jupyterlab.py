@@ -357,7 +357,7 @@ def test_front_page_leads_to_an_exercise_and_shows_that_it_is_solved(
         page.locator(".jp-InputArea-editor:visible").first.click()
         page.keyboard.press("Shift+Enter")
         solved = page.locator("tr:visible", has_text="03 Write layers")
-        solved.filter(has_text="1 of 9").wait_for()
+        solved.filter(has_text="1/9").wait_for()
         shot(page, "workbook-solved")
         assert not list((tmp_path / "checkout/workbook").rglob("*.py"))
 
