@@ -43,27 +43,45 @@ def parsed(content: bytes) -> dict:
         if re.search("^(<{7}|>{7}) ", text, re.MULTILINE):
             raise UnreadableError("the marks of a merge conflict")
         notebook = json.loads(text)
-        for cell in notebook["cells"]:
-            cell["source"] = joined(cell["source"])
-            cell["cell_type"] + str(cell.setdefault("metadata", {}).keys())
-            cell.setdefault("id", cell["metadata"].get("id", ""))
-            if cell["cell_type"] == "code":
-                cell.setdefault("outputs", [])
-                cell.setdefault("execution_count", None)
-        notebook.setdefault("metadata", {}).keys()
-    except UnreadableError:
-        raise
-    except ValueError as error:  # of UTF-8, or of JSON
-        what = str(error).partition(": line")[0]
-        raise UnreadableError(what[:80]) from None
-    except (AttributeError, KeyError, TypeError):
+    except UnicodeDecodeError as error:
+        raise UnreadableError(error.reason) from None
+    except json.JSONDecodeError as error:
+        raise UnreadableError(error.msg) from None
+    except RecursionError:
         raise UnreadableError("no cells") from None
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(map(_complete, cells)):
+        raise UnreadableError("no cells")
+    if not isinstance(notebook.setdefault("metadata", {}), dict):
+        notebook["metadata"] = {}
     return notebook
+
+
+def _complete(cell: object) -> bool:
+    """Give a cell what later programs add; tell whether it is one at all."""
+    if not isinstance(cell, dict):
+        return False
+    source, metadata = cell.get("source"), cell.setdefault("metadata", {})
+    is_one = (
+        isinstance(cell.get("cell_type"), str)
+        and isinstance(source, (str, list))
+        and isinstance(metadata, dict)
+        and isinstance(cell.get("outputs", []), list)
+    )
+    if not is_one:
+        return False
+    cell["source"] = joined(source)
+    # Some programs store the id in the metadata.
+    cell.setdefault("id", str(metadata.get("id", "")))
+    if cell["cell_type"] == "code":
+        cell.setdefault("outputs", [])
+        cell.setdefault("execution_count", None)
+    return True
 
 
 def joined(text: object) -> str:
     """A text that may be stored as a list of its lines."""
-    return text if isinstance(text, str) else "".join(text)
+    return text if isinstance(text, str) else "".join(map(str, text))
 
 
 def text_of(notebook: dict) -> str:

@@ -322,7 +322,7 @@ def _chapter(
         original = read(pristine)
         title, found = _title(original, title), _exercises(original)
     except UnreadableError as error:
-        problem = _problem(pristine, error, language)
+        problem = said_problem(pristine.name, error, language)
     if mine != pristine:
         found = {check: replace(e, mark=OPEN) for check, e in found.items()}
         try:
@@ -331,7 +331,7 @@ def _chapter(
             elif mine.parent.is_dir() and not problem:
                 problem = say("the workbook doesn't have it", language)
         except UnreadableError as error:
-            problem = _problem(mine, error, language)
+            problem = said_problem(mine.name, error, language)
     # What the reader has taken out is open; what is the reader's own is none.
     known = found or own
     found |= {check: e for check, e in own.items() if check in known}
@@ -344,11 +344,12 @@ def _way(file: Path, start: Path) -> str:
     return Path(os.path.relpath(file, start)).as_posix()
 
 
-def _problem(file: Path, error: UnreadableError, language: str) -> str:
+def said_problem(file: str, error: UnreadableError, language: str) -> str:
+    """What to say of a file that is no notebook."""
     return say(
         "{file} can't be read as a notebook: {what}",
         language,
-        file=file.name,
+        file=file,
         what=say(str(error), language),
     )
 

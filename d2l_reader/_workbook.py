@@ -19,6 +19,7 @@ from typing import Any
 from ._book import (
     FRONT,
     PAGE,
+    PRISTINE,
     WORKBOOK,
     Book,
     NoBookError,
@@ -44,19 +45,24 @@ from ._notebook import (
     digest,
     heading_of,
     origin,
+    parsed,
     read,
     sections,
     text_of,
     without_outputs,
     write_whole,
 )
-from ._progress import Progress, no_such_language, progress
+from ._progress import Progress, no_such_language, progress, said_problem
 
 UNPAIRED = """\
 # Nothing is paired here: a workbook has notebooks alone.
 formats = "ipynb"
 """
 TRIES = 5  # to write a page that somebody else writes, too
+
+
+class NoOriginalError(UnreadableError):
+    """A page as it comes that can't be read; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +168,19 @@ class _Plan:
         """The page as it comes, without outputs.
 
         Raises:
-            UnreadableError: if it can't be read.
+            NoOriginalError: if it can't be read.
         """
-        return blank(read(self.book.pristine / self.name))
+        file = self.book.pristine / self.name
+        try:
+            return blank(read(file))
+        except UnreadableError as error:
+            raise NoOriginalError(
+                said_problem(
+                    f"{PRISTINE}/{self.book.home}{self.name}",
+                    error,
+                    self.book.language,
+                )
+            ) from None
 
     def read(self) -> tuple[dict | None, dict, dict, bytes] | None:
         """The base, the reader's page, the new one, and what the file has.
@@ -179,10 +195,13 @@ class _Plan:
         if not (self.file.exists() or self.file.is_symlink()):
             nothing = {**new, "cells": []}
             return nothing, nothing, new, b""
-        mine = read(self.file)
+        if self.file.is_dir():
+            raise UnreadableError("a folder")
+        content = self.file.read_bytes()
+        mine = parsed(content)
         if origin(mine) == origin(new):
             return None
-        return self._base(mine), mine, new, self.file.read_bytes()
+        return self._base(mine), mine, new, content
 
     def version(self, name: str) -> Path:
         """Where a version of the page is kept."""
@@ -255,7 +274,7 @@ class _Plan:
                 page = {**new, "cells": cells, "metadata": about}
                 write_whole(self.file, text_of(page))
                 return lines
-        raise UnreadableError(self._say("something else writes it, too"))
+        raise UnreadableError("something else writes it, too")
 
     def _told(self, merged: Merged, new: dict, touched: bool) -> list[str]:
         tell = self._say
@@ -300,7 +319,12 @@ class _Plan:
 
     def told_problem(self, error: Exception) -> list[str]:
         """What to say of a page that stays as it is."""
-        what = self._say(getattr(error, "strerror", None) or str(error))
+        if isinstance(error, NoOriginalError):
+            return [str(error)]
+        if isinstance(error, OSError):
+            what = error.strerror or str(error)
+            return [self._say("{page} stays as it is: {what}", what=what)]
+        what = say(str(error), self.book.language)
         page = Path(self.name)
         short = page.stem[:2] if PAGE.fullmatch(page.name) else page.stem
         return [
@@ -399,7 +423,7 @@ class _TextPlan(_Plan):
         new = LINK_TO_FRONT.sub(r"\1.ipynb", text)
         version = self.version(digest(new))
         if self.file.is_dir():
-            raise UnreadableError(self._say("a folder"))
+            raise UnreadableError("a folder")
         lines = []
         if self.file.exists():
             mine = self.file.read_text("utf-8", errors="replace")
@@ -526,6 +550,7 @@ def restore(
 
     Raises:
         LookupError: if there is no such page or exercise.
+        UnreadableError: if the original can't be read.
     """
     book = _book(language, root)
     text = f"{which:02}" if isinstance(which, int) else str(which).strip()

@@ -125,8 +125,11 @@ def test_it_is_made_without_asking_whatever_is_odd(tmp_path, monkeypatch):
     done = d2l_reader.update(root=tmp_path)
     assert done.lines[:2] == (
         "Your workbook is made: workbook/",
-        "03_layers.ipynb stays as it is: the marks of a merge conflict",
+        "chapters/03_layers.ipynb can't be read as a notebook: the marks of a "
+        "merge conflict",
     )
+    with pytest.raises(d2l_reader.UnreadableError, match="can't be read as"):
+        d2l_reader.restore("03", root=tmp_path)
     assert (tmp_path / "workbook/05_halves.ipynb").is_file()
 
 
