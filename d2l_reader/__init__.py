@@ -7,8 +7,9 @@ is there at once: only to merge two versions of a page, it imports nbdime.
 from ._book import NoBookError
 from ._notebook import UnreadableError
 from ._progress import Progress, progress
+from ._restore import Restored, restore
 from ._stored import show_stored
-from ._workbook import Restored, Update, open_at, restore, start, update
+from ._workbook import Update, open_at, start, update
 
 __all__ = [
     "NoBookError",

@@ -107,6 +107,31 @@ def find_book(language: str = "", start: Path | None = None) -> Book:
     return Book(root, wanted if wanted in there else there[0])
 
 
+def require_book(language: str, root: str | Path | None = None) -> Book:
+    """The book around a folder, as :func:`find_book`; an error says more.
+
+    Raises:
+        LookupError: if there is none; the message says what to do.
+    """
+    try:
+        return find_book(language, Path(root) if root else None)
+    except NoBookError as error:
+        if error.args:
+            raise no_such_language(error) from None
+        raise LookupError(
+            "There is no book around this folder: go to the one that has "
+            "chapters/ in it"
+        ) from None
+
+
+def no_such_language(error: NoBookError) -> LookupError:
+    """The error that says which languages there are."""
+    wanted, there = error.args
+    return LookupError(
+        f"There are no chapters in {wanted!r}, but in {', '.join(there)}"
+    )
+
+
 def _languages(root: Path) -> list[str]:
     """The languages in which a folder has a book, the first one first."""
     folder = root / PRISTINE

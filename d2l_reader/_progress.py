@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
-from ._book import PAGE, NoBookError, find_book, here
+from ._book import PAGE, NoBookError, find_book, here, no_such_language
 from ._language import language_of, say
 from ._notebook import (
     MINUTES,
@@ -301,14 +301,6 @@ def progress(
     if book.front.is_file() and start.resolve() != book.workbook.resolve():
         front = _way(book.front, start)
     return Progress(tuple(chapters), book.language, front=front)
-
-
-def no_such_language(error: NoBookError) -> LookupError:
-    """The error that says which languages there are."""
-    wanted, there = error.args
-    return LookupError(
-        f"There are no chapters in {wanted!r}, but in {', '.join(there)}"
-    )
 
 
 def _chapter(

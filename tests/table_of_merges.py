@@ -16,7 +16,9 @@ from copy import deepcopy
 from pathlib import Path
 
 import d2l_reader
+from d2l_reader._book import find_book
 from d2l_reader._notebook import UnreadableError, read
+from d2l_reader._plans import plan_of
 from tools.anchors import cell_name
 
 NAME, OTHER = "03_layers.ipynb", "05_halves.ipynb"
@@ -390,9 +392,7 @@ def outcome(root: Path, before: dict[str, bytes]) -> str:
     if MINE not in said and MINE in before[NAME].decode():
         other = after.get(OTHER, b"").decode()
         return "goes along" if MINE in other else "LOST"
-    base = d2l_reader._workbook._plan(
-        d2l_reader._workbook.find_book(start=root), NAME
-    ).original()
+    base = plan_of(find_book(start=root), NAME).original()
     with suppress(UnreadableError):
         page = read(root / "workbook" / NAME)
         same = [c["source"] for c in page["cells"]] == [

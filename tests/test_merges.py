@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import d2l_reader
-from d2l_reader import _notebook, _workbook
+from d2l_reader import _notebook, _plans
 from tests import table_of_merges as table
 from tests.table_of_merges import (
     ANSWER,
@@ -342,14 +342,14 @@ def test_update_that_is_interrupted_can_be_done_again(
 def test_what_is_saved_while_a_page_is_merged_is_kept(tmp_path, monkeypatch):
     file = make(tmp_path)
     STATES["answered"](file)
-    merge = _workbook.merge
+    merge = _plans.merge
 
     def meanwhile(*arguments):
         STATES["a cell added"](file)
-        monkeypatch.setattr(_workbook, "merge", merge)
+        monkeypatch.setattr(_plans, "merge", merge)
         return merge(*arguments)
 
-    monkeypatch.setattr(_workbook, "merge", meanwhile)
+    monkeypatch.setattr(_plans, "merge", meanwhile)
     bring(tmp_path, "exercise before")
     found = sources(tmp_path)
     assert f"z = 3  # {MINE}" in found
