@@ -204,8 +204,8 @@ def clean() -> None:
         if cache.is_dir() and not cache.is_symlink():
             shutil.rmtree(cache)
         names[:] = [n for n in names if n[0] != "." and n != "__pycache__"]
-        if folder == ".":  # a reader's
-            names[:] = [name for name in names if name != "workbook"]
+        if folder == ".":  # a reader's, and those of the users of a hub
+            names[:] = [n for n in names if n not in ("hub", "workbook")]
     build = Path("_build")
     if build.is_dir() and not build.is_symlink():
         for path in sorted(set(build.iterdir()) - set(map(Path, BUILT))):
