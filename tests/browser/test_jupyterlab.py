@@ -201,7 +201,10 @@ EDIT = """async (index) => {
   await notebook.scrollToItem(index, "center");
   notebook.activeCellIndex = index;
   notebook.mode = "edit";
-  notebook.widgets[index].editor.focus();
+  const cell = notebook.widgets[index];
+  for (let i = 0; i < 200 && !cell.editor; i++)  // it is made late
+    await new Promise(resolve => setTimeout(resolve, 50));
+  cell.editor.focus();
 }"""
 FIND = """(start) => window.jupyterapp.shell.currentWidget.content.widgets
   .findIndex(w => w.model.type === "code"
