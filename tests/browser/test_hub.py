@@ -39,6 +39,12 @@ RUN_CELL = """async (index) => {
   panel.content.activeCellIndex = index;
   await commands.execute("notebook:run-cell");
 }"""
+RELOAD = """async () => {
+  await window.jupyterapp.commands.execute("docmanager:reload");
+  await window.jupyterapp.shell.currentWidget.content.scrollToItem(0);
+}"""
+SOURCE = """(index) => window.jupyterapp.shell.currentWidget.content
+  .widgets[index].model.sharedModel.source"""
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 
 
@@ -218,9 +224,12 @@ def test_students_answer_is_kept_when_the_teacher_pushes_a_new_version(
         page.goto(running.link)
         wait_for_lab(page)
         run_first_cell(page, start, "the new version")
+        # JupyterLab had opened the page again, as it was before.
         page.evaluate(OPEN, file)
-        assert page.evaluate(FIND, "class QuadraticLayer") == starter
-        page.get_by_text(NEW).wait_for()
+        page.evaluate(RELOAD)
+        first, answer = (page.evaluate(SOURCE, i) for i in (0, starter))
+        assert first.endswith(NEW)
+        assert answer == RIGHT
         page.screenshot(path=shots / "hub-new.png")
     copy = nbformat.read(home / "ada" / path, as_version=4)
     assert copy.cells[starter].source == RIGHT
