@@ -27,6 +27,9 @@ export CELL
 # The language of the pages, if not English: make lab EDITION=zh
 EDITION :=
 export EDITION
+# Students at once in a load test, and their kernels: make hub-load N=20
+N :=
+KERNELS :=
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -39,9 +42,10 @@ PY = $(if $(shell command -v $(PYTHON) 2>/dev/null),,$(error There is no \
 VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress run pull sync stale accept messages test \
+.PHONY: help setup lab edit progress restore run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
-    html html-single handout assignment test-assignment test-site links \
+    html html-single handout hub hub-load assignment test-assignment \
+    test-site links \
     publish lint clean constraints
 
 help: ## list the targets
@@ -52,11 +56,17 @@ help: ## list the targets
 setup: ## install what the chapters, the tests and the site need
 	@$(PY) setup
 
-lab: ## read and run the chapters in JupyterLab (EDITION=zh: Chinese)
+lab: ## read in JupyterLab, in your own workbook (EDITION=zh: Chinese)
 	@$(PY) lab $(ARGS)
 
-progress: ## which exercises your notebooks have solved (EDITION=zh)
+edit: ## edit the chapters themselves, for authors (EDITION=zh)
+	@$(PY) edit $(ARGS)
+
+progress: ## which exercises your workbook has solved (EDITION=zh)
 	@$(PY) progress
+
+restore: ## the original of a page of your workbook (CH=03, or 3.2: one)
+	@$(PY) restore "$$CH"
 
 run: ## execute the chapters and store their outputs (CH=03: one)
 	@$(PY) -m tools.book run "$$CH" $(if $(filter 1,$(FORCE)),--force)
@@ -118,6 +128,14 @@ html-single: ## one chapter as one HTML file (CH=03, EDITION=zh)
 handout: ## a folder and a zip for students, no solutions (EDITION=zh)
 	@$(PY) -m tools.handout "$$EDITION"
 
+hub: ## a JupyterHub on this machine, to try a class (PORT=8010)
+	@$(PY) setup class hub
+	@$(PY) -m tools.hub
+
+hub-load: ## what a class needs: N=20 students at once on such a hub
+	@$(PY) setup class hub
+	@$(PY) -m benchmarks.hub $(N) $(KERNELS)
+
 assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
 
@@ -126,7 +144,7 @@ test-assignment: ## hand out an assignment, and grade it
 	$(PY) -m pytest tests/grading
 
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
-	@$(PY) setup browser
+	@$(PY) setup browser class hub
 	@if command -v java && command -v npm; then \
 	    npm install --silent --no-save --prefix _build/vnu $(VNU); \
 	fi >/dev/null

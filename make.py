@@ -1,8 +1,10 @@
 """Set up this project and use it, with Python alone; `make` calls this too.
 
     python make.py setup              install what the chapters and tests need
-    python make.py lab [OPTION...]    read and run the chapters in JupyterLab
+    python make.py lab [OPTION...]    read in JupyterLab, in your workbook
+    python make.py edit [OPTION...]   edit the chapters themselves, for authors
     python make.py progress           which exercises are solved
+    python make.py restore 03         the original of a page of your workbook
     python make.py test [CHAPTER]     test the code, the pairs and every cell
     python make.py lint               check the style of the code
     python make.py clean              remove what was built, and the caches
@@ -15,8 +17,8 @@ the environment:
     VENV=folder    another environment than .venv, or than conda's active one
     TORCH=cpu      PyTorch from its own index of builds for the CPU
     SETUP=0        take the environment as it is, and install nothing
-    EDITION=zh     for lab and progress: the pages in this language
-    WARM=0         for lab and test: no kernels that start fast (on Linux)
+    EDITION=zh     for lab, edit, progress, restore: pages in this language
+    WARM=0         for lab, edit, test: no kernels that start fast (on Linux)
     DEVICE=pretend for test: the pages, on a GPU that isn't there
     FRESH=1        for test: also what has passed, and is as it was
     ROOM=files     for test: these alone, such as tests/nbval_strict
@@ -30,7 +32,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.environment import ROOT, set_up
+from tools.environment import (
+    ROOT,
+    check_version,
+    environment,
+    python_of,
+    set_up,
+)
 
 # The tests whose ids begin with a chapter's name; a handout has the first.
 OF_A_CHAPTER = [
@@ -66,16 +74,38 @@ def hand_over(python: Path, *command: str) -> int:
 
 
 def lab(python: Path, options: list) -> int:
-    """Open the front page in JupyterLab, with more options for it."""
+    """Open the front page of the workbook, with more options for JupyterLab.
+
+    It is brought up to date before, and shows the progress.
+    """
+    command = [str(python), "-m", "d2l_reader", "open", edition()]
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    *said, page = done.stdout.decode().splitlines() or [""]
+    for line in said:
+        print(line)
+    return done.returncode or jupyterlab(python, page, options)
+
+
+def edit(python: Path, options: list) -> int:
+    """Open the front page of the chapters, as :func:`lab`, for an author."""
     from tools.page import front_page, require_language
 
-    edition = os.environ.get("EDITION", "")
     try:
-        require_language(edition)
+        require_language(edition())
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
-    page = front_page(edition).relative_to(ROOT).as_posix()
+    page = front_page(edition()).relative_to(ROOT).as_posix()
+    return jupyterlab(python, page, options)
+
+
+def edition() -> str:
+    """The language of the pages, as it was chosen; "" if none was."""
+    return os.environ.get("EDITION", "")
+
+
+def jupyterlab(python: Path, page: str, options: list) -> int:
+    """Start JupyterLab at a page."""
     warm = ["--config=tools/lab/warm.py"]
     return hand_over(
         python,
@@ -174,6 +204,8 @@ def clean() -> None:
         if cache.is_dir() and not cache.is_symlink():
             shutil.rmtree(cache)
         names[:] = [n for n in names if n[0] != "." and n != "__pycache__"]
+        if folder == ".":  # a reader's, and those of the users of a hub
+            names[:] = [n for n in names if n not in ("hub", "workbook")]
     build = Path("_build")
     if build.is_dir() and not build.is_symlink():
         for path in sorted(set(build.iterdir()) - set(map(Path, BUILT))):
@@ -198,9 +230,14 @@ def main(arguments: list) -> int:
         set_up(rest)
     elif command == "lab":
         return lab(set_up(), rest)
-    elif command == "progress" and not rest:
-        rest = [os.environ.get("EDITION", "")]
-        return hand_over(set_up(), "-m", "tools.exercises", command, *rest)
+    elif command == "edit":
+        return edit(set_up(), rest)
+    elif (command, len(rest)) in (("progress", 0), ("restore", 1)):
+        python = python_of(environment())
+        if python is None:  # it needs nothing but Python
+            check_version(sys.version_info[:2], "Run `make setup` first.")
+            python = Path(sys.executable)
+        return hand_over(python, "-m", "d2l_reader", command, *rest, edition())
     elif command == "test" and len(rest) < 2:
         return test(set_up(), "".join(rest))
     elif command == "lint" and not rest:

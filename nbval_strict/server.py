@@ -24,12 +24,13 @@ import multiprocessing
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from multiprocessing import reduction
 from typing import Any
@@ -84,7 +85,8 @@ def why_not() -> str | None:
         return f"a socket in {folder} would have too long a path"
     # The server gets the options that its client was started with.
     option = "".join(sys.orig_argv[1:2])
-    if option.startswith("-") and not option.startswith(("-c", "-m", "-u")):
+    harmless = ("-P", "-c", "-m", "-u")
+    if option.startswith("-") and not option.startswith(harmless):
         return f"Python runs with {option}"
     return None
 
@@ -94,10 +96,14 @@ class Server:
 
     environment: str | None = None  # a digest of the one it was started in
 
-    def start(self) -> None:
-        """Let it run, if it doesn't; it imports in the background."""
+    def start(self, more: Iterable[str] = ()) -> None:
+        """Let it run, if it doesn't; it imports in the background.
+
+        Args:
+            more (iterable of str): what it imports before ``PRELOAD``.
+        """
         if self.environment is None and not self._join():
-            _context.set_forkserver_preload(PRELOAD)
+            _context.set_forkserver_preload([*more, *PRELOAD])
             self.environment = _digest(os.environ)
             # As the kernelspec has it, since its debugger warns otherwise.
             spec = KernelSpecManager().get_kernel_spec("python3")
@@ -194,6 +200,45 @@ def _ignoring_interrupts() -> Iterator[None]:
 SERVER = Server()
 
 
+def be_two() -> None:
+    """Fork this process: a server of its own, for what it starts later.
+
+    So a fork of a server can have a server without importing anything again.
+    It belongs to the account of this process. Call this while there is one
+    thread.
+    """
+    from multiprocessing import connection, forkserver, process
+
+    # Not the folder of the server which this process is a fork of.
+    process.current_process()._config.pop("tempdir", None)
+    gc.freeze()
+    client = _client()
+    if client._forkserver_alive_fd is not None:
+        os.close(client._forkserver_alive_fd)
+        client._forkserver_alive_fd = None
+    listener = socket.socket(socket.AF_UNIX)
+    address = connection.arbitrary_address("AF_UNIX")
+    listener.bind(address)
+    os.chmod(address, 0o600)
+    listener.listen()
+    # It ends when all processes have closed the end for writing.
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(writing)
+            os.setsid()
+            forkserver.main(listener.detach(), reading, [])
+        finally:
+            os._exit(0)
+    listener.close()
+    os.close(reading)
+    client._forkserver_address = address
+    client._forkserver_alive_fd = writing
+    client._forkserver_pid = pid
+    client._forkserver_authkey = None  # from Python 3.14; only we reach it
+
+
 class Fork(_context.Process):
     """A fork of the server that becomes what a command would start.
 
@@ -282,7 +327,8 @@ class Fork(_context.Process):
     def _run_module(self, arguments: list[str]) -> None:
         # As `python -m` has it; the launcher of kernels takes the first entry
         # of the path away.
-        sys.path.insert(0, os.getcwd())
+        if "-P" not in self.cmd:
+            sys.path.insert(0, os.getcwd())
         sys.argv[:] = arguments
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

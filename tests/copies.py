@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools import checks
 from tools.environment import ROOT
-from tools.page import CHAPTERS, Page, pages, with_translations
+from tools.page import CHAPTERS, Page, chapters, pages, with_translations
 
 # What the sources of the pages, and the tests of their checks, need.
 PROJECT = [
@@ -14,6 +14,7 @@ PROJECT = [
     "conftest.py",
     "constraints.txt",
     "d2l_helpers",
+    "d2l_reader",
     "jupytext.toml",
     "make.py",
     "nbval_strict",
@@ -56,3 +57,13 @@ def of_project(folder: Path) -> None:
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         else:
             shutil.copy(ROOT / name, folder / name)
+
+
+def of_book(folder: Path) -> None:
+    """Copy chapter 03 as a book of its own, in each language."""
+    (chapter,) = chapters("03")
+    for page in with_translations([chapter, chapter.solutions]):
+        for file in (page.notebook, page.home / "index.md"):
+            target = folder / file.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+import d2l_reader
 from d2l_helpers import check
 from d2l_helpers.check import _hints
 from d2l_helpers.check._phrase import Phrase
@@ -32,6 +33,8 @@ from tools import catalogs
 from tools.catalogs import Wanted
 
 FOLDER = Path(check.__path__[0])
+READER = "reader"  # the catalog of what the workbook says
+SAYING = {"say", "_say", "tell", "UnreadableError"}  # functions that say it
 SHARED = "shared"  # the catalog of what stands in several modules
 NAMES = [name for name in check.__all__ if name not in ("Report", "State")]
 # Private modules that say nothing to a reader, but errors.
@@ -184,6 +187,20 @@ def wanted() -> dict[str, list[Wanted]]:
     return found
 
 
+def of_workbook() -> list[Wanted]:
+    """What the workbook says: where it is said, it is looked up."""
+    found: dict[str, dict[str, None]] = {}
+    for file in sorted(Path(d2l_reader.__path__[0]).glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            text = getattr(node.args[0], "value", None)
+            if name in SAYING and isinstance(text, str):
+                found.setdefault(text, {})[file.name] = None
+    return [Wanted(text, tuple(files)) for text, files in found.items()]
+
+
 def catalog_of(text: str) -> str:
     """The catalog that has a message."""
     (first, *others) = strings()[text]
@@ -201,11 +218,14 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     languages = arguments or catalogs.languages()
-    messages = wanted()
-    for language in languages:
-        catalogs.update(language, messages)
-    for language in languages:
-        catalogs.report(language)
+    for messages, folder in (
+        (wanted(), catalogs.LOCALE),
+        ({READER: of_workbook()}, catalogs.READER),
+    ):
+        for language in languages:
+            catalogs.update(language, messages, folder)
+        for language in languages:
+            catalogs.report(language, folder)
     return 0
 
 

@@ -36,7 +36,13 @@ import pytest
 
 # What all tests depend on. A notebook depends on those that aren't of tests.
 CODE = ("*.py", "*.toml", "*.cfg", "constraints.txt")
-NOT_FOR_NOTEBOOKS = ("tests/*", "tools/*", "site/*", "benchmarks/*")
+NOT_FOR_NOTEBOOKS = (
+    "benchmarks/*",
+    "d2l_reader/*",
+    "site/*",
+    "tests/*",
+    "tools/*",
+)
 # What follows its cells, and what that asks of the book.
 AFTER_CELLS = (
     "tests/after_cells.py",

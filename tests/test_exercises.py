@@ -1,11 +1,9 @@
 """The exercises in the chapters, and the pages of solutions."""
 
-import re
 import shutil
 from dataclasses import replace
 from functools import cache
 
-import nbformat
 import pytest
 
 from tests.problems import each_rule, require_none
@@ -13,10 +11,9 @@ from tools import checks, exercise, exercises, files, statements
 from tools.form import Draft
 from tools.form import exercises as form
 from tools.form.blanks import blanks
-from tools.page import chapters, front_page, pages, with_translations
+from tools.page import chapters, pages, with_translations
 from tools.words import KINDS
 
-CHINESE_WORDS = front_page("zh").parent / "words.toml"
 # In each language, as far as both pages are there.
 ALL = [
     chapter
@@ -47,9 +44,6 @@ def test_each_check_has_its_exercise():
     )
 
 
-# A reader's copy
-
-
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """Chapter 03 and its solutions in a folder of their own."""
@@ -60,88 +54,6 @@ def copy(tmp_path, monkeypatch):
             shutil.copy(file, copied.folder)
     monkeypatch.setattr("tools.page.CHAPTERS", tmp_path)
     return copied.chapter
-
-
-def say(notebook_file, number, text):
-    """Make a stored check say something else."""
-    notebook = nbformat.read(notebook_file, 4)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            plain = output.get("data", {}).get("text/plain", "")
-            if plain.startswith(f"○ {number} "):
-                output.data["text/plain"] = text + plain[1:]
-                if not text:
-                    cell.outputs = []
-    nbformat.write(notebook, notebook_file)
-
-
-def test_progress_counts_what_the_checks_have_said(copy, capsys):
-    file = copy.notebook
-    for number, mark in (("3.1", "✓"), ("3.2", "✗"), ("3.4", "✓")):
-        say(file, number, mark)
-    say(file, "3.7", "")
-    assert exercises.main(["progress"]) == 0
-    first, total, *_ = capsys.readouterr().out.splitlines()
-    assert re.sub(" +", " ", first) == (
-        f"03_custom_layers ✓✗○✓○○·{'○' * (TASKS - 7)} 2 of {TASKS}; not right "
-        "yet: 3.2"
-    )
-    assert total.strip() == f"2 of {TASKS} solved in all"
-
-
-def test_progress_is_told_in_the_language_of_the_pages(copy, capsys):
-    translation = replace(copy, language="zh")
-    shutil.copytree(copy.folder, translation.folder)
-    shutil.copy(CHINESE_WORDS, translation.folder)
-    say(translation.notebook, "3.1", "✓")
-    say(translation.notebook, "3.2", "✗")
-    assert exercises.main(["progress", "zh"]) == 0
-    first, total, end = capsys.readouterr().out.splitlines()
-    bar = f"✓✗{'○' * (TASKS - 2)}"
-    assert first.endswith(f"{bar:<10} {TASKS}题，通过1题；还不对：3.2")
-    assert total.strip() == f"一共{TASKS}题，通过1题"
-    assert end == "这是你上次保存笔记本时的检查结果。"
-
-
-def test_progress_in_an_unknown_language_is_refused(copy, capsys):
-    assert exercises.main(["progress", "xx"]) == 2
-    assert capsys.readouterr().err.endswith("in 'xx', but in en\n")
-
-
-def test_progress_survives_what_a_reader_does(copy, capsys):
-    file = copy.notebook
-    notebook = nbformat.read(file, 4)
-    cells = notebook.cells
-    at = [i for i, cell in enumerate(cells) if "check." in cell.source]
-    cells.insert(at[0], nbformat.v4.new_code_cell("1 + 1"))
-    del cells[at[-1] + 1]
-    nbformat.write(notebook, file)
-    assert exercises.main(["progress"]) == 0
-    assert f"{'○' * (TASKS - 1)}·" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n", "a merge conflict"),
-        ("{", "isn't a notebook"),
-        ("", "isn't a notebook"),
-        (None, "is missing"),
-        ("\xff", "can't be read"),
-    ],
-)
-def test_progress_lists_the_others_too(copy, capsys, text, told):
-    mine = replace(copy, stem="02_my_notes")
-    mine.source.write_text("# %%\n1\n")
-    if text is not None:
-        mine.notebook.write_text(text, "latin-1")
-    assert exercises.main(["progress"]) == 0
-    first, second, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("02_my_notes ")
-    assert told in first
-    assert re.sub(" +", " ", second) == (
-        f"03_custom_layers {'○' * TASKS} 0 of {TASKS}"
-    )
 
 
 def test_page_that_cannot_be_read_costs_a_line(copy, capsys):
@@ -236,4 +148,4 @@ def test_exercise_in_another_form_is_named(copy, old, new, named):
 
 def test_unknown_command_is_answered(capsys):
     assert exercises.main(["solve"]) == 2
-    assert "python -m tools.exercises progress" in capsys.readouterr().err
+    assert "python -m tools.exercises copy" in capsys.readouterr().err

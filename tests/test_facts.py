@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from d2l_helpers.check import _report, _safely
+from d2l_reader import _notebook, _progress
 from tools import exercise
 from tools.environment import ROOT, python_range
 from tools.page import TIMEOUT, front_page
@@ -43,6 +44,8 @@ def test_teachers_are_told_when_a_check_stops_an_answer():
 def test_marks_of_a_stored_check_are_those_of_the_checks():
     marks = {mark: state for state, (mark, *_) in _report.STATES.items()}
     assert marks == exercise.STATES
+    assert _notebook.REPORT == _report.MIME
+    assert {str(s): m for m, s in marks.items()} == _progress.STATES
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)

@@ -16,9 +16,8 @@ from tests.test_pairs import (  # noqa: F401
     stored,
 )
 from tools import book, files, gate
-from tools.page import front_page, texts
+from tools.page import texts
 
-FRONT_PAGE = front_page()
 # What Markdown of a chapter may look like.
 FINE = [
     "# A title\n\nWith *words*, **more**, `{code}` and `<script>`.",
@@ -299,15 +298,3 @@ def test_advice_is_given_where_it_helps(clone, page):  # noqa: F811
     told = "".join(gate.all_problems([page]))
     assert "the marks of a merge conflict" in told
     assert "git stash" not in told
-
-
-def test_front_page_tells_a_way_back_that_works(clone, page):  # noqa: F811
-    text = FRONT_PAGE.read_text("utf-8")
-    away, back = re.findall("`git (.+?)`", text)
-    original = page.source.read_text("utf-8")
-    script(page, "x = 1\nx", "x = 'my answer'")
-    assert away.endswith(" chapters/01_blocks.*")
-    git(*away.split()[:-1], page.shown(), page.shown(".ipynb"))
-    assert page.source.read_text("utf-8") == original
-    git(*back.split())
-    assert "my answer" in page.source.read_text("utf-8")

@@ -15,6 +15,7 @@ import pytest
 
 from tools import files, gate, handout
 from tools.course import Course
+from tools.exercise import exercises
 from tools.page import CHAPTERS, LANGUAGES, chapters
 from tools.words import words_of
 
@@ -197,12 +198,23 @@ def test_its_code_is_in_style(folder, command):
     assert done.returncode == 0, done.stdout
 
 
-def test_progress_is_told_there(folder, language):
-    done = run(folder, sys.executable, "-m", "tools.exercises", "progress")
-    last, _ = done.stdout.splitlines()[-2:]
-    words = words_of(chapters(language=language)[0])
-    none_of = re.escape(words.tally_of_all.format(done=0, total="N"))
-    assert re.fullmatch(rf" +{none_of.replace('N', '[0-9]+')}", last)
+def test_workbook_is_made_there_and_tells_the_progress(
+    folder, language, tmp_path
+):
+    folder = shutil.copytree(folder, tmp_path / "course")
+    chapter = replace(chapters(language=language)[0], root=folder / "workbook")
+    start = json.loads((folder / "start.ipynb").read_text("utf-8"))
+    code = "".join(start["cells"][0]["source"])
+    run(folder, sys.executable, "-c", code)
+    assert chapter.notebook.is_file()
+    assert chapter.notebook.with_name("index.ipynb").is_file()
+    assert not list(folder.glob("workbook/**/solutions"))
+    done = run(folder, sys.executable, "make.py", "progress", "SETUP=0")
+    total = sum(map(len, map(exercises, chapters(language=language))))
+    assert re.search(rf"\b0\D.*{total}|{total}\D+0", done.stdout), done.stderr
+    assert chapter.stem in done.stdout
+    done = run(folder, sys.executable, "make.py", "restore", "01")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(

@@ -1,7 +1,6 @@
 """The catalogs: what the checks say in other languages, and what is wrong."""
 
 import re
-from functools import partial
 
 import pytest
 
@@ -15,13 +14,14 @@ from tools.catalogs import Wanted
 from tools.folders import shown
 from tools.page import CHAPTERS
 
-READS = ["chapters/*", "d2l_helpers/*"]
+READS = ["chapters/*", "d2l_helpers/*", "d2l_reader/*"]
 EACH = pytest.mark.parametrize("language", catalogs.languages())
 
 
 @EACH
-def test_catalogs_have_no_fault(language):
-    assert "\n".join(catalogs.faults(language)) == ""
+@pytest.mark.parametrize("folder", catalogs.FOLDERS)
+def test_catalogs_have_no_fault(language, folder):
+    assert "\n".join(catalogs.faults(language, folder)) == ""
 
 
 @EACH
@@ -32,6 +32,13 @@ def test_catalogs_have_each_sentence_and_no_other(language):
     assert {*catalog_of} - {*messages.strings()} == set(), "make messages"
     for text, catalog in catalog_of.items():
         assert messages.catalog_of(text) == catalog, "make messages"
+
+
+@EACH
+def test_catalog_of_the_workbook_has_each_sentence_and_no_other(language):
+    texts = catalogs.texts(language, catalogs.READER)
+    wanted = {wanted.text for wanted in messages.of_workbook()}
+    assert texts.keys() == wanted, "make messages"
 
 
 @EACH
@@ -152,9 +159,7 @@ def test_command_fails_if_something_is_left(
 ):
     catalog(tmp_path, *entries)
     monkeypatch.setattr(catalogs, "languages", lambda: ["zh"])
-    monkeypatch.setattr(
-        catalogs, "report", partial(catalogs.report, folder=tmp_path)
-    )
+    monkeypatch.setattr(catalogs, "FOLDERS", (tmp_path,))
     assert catalogs.main([]) == status
     assert catalogs.main(["zh"]) == status
     assert catalogs.main(["xx"]) == 2

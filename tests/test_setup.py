@@ -739,6 +739,8 @@ KEPT = [
     "chapters/.ipynb_checkpoints/01_blocks-checkpoint.ipynb",
     "course/gradebook.db",
     "my env/pyvenv.cfg",
+    "workbook/03_custom_layers.ipynb",
+    "workbook/__pycache__/mine.pyc",
     "my env/lib/__pycache__/a.pyc",
     ".venv/lib/__pycache__/a.pyc",
 ]

@@ -1,5 +1,7 @@
 """The catalogs, in which another language says what the checks say.
 
+Those of the workbook are likewise, in d2l_reader.
+
     python -m tools.catalogs [LANGUAGE]
 
 compiles those of a language, or of all, and tells what is left to do, and
@@ -31,6 +33,8 @@ from tools.terms import Term, terms_of
 from tools.words import ENGLISH, Words, words_of
 
 LOCALE = ROOT / "d2l_helpers/locale"
+READER = ROOT / "d2l_reader/locale"  # of what the workbook says
+FOLDERS = (LOCALE, READER)
 HEADER = """\
 {comment}
 msgid ""
@@ -264,7 +268,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) > 1 or not {*arguments} <= {*known}:
         print(f"Name one of {', '.join(known)}, or none.", file=sys.stderr)
         return 2
-    done = [report(name) for name in arguments or known]
+    done = [
+        report(name, folder)
+        for name in arguments or known
+        for folder in FOLDERS
+    ]
     return 0 if all(done) else 1
 
 

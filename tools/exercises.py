@@ -1,7 +1,5 @@
-"""The exercises: what the chapters ask, and what a reader has solved.
+"""The exercises: what the chapters ask.
 
-    python -m tools.exercises progress [LANGUAGE]
-                                            what is solved in the notebooks
     python -m tools.exercises copy [CH]     statements, to the solutions' .py,
                                             in each language
     python -m tools.exercises new 3.8 "Title"
@@ -25,50 +23,10 @@ import argparse
 import sys
 
 from tools import files
-from tools.exercise import is_check, number_of, said, sections
 from tools.folders import shown
-from tools.page import Page, chapters, require_language, with_translations
+from tools.page import Page, chapters, with_translations
 from tools.statements import copy_statements
-from tools.words import KINDS, words_of
-
-
-def progress(language: str = "") -> str:
-    """What is solved in each chapter, by the outputs that are stored.
-
-    Args:
-        language (str): that of the chapters, such as ``"zh"``; without it,
-            the first.
-
-    Raises:
-        LookupError: if there is no chapter in it.
-    """
-    require_language(language)
-    found = chapters(language=language)
-    words = words_of(found[0])
-    lines, solved, total = [], 0, 0
-    for chapter in found:
-        try:
-            stored = files.read_stored(chapter)
-        except files.UnreadableError as error:
-            lines.append(f"{chapter.stem:<20} {error}")
-            continue
-        # A reader may have added cells, or taken some away.
-        marks_of = {
-            number_of(first): "".join(
-                said(cell)[:1] for cell in rest if is_check(cell)
-            )
-            for first, *rest in sections(stored)
-        }
-        done = sum(marks == "✓" for marks in marks_of.values())
-        wrong = [number for number, marks in marks_of.items() if "✗" in marks]
-        bar = "".join(marks[-1:] or "·" for marks in marks_of.values())
-        tally = words.tally.format(done=done, total=len(marks_of))
-        if wrong:
-            tally += words.wrong.format(numbers=", ".join(wrong))
-        lines.append(f"{chapter.stem:<20} {bar:<10} {tally}")
-        solved, total = solved + done, total + len(marks_of)
-    in_all = words.tally_of_all.format(done=solved, total=total)
-    return "\n".join([*lines, f"{'':<31} {in_all}", words.as_saved])
+from tools.words import KINDS
 
 
 def main(arguments: list[str]) -> int:
@@ -76,8 +34,6 @@ def main(arguments: list[str]) -> int:
     force = arguments[-1:] == ["--force"]
     try:
         match arguments[: len(arguments) - force]:
-            case ["progress", *language] if len(language) < 2 and not force:
-                print(progress("".join(language)))
             case ["new" | "rename" as command, *_] if not files.in_handout():
                 return _write(command, arguments[1:])
             case ["copy", *which] if len(which) < 2:

@@ -42,6 +42,7 @@ from tools.variants import handout, made, reads
 from tools.variants.stored import remembering
 
 HERE = Path(__file__).parent  # has the README, in each language
+START = "start.ipynb"
 # Files, and folders with all that is in them.
 TAKEN = [
     ".gitattributes",
@@ -52,6 +53,7 @@ TAKEN = [
     "conftest.py",
     "constraints.txt",
     "d2l_helpers",
+    "d2l_reader",
     "environment.yml",
     "jupytext.toml",
     "make.py",
@@ -108,6 +110,7 @@ TARGETS = [
     "setup",
     "lab",
     "progress",
+    "restore",
     "test",
     "test-notebooks",
     "pairs",
@@ -185,6 +188,7 @@ def _write(course: Course, folder: Path, language: str) -> None:
             shutil.copy2(file, folder / CHAPTERS.name / language)
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
+    shutil.copy2(start_of(language), folder / START)
     readme = readme_of(language).read_text("utf-8")
     title = course.titles.get(language, course.title)
     readme = readme.replace("TITLE", title, 1)
@@ -193,8 +197,19 @@ def _write(course: Course, folder: Path, language: str) -> None:
 
 def readme_of(language: str) -> Path:
     """The file with the README of a handout in a language."""
-    first = language == LANGUAGES[0]
-    return HERE / ("handout.md" if first else f"handout.{language}.md")
+    return _in(language, HERE / "handout.md")
+
+
+def start_of(language: str) -> Path:
+    """The notebook of a language that makes the workbook, as on a hub."""
+    return _in(language, ROOT / START)
+
+
+def _in(language: str, file: Path) -> Path:
+    """A file, or the one beside it that says the same in a language."""
+    if language == LANGUAGES[0]:
+        return file
+    return file.with_suffix(f".{language}{file.suffix}")
 
 
 def _copy_chapter(course: Course, chapter: Page, root: Path) -> None:

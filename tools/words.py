@@ -30,11 +30,6 @@ class Words:
             solution is called, and the link back.
         behind (str): what the site says above a part that doesn't say yet
             what the original says, with ``{link}``.
-        tally (str): how far a reader is with a chapter, with ``{done}`` and
-            ``{total}``.
-        wrong (str): what follows it, with ``{numbers}``.
-        tally_of_all (str): how far with all chapters, as ``tally``.
-        as_saved (str): of which moment this is.
         assignment (str): how an assignment begins, with ``{title}``.
         points (str): as ``mark``, in an assignment, with ``{points}``.
         colab (str): what the first cell does in Colab, in a line.
@@ -69,12 +64,6 @@ class Words:
     solution: str = "Solution"
     exercise: str = "Exercise"
     behind: str = "This part is behind the [original]({link})."
-    tally: str = "{done} of {total}"
-    wrong: str = "; not right yet: {numbers}"
-    tally_of_all: str = "{done} of {total} solved in all"
-    as_saved: str = (
-        "This is what the checks said when you saved the notebooks last."
-    )
     assignment: str = (
         "# {title}: exercises\n\n"
         "Write your answer in the place of each `...`, run the cell, and run "

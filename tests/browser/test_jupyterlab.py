@@ -1,7 +1,7 @@
 """Each chapter in JupyterLab: restart, run all, and look at it.
 
-The server runs in a copy of the checkout, as `make lab` starts it, since
-JupyterLab saves what it shows.
+The server runs in a copy of the checkout, as `make lab` starts it, or as
+`make edit` does for authors, since JupyterLab saves what it shows.
 """
 
 import contextlib
@@ -76,8 +76,8 @@ LOOK = """async (index) => {
 
 
 @contextlib.contextmanager
-def started(folder, *settings):
-    """Where JupyterLab is, started by `make lab` in a copy of the checkout."""
+def started(folder, target, *settings):
+    """Where JupyterLab is, started by make in a copy of the checkout."""
     flakes.copy_of_checkout(folder)
     log = folder / "lab.log"
     arguments = f"--no-browser --port 0 --IdentityProvider.token={TOKEN}"
@@ -87,7 +87,7 @@ def started(folder, *settings):
             # The copy isn't installed; that would replace the checkout's own.
             [
                 "make",
-                "lab",
+                target,
                 f"VENV={sys.prefix}",
                 "SETUP=0",
                 f"ARGS={arguments}",
@@ -116,7 +116,7 @@ def started(folder, *settings):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("checkout")) as address:
+    with started(tmp_path_factory.mktemp("checkout"), "edit") as address:
         yield address
 
 
@@ -201,7 +201,10 @@ EDIT = """async (index) => {
   await notebook.scrollToItem(index, "center");
   notebook.activeCellIndex = index;
   notebook.mode = "edit";
-  notebook.widgets[index].editor.focus();
+  const cell = notebook.widgets[index];
+  for (let i = 0; i < 200 && !cell.editor; i++)  // it is made late
+    await new Promise(resolve => setTimeout(resolve, 50));
+  cell.editor.focus();
 }"""
 FIND = """(start) => window.jupyterapp.shell.currentWidget.content.widgets
   .findIndex(w => w.model.type === "code"
@@ -284,14 +287,11 @@ def test_exercise_leads_to_its_solution_and_back(lab):
             time.sleep(0.1)
 
 
-@pytest.mark.timeout(180)
-def test_chinese_edition_opens_and_its_checks_speak_chinese(browser, tmp_path):
-    (chapter,) = chapters("03", language="zh")
-    title = files.title_of(files.read_stored(chapter))
-    shots = BUILD / "screenshots"
-    shots.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def workbook(browser, folder, *settings):
+    """The front page of the workbook that `make lab` opens."""
     with (
-        started(tmp_path / "checkout", "EDITION=zh") as address,
+        started(folder, "lab", *settings) as address,
         browser.new_context(
             viewport={"width": 1400, "height": 1000}
         ) as context,
@@ -299,14 +299,86 @@ def test_chinese_edition_opens_and_its_checks_speak_chinese(browser, tmp_path):
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.goto(f"{address}?token={TOKEN}")
-        front = page.locator(".jp-MarkdownViewer:visible")
-        front.get_by_role("heading", name="怎样读").wait_for()
-        page.screenshot(path=shots / "lab-zh.png")
-        front.get_by_role("link", name=title, exact=True).first.click()
-        page.wait_for_function(OPENED, arg=chapter.shown(".ipynb"))
+        page.locator(".jp-RenderedHTML table:visible").wait_for()
+        yield page
+
+
+def shot(page, name):
+    shots = BUILD / "screenshots"
+    shots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=shots / f"{name}.png")
+
+
+SOLVE = """async ({start, source}) => {
+  const {commands, shell} = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  const index = notebook.widgets.findIndex(
+    w => w.model.sharedModel.source.includes(start));
+  notebook.widgets[index].model.sharedModel.setSource(source);
+  await shell.currentWidget.context.save();
+}"""
+STORED = """async (start) => {
+  const {commands, shell} = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.findIndex(
+    w => w.model.sharedModel.source.includes(start));
+  await commands.execute("notebook:run-cell");
+  await commands.execute("notebook:insert-cell-below");
+  notebook.activeCell.model.sharedModel.setSource(
+    "import d2l_reader\\nd2l_reader.show_stored()");
+  await commands.execute("notebook:run-cell");
+  return notebook.activeCellIndex;
+}"""
+
+
+@pytest.mark.timeout(300)
+def test_front_page_leads_to_an_exercise_and_shows_that_it_is_solved(
+    browser, tmp_path
+):
+    (chapter,) = chapters("03")
+    name = chapter.notebook.name
+    with workbook(browser, tmp_path / "checkout") as page:
+        shot(page, "workbook")
+        progress = page.locator(".jp-RenderedHTML:visible")
+        progress.get_by_role("link", name="3.1 A quadratic layer").click()
+        page.wait_for_function(OPENED, arg=f"workbook/{name}")
+        outputs = [cell["outputs"] for cell in page.evaluate(CELLS)]
+        assert not any(outputs)
+        source = {"start": "class QuadraticLayer", "source": RIGHT}
+        page.evaluate(SOLVE, source)
+        run_all(page)
+        check = page.evaluate(FIND, "check.quadratic_layer")
+        words = "3.1 A quadratic layer: solved"
+        assert words in page.evaluate(SHOWN, {"index": check, "words": words})
+        # What is stored says otherwise: there nobody has answered.
+        beside = page.evaluate(STORED, "check.quadratic_layer")
+        words = "3.1 A quadratic layer: not solved yet"
+        assert words in page.evaluate(SHOWN, {"index": beside, "words": words})
+        shot(page, "workbook-stored")
+        page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
+        page.locator(".lm-TabBar-tab", has_text="index.ipynb").click()
+        page.locator(".jp-InputArea-editor:visible").first.click()
+        page.keyboard.press("Shift+Enter")
+        solved = page.locator("tr:visible", has_text="03 Write layers")
+        solved.filter(has_text="1/9").wait_for()
+        shot(page, "workbook-solved")
+        assert not list((tmp_path / "checkout/workbook").rglob("*.py"))
+
+
+@pytest.mark.timeout(180)
+def test_chinese_edition_opens_and_its_checks_speak_chinese(browser, tmp_path):
+    (chapter,) = chapters("03", language="zh")
+    title = files.title_of(files.read_stored(chapter))
+    with workbook(browser, tmp_path / "checkout", "EDITION=zh") as page:
+        page.get_by_role("heading", name="怎样读").wait_for()
+        shot(page, "lab-zh")
+        page.get_by_role("link", name=f"03 {title}", exact=True).click()
+        page.wait_for_function(
+            OPENED, arg=f"workbook/zh/{chapter.notebook.name}"
+        )
         run_all(page)
         index = page.evaluate(FIND, "check.quadratic_layer")
         words = "3.1 二次层：还没做"
         asked = {"index": index, "words": words}
         assert words in page.evaluate(SHOWN, asked)
-        page.screenshot(path=shots / "lab-zh-check.png")
+        shot(page, "lab-zh-check")

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from nbval_strict import fresh
 from nbval_strict.fresh import fresh_python
-from nbval_strict.server import SERVER, why_not
+from nbval_strict.server import SERVER, Fork, be_two, why_not
 from tests.nbval_strict.specimen import environment, run_pytest, write
 
 FORKS = pytest.mark.skipif(
@@ -157,3 +157,73 @@ def test_fresh_python_is_an_ordinary_process_where_forks_are_not_right(
     monkeypatch.setattr(SERVER, "start", lambda: 1 / 0)
     code = "import sys; print('torch' in sys.modules)"
     assert fresh_python(code).stdout == "False\n"
+
+
+class Twin(Fork):
+    """A fork that has a server of its own."""
+
+    def run(self):
+        be_two()
+        super().run()
+
+
+TWIN = """
+import multiprocessing, os, sys
+from multiprocessing import forkserver
+from nbval_strict.server import SERVER, Fork
+
+def started(code):
+    command = [sys.executable, "-c", code]
+    fork = Fork(command, dict(os.environ), os.getcwd(), [1, 2], sys.path)
+    fork.start()
+    fork.join()
+
+SERVER.start()
+print(os.getpid(), forkserver._forkserver._forkserver_pid, flush=True)
+code = "import os, sys; print(os.getppid(), 'torch' in sys.modules)"
+started(code)
+started(code)
+"""
+
+
+@FORKS
+def test_fork_can_have_a_server_of_its_own_that_imports_nothing(tmp_path):
+    SERVER.start()
+    said = tmp_path / "said"
+    with open(said, "w") as file:
+        command = [sys.executable, "-c", TWIN]
+        environment = dict(os.environ)
+        twin = Twin(command, environment, os.getcwd(), [file, file], sys.path)
+        twin.start()
+        twin.join(60)
+    assert twin.exitcode == 0, said.read_text()
+    (pid, server), *kernels = map(str.split, said.read_text().splitlines())
+    assert pid == str(twin.pid)
+    assert kernels == [[server, "True"]] * 2
+    # It ends with the fork.
+    deadline = time.monotonic() + 10
+    while Path("/proc", server).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@FORKS
+@pytest.mark.parametrize(("option", "there"), [([], True), (["-P"], False)])
+def test_folder_of_a_module_is_on_the_path_unless_python_is_told_not_to(
+    option, there, tmp_path
+):
+    """A student's own random.py mustn't stop a server."""
+    (tmp_path / "module.py").write_text("import sys; print(sys.path[0])")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    said = tmp_path / "said"
+    SERVER.start()
+    with open(said, "w") as file:
+        command = [sys.executable, *option, "-m", "module"]
+        path = [str(tmp_path), *sys.path]
+        environment = dict(os.environ)
+        fork = Fork(command, environment, str(folder), [file, file], path)
+        fork.start()
+        fork.join(60)
+    first = said.read_text().strip()
+    assert first == str(folder if there else tmp_path)

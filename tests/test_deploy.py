@@ -1,0 +1,203 @@
+"""A hub for a class: what its files say, and what `make hub` refuses."""
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tools import hub
+from tools.course import NAME
+from tools.environment import ROOT
+
+DEPLOY = ROOT / "deploy"
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]["optional-dependencies"]
+
+
+@pytest.fixture
+def install():
+    return runpy.run_path(str(DEPLOY / "install.py"))
+
+
+def test_environment_of_a_class_is_pinned_and_leads_nowhere_back(install):
+    torch, packages, d2l = install["commands"]()
+    index = torch.index("--index-url")
+    assert torch[index + 1] == "https://download.pytorch.org/whl/cpu"
+    for command in (torch, packages):
+        pinned = command.index("--constraint")
+        assert command[pinned + 1] == str(ROOT / "constraints.txt")
+        assert "--editable" not in command
+    assert packages[-2:] == [f"{ROOT}[class,d2l]", f"{ROOT / 'nbval_strict'}"]
+    assert d2l[1:] == ["-m", "d2l_helpers.d2l_package"]
+
+
+@pytest.mark.parametrize(
+    ("torch", "index"),
+    [
+        ("cu130", "https://download.pytorch.org/whl/cu130"),
+        ("https://mirror.example.edu/cpu", "https://mirror.example.edu/cpu"),
+        ("pip", None),
+    ],
+)
+def test_torch_is_from_the_index_that_is_named(install, torch, index):
+    command = install["commands"](torch)[0]
+    assert command[-1] == "torch"
+    assert (index in command) if index else ("--index-url" not in command)
+
+
+def test_jupytext_is_never_on_a_hub():
+    """It shows the cells of a newer .py file in the place of answers."""
+    assert not [one for one in EXTRAS["class"] if one.startswith("jupytext")]
+    text = (DEPLOY / "jupyter_server_config.py").read_text("utf-8")
+    assert '"jupytext": False' in text
+    assert '"jupyterlab_jupytext": False' in text
+
+
+def test_settings_of_jupyterlab_are_those_of_make_lab(install, tmp_path):
+    install["install_settings"](tmp_path)
+    copy = tmp_path / "share/jupyter/lab/settings/overrides.json"
+    assert copy.read_text() == (ROOT / "tools/lab/overrides.json").read_text()
+    # All that is copied, and where Jupyter looks for it.
+    files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")}
+    assert files == {
+        "share/jupyter/lab/settings/overrides.json",
+        "etc/jupyter/jupyter_server_config.py",
+    }
+    # And no second copy in the repository.
+    assert list(ROOT.glob("[!_.]*/**/overrides.json")) == [
+        ROOT / "tools/lab/overrides.json"
+    ]
+
+
+@pytest.mark.parametrize("warm", ["", "0"])
+def test_settings_of_a_students_server_are_read(warm, tmp_path):
+    """By what is installed alone: the checkout isn't there."""
+    code = (
+        "import json, sys\n"
+        "from traitlets.config import Config\n"
+        "c = Config()\n"
+        "exec(open(sys.argv[1]).read(), {'get_config': lambda: c})\n"
+        "print(json.dumps(c))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, DEPLOY / "jupyter_server_config.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "WARM": warm},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kernels, settings = done.stdout.splitlines()
+    assert ("ordinary" in kernels) == (warm == "0")
+    assert json.loads(settings)["MappingKernelManager"]["cull_idle_timeout"]
+
+
+def test_proxy_is_locked():
+    package = json.loads((DEPLOY / "package.json").read_text("utf-8"))
+    lock = json.loads((DEPLOY / "package-lock.json").read_text("utf-8"))
+    assert lock["packages"][""]["dependencies"] == package["dependencies"]
+    for name, locked in lock["packages"].items():
+        assert name == "" or locked["integrity"], name
+        # From the registry that npm is set to.
+        assert "resolved" not in locked
+
+
+@pytest.mark.parametrize(
+    ("edition", "page"), [("en", "start.ipynb"), ("zh", "start.zh.ipynb")]
+)
+def test_link_brings_a_branch_and_opens_its_first_page(edition, page):
+    assert (ROOT / page).is_file()
+    link = urlsplit(hub.link(8010, "file:///a b/c", "x/y", edition))
+    assert link.path == "/hub/user-redirect/git-pull"
+    asked = parse_qs(link.query)
+    assert asked["repo"] == ["file:///a b/c"]
+    assert asked["branch"] == ["x/y"]
+    assert asked["targetpath"] == [NAME]
+    assert asked["urlpath"] == [f"lab/tree/{NAME}/{page}"]
+    # A repository knows its own branch.
+    assert "branch" not in hub.link(8010, "file:///c", "", "en")
+
+
+@pytest.mark.parametrize("port", ["x", "80", "70000", "-1", ""])
+def test_port_that_is_none_is_refused(port):
+    with pytest.raises(LookupError, match="isn't a port"):
+        hub.read_port(port)
+
+
+def run_hub(**settings):
+    """What `make hub` does with settings that it refuses."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.hub"],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no JupyterHub")
+def test_taken_port_is_named_with_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = run_hub(PORT=port, HUB=str(tmp_path / "hub"), REPO="x")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"Port {port} is taken, perhaps by another hub. Stop that, or name "
+        "another port: make hub PORT=8010"
+    ]
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no JupyterHub")
+def test_second_hub_in_a_folder_is_refused(tmp_path):
+    with hub.only_one(tmp_path):
+        done = run_hub(
+            PORT=str(hub.free_port()), HUB=str(tmp_path), REPO="x", BRANCH="y"
+        )
+    assert done.returncode == 2
+    assert "already. Stop it, or give this one another folder" in done.stderr
+
+
+def test_unknown_edition_is_named():
+    done = run_hub(PORT=str(hub.free_port()), EDITION="xx", REPO="x")
+    assert done.returncode == 2
+    assert "There are no chapters in 'xx'" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no JupyterHub")
+def test_all_that_was_started_ends_also_if_its_parent_has_ended():
+    """A child starts another one, and ends; that one listens to no signal."""
+    child = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print(flush=True); time.sleep(60)"
+    )
+    code = (
+        "import subprocess, sys\n"
+        "from tools import hub\n"
+        "with hub.ends_with_this_process() as temporary:\n"
+        "    parent = subprocess.Popen([sys.executable, '-c', 'import sys, "
+        'subprocess; print(subprocess.Popen([sys.executable, "-c", '
+        "sys.argv[1]]).pid, flush=True)', sys.argv[1]])\n"
+        "    parent.wait()\n"
+        "    print(temporary)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, child],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    pid, temporary = done.stdout.split()
+    assert done.returncode == 0
+    assert not Path("/proc", pid).exists()
+    assert not Path(temporary).exists()
