@@ -6,9 +6,9 @@ tests/image builds the image, where that can be.
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -102,12 +102,8 @@ def copied():
 
 
 def test_image_gets_what_is_installed_and_nothing_else():
-    sys.path.insert(0, str(DEPLOY))
-    try:
-        import install
-    finally:
-        del sys.path[0]
-    settings = [p.relative_to(ROOT).as_posix() for p in install.SETTINGS]
+    install = runpy.run_path(str(DEPLOY / "install.py"))
+    settings = [p.relative_to(ROOT).as_posix() for p in install["SETTINGS"]]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     ours = project["tool"]["hatch"]["build"]["targets"]
     assert sorted(copied()) == sorted(
@@ -135,6 +131,20 @@ def test_large_layer_stays_when_only_our_packages_change():
         *["constraints.txt", "pyproject.toml"],
         *["nbval_strict/pyproject.toml", "deploy/install.py"],
     ]
+
+
+def test_large_layer_has_all_that_our_packages_need_and_none_of_them():
+    commands = runpy.run_path(str(DEPLOY / "install.py"))["commands"]
+    torch, packages, _ = commands()
+    first, needs = commands(needs=True)
+    assert first == torch
+    start = needs.index("--constraint") + 2
+    assert needs[:start] == packages[:start]
+    wanted = needs[start:]
+    assert all(re.match(r"[a-z][\w-]*[<>=]", need) for need in wanted)
+    names = {re.match(r"[\w-]+", need)[0] for need in wanted}
+    # Of the package, of each of its extras, and of nbval_strict.
+    assert names >= {"torch", "jupyterhub", "nbgitpuller", "pandas", "nbval"}
 
 
 # The values of the chart
