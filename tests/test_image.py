@@ -316,3 +316,17 @@ def test_binder_installs_what_the_image_installs():
     assert last == '"$NB_PYTHON_PREFIX/bin/python" deploy/install.py'
     # In the folder of its own, and so not beside it.
     assert not (ROOT / "postBuild").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "python"),
+    [("binder/environment.yml", "3.13"), ("environment.yml", "3.10")],
+)
+def test_binder_takes_no_python_from_a_range(
+    tmp_path, monkeypatch, environment, python
+):
+    """What builds an image for Binder says so itself, where it is."""
+    conda = pytest.importorskip("repo2docker.buildpacks.conda")
+    shutil.copy(ROOT / environment, tmp_path / "environment.yml")
+    monkeypatch.chdir(tmp_path)
+    assert conda.CondaBuildPack("debian").python_version == python
