@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 import pytest
@@ -263,11 +263,17 @@ class Settings:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_server_opens_what_the_link_of_make_hub_opens(values, language):
-    page = {"custom": {"course": {"page": page_of(language)}}}
-    values = merged(values, page) if language != LANGUAGES[0] else values
+    course = values["custom"]["course"]
+    link = hub.link(8000, course["repository"], course["branch"], language)
+    path = urlsplit(link).path.removeprefix("/hub/user-redirect")
+    (opened,) = parse_qs(urlsplit(link).query)["urlpath"]
+    page = opened.removeprefix(f"lab/tree/{course['folder']}/")
+    if language == LANGUAGES[0]:
+        assert course["page"] == page
+    chosen = merged(values, {"custom": {"course": {"page": page}}})
 
     def get_config(key):
-        found = values
+        found = chosen
         for part in key.split("."):
             found = found[part]
         return found
@@ -275,14 +281,7 @@ def test_server_opens_what_the_link_of_make_hub_opens(values, language):
     c = Settings()
     for code in values["hub"]["extraConfig"].values():
         exec(code, {"c": c, "get_config": get_config})
-    course = values["custom"]["course"]
-    link = hub.link(8000, course["repository"], course["branch"], language)
-    path = urlsplit(link).path.removeprefix("/hub/user-redirect")
     assert c.Spawner.default_url == f"{path}?{urlsplit(link).query}"
-
-
-def page_of(language):
-    return hub.front_page(language).relative_to(ROOT).as_posix()
 
 
 def test_a_students_server_reaches_no_other(values):
