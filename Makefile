@@ -18,6 +18,10 @@ FRESH ?= $(if $(CI),1,0)
 ROOM :=
 export VENV TORCH SETUP DEVICE FRESH ROOM
 
+# An image that is there already: make test-image IMAGE=localhost/name
+IMAGE :=
+export IMAGE
+
 # One chapter, by number or file: make test CH=03
 CH :=
 export CH
@@ -45,8 +49,7 @@ VNU := vnu-jar@26.9.27
 .PHONY: help setup lab edit progress restore run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
     html html-single handout hub hub-load assignment test-assignment \
-    test-site links \
-    publish lint clean constraints
+    test-image test-site links publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -142,6 +145,10 @@ assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 test-assignment: ## hand out an assignment, and grade it
 	@$(PY) setup grade
 	$(PY) -m pytest tests/grading
+
+test-image: ## build the image of a class, and use it (needs root, buildah)
+	@$(PY) setup class
+	$(PY) -m pytest -s tests/image
 
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)
 	@$(PY) setup browser class hub

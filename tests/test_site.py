@@ -115,7 +115,7 @@ def notebook_of(page):
 
 def test_pages_are_those_of_the_book(pages):
     others = ("index", "from_the_book", "glossary", "reference", "teach")
-    others += ("search", "404")
+    others += ("deploy", "search", "404")
     assert set(pages) == {
         *(page.path for page in PAGES),
         *others,

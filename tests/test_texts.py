@@ -80,6 +80,7 @@ def test_each_text_of_the_book_is_translated():
             f"README.{language}",
             f"chapters/{language}/index",
             f"chapters/{language}/from_the_book",
+            f"site/pages/{language}/deploy",
             f"site/pages/{language}/teach",
             f"tools/handout.{language}",
         )

@@ -55,7 +55,11 @@ def test_git_never_writes_ends_of_lines_of_windows(tmp_path, setting):
     command = ["git", "-c", f"core.{setting}", "clone", "--quiet"]
     command += ["--config", f"core.{setting}", "--depth", "1"]
     subprocess.run([*command, ROOT.as_uri(), tmp_path / "clone"], check=True)
-    for name in ("make.py", "chapters/03_custom_layers.py", "postBuild"):
+    for name in (
+        "make.py",
+        "chapters/03_custom_layers.py",
+        "binder/postBuild",
+    ):
         text = (tmp_path / "clone" / name).read_bytes()
         assert b"\n" in text
         assert b"\r" not in text
