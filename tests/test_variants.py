@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -38,6 +39,7 @@ from tools.variants import (
 from tools.words import words_of
 
 (CHAPTER,) = chapters("03")
+PUBLIC = Course("A", repository="https://github.com/owner/name")
 LINKS = "See [the graph](05_autograd.ipynb#a-b) and [x](01_blocks.ipynb)."
 TASK = Exercise(
     "3.1",
@@ -82,7 +84,7 @@ def test_transform_of_words_leaves_code_alone():
 
 
 @pytest.mark.parametrize("page", with_translations(pages()), ids=str)
-@pytest.mark.parametrize("course", [Course("A"), Course("A", solutions=False)])
+@pytest.mark.parametrize("course", [PUBLIC, replace(PUBLIC, solutions=False)])
 def test_every_variant_is_a_notebook(page, course):
     read = files.read_stored(page)
     for variant in (
@@ -201,7 +203,7 @@ def test_styles_of_an_output_go():
 
 
 def test_exercises_invite_to_where_they_can_be_solved():
-    course = Course("A", repository="https://github.com/owner/name")
+    course = PUBLIC
     cells = [
         new_markdown_cell("## Exercises\n\nSolve them."),
         new_markdown_cell("## Summary\n\nNo Exercises."),
@@ -277,7 +279,7 @@ def test_colab_installs_first():
 
 def test_colab_has_no_link_to_a_page_of_text():
     text = "The [front page](index.md) and [a term](from_the_book.md#terms)."
-    variant = colab.variant(Course("A"), "main")
+    variant = colab.variant(PUBLIC, "main")
     _, cell = made(CHAPTER, notebook(new_markdown_cell(text)), variant).cells
     assert cell.source == "The front page and a term."
 

@@ -9,10 +9,11 @@ import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from tools import page as book
 from tools.environment import ROOT
+from tools.hosts import HOST, PART, Repository
 from tools.page import Page, chapters, front_page, pages, texts
 from tools.words import Words, ways_to_say, words_of
 
@@ -20,18 +21,11 @@ SITE = ROOT / "site"
 OWN = SITE / "pages"  # those that only the site has
 NAME = "deep-learning-computation"  # of what students and graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
-# What addresses are made of: nothing that ends one, in HTML or in a shell.
-PART = r"[\w.~%+@=,-]"
-HOST = r"https?://[\w-]+(\.[\w-]+)*(:\d+)?"
 # For each key with a text: its form, and how the form is called.
 FORMS = {
     # On one line, without the characters that no page may hold.
     "title": (r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", "some text"),
     "address": (rf"({HOST}/({PART}+/)*)?", "https://host/folder/"),
-    "repository": (
-        r"(https://github\.com/[\w-]+/(?!\.\.?$)[\w.-]+(?<!\.git))?",
-        "https://github.com/owner/name",
-    ),
     "branch": (
         r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
         "the name of a branch, of letters, digits and . _ + / -",
@@ -73,6 +67,7 @@ class Course:
                     f"{key} is {value!r}, not {wanted}{empty}"
                     + _refused(key, value)
                 )
+        self._check_repository("repository")
         self._check_languages()
         if self.logo and not (SITE / "static" / self.logo).is_file():
             raise ValueError(f"there is no logo site/static/{self.logo}")
@@ -89,6 +84,17 @@ class Course:
             raise ValueError("leave_out leaves no chapter")
         if self.hub and not self.repository:
             raise ValueError("hub needs repository: it is what a hub fetches")
+
+    def _check_repository(self, key: str) -> None:
+        value = getattr(self, key)
+        if not isinstance(value, str):
+            raise ValueError(f"{key} is {value!r}, not some text, or empty")
+        try:
+            Repository(value) if value else None
+        except ValueError as error:
+            raise ValueError(
+                f"{key} is {value!r}, {error}" + _refused(key, value)
+            ) from None
 
     def _check_languages(self) -> None:
         known = ", ".join(book.LANGUAGES)
@@ -141,28 +147,23 @@ class Course:
         found = [c.solutions for c in self.chapters if self.solutions]
         return [*self.chapters, *(page for page in found if page.is_there)]
 
+    @property
+    def source(self) -> Repository | None:
+        """The public copy of this repository, if there is one."""
+        return Repository(self.repository) if self.repository else None
+
     def places(self, page: Page) -> dict[str, str]:
         """Where else a page opens, and runs: names, and addresses there."""
-        if not self.repository:
+        if not self.source:
             return {}
-        path = page.shown(".ipynb")
-        in_lab = quote(f"lab/tree/{path}", "")
-        branch = quote(self.branch, "")
-        _, owner, name = self.repository.rsplit("/", 2)
+        path, colab = page.shown(".ipynb"), f"colab/{page.path}.ipynb"
         found = {
-            "Colab": "https://colab.research.google.com/github/"
-            f"{owner}/{name}/blob/{self.published}/colab/{page.path}.ipynb",
-            "Binder": f"https://mybinder.org/v2/gh/{owner}/{name}/"
-            f"{branch}?urlpath={in_lab}",
+            "Colab": self.source.in_colab(self.published, colab),
+            "Binder": self.source.in_binder(self.branch, path),
+            "JupyterHub": self.hub
+            and self.source.on_hub(self.hub, self.branch, path),
         }
-        if self.hub:
-            found["JupyterHub"] = (
-                f"{self.hub}/hub/user-redirect/git-pull"
-                f"?repo={quote(self.repository, '')}"
-                f"&branch={branch}"
-                f"&urlpath={quote(f'lab/tree/{name}/{path}', '')}"
-            )
-        return found
+        return {name: place for name, place in found.items() if place}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from tools.folders import (
     require_own,
     shown,
 )
+from tools.hosts import GITHUB
 from tools.page import LANGUAGES, chapters
 from tools.pictures import first_picture, preview_of
 from tools.single import make_single
@@ -110,9 +111,10 @@ def add_common_files(course: Course, out: Path) -> None:
             (out / preview_of(chapter)).write_bytes(picture)
         write_sitemap(course, out / "sitemap.xml")
     host = urlsplit(course.address).hostname
-    if course.repository and host and not host.endswith(".github.io"):
+    on_github = course.source and course.source.host == GITHUB
+    if on_github and host and not host.endswith(".github.io"):
         (out / "CNAME").write_text(f"{host}\n")  # GitHub reads it there
-    if course.repository:
+    if on_github:  # Colab opens nothing else
         variant = colab.variant(course, revision(course))
         for page in [page for one in course.editions for page in one.pages]:
             target = out / "colab" / f"{page.path}.ipynb"
