@@ -26,6 +26,7 @@ from tools.environment import ROOT
 from tools.exercise import HEADING, exercises
 from tools.page import LANGUAGES, chapters
 from tools.page import pages as listed
+from tools.predictions import predicted
 from tools.single import make_single
 from tools.staging import stage
 from tools.variants import download, made
@@ -499,6 +500,40 @@ def test_solutions_are_folded_below_their_statements(pages, chapter):
 
 
 @EACH_CHAPTER
+def test_outputs_to_predict_are_folded_below_their_code(pages, chapter):
+    article, said = (
+        pages[chapter.path].article,
+        {
+            "en": "Say what you expect, then open",
+            "zh": "先说说你的预计，再展开",
+        },
+    )
+    original = chapter if chapter.is_original else chapter.original
+    asked = [c.source for c in predicted(notebook_of(original).cells)]
+    folded = article.select("details.prediction")
+    assert len(folded) > 3
+    for one in folded:
+        assert not one.has_attr("open")
+        assert one.summary.get_text() == said[chapter.language]
+        assert one.parent.select_one(":scope > .cell_input")
+        assert one.select(":scope > .cell_output")
+    shown = [
+        cell.source
+        for cell in notebook_of(original).cells
+        if cell.cell_type == "code" and cell.outputs
+    ]
+    assert len(folded) == sum(source in asked for source in shown)
+    assert len(article.select(".cell_output")) == len(shown)
+    (switch,) = pages[chapter.path].soup.select("button.unfold")
+    assert switch["aria-pressed"] == "false"
+
+
+def test_page_without_predictions_has_no_switch(pages):
+    for name in ("index", "teach", "solutions/03_custom_layers"):
+        assert not pages[name].soup.select("button.unfold, .prediction")
+
+
+@EACH_CHAPTER
 def test_exercise_and_solution_lead_to_each_other(pages, chapter):
     def places(page):
         found = page.article.select("section:has(> h2, > h3)")
@@ -705,6 +740,9 @@ def test_single_file_leads_to_the_published_site(published, edition, tmp_path):
         page = "04_file_io" if one == edition else "03_custom_layers"
         assert soup.select(f'a[href="{one.address}{page}.html"]')
     assert not soup.select("link[rel=stylesheet]")
+    assert soup.select("details.prediction")
+    scripts = "".join(script.get_text() for script in soup.select("script"))
+    assert "button.unfold" in scripts
     loaded = [tag["src"] for tag in soup.select("[src]")]
     assert loaded
     assert all(url.startswith("data:") for url in loaded)

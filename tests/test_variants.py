@@ -220,6 +220,52 @@ def test_exercises_invite_to_where_they_can_be_solved():
     assert others == sources(cells[1:])
 
 
+def question_and(*cells):
+    return [new_markdown_cell("A layer.\n\nWhich shape?"), *cells]
+
+
+def answer(*tags):
+    printed = new_output("stream", text="(2, 3)")
+    return new_code_cell("x", outputs=[printed], metadata={"tags": [*tags]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "folded"),
+    [
+        (question_and(answer()), [True]),
+        (question_and(answer("raises-exception")), [True]),
+        (question_and(answer("look")), [False]),
+        (question_and(new_code_cell("x")), [False]),  # has no output
+        ([new_markdown_cell("Which?\n\nLook."), answer()], [False]),
+        ([new_markdown_cell("The result, `a?b`."), answer()], [False]),
+        ([new_markdown_cell("> **Pitfall.** Which?"), answer()], [True]),
+        ([new_markdown_cell("## Which one?"), answer()], [False]),
+        (question_and(new_code_cell("x"), answer("predict")), [False, True]),
+        (question_and(answer(), answer()), [True, False]),
+        (
+            [new_markdown_cell("## Exercises"), *question_and(answer())],
+            [False],
+        ),
+    ],
+)
+def test_outputs_to_predict_are_folded(cells, folded):
+    after_it = after(site.folding, *cells)
+    code = [cell for cell in after_it if cell.cell_type == "code"]
+    assert [site.FOLDED in c.metadata.get("tags", []) for c in code] == folded
+    page = CHAPTER.solutions
+    assert after(site.folding, *cells, page=page) == cells
+
+
+def test_translation_folds_what_its_original_folds(monkeypatch):
+    (page,) = chapters("03", language="zh")
+    monkeypatch.setattr(
+        files, "read_stored", lambda _: notebook(*question_and(answer()))
+    )
+    cells = [new_markdown_cell("一层。\n\n形状是什么"), answer()]
+    _, code = after(site.folding, *cells, page=page)
+    assert site.FOLDED in code.metadata.tags
+
+
 def test_download_leads_nowhere_that_a_course_lacks():
     text = f"{LINKS} Or see the [solution](solutions/01_blocks.ipynb)."
     course = Course("A", leave_out=["05"], solutions=False)

@@ -87,6 +87,7 @@ TAKEN = [
     "tools/own_edits.py",
     "tools/page.py",
     "tools/pairs.py",
+    "tools/predictions.py",
     "tools/prose.py",
     "tools/remarks.py",
     "tools/standards.py",
