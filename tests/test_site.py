@@ -22,7 +22,7 @@ from bs4 import BeautifulSoup
 from tests.sites import PUBLISHED, PUBLISHED_SMALL, SMALL, Page, build, built
 from tools import files, site
 from tools.course import Course
-from tools.environment import ROOT
+from tools.environment import ROOT, package_version
 from tools.exercise import HEADING, exercises
 from tools.page import LANGUAGES, chapters
 from tools.page import pages as listed
@@ -458,8 +458,12 @@ def test_chapter_offers_its_own_files_and_no_unknown_place(pages, page):
     for link, file in zip(links, stored, strict=True):
         offered = pages[page.path].folder / page.path
         offered = offered.with_name(link["href"])
-        if page.is_original:
+        if page.is_original and file.suffix == ".py":
             assert offered.read_bytes() == file.read_bytes()
+        elif page.is_original:
+            notebook = nbformat.read(offered, 4)
+            assert notebook.metadata.d2l.pop("needs") == package_version()
+            assert notebook == notebook_of(page)
         assert link["download"] == link["href"]
 
 

@@ -16,7 +16,7 @@ from nbformat.v4 import (
 
 from tools import files, pairs
 from tools.course import Course, Edition
-from tools.environment import ROOT
+from tools.environment import ROOT, package_version
 from tools.exercise import Exercise, exercises
 from tools.page import chapters, front_page, pages, with_translations
 from tools.staging import anchors
@@ -280,6 +280,17 @@ def test_download_leads_nowhere_that_a_course_lacks():
         download.variant(Course("A")),
     )
     assert sources(whole.cells) == [text]
+
+
+def test_download_says_which_package_it_needs_and_from_where():
+    plain = made(CHAPTER, notebook(), download.variant(Course("A")))
+    assert plain.metadata.d2l == {"needs": package_version()}
+    for variant in (download.variant(PUBLIC), colab.variant(PUBLIC, "a1")):
+        about = made(CHAPTER, notebook(), variant).metadata.d2l
+        assert about == {
+            "needs": package_version(),
+            "from": "git+https://github.com/owner/name@main",
+        }
 
 
 def test_handout_has_no_solutions_whatever_the_site_has():

@@ -90,16 +90,10 @@ def add_files(edition: Edition, out: Path) -> None:
     variant = download.variant(edition.course)
     for page in edition.pages:
         target = out / f"{page.name}.ipynb"
-        stored = files.read_stored(page)
-        ours = made(page, stored, variant)
-        if ours == stored:
-            shutil.copyfile(page.source, target.with_suffix(".py"))
-            shutil.copyfile(page.notebook, target)
-        else:
-            nbformat.write(ours, target)
-            script = made(page, files.read_source(page), variant)
-            text = files.script(script)
-            target.with_suffix(".py").write_text(text, "utf-8")
+        nbformat.write(made(page, files.read_stored(page), variant), target)
+        script = made(page, files.read_source(page), variant)
+        text = files.script(script)
+        target.with_suffix(".py").write_text(text, "utf-8")
 
 
 def add_common_files(course: Course, out: Path) -> None:
