@@ -31,6 +31,7 @@ import sys
 from pathlib import Path
 
 from tools.environment import ROOT, set_up
+from tools.handed_out import tidy
 
 # The tests whose ids begin with a chapter's name; a handout has the first.
 OF_A_CHAPTER = [
@@ -194,6 +195,8 @@ def main(arguments: list) -> int:
     os.environ.setdefault("PYTHONUTF8", "1")
     os.chdir(ROOT)
     command, rest = "".join(arguments[:1]), [a for a in arguments[1:] if a]
+    for line in tidy(ROOT):
+        print(line, file=sys.stderr)
     if command == "setup":
         set_up(rest)
     elif command == "lab":
