@@ -27,6 +27,9 @@ export CELL
 # The language of the pages, if not English: make lab EDITION=zh
 EDITION :=
 export EDITION
+# Where to push, if students clone another address: make students TO=git@...
+TO :=
+export TO
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -41,8 +44,8 @@ VNU := vnu-jar@26.9.27
 .DEFAULT_GOAL := help
 .PHONY: help setup lab progress run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
-    html html-single handout assignment test-assignment test-site links \
-    publish lint clean constraints
+    html html-single handout students assignment test-assignment test-site \
+    links publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -117,6 +120,10 @@ html-single: ## one chapter as one HTML file (CH=03, EDITION=zh)
 
 handout: ## a folder and a zip for students, no solutions (EDITION=zh)
 	@$(PY) -m tools.handout "$$EDITION"
+
+students: ## push the handout to the students' repository (EDITION=zh)
+	@$(PY) -m tools.handout students "$$EDITION" $(if $(TO),"--to=$$TO") \
+	    $(if $(filter 1,$(FORCE)),--force)
 
 assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 	@$(PY) -m tools.assignment "$$CH" "$$EDITION"

@@ -30,7 +30,7 @@ from tools.page import chapters
         ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
         ('title = "A"\nlogo = 3', "logo is 3, not the name of a file"),
         ('title = "A"\nlogo = "a/b.svg"', "'a/b.svg', not the name of a"),
-        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository"),
+        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository, or"),
         ('title = "A"\nleave_out = [""]', "there is no chapter"),
         (
             f'title = "A"\nleave_out = {[c.number for c in chapters()]}',
@@ -162,6 +162,24 @@ def test_places_are_those_of_the_host(address, binder):
     assert asked["urlpath"] == [f"lab/tree/name/{first.shown('.ipynb')}"]
     known = "a.edu" not in address
     assert asked["repo"][0].endswith("/name" if known else "/name.git")
+
+
+def test_hub_has_what_students_get():
+    first, *_ = chapters()
+    course = Course("A", students="https://a.edu/s", hub="https://hub.a.edu")
+    assert (
+        "repo=https%3A%2F%2Fa.edu%2Fs&branch=main"
+        in course.places(first)["JupyterHub"]
+    )
+    public = replace(course, repository="https://github.com/o/n")
+    for page in (first, first.solutions, *first.translations):
+        names = public.places(page).keys()
+        assert names >= {"Colab", "Binder"}
+        assert ("JupyterHub" in names) == (page == first)
+    chinese = replace(public, languages=["zh", "en"])
+    assert "JupyterHub" not in chinese.places(first)
+    (page,) = first.translations
+    assert "JupyterHub" in chinese.places(page)
 
 
 def test_package_is_installed_from_any_host():

@@ -19,17 +19,19 @@ from tools.words import Words, ways_to_say, words_of
 
 SITE = ROOT / "site"
 OWN = SITE / "pages"  # those that only the site has
-NAME = "deep-learning-computation"  # of what students and graders get
+NAME = "deep-learning-computation"  # of what graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
+BRANCH = (
+    r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
+    "the name of a branch, of letters, digits and . _ + / -",
+)
 # For each key with a text: its form, and how the form is called.
 FORMS = {
     # On one line, without the characters that no page may hold.
     "title": (r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", "some text"),
     "address": (rf"({HOST}/({PART}+/)*)?", "https://host/folder/"),
-    "branch": (
-        r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
-        "the name of a branch, of letters, digits and . _ + / -",
-    ),
+    "branch": BRANCH,
+    "students_branch": BRANCH,
     "hub": (rf"({HOST}(/{PART}+)*)?", "https://host, no slash after"),
     "logo": (r"(\w[\w.+-]*)?", "the name of a file in site/static/"),
 }
@@ -52,6 +54,8 @@ class Course:
     repository: str = ""
     branch: str = "main"
     hub: str = ""
+    students: str = ""
+    students_branch: str = "main"
     leave_out: list[str] = field(default_factory=list)
     solutions: bool = True
 
@@ -62,12 +66,26 @@ class Course:
         for key, (pattern, wanted) in FORMS.items():
             value = getattr(self, key)
             if not isinstance(value, str) or not re.fullmatch(pattern, value):
-                empty = "" if key in ("title", "branch") else ", or empty"
+                never = ("title", "branch", "students_branch")
+                empty = "" if key in never else ", or empty"
                 raise ValueError(
                     f"{key} is {value!r}, not {wanted}{empty}"
                     + _refused(key, value)
                 )
         self._check_repository("repository")
+        self._check_repository("students")
+        if (
+            self.students
+            and self.source
+            and self.for_students.clone == (self.source.clone)
+        ):
+            taken = (self.branch, self.published)
+            if self.students_branch in taken:
+                raise ValueError(
+                    f"students has the branch {self.students_branch} of "
+                    "repository, which has the solutions: name another "
+                    "repository, or another students_branch"
+                )
         self._check_languages()
         if self.logo and not (SITE / "static" / self.logo).is_file():
             raise ValueError(f"there is no logo site/static/{self.logo}")
@@ -82,8 +100,10 @@ class Course:
             raise ValueError(f"solutions is {self.solutions!r}, not a boolean")
         if not self.chapters:
             raise ValueError("leave_out leaves no chapter")
-        if self.hub and not self.repository:
-            raise ValueError("hub needs repository: it is what a hub fetches")
+        if self.hub and not (self.repository or self.students):
+            raise ValueError(
+                "hub needs repository, or students: it is what a hub fetches"
+            )
 
     def _check_repository(self, key: str) -> None:
         value = getattr(self, key)
@@ -130,6 +150,11 @@ class Course:
         return [one for one in found if one.is_there]
 
     @property
+    def first(self) -> str:
+        """Its language, or the first one of several."""
+        return [*self.languages, book.LANGUAGES[0]][0]
+
+    @property
     def chapters(self) -> list[Page]:
         """The chapters that it has."""
         left_out = self.left_out
@@ -152,17 +177,30 @@ class Course:
         """The public copy of this repository, if there is one."""
         return Repository(self.repository) if self.repository else None
 
+    @property
+    def for_students(self) -> Repository | None:
+        """The repository that students get, if there is one."""
+        return Repository(self.students) if self.students else None
+
     def places(self, page: Page) -> dict[str, str]:
         """Where else a page opens, and runs: names, and addresses there."""
-        if not self.source:
-            return {}
         path, colab = page.shown(".ipynb"), f"colab/{page.path}.ipynb"
-        found = {
-            "Colab": self.source.in_colab(self.published, colab),
-            "Binder": self.source.in_binder(self.branch, path),
-            "JupyterHub": self.hub
-            and self.source.on_hub(self.hub, self.branch, path),
-        }
+        found = {}
+        if self.source:
+            found = {
+                "Colab": self.source.in_colab(self.published, colab),
+                "Binder": self.source.in_binder(self.branch, path),
+            }
+        if self.hub and self.for_students:
+            # It has the chapters alone, in one language.
+            if page.language == self.first and not page.is_solutions:
+                found["JupyterHub"] = self.for_students.on_hub(
+                    self.hub, self.students_branch, path
+                )
+        elif self.hub:
+            found["JupyterHub"] = self.source.on_hub(
+                self.hub, self.branch, path
+            )
         return {name: place for name, place in found.items() if place}
 
 
