@@ -82,7 +82,7 @@ def unpacked(archive, folder):
 def contents(folder):
     """What a student sees."""
     return {
-        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        path.relative_to(folder).as_posix(): path.read_text("utf-8", "replace")
         for path in folder.rglob("*")
         if path.is_file() and handed_out.NOTES not in path.parts
     }
