@@ -34,6 +34,9 @@ export EDITION
 # Students at once in a load test, and their kernels: make hub-load N=20
 N :=
 KERNELS :=
+# Where to push, if students clone another address: make students TO=git@...
+TO :=
+export TO
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -46,10 +49,10 @@ PY = $(if $(shell command -v $(PYTHON) 2>/dev/null),,$(error There is no \
 VNU := vnu-jar@26.9.27
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab edit progress restore run pull sync stale accept messages test \
-    test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
-    html html-single handout hub hub-load assignment test-assignment \
-    test-image test-site links publish lint clean constraints
+.PHONY: help setup lab edit progress restore run pull sync stale accept \
+    messages test test-notebooks prove prove-outputs prove-mutants flakes \
+    bench pairs html html-single handout students hub hub-load assignment \
+    test-assignment test-image test-site links publish lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -138,6 +141,10 @@ hub: ## a JupyterHub on this machine, to try a class (PORT=8010)
 hub-load: ## what a class needs: N=20 students at once on such a hub
 	@$(PY) setup class hub
 	@$(PY) -m benchmarks.hub $(N) $(KERNELS)
+
+students: ## push the handout to the students' repository (EDITION=zh)
+	@$(PY) -m tools.handout students "$$EDITION" $(if $(TO),"--to=$$TO") \
+	    $(if $(filter 1,$(FORCE)),--force)
 
 assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 	@$(PY) -m tools.assignment "$$CH" "$$EDITION"

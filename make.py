@@ -39,6 +39,7 @@ from tools.environment import (
     python_of,
     set_up,
 )
+from tools.handed_out import tidy
 
 # The tests whose ids begin with a chapter's name; a handout has the first.
 OF_A_CHAPTER = [
@@ -226,6 +227,8 @@ def main(arguments: list) -> int:
     os.environ.setdefault("PYTHONUTF8", "1")
     os.chdir(ROOT)
     command, rest = "".join(arguments[:1]), [a for a in arguments[1:] if a]
+    for line in tidy(ROOT):
+        print(line, file=sys.stderr)
     if command == "setup":
         set_up(rest)
     elif command == "lab":

@@ -178,7 +178,7 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 # to `block3`, and the chain of four is a block in another network. How would
 # you reach the bias of the hidden layer of `block1`?
 
-# %%
+# %% tags=["look"]
 blocks = nn.Sequential(
     OrderedDict((f"block{i}", d2l_helpers.MLP(4, 8, 4)) for i in range(4))
 )

@@ -243,7 +243,7 @@ def before_last_relu(first, last, X):
 # %% [markdown]
 # This is the share of the values that become 0.
 
-# %%
+# %% tags=["predict"]
 torch.manual_seed(0)
 pairs = [(MyLinear(64, 8), MyLinear(8, 1)) for _ in range(1000)]
 x = sample.cpu()

@@ -203,7 +203,7 @@ assert not marker.exists()
 # that you don't trust, says the documentation of `torch.load` too. Has your
 # PyTorch the repair?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["look", "nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 
 # %% [markdown]
@@ -718,7 +718,7 @@ def write_and_die(source, written, target):
 # `direct.pt` holds the checkpoint of epoch 10. The program overwrites it with
 # that of epoch 15.
 
-# %%
+# %% tags=["predict"]
 shutil.copy(folder / "epoch10.pt", folder / "direct.pt")
 status = write_and_die("epoch15.pt", "direct.pt", "direct.pt")
 complete = (folder / "epoch15.pt").stat().st_size

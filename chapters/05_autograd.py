@@ -121,7 +121,7 @@ def draw_by_hand():
 # %% [markdown]
 # In how many ways can you go from `w` to `y`?
 
-# %% mystnb={"image": {"alt": "A graph from left to right. Each node shows a name and a value. Edges marked 1 lead from x1, 2, and w, 1, to a, 3, and from w and x2, 5, to b, 6. An edge marked 6 leads from a to y, 18, and an edge marked 3 from b to y."}}
+# %% tags=["look"] mystnb={"image": {"alt": "A graph from left to right. Each node shows a name and a value. Edges marked 1 lead from x1, 2, and w, 1, to a, 3, and from w and x2, 5, to b, 6. An edge marked 6 leads from a to y, 18, and an edge marked 3 from b to y."}}
 draw_by_hand()
 plt.show()
 
@@ -187,7 +187,7 @@ type(w_from_a).__name__
 # `next_functions` from a tensor back to the leaves. What differs from the
 # graph by hand?
 
-# %% mystnb={"image": {"alt": "A graph from left to right, with three orange boxes at the left: x1, w and x2. Lines lead from x1 and w to a blue box, AddBackward0, and from w and x2 to another AddBackward0. From both, lines lead to the blue box MulBackward0 at the right."}}
+# %% tags=["look"] mystnb={"image": {"alt": "A graph from left to right, with three orange boxes at the left: x1, w and x2. Lines lead from x1 and w to a blue box, AddBackward0, and from w and x2 to another AddBackward0. From both, lines lead to the blue box MulBackward0 at the right."}}
 draw_graph(y, {"x1": x1, "w": w, "x2": x2})
 plt.show()
 

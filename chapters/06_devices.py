@@ -492,7 +492,7 @@ assert all(t > 0 for curve in times.values() for t in curve)
 # On the dashed line, all sizes run at the CPU's speed for the largest. (You
 # may skip the lines.)
 
-# %% mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes one to two microseconds for n = 16, several times as much as the dashed line says, and the curve rises slowly up to 32. From 64 on it is near the line."}}
+# %% tags=["predict"] mystnb={"image": {"alt": "The time of one product against n, from 16 to 1,024, on logarithmic axes, with a curve for each device. A dashed straight line for time proportional to n cubed meets the CPU's curve at 1,024. In the stored picture, the CPU takes one to two microseconds for n = 16, several times as much as the dashed line says, and the curve rises slowly up to 32. From 64 on it is near the line."}}
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]

@@ -111,7 +111,7 @@ def show_digits(images, titles, rows, columns, height):
 # %% [markdown]
 # Cover the labels: can you read the first twenty?
 
-# %% mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
+# %% tags=["look"] mystnb={"image": {"alt": "Two rows of ten handwritten digits in coarse gray pixels, each under its label. The first row shows 0 to 9 in order, and the second 0 to 9 again in other hands. Some need a second look, such as the 5 of the first row, whose upper half is a dark blob."}}
 show_digits(digits.images, digits.target, 2, 10, height=2)
 plt.show()
 
@@ -325,7 +325,7 @@ train_loss, valid_loss, accuracy = zip(*watched.history, strict=True)
 # Find the answer in the left picture. In the right one, look at the scale.
 # (You may skip the lines.)
 
-# %% mystnb={"image": {"alt": "Two line plots over 20 epochs. Left, the loss: the training loss, a solid blue line, falls from 1.75 to about 0.13; the validation loss, a dashed orange line, falls from 0.74 to about 0.08 and is the lower one throughout. Right, the validation accuracy rises from 0.86 to about 0.98, with falls of up to 0.03 on the way."}}
+# %% tags=["predict"] mystnb={"image": {"alt": "Two line plots over 20 epochs. Left, the loss: the training loss, a solid blue line, falls from 1.75 to about 0.13; the validation loss, a dashed orange line, falls from 0.74 to about 0.08 and is the lower one throughout. Right, the validation accuracy rises from 0.86 to about 0.98, with falls of up to 0.03 on the way."}}
 epochs = list(range(1, 21))
 losses, legend = [train_loss, valid_loss], ["training", "validation"]
 fmts = ["C0-", "C1--"]
@@ -649,7 +649,7 @@ f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 # Here are the first mistakes, seven at most, each under its label and what the
 # model read. Would you have read them right?
 
-# %% mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
+# %% tags=["look"] mystnb={"image": {"alt": "Seven digits of the test set that the model got wrong, in coarse gray pixels: an 8 read as 5, a 3 read as 2, a 3 read as 7, a 1 read as 8, an 8 read as 3, and two 5s read as 9."}}
 with torch.inference_mode():
     answers = ready(X_test).argmax(dim=1)  # (300, 8, 8) -> (300,)
 wrong = (answers != y_test).nonzero().flatten().tolist()

@@ -535,7 +535,7 @@ assert brain_losses[-1] > 1.25 * single_losses[-1]
 # %% [markdown]
 # Look at where it leaves them, and how it ends.
 
-# %% mystnb={"image": {"alt": "The validation loss over 20 epochs, on a logarithmic axis. The solid line of float32 and the dashed line of autocast lie on each other and fall from 2.2 to 0.22. The dotted line of bfloat16 throughout falls with them for about ten epochs, then flattens and ends at 0.32."}}
+# %% tags=["predict"] mystnb={"image": {"alt": "The validation loss over 20 epochs, on a logarithmic axis. The solid line of float32 and the dashed line of autocast lie on each other and fall from 2.2 to 0.22. The dotted line of bfloat16 throughout falls with them for about ten epochs, then flattens and ends at 0.32."}}
 epochs = range(1, 21)
 plt.semilogy(epochs, single_losses, "C0-", label="float32")
 plt.semilogy(epochs, mixed_losses, "C1--", label="autocast to bfloat16")
@@ -713,7 +713,7 @@ assert error < 1e-5
 # %% [markdown]
 # In float32 the relative error is below $10^{-5}$. With 10 bits it is:
 
-# %%
+# %% tags=["predict"]
 rounded = A.half().double() @ B.half().double()
 error_rounded = (rounded / exact - 1).abs().max().item()
 assert error_rounded > 1e-5

@@ -300,7 +300,7 @@ def epochs(number, **options):
 # %% [markdown]
 # A line for each epoch.
 
-# %%
+# %% tags=["predict"]
 for numbers in epochs(2):
     print(numbers)
 
@@ -448,7 +448,7 @@ def milliseconds():
 # %% [markdown]
 # Ten calls each, with four threads allowed; the times are those of one call.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["predict", "nbval-ignore-output"]
 free = milliseconds()
 with deterministic():
     bound = milliseconds()
@@ -494,7 +494,7 @@ assert found[32].max() > found[36].min() and found[36].max() > found[32].min()
 # %% [markdown]
 # Each point is a seed, each line a mean. Which difference would you believe?
 
-# %% mystnb={"image": {"alt": "Accuracies of five seeds for 8, 32 and 36 hidden units, as points, with a short line at each mean. The points of 8 lie between 0.77 and 0.87, all below the others. Those of 32 lie between 0.90 and 0.93, and those of 36 between 0.89 and 0.95, so that the two groups overlap."}}
+# %% tags=["look"] mystnb={"image": {"alt": "Accuracies of five seeds for 8, 32 and 36 hidden units, as points, with a short line at each mean. The points of 8 lie between 0.77 and 0.87, all below the others. Those of 32 lie between 0.90 and 0.93, and those of 36 between 0.89 and 0.95, so that the two groups overlap."}}
 for place, width in enumerate(widths):
     plt.plot([place] * 5, found[width], "o", color="C0", alpha=0.6)
     plt.plot(place, found[width].mean(), "_", color="C1", markersize=40)
@@ -681,7 +681,7 @@ def find_bad(net, X):
 # %% [markdown]
 # The bad ones, in order:
 
-# %%
+# %% tags=["predict"]
 find_bad(net, X)
 
 # %% [markdown]
@@ -776,7 +776,7 @@ def gradient_sizes(net):
 # %% [markdown]
 # From the last one to the first:
 
-# %%
+# %% tags=["predict"]
 sizes = gradient_sizes(deep(nn.Sigmoid))
 for name in ("act9", "act6", "act3", "act0"):
     print(f"{name}  {sizes[name]:.0e}")

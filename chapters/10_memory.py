@@ -289,7 +289,7 @@ adam.zero_grad()
 # %% [markdown]
 # The bytes for each parameter:
 
-# %%
+# %% tags=["predict"]
 parts = {
     "weights": low.parameters(),
     "gradients": [p.grad for p in low.parameters()],
@@ -893,7 +893,7 @@ adam.step()
 # %% [markdown]
 # The second, with the front half frozen:
 
-# %%
+# %% tags=["predict"]
 large[:8].requires_grad_(False)
 adam.zero_grad()
 whole_batch(large, X_large)

@@ -1,5 +1,6 @@
 """Reference modules for the chapters, and what the chapters call."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
@@ -29,4 +30,10 @@ def __getattr__(name: str) -> Any:
         from .d2l_package import load_d2l
 
         return load_d2l()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # As Python itself asks, before it imports a module of the package.
+    if name.startswith("_") or find_spec(f"{__name__}.{name}"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .check._update import missing
+
+    # With an AttributeError, `from d2l_helpers import ...` says less.
+    raise missing(__name__, name, ImportError)

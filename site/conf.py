@@ -33,7 +33,7 @@ extensions = [
     "pages",
     "sections",
     "languages",
-    "solutions",
+    "folds",
 ]
 nb_execution_mode = "off"
 # Sphinx and JupyterLab show both as they are stored; nothing is converted.
@@ -89,7 +89,8 @@ html_sidebars = {"**": ["book-nav.html"]}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = [
-    (name, {"defer": "defer"}) for name in ("languages.js", "menus.js")
+    (name, {"defer": "defer"})
+    for name in ("folds.js", "languages.js", "menus.js")
 ]
 html_favicon = "static/icon.svg"
 html_copy_source = False

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,17 +20,17 @@ from tools.page import chapters
         ('title = "A"\nadress = ""', "nothing is called adress"),
         ('title = "A"\naddress = "https://a.edu/dl"', "not https://host/fol"),
         ('title = "A"\naddress = "a.edu/dl/"', "not https://host/folder/"),
-        ('title = "A"\nrepository = "owner/name"', "https://github.com/owner"),
         (
-            'title = "A"\nrepository = "https://github.com/owner/name.git"',
-            "not https://github.com/owner/name, or empty",
+            'title = "A"\nrepository = "owner/name"',
+            "repository is 'owner/name', not https://host/owner/name, which",
         ),
+        ('title = "A"\nrepository = 3', "repository is 3, not some text"),
         ('title = "A"\nhub = "https://hub.edu/"', "no slash after, or empty"),
         ('title = "A"\nbranch = ""', "branch is '', not the name of a"),
         ('title = "A"\nlogo = "no.svg"', "no logo site/static/no.svg"),
         ('title = "A"\nlogo = 3', "logo is 3, not the name of a file"),
         ('title = "A"\nlogo = "a/b.svg"', "'a/b.svg', not the name of a"),
-        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository"),
+        ('title = "A"\nhub = "https://hub.edu"', "hub needs repository, or"),
         ('title = "A"\nleave_out = [""]', "there is no chapter"),
         (
             f'title = "A"\nleave_out = {[c.number for c in chapters()]}',
@@ -55,7 +56,7 @@ from tools.page import chapters
         ('title = "A"\naddress = "https://u:p@a.edu/"', "not https://host/f"),
         (
             'title = "A"\nrepository = "https://github.com/a/.."',
-            "not https://g",
+            "not https://host/owner/name",
         ),
     ],
 )
@@ -95,6 +96,10 @@ def test_address_holds_nothing_that_could_end_it(key, value):
         ("address", "https://owner.github.io/my-course/~a/2026%20b/"),
         ("address", "https://大学.edu/深度/"),
         ("repository", "https://github.com/own-er/.na_me.js"),
+        ("repository", "https://github.com/owner/name.git/"),
+        ("repository", "https://gitlab.com/group/part/name"),
+        ("repository", "https://gitee.com/owner/name.git"),
+        ("repository", "http://git.a.edu:8080/~teacher/name.git"),
         ("branch", "feature/2026.1_a-b+c"),
         ("hub", "https://hub.edu:8000/user-hub"),
         ("logo", "icon.svg"),
@@ -103,6 +108,85 @@ def test_address_holds_nothing_that_could_end_it(key, value):
 def test_address_of_every_day_is_taken(key, value):
     course = Course("A", repository="https://github.com/owner/name")
     assert getattr(replace(course, **{key: value}), key) == value
+
+
+@pytest.mark.parametrize(
+    ("address", "write"),
+    [
+        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
+        ("ssh://git@a.edu:2222/deep/name", "https://a.edu/deep/name"),
+        ("ssh://gitlab.com/owner/name.git", "https://gitlab.com/owner/name"),
+        ("https://me:secret@a.edu/name.git", "https://a.edu/name.git"),
+        ("https://github.com/owner", "https://github.com/owner/name"),
+        ("https://gitee.com/owner/", "https://gitee.com/owner/name"),
+        (
+            "https://github.com/owner/name/tree/main/chapters",
+            "https://github.com/owner/name",
+        ),
+        ("https://gitlab.com/a/b/c/-/tree/main", "https://gitlab.com/a/b/c"),
+    ],
+)
+def test_address_that_readers_cannot_clone_has_a_remedy(address, write):
+    with pytest.raises(ValueError, match="repository is ") as refused:
+        Course("A", repository=address)
+    assert str(refused.value).endswith(f": write {write}")
+    Course("A", repository=write)
+
+
+@pytest.mark.parametrize(
+    ("address", "binder"),
+    [
+        ("https://github.com/o/name", "gh/o/name/main?"),
+        ("https://github.com/o/name.git", "gh/o/name/main?"),
+        ("https://gitlab.com/g/o/name/", "gl/g%2Fo%2Fname/main?"),
+        (
+            "https://gitee.com/o/name",
+            "git/https%3A%2F%2Fgitee.com%2Fo%2Fname/main?",
+        ),
+        (
+            "https://git.a.edu/name.git/",
+            "git/https%3A%2F%2Fgit.a.edu%2Fname.git/main?",
+        ),
+    ],
+)
+def test_places_are_those_of_the_host(address, binder):
+    first, *_ = chapters()
+    course = Course("A", repository=address, hub="https://hub.a.edu")
+    places = course.places(first)
+    assert ("Colab" in places) == ("github.com" in address)
+    assert places["Binder"].startswith(f"https://mybinder.org/v2/{binder}")
+    asked = parse_qs(urlsplit(places["JupyterHub"]).query)
+    # As nbgitpuller does: what it isn't told, the address ends in.
+    folder = asked.get("targetpath", [asked["repo"][0].split("/")[-1]])
+    assert folder == ["name"]
+    assert asked["urlpath"] == [f"lab/tree/name/{first.shown('.ipynb')}"]
+    known = "a.edu" not in address
+    assert asked["repo"][0].endswith("/name" if known else "/name.git")
+
+
+def test_hub_has_what_students_get():
+    first, *_ = chapters()
+    course = Course("A", students="https://a.edu/s", hub="https://hub.a.edu")
+    assert (
+        "repo=https%3A%2F%2Fa.edu%2Fs&branch=main"
+        in course.places(first)["JupyterHub"]
+    )
+    public = replace(course, repository="https://github.com/o/n")
+    for page in (first, first.solutions, *first.translations):
+        names = public.places(page).keys()
+        assert names >= {"Colab", "Binder"}
+        assert ("JupyterHub" in names) == (page == first)
+    chinese = replace(public, languages=["zh", "en"])
+    assert "JupyterHub" not in chinese.places(first)
+    (page,) = first.translations
+    assert "JupyterHub" in chinese.places(page)
+
+
+def test_package_is_installed_from_any_host():
+    plain = Course("A", repository="https://github.com/o/n.git/").source
+    assert plain.requirement("a1") == "git+https://github.com/o/n@a1"
+    other = Course("A", repository="https://git.a.edu/n.git").source
+    assert other.requirement("a1") == "git+https://git.a.edu/n.git@a1"
 
 
 def test_branch_with_a_slash_is_one_part_of_an_address():

@@ -91,6 +91,30 @@ CHAPTER = [
         "3.3 points to no other chapter, and is named among those that do",
     ),
     (
+        '# %% tags=["predict"]',
+        '# %% tags=["look"]',
+        chapters.predictions,
+        "the tag look is for an output below a question, and the paragraph",
+    ),
+    (
+        "# Exactly 0. Is it bad luck?",
+        "# ## Luck\n#\n# Exactly 0.",
+        chapters.predictions,
+        "the tag predict needs a question above, at the end of a cell of",
+    ),
+    (
+        "# This is the share of the values that become 0.",
+        "# Which share of the values becomes 0?",
+        chapters.predictions,
+        "the tag predict isn't needed below a question; take it out",
+    ),
+    (
+        '# %% tags=["predict"]',
+        '# %% tags=["hide-output"]',
+        chapters.predictions,
+        "nothing is done for the tag 'hide-output'; there are look, nbval-ig",
+    ),
+    (
         "*Code, 20 minutes.*",
         "*Hard, 20 minutes.*",
         exercises.in_form,
@@ -232,6 +256,7 @@ TRANSLATED = [
         ": the row of 03_custom_layers is to begin "
         "with | 03 | [写层](03_custom_layers.ipynb) |",
     ),
+    ("输出应该是什么？", "输出是0。", chapters.questions, "asks nothing, wh"),
     ("## 接下来", "## 往下", chapters.parts, "section ## 接下来读什么 is mis"),
     (
         "*编程，20分钟。*",

@@ -41,7 +41,7 @@ def little(monkeypatch):
             (folder / chapter.source.name).write_text("x = 1")
         (folder / "README.md").write_text(f"# {course.title}")
 
-    monkeypatch.setattr(handout, "_write", write)
+    monkeypatch.setattr(handout, "write_handout", write)
 
 
 def run(folder, *command, given=None):
@@ -304,13 +304,13 @@ def test_folder_in_the_place_of_the_zip_is_named(tmp_path):
 def test_what_comes_while_it_is_made_is_kept(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     handout.make_handout(Course("A"), folder)
-    write = handout._write
+    write = handout.write_handout
 
     def meanwhile(*arguments):
         write(*arguments)
         (folder / "notes.md").write_text("# Mine")
 
-    monkeypatch.setattr(handout, "_write", meanwhile)
+    monkeypatch.setattr(handout, "write_handout", meanwhile)
     with pytest.raises(LookupError, match=r"notes\.md"):
         handout.make_handout(Course("A"), folder)
     assert (folder / "notes.md").read_text() == "# Mine"
@@ -363,7 +363,7 @@ def test_handout_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
         (folder / "README.md").write_text("# Half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(handout, "_write", fail)
+    monkeypatch.setattr(handout, "write_handout", fail)
     with pytest.raises(KeyboardInterrupt):
         handout.make_handout(Course("B"), folder)
     assert contents(tmp_path) == before

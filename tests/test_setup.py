@@ -611,7 +611,9 @@ def test_interrupted_setup_goes_on_later(checkout):
     assert checkout.called() == [TESTED + EDITABLE]
 
 
-@pytest.mark.parametrize("name", ["make.py", "tools/environment.py"])
+@pytest.mark.parametrize(
+    "name", ["make.py", "tools/environment.py", "tools/handed_out.py"]
+)
 def test_old_python_can_read_it(name):
     source = (environment.ROOT / name).read_text("utf-8")
     oldest = (3, 7) if sys.version_info >= (3, 13) else (3, 6)

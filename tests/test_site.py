@@ -22,10 +22,11 @@ from bs4 import BeautifulSoup
 from tests.sites import PUBLISHED, PUBLISHED_SMALL, SMALL, Page, build, built
 from tools import files, site
 from tools.course import Course
-from tools.environment import ROOT
+from tools.environment import ROOT, package_version
 from tools.exercise import HEADING, exercises
 from tools.page import LANGUAGES, chapters
 from tools.page import pages as listed
+from tools.predictions import predicted
 from tools.single import make_single
 from tools.staging import stage
 from tools.variants import download, made
@@ -457,8 +458,12 @@ def test_chapter_offers_its_own_files_and_no_unknown_place(pages, page):
     for link, file in zip(links, stored, strict=True):
         offered = pages[page.path].folder / page.path
         offered = offered.with_name(link["href"])
-        if page.is_original:
+        if page.is_original and file.suffix == ".py":
             assert offered.read_bytes() == file.read_bytes()
+        elif page.is_original:
+            notebook = nbformat.read(offered, 4)
+            assert notebook.metadata.d2l.pop("needs") == package_version()
+            assert notebook == notebook_of(page)
         assert link["download"] == link["href"]
 
 
@@ -496,6 +501,40 @@ def test_solutions_are_folded_below_their_statements(pages, chapter):
         assert not any(idea in section.get_text() for idea in ideas)
         words = re.sub(r"\W|\$[^$]*\$", "", task.statement)[:20]
         assert words[:5] in re.sub(r"\W", "", section.get_text())
+
+
+@EACH_CHAPTER
+def test_outputs_to_predict_are_folded_below_their_code(pages, chapter):
+    article, said = (
+        pages[chapter.path].article,
+        {
+            "en": "Say what you expect, then open",
+            "zh": "先说说你的预计，再展开",
+        },
+    )
+    original = chapter if chapter.is_original else chapter.original
+    asked = [c.source for c in predicted(notebook_of(original).cells)]
+    folded = article.select("details.prediction")
+    assert len(folded) > 3
+    for one in folded:
+        assert not one.has_attr("open")
+        assert one.summary.get_text() == said[chapter.language]
+        assert one.parent.select_one(":scope > .cell_input")
+        assert one.select(":scope > .cell_output")
+    shown = [
+        cell.source
+        for cell in notebook_of(original).cells
+        if cell.cell_type == "code" and cell.outputs
+    ]
+    assert len(folded) == sum(source in asked for source in shown)
+    assert len(article.select(".cell_output")) == len(shown)
+    (switch,) = pages[chapter.path].soup.select("button.unfold")
+    assert switch["aria-pressed"] == "false"
+
+
+def test_page_without_predictions_has_no_switch(pages):
+    for name in ("index", "teach", "solutions/03_custom_layers"):
+        assert not pages[name].soup.select("button.unfold, .prediction")
 
 
 @EACH_CHAPTER
@@ -705,6 +744,9 @@ def test_single_file_leads_to_the_published_site(published, edition, tmp_path):
         page = "04_file_io" if one == edition else "03_custom_layers"
         assert soup.select(f'a[href="{one.address}{page}.html"]')
     assert not soup.select("link[rel=stylesheet]")
+    assert soup.select("details.prediction")
+    scripts = "".join(script.get_text() for script in soup.select("script"))
+    assert "button.unfold" in scripts
     loaded = [tag["src"] for tag in soup.select("[src]")]
     assert loaded
     assert all(url.startswith("data:") for url in loaded)

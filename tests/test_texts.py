@@ -256,3 +256,10 @@ def test_notes_that_cannot_be_read_are_named(zh, capsys):
     (zh.file.with_name(texts.NOTED)).write_text("[a", "utf-8")
     assert edition.main(["stale", str(zh.file)]) == 1
     assert "zh/texts.toml can't be read" in capsys.readouterr().out
+
+
+def test_text_before_code_is_not_taken_for_code():
+    section = (
+        "```text\na folder\n```\n\nProse.\n\n```sh\nmake lab  # it\n```\n"
+    )
+    assert texts.code(section) == ["make lab\n"]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -15,7 +16,7 @@ from nbformat.v4 import (
 
 from tools import files, pairs
 from tools.course import Course, Edition
-from tools.environment import ROOT
+from tools.environment import ROOT, package_version
 from tools.exercise import Exercise, exercises
 from tools.page import chapters, front_page, pages, with_translations
 from tools.staging import anchors
@@ -38,6 +39,7 @@ from tools.variants import (
 from tools.words import words_of
 
 (CHAPTER,) = chapters("03")
+PUBLIC = Course("A", repository="https://github.com/owner/name")
 LINKS = "See [the graph](05_autograd.ipynb#a-b) and [x](01_blocks.ipynb)."
 TASK = Exercise(
     "3.1",
@@ -82,7 +84,7 @@ def test_transform_of_words_leaves_code_alone():
 
 
 @pytest.mark.parametrize("page", with_translations(pages()), ids=str)
-@pytest.mark.parametrize("course", [Course("A"), Course("A", solutions=False)])
+@pytest.mark.parametrize("course", [PUBLIC, replace(PUBLIC, solutions=False)])
 def test_every_variant_is_a_notebook(page, course):
     read = files.read_stored(page)
     for variant in (
@@ -201,7 +203,7 @@ def test_styles_of_an_output_go():
 
 
 def test_exercises_invite_to_where_they_can_be_solved():
-    course = Course("A", repository="https://github.com/owner/name")
+    course = PUBLIC
     cells = [
         new_markdown_cell("## Exercises\n\nSolve them."),
         new_markdown_cell("## Summary\n\nNo Exercises."),
@@ -218,6 +220,52 @@ def test_exercises_invite_to_where_they_can_be_solved():
     assert others == sources(cells[1:])
 
 
+def question_and(*cells):
+    return [new_markdown_cell("A layer.\n\nWhich shape?"), *cells]
+
+
+def answer(*tags):
+    printed = new_output("stream", text="(2, 3)")
+    return new_code_cell("x", outputs=[printed], metadata={"tags": [*tags]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "folded"),
+    [
+        (question_and(answer()), [True]),
+        (question_and(answer("raises-exception")), [True]),
+        (question_and(answer("look")), [False]),
+        (question_and(new_code_cell("x")), [False]),  # has no output
+        ([new_markdown_cell("Which?\n\nLook."), answer()], [False]),
+        ([new_markdown_cell("The result, `a?b`."), answer()], [False]),
+        ([new_markdown_cell("> **Pitfall.** Which?"), answer()], [True]),
+        ([new_markdown_cell("## Which one?"), answer()], [False]),
+        (question_and(new_code_cell("x"), answer("predict")), [False, True]),
+        (question_and(answer(), answer()), [True, False]),
+        (
+            [new_markdown_cell("## Exercises"), *question_and(answer())],
+            [False],
+        ),
+    ],
+)
+def test_outputs_to_predict_are_folded(cells, folded):
+    after_it = after(site.folding, *cells)
+    code = [cell for cell in after_it if cell.cell_type == "code"]
+    assert [site.FOLDED in c.metadata.get("tags", []) for c in code] == folded
+    page = CHAPTER.solutions
+    assert after(site.folding, *cells, page=page) == cells
+
+
+def test_translation_folds_what_its_original_folds(monkeypatch):
+    (page,) = chapters("03", language="zh")
+    monkeypatch.setattr(
+        files, "read_stored", lambda _: notebook(*question_and(answer()))
+    )
+    cells = [new_markdown_cell("一层。\n\n形状是什么"), answer()]
+    _, code = after(site.folding, *cells, page=page)
+    assert site.FOLDED in code.metadata.tags
+
+
 def test_download_leads_nowhere_that_a_course_lacks():
     text = f"{LINKS} Or see the [solution](solutions/01_blocks.ipynb)."
     course = Course("A", leave_out=["05"], solutions=False)
@@ -232,6 +280,17 @@ def test_download_leads_nowhere_that_a_course_lacks():
         download.variant(Course("A")),
     )
     assert sources(whole.cells) == [text]
+
+
+def test_download_says_which_package_it_needs_and_from_where():
+    plain = made(CHAPTER, notebook(), download.variant(Course("A")))
+    assert plain.metadata.d2l == {"needs": package_version()}
+    for variant in (download.variant(PUBLIC), colab.variant(PUBLIC, "a1")):
+        about = made(CHAPTER, notebook(), variant).metadata.d2l
+        assert about == {
+            "needs": package_version(),
+            "from": "git+https://github.com/owner/name@main",
+        }
 
 
 def test_handout_has_no_solutions_whatever_the_site_has():
@@ -277,7 +336,7 @@ def test_colab_installs_first():
 
 def test_colab_has_no_link_to_a_page_of_text():
     text = "The [front page](index.md) and [a term](from_the_book.md#terms)."
-    variant = colab.variant(Course("A"), "main")
+    variant = colab.variant(PUBLIC, "main")
     _, cell = made(CHAPTER, notebook(new_markdown_cell(text)), variant).cells
     assert cell.source == "The front page and a term."
 

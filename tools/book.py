@@ -33,6 +33,7 @@ from tools import files, gate, pairs, translation
 from tools.folders import write_whole
 from tools.own_edits import difference, require_none_in_notebook, script
 from tools.page import TIMEOUT, Page, pages, with_translations
+from tools.predictions import TAGS
 from tools.variants import made, stored
 
 
@@ -114,7 +115,7 @@ def store_prose(page: Page) -> None:
 def _code(notebook: NotebookNode) -> list[tuple]:
     """What of a notebook decides what its cells give."""
     return [
-        (pairs.text(cell), cell.metadata.get("tags", []))
+        (pairs.text(cell), {*cell.metadata.get("tags", [])} - {*TAGS})
         for cell in notebook.cells
         if cell.cell_type == "code"
     ]

@@ -9,33 +9,29 @@ import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from tools import page as book
 from tools.environment import ROOT
+from tools.hosts import HOST, PART, Repository
 from tools.page import Page, chapters, front_page, pages, texts
 from tools.words import Words, ways_to_say, words_of
 
 SITE = ROOT / "site"
 OWN = SITE / "pages"  # those that only the site has
-NAME = "deep-learning-computation"  # of what students and graders get
+NAME = "deep-learning-computation"  # of what graders get
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
-# What addresses are made of: nothing that ends one, in HTML or in a shell.
-PART = r"[\w.~%+@=,-]"
-HOST = r"https?://[\w-]+(\.[\w-]+)*(:\d+)?"
+BRANCH = (
+    r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
+    "the name of a branch, of letters, digits and . _ + / -",
+)
 # For each key with a text: its form, and how the form is called.
 FORMS = {
     # On one line, without the characters that no page may hold.
     "title": (r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*", "some text"),
     "address": (rf"({HOST}/({PART}+/)*)?", "https://host/folder/"),
-    "repository": (
-        r"(https://github\.com/[\w-]+/(?!\.\.?$)[\w.-]+(?<!\.git))?",
-        "https://github.com/owner/name",
-    ),
-    "branch": (
-        r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",
-        "the name of a branch, of letters, digits and . _ + / -",
-    ),
+    "branch": BRANCH,
+    "students_branch": BRANCH,
     "hub": (rf"({HOST}(/{PART}+)*)?", "https://host, no slash after"),
     "logo": (r"(\w[\w.+-]*)?", "the name of a file in site/static/"),
 }
@@ -58,6 +54,8 @@ class Course:
     repository: str = ""
     branch: str = "main"
     hub: str = ""
+    students: str = ""
+    students_branch: str = "main"
     leave_out: list[str] = field(default_factory=list)
     solutions: bool = True
 
@@ -68,10 +66,25 @@ class Course:
         for key, (pattern, wanted) in FORMS.items():
             value = getattr(self, key)
             if not isinstance(value, str) or not re.fullmatch(pattern, value):
-                empty = "" if key in ("title", "branch") else ", or empty"
+                never = ("title", "branch", "students_branch")
+                empty = "" if key in never else ", or empty"
                 raise ValueError(
                     f"{key} is {value!r}, not {wanted}{empty}"
                     + _refused(key, value)
+                )
+        self._check_repository("repository")
+        self._check_repository("students")
+        if (
+            self.students
+            and self.source
+            and self.for_students.clone == (self.source.clone)
+        ):
+            taken = (self.branch, self.published)
+            if self.students_branch in taken:
+                raise ValueError(
+                    f"students has the branch {self.students_branch} of "
+                    "repository, which has the solutions: name another "
+                    "repository, or another students_branch"
                 )
         self._check_languages()
         if self.logo and not (SITE / "static" / self.logo).is_file():
@@ -87,8 +100,21 @@ class Course:
             raise ValueError(f"solutions is {self.solutions!r}, not a boolean")
         if not self.chapters:
             raise ValueError("leave_out leaves no chapter")
-        if self.hub and not self.repository:
-            raise ValueError("hub needs repository: it is what a hub fetches")
+        if self.hub and not (self.repository or self.students):
+            raise ValueError(
+                "hub needs repository, or students: it is what a hub fetches"
+            )
+
+    def _check_repository(self, key: str) -> None:
+        value = getattr(self, key)
+        if not isinstance(value, str):
+            raise ValueError(f"{key} is {value!r}, not some text, or empty")
+        try:
+            Repository(value) if value else None
+        except ValueError as error:
+            raise ValueError(
+                f"{key} is {value!r}, {error}" + _refused(key, value)
+            ) from None
 
     def _check_languages(self) -> None:
         known = ", ".join(book.LANGUAGES)
@@ -124,6 +150,11 @@ class Course:
         return [one for one in found if one.is_there]
 
     @property
+    def first(self) -> str:
+        """Its language, or the first one of several."""
+        return [*self.languages, book.LANGUAGES[0]][0]
+
+    @property
     def chapters(self) -> list[Page]:
         """The chapters that it has."""
         left_out = self.left_out
@@ -141,28 +172,36 @@ class Course:
         found = [c.solutions for c in self.chapters if self.solutions]
         return [*self.chapters, *(page for page in found if page.is_there)]
 
+    @property
+    def source(self) -> Repository | None:
+        """The public copy of this repository, if there is one."""
+        return Repository(self.repository) if self.repository else None
+
+    @property
+    def for_students(self) -> Repository | None:
+        """The repository that students get, if there is one."""
+        return Repository(self.students) if self.students else None
+
     def places(self, page: Page) -> dict[str, str]:
         """Where else a page opens, and runs: names, and addresses there."""
-        if not self.repository:
-            return {}
-        path = page.shown(".ipynb")
-        in_lab = quote(f"lab/tree/{path}", "")
-        branch = quote(self.branch, "")
-        _, owner, name = self.repository.rsplit("/", 2)
-        found = {
-            "Colab": "https://colab.research.google.com/github/"
-            f"{owner}/{name}/blob/{self.published}/colab/{page.path}.ipynb",
-            "Binder": f"https://mybinder.org/v2/gh/{owner}/{name}/"
-            f"{branch}?urlpath={in_lab}",
-        }
-        if self.hub:
-            found["JupyterHub"] = (
-                f"{self.hub}/hub/user-redirect/git-pull"
-                f"?repo={quote(self.repository, '')}"
-                f"&branch={branch}"
-                f"&urlpath={quote(f'lab/tree/{name}/{path}', '')}"
+        path, colab = page.shown(".ipynb"), f"colab/{page.path}.ipynb"
+        found = {}
+        if self.source:
+            found = {
+                "Colab": self.source.in_colab(self.published, colab),
+                "Binder": self.source.in_binder(self.branch, path),
+            }
+        if self.hub and self.for_students:
+            # It has the chapters alone, in one language.
+            if page.language == self.first and not page.is_solutions:
+                found["JupyterHub"] = self.for_students.on_hub(
+                    self.hub, self.students_branch, path
+                )
+        elif self.hub:
+            found["JupyterHub"] = self.source.on_hub(
+                self.hub, self.branch, path
             )
-        return found
+        return {name: place for name, place in found.items() if place}
 
 
 @dataclass(frozen=True)

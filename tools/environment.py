@@ -196,9 +196,14 @@ def project() -> str:
     return (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
+def package_version() -> str:
+    """The version of this package, as pyproject.toml has it."""
+    return re.search(r'\nversion = "(.*)"', project())[1]
+
+
 def digest(constraints: str) -> str:
     """A text that is another one when the dependencies are."""
-    text = project().split("\n[tool.")[0]
+    text = re.sub(r"\nversion = .*", "", project().split("\n[tool.")[0])
     if constraints:
         text += (ROOT / constraints).read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()

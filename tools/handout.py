@@ -1,10 +1,17 @@
 """What students get: the chapters and all that they need, no solutions.
 
     python -m tools.handout [LANGUAGE]
+    python -m tools.handout students [LANGUAGE] [--to=ADDRESS] [--force]
 
-writes _build/handout/NAME, and NAME.zip, with the pages of one language. The
-chapters are those of the course in site/course.toml. Links to solutions, and
-to chapters that the course leaves out, become text.
+The first writes _build/handout/NAME, and NAME.zip, with the pages of one
+language; the second, the same into the students' repository, and says by which
+link a hub fetches it. Chapters and repository are those of the course
+in site/course.toml. Links to solutions, and to chapters that the course leaves
+out, become text.
+
+ADDRESS is where to push, if that is another address than the one that students
+clone, as git@host:owner/name.git. --force replaces what somebody has changed
+there, and takes changes that aren't committed here.
 """
 
 from __future__ import annotations
@@ -18,8 +25,8 @@ from pathlib import Path
 
 import nbformat
 
-from tools import files
-from tools.course import NAME, Course, read_course
+from tools import files, gate, students
+from tools.course import Course, read_course
 from tools.environment import ROOT
 from tools.folders import (
     BUILD,
@@ -29,6 +36,7 @@ from tools.folders import (
     shown,
     write_whole,
 )
+from tools.handed_out import note
 from tools.page import (
     CHAPTERS,
     LANGUAGES,
@@ -37,12 +45,16 @@ from tools.page import (
     require_language,
     texts,
 )
+from tools.students import RefusedError
 from tools.variants import front_page as front
 from tools.variants import handout, made, reads
 from tools.variants.stored import remembering
 
 HERE = Path(__file__).parent  # has the README, in each language
 START = "start.ipynb"
+# Not what handouts were called in which readers worked in chapters/: this one
+# is unpacked beside them.
+NAME = "deep-learning-notebooks"
 # Files, and folders with all that is in them.
 TAKEN = [
     ".gitattributes",
@@ -86,11 +98,13 @@ TAKEN = [
     "tools/form/draft.py",
     "tools/form/pages.py",
     "tools/gate.py",
+    "tools/handed_out.py",
     "tools/lab",
     "tools/measures.py",
     "tools/own_edits.py",
     "tools/page.py",
     "tools/pairs.py",
+    "tools/predictions.py",
     "tools/prose.py",
     "tools/remarks.py",
     "tools/standards.py",
@@ -144,7 +158,7 @@ def make_handout(
     record = folder.with_name(f".{folder.name}.json")
     _require_replaceable(folder, archive, record)
     with replacing(folder) as new:
-        _write(course, new, language)
+        write_handout(course, new, language)
         packed = Path(shutil.make_archive(new, "zip", new.parent, new.name))
         _require_replaceable(folder, archive, record)
         # Until both are in their places, the old and the new ones are known.
@@ -164,7 +178,7 @@ def _require_replaceable(folder: Path, archive: Path, record: Path) -> None:
         require_known(target, record)
 
 
-def _write(course: Course, folder: Path, language: str) -> None:
+def write_handout(course: Course, folder: Path, language: str) -> None:
     """Write all that students get into an empty folder."""
     for name in TAKEN:
         target = folder / name
@@ -195,6 +209,7 @@ def _write(course: Course, folder: Path, language: str) -> None:
     title = course.titles.get(language, course.title)
     readme = readme.replace("TITLE", title, 1)
     (folder / "README.md").write_text(readme, "utf-8")
+    note(folder)
 
 
 def readme_of(language: str) -> Path:
@@ -241,23 +256,56 @@ def _with_targets(makefile: str) -> str:
     return "\n\n".join(kept)
 
 
+def publish(course: Course, language: str, to: str, force: bool) -> str:
+    """Write a handout into the students' repository; return what to say.
+
+    Raises:
+        RefusedError: if something is in the way, or no repository is named.
+    """
+    if not course.students:
+        raise RefusedError(
+            "site/course.toml doesn't say where the students' repository is. "
+            "Make an empty one on a host of git, and write\n"
+            'students = "https://github.com/owner/course"'
+        )
+    pages = [replace(page, language=language) for page in course.chapters]
+    if wrong := gate.all_problems(pages):
+        raise RefusedError("\n".join(wrong))
+    said = students.publish(course, language, write_handout, to, force)
+    link = students.link(course, language)
+    lines = [said, f"The link for students:\n{link}"]
+    if not course.hub:
+        example = students.EXAMPLE
+        lines.append(f"In the place of {example}, write that of your hub.")
+    return "\n".join(lines)
+
+
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
     given = [part for part in arguments if part]
-    if len(given) > 1:
+    options = [part for part in given if part.startswith("--")]
+    given = [part for part in given if part not in options]
+    to = "".join(o[5:] for o in options if o.startswith("--to="))
+    others = [o for o in options if o != "--force" and o[:5] != "--to="]
+    for_students = given[:1] == ["students"]
+    del given[: int(for_students)]
+    if len(given) > 1 or others or (options and not for_students):
         print(__doc__, file=sys.stderr)
         return 2
-    language = "".join(given) or LANGUAGES[0]
-    name = NAME if language == LANGUAGES[0] else f"{NAME}-{language}"
     try:
-        require_language(language)
         course = read_course()
+        first = course.first if for_students else LANGUAGES[0]
+        language = "".join(given) or first
+        require_language(language)
+        if for_students:
+            print(publish(course, language, to, "--force" in options))
+            return 0
+        name = NAME if language == LANGUAGES[0] else f"{NAME}-{language}"
+        archive = make_handout(course, BUILD / "handout" / name, language)
     except (LookupError, ValueError) as error:
         print(error.args[0], file=sys.stderr)
         return 2
-    try:
-        archive = make_handout(course, BUILD / "handout" / name, language)
-    except (LookupError, files.UnreadableError) as error:
+    except (RefusedError, files.UnreadableError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"The folder is {shown(archive.with_suffix(''))}")

@@ -42,6 +42,7 @@ from tools.folders import (
     require_own,
     shown,
 )
+from tools.hosts import GITHUB
 from tools.page import LANGUAGES, chapters
 from tools.pictures import first_picture, preview_of
 from tools.single import make_single
@@ -89,16 +90,10 @@ def add_files(edition: Edition, out: Path) -> None:
     variant = download.variant(edition.course)
     for page in edition.pages:
         target = out / f"{page.name}.ipynb"
-        stored = files.read_stored(page)
-        ours = made(page, stored, variant)
-        if ours == stored:
-            shutil.copyfile(page.source, target.with_suffix(".py"))
-            shutil.copyfile(page.notebook, target)
-        else:
-            nbformat.write(ours, target)
-            script = made(page, files.read_source(page), variant)
-            text = files.script(script)
-            target.with_suffix(".py").write_text(text, "utf-8")
+        nbformat.write(made(page, files.read_stored(page), variant), target)
+        script = made(page, files.read_source(page), variant)
+        text = files.script(script)
+        target.with_suffix(".py").write_text(text, "utf-8")
 
 
 def add_common_files(course: Course, out: Path) -> None:
@@ -110,9 +105,10 @@ def add_common_files(course: Course, out: Path) -> None:
             (out / preview_of(chapter)).write_bytes(picture)
         write_sitemap(course, out / "sitemap.xml")
     host = urlsplit(course.address).hostname
-    if course.repository and host and not host.endswith(".github.io"):
+    on_github = course.source and course.source.host == GITHUB
+    if on_github and host and not host.endswith(".github.io"):
         (out / "CNAME").write_text(f"{host}\n")  # GitHub reads it there
-    if course.repository:
+    if on_github:  # Colab opens nothing else
         variant = colab.variant(course, revision(course))
         for page in [page for one in course.editions for page in one.pages]:
             target = out / "colab" / f"{page.path}.ipynb"

@@ -38,7 +38,7 @@ NUMBERED = re.compile(
     r"(^|[|\[、,] ?)\[?\d[\d.]*(?:\]\([^)]*\))? (?=\S)", re.MULTILINE
 )
 # Code that is the same in each language, but for comments.
-CODE = re.compile(r"^```(?!text\b)(.+?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMENT = re.compile(r"\s+#.*")
 
 
@@ -280,7 +280,8 @@ def heading(section: str) -> str:
 
 def code(section: str) -> list[str]:
     """The blocks of code in a section, without comments."""
-    return [COMMENT.sub("", found) for found in CODE.findall(section)]
+    blocks = BLOCK.findall(section)
+    return [COMMENT.sub("", said) for kind, said in blocks if kind != "text"]
 
 
 def _others(

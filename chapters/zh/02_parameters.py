@@ -150,7 +150,7 @@ for dtype in (torch.float64, torch.float32, torch.bfloat16):
 #
 # 下面创建四个本教程自带的`MLP`，取名`block0`到`block3`；四个串起来，作为一个块（block）放进另一个网络。怎样访问`block1`的隐藏层（hidden layer）的偏置？
 
-# %%
+# %% tags=["look"]
 blocks = nn.Sequential(
     OrderedDict((f"block{i}", d2l_helpers.MLP(4, 8, 4)) for i in range(4))
 )

@@ -210,7 +210,7 @@ def before_last_relu(first, last, X):
 # %% [markdown] translates="7e6413f8"
 # 下面是会变成0的值所占的比例。
 
-# %%
+# %% tags=["predict"]
 torch.manual_seed(0)
 pairs = [(MyLinear(64, 8), MyLinear(8, 1)) for _ in range(1000)]
 x = sample.cpu()

@@ -174,7 +174,7 @@ assert not marker.exists()
 #
 # 默认值降低了风险，但它不是沙箱。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档也写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["look", "nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"
 
 # %% [markdown] translates="229b5dda"
@@ -624,7 +624,7 @@ def write_and_die(source, written, target):
 # %% [markdown] translates="251fb0aa"
 # `direct.pt`里是第10轮的检查点。程序用第15轮的检查点覆盖它。
 
-# %%
+# %% tags=["predict"]
 shutil.copy(folder / "epoch10.pt", folder / "direct.pt")
 status = write_and_die("epoch15.pt", "direct.pt", "direct.pt")
 complete = (folder / "epoch15.pt").stat().st_size

@@ -107,7 +107,7 @@ def draw_by_hand():
 # %% [markdown] translates="f6ee4446"
 # 从`w`走到`y`，有几种走法？
 
-# %% mystnb={"image": {"alt": "一张从左到右的图。每个节点写着名字和值。标着1的边从x1（值2）和w（值1）指向a（值3），从w和x2（值5）指向b（值6）。一条标着6的边从a指向y（值18），一条标着3的边从b指向y。"}} translates="6db93113"
+# %% tags=["look"] mystnb={"image": {"alt": "一张从左到右的图。每个节点写着名字和值。标着1的边从x1（值2）和w（值1）指向a（值3），从w和x2（值5）指向b（值6）。一条标着6的边从a指向y（值18），一条标着3的边从b指向y。"}} translates="6db93113"
 draw_by_hand()
 plt.show()
 
@@ -161,7 +161,7 @@ type(w_from_a).__name__
 # %% [markdown] translates="d44b1e38"
 # 共用一个，两条路径就在那里会合。`draw_graph`从一个张量出发，沿着`next_functions`一直走到叶节点。画出来的图与手工推算的图有什么不同？
 
-# %% mystnb={"image": {"alt": "一张从左到右的图，左边有三个橙色框：x1、w和x2。x1和w有线连到蓝色框AddBackward0，w和x2有线连到另一个AddBackward0。这两个框都有线连到右边的蓝色框MulBackward0。"}} translates="25170dc6"
+# %% tags=["look"] mystnb={"image": {"alt": "一张从左到右的图，左边有三个橙色框：x1、w和x2。x1和w有线连到蓝色框AddBackward0，w和x2有线连到另一个AddBackward0。这两个框都有线连到右边的蓝色框MulBackward0。"}} translates="25170dc6"
 draw_graph(y, {"x1": x1, "w": w, "x2": x2})
 plt.show()
 

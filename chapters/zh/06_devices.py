@@ -425,7 +425,7 @@ assert all(t > 0 for curve in times.values() for t in curve)
 # %% [markdown] translates="d5b0b84a"
 # 假如所有大小的矩阵，都和CPU算最大的矩阵时一样快，时间就落在虚线上。（代码可以跳过。）
 
-# %% mystnb={"image": {"alt": "一次矩阵乘法的时间随n变化的图，n从16到1024，坐标轴是对数刻度，每个设备一条曲线。另有一条虚直线，表示时间与n的三次方成正比，在1024处与CPU的曲线相交。在存下的图里，n = 16时CPU用一到两微秒，是虚线所示的好几倍；曲线到32为止上升得很慢。从64起，曲线在虚线附近。"}} translates="de7113d5"
+# %% tags=["predict"] mystnb={"image": {"alt": "一次矩阵乘法的时间随n变化的图，n从16到1024，坐标轴是对数刻度，每个设备一条曲线。另有一条虚直线，表示时间与n的三次方成正比，在1024处与CPU的曲线相交。在存下的图里，n = 16时CPU用一到两微秒，是虚线所示的好几倍；曲线到32为止上升得很慢。从64起，曲线在虚线附近。"}} translates="de7113d5"
 for place, marker in zip(places, "os^v<>Dp*", strict=False):
     plt.loglog(sizes, times[place], marker=marker, label=str(place))
 cubic = [times[places[0]][-1] * (n / sizes[-1]) ** 3 for n in sizes]

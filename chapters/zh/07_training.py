@@ -96,7 +96,7 @@ def show_digits(images, titles, rows, columns, height):
 # %% [markdown] translates="14a9a57b"
 # 遮住标签（label），前二十个你认得出来吗？
 
-# %% mystnb={"image": {"alt": "两行手写数字，每行十个，由很粗的灰度像素组成，上方各标着标签。第一行依次是0到9，第二行还是0到9，换了笔迹。有几个要再看一眼才认得出，例如第一行的5，上半部分是一团深色。"}} translates="4fede78c"
+# %% tags=["look"] mystnb={"image": {"alt": "两行手写数字，每行十个，由很粗的灰度像素组成，上方各标着标签。第一行依次是0到9，第二行还是0到9，换了笔迹。有几个要再看一眼才认得出，例如第一行的5，上半部分是一团深色。"}} translates="4fede78c"
 show_digits(digits.images, digits.target, 2, 10, height=2)
 plt.show()
 
@@ -278,7 +278,7 @@ train_loss, valid_loss, accuracy = zip(*watched.history, strict=True)
 # %% [markdown] translates="542ff271"
 # 在左图里找答案。看右图时，注意刻度。（代码可以跳过。）
 
-# %% mystnb={"image": {"alt": "两幅20轮的折线图。左图是损失：训练损失是蓝色实线，从1.75降到约0.13；验证损失是橙色虚线，从0.74降到约0.08，始终是较低的一条。右图是验证准确率，从0.86升到约0.98，中途有几次下降，最多降0.03。"}} translates="fc74303f"
+# %% tags=["predict"] mystnb={"image": {"alt": "两幅20轮的折线图。左图是损失：训练损失是蓝色实线，从1.75降到约0.13；验证损失是橙色虚线，从0.74降到约0.08，始终是较低的一条。右图是验证准确率，从0.86升到约0.98，中途有几次下降，最多降0.03。"}} translates="fc74303f"
 epochs = list(range(1, 21))
 losses, legend = [train_loss, valid_loss], ["training", "validation"]
 fmts = ["C0-", "C1--"]
@@ -556,7 +556,7 @@ f"{test_accuracy:.1%} of {len(X_test)} test digits are right"
 # %% [markdown] translates="23d4a772"
 # 下面是最先读错的几个数字，最多七个，每个上方标着标签，以及模型读成了什么。换作你，能读对吗？
 
-# %% mystnb={"image": {"alt": "模型读错的七个测试集数字，由很粗的灰度像素组成：一个8读成5，一个3读成2，一个3读成7，一个1读成8，一个8读成3，还有两个5读成9。"}} translates="ad57f43f"
+# %% tags=["look"] mystnb={"image": {"alt": "模型读错的七个测试集数字，由很粗的灰度像素组成：一个8读成5，一个3读成2，一个3读成7，一个1读成8，一个8读成3，还有两个5读成9。"}} translates="ad57f43f"
 with torch.inference_mode():
     answers = ready(X_test).argmax(dim=1)  # (300, 8, 8) -> (300,)
 wrong = (answers != y_test).nonzero().flatten().tolist()

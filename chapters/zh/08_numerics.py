@@ -474,7 +474,7 @@ assert brain_losses[-1] > 1.25 * single_losses[-1]
 # %% [markdown] translates="c2df1228"
 # 看看它从哪里分开，最后到了哪里。
 
-# %% mystnb={"image": {"alt": "20轮的验证损失，纵轴是对数刻度。float32的实线和autocast的虚线重合，从2.2降到0.22。全部用bfloat16的是点线，前十轮左右与它们一起下降，然后变平，最后是0.32。"}} translates="a2c4f1b5"
+# %% tags=["predict"] mystnb={"image": {"alt": "20轮的验证损失，纵轴是对数刻度。float32的实线和autocast的虚线重合，从2.2降到0.22。全部用bfloat16的是点线，前十轮左右与它们一起下降，然后变平，最后是0.32。"}} translates="a2c4f1b5"
 epochs = range(1, 21)
 plt.semilogy(epochs, single_losses, "C0-", label="float32")
 plt.semilogy(epochs, mixed_losses, "C1--", label="autocast to bfloat16")
@@ -631,7 +631,7 @@ assert error < 1e-5
 # %% [markdown] translates="85186895"
 # 用float32，相对误差小于$10^{-5}$。只有10位尾数时，误差是：
 
-# %%
+# %% tags=["predict"]
 rounded = A.half().double() @ B.half().double()
 error_rounded = (rounded / exact - 1).abs().max().item()
 assert error_rounded > 1e-5

@@ -278,7 +278,7 @@ def epochs(number, **options):
 # %% [markdown] translates="349c6e96"
 # 每轮打印一行。
 
-# %%
+# %% tags=["predict"]
 for numbers in epochs(2):
     print(numbers)
 
@@ -411,7 +411,7 @@ def milliseconds():
 # %% [markdown] translates="14ad8f82"
 # 各调用十次，允许用四个线程；打印的是调用一次的时间。
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["predict", "nbval-ignore-output"]
 free = milliseconds()
 with deterministic():
     bound = milliseconds()
@@ -452,7 +452,7 @@ assert found[32].max() > found[36].min() and found[36].max() > found[32].min()
 # %% [markdown] translates="eeacf0db"
 # 每个点是一个种子，每条短线是均值（mean）。你会相信哪一个差别？
 
-# %% mystnb={"image": {"alt": "点图：隐藏单元为8、32和36个时，五个种子的准确率，均值处各有一条短线。8个时，点在0.77到0.87之间，全都低于另外两组。32个时在0.90到0.93之间，36个时在0.89到0.95之间，这两组有重叠。"}} translates="002193fb"
+# %% tags=["look"] mystnb={"image": {"alt": "点图：隐藏单元为8、32和36个时，五个种子的准确率，均值处各有一条短线。8个时，点在0.77到0.87之间，全都低于另外两组。32个时在0.90到0.93之间，36个时在0.89到0.95之间，这两组有重叠。"}} translates="002193fb"
 for place, width in enumerate(widths):
     plt.plot([place] * 5, found[width], "o", color="C0", alpha=0.6)
     plt.plot(place, found[width].mean(), "_", color="C1", markersize=40)
@@ -625,7 +625,7 @@ def find_bad(net, X):
 # %% [markdown] translates="071d2c00"
 # 坏的模块，按次序列出：
 
-# %%
+# %% tags=["predict"]
 find_bad(net, X)
 
 # %% [markdown] translates="0dba1d8c"
@@ -711,7 +711,7 @@ def gradient_sizes(net):
 # %% [markdown] translates="8c7676b4"
 # 从最后一个看到第一个：
 
-# %%
+# %% tags=["predict"]
 sizes = gradient_sizes(deep(nn.Sigmoid))
 for name in ("act9", "act6", "act3", "act0"):
     print(f"{name}  {sizes[name]:.0e}")

@@ -254,7 +254,7 @@ adam.zero_grad()
 # %% [markdown] translates="d5aa7f04"
 # 每个参数的字节数：
 
-# %%
+# %% tags=["predict"]
 parts = {
     "weights": low.parameters(),
     "gradients": [p.grad for p in low.parameters()],
@@ -781,7 +781,7 @@ adam.step()
 # %% [markdown] translates="492dada0"
 # 冻结前一半，走第二步：
 
-# %%
+# %% tags=["predict"]
 large[:8].requires_grad_(False)
 adam.zero_grad()
 whole_batch(large, X_large)

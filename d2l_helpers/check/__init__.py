@@ -10,6 +10,7 @@ import pkgutil
 
 from ._exercise import CHECKS
 from ._report import Report, State
+from ._update import missing as _missing
 
 # A check is registered where it is defined: see :func:`_exercise.exercise`.
 for _module in pkgutil.iter_modules(__path__):
@@ -18,3 +19,7 @@ for _module in pkgutil.iter_modules(__path__):
 globals().update(CHECKS)
 
 __all__ = ["Report", "State", *sorted(CHECKS)]
+
+
+def __getattr__(name: str) -> None:
+    raise _missing(__name__, name)

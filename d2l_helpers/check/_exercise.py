@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from ._phrase import Phrase, either
 from ._report import Report, State, code, show
 from ._safely import replaced, safely
 from ._time_limit import TimeUp, is_of_reader
+from ._update import update
 
 # By name, the check of each exercise.
 CHECKS: dict[str, Callable[..., Report]] = {}
@@ -45,7 +47,11 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
         @functools.wraps(function)
         def check(*answers: object, **named: object) -> Report:
             try:
-                return _report(function, title, points, answers, named)
+                report = _report(function, title, points, answers, named)
+                if remedy := update():
+                    details = {**report.details, "update": remedy}
+                    report = replace(report, details=details)
+                return report
             except BaseException as error:  # an error that can't be told
                 got, hint = type(error).__name__, "Run the cell again."
                 details = {"got": got, "hint": hint}

@@ -45,6 +45,7 @@ LABELS = {
     "hint": "hint",
     "next": "next",
     "solution": "solution",
+    "update": "update",
 }
 
 
@@ -63,7 +64,8 @@ class Report:
             fails: ``given``, ``expected``, ``got`` and ``hint``, with the
             steps ``hint 2`` and so on, then what comes ``next``, or where
             the ``solution`` is, as a Markdown link; for a blank one, what is
-            ``blank``.
+            ``blank``. Where the page needs a newer package, how to
+            ``update`` it.
     """
 
     exercise: str

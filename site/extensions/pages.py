@@ -7,6 +7,7 @@ import re
 from html import escape
 
 from docutils import nodes
+from folds import fold
 from sphinx.locale import _
 
 from tools.page import Page
@@ -34,10 +35,14 @@ def meta(name: str, content: str) -> str:
     return f'<meta {kind}="{name}" content="{escape(content)}">\n'
 
 
-def add_actions(app, pagename, _template, context, _doctree):
+def add_actions(app, pagename, _template, context, doctree):
     for page in app.config.edition.pages:
         if page.name == pagename:
             context["actions"] = actions(app.config.edition, page)
+            context["has_predictions"] = any(
+                "prediction" in folded["classes"]
+                for folded in doctree.findall(fold)
+            )
 
 
 def add_to_page(app, pagename, _template, context, doctree):

@@ -81,6 +81,46 @@ def test_unfolded_solutions_are_sound(visit, name):
     take_screenshot(page, f"{name.replace('/', '-')}-{screen}-{theme}")
 
 
+@pytest.mark.parametrize("edition", EDITIONS, ids=str)
+def test_switch_opens_all_predictions_and_closes_them(visit, edition):
+    page = visit(f"{edition.folder}{CHAPTERS[-1]}.html")
+    folded = page.locator("details.prediction")
+    outputs = folded.locator(".cell_output")
+    assert outputs.count() > 3
+    assert not outputs.filter(visible=True).count()
+    folded.first.locator("summary").click()
+    assert outputs.filter(visible=True).count() == 1
+    switch = page.locator("button.unfold")
+    for shown in (outputs.count(), 0):
+        switch.focus()
+        page.keyboard.press("Enter")
+        assert outputs.filter(visible=True).count() == shown
+        pressed = switch.get_attribute("aria-pressed")
+        assert pressed == ("true" if shown else "false")
+        assert_sound(page)
+        assert_accessible(page)
+
+
+def test_predictions_open_one_by_one_without_scripts(browser, site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.address}{CHAPTERS[-1]}.html")
+    assert not page.locator("button.unfold").is_visible()
+    one = page.locator("details.prediction").first
+    one.locator("summary").click()
+    assert one.locator(".cell_output").is_visible()
+    context.close()
+
+
+def test_predictions_are_printed(visit):
+    page = visit(f"{CHAPTERS[-1]}.html")
+    page.emulate_media(media="print")
+    outputs = page.locator("details.prediction .cell_output")
+    assert outputs.filter(visible=True).count() == outputs.count() > 3
+    summaries = page.locator("details.prediction summary")
+    assert not summaries.filter(visible=True).count()
+
+
 def assert_sound(page):
     """Look for what no page may have."""
     scrolled = "document.scrollingElement.scrollWidth - innerWidth"
@@ -267,8 +307,14 @@ def test_downloads_are_the_files_of_the_repository(visit, edition, chapter):
         with page.expect_download() as download:
             page.locator(".chapter-actions a", has_text=file.suffix).click()
         assert download.value.suggested_filename == file.name
-        with open(download.value.path(), "rb") as got:
-            assert not chapter.is_original or got.read() == file.read_bytes()
+        if chapter.is_original:
+            with open(download.value.path(), encoding="utf-8") as got:
+                text, stored = got.read(), file.read_text("utf-8")
+            if file == chapter.notebook:
+                text, stored = (
+                    nbformat.reads(text, 4).cells for text in (text, stored)
+                )
+            assert text == stored
 
 
 @needs("03_custom_layers")
@@ -352,7 +398,8 @@ def on_paper(block, texts):
 
 BLOCKS = """[...document.querySelectorAll(
   "article :is(h1, h2, h3, p, pre, dt, td, summary)"
-)].filter(e => !e.querySelector("math, p")).map(e => e.textContent)"""
+)].filter(e => !e.matches(".prediction > summary"))
+  .filter(e => !e.querySelector("math, p")).map(e => e.textContent)"""
 # Each figure becomes a rectangle of its size, in a color of its own.
 FIGURES = """Promise.all(
   [...document.querySelectorAll(".cell_output img")].map(async i => {

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tools import files
 from tools.form.draft import MARK, Draft
 from tools.form.pages import ALT, alt_of
 from tools.page import NOTEBOOK, Page, chapters, front_page
+from tools.predictions import (
+    LOOK,
+    PREDICT,
+    TAGS,
+    asked_by,
+    asks,
+    before_exercises,
+)
 from tools.words import ENGLISH, ways_to_say
 
 # What the first cell holds, by the names in `tools.words`, with what follows.
@@ -61,6 +70,54 @@ def parts(draft: Draft) -> Iterator[str]:
         yield (
             f"{first.file}: the last sections are to be {names}, in this order"
         )
+
+
+def predictions(draft: Draft) -> Iterator[str]:
+    """Its tags say which outputs to fold only where the prose doesn't."""
+    cells = before_exercises(draft.cells)
+    asked = False  # since the last heading
+    for above, cell in pairwise([cells[0], *cells]):
+        if not cell.is_code:
+            heading = re.search(r"^##", cell.source, re.MULTILINE)
+            asked = asks(cell.source) or (asked and not heading)
+            continue
+        tags = {*cell.content.metadata.get("tags", [])}
+        if LOOK in tags and not asked_by(above):
+            yield (
+                f"{cell.where()}: the tag {LOOK} is for an output below a "
+                "question, and the paragraph above asks none; take it out"
+            )
+        if PREDICT in tags and asked_by(above):
+            yield (
+                f"{cell.where()}: the tag {PREDICT} isn't needed below a "
+                "question; take it out"
+            )
+        elif PREDICT in tags and not asked:
+            yield (
+                f"{cell.where()}: the tag {PREDICT} needs a question above, "
+                "at the end of a cell of this section"
+            )
+    for cell in draft.code:
+        known = {*TAGS, "nbval-ignore-output", "raises-exception"}
+        for tag in {*cell.content.metadata.get("tags", [])} - known:
+            yield (
+                f"{cell.where()}: nothing is done for the tag {tag!r}; there "
+                f"are {', '.join(sorted(known))}"
+            )
+
+
+def questions(draft: Draft) -> Iterator[str]:
+    """A translation asks where its original does, before the exercises."""
+    page = draft.page
+    if page.is_original:
+        return
+    originals = before_exercises(Draft(page.original).cells)
+    for original, cell in zip(originals, draft.cells, strict=False):
+        if asked_by(original) and not asked_by(cell):
+            yield (
+                f"{cell.where()}: its last paragraph asks nothing, where the "
+                "original asks what will happen"
+            )
 
 
 def picture(draft: Draft) -> Iterator[str]:
@@ -207,5 +264,5 @@ def _all_needed(page: Page) -> set[Page]:
     return found
 
 
-IN_EACH_LANGUAGE = (parts, row)
-RULES = (*IN_EACH_LANGUAGE, picture, needs, hours, other_chapters)
+IN_EACH_LANGUAGE = (parts, row, questions)
+RULES = (*IN_EACH_LANGUAGE, picture, predictions, needs, hours, other_chapters)

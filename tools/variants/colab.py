@@ -25,7 +25,7 @@ def variant(course: Course, revision: str) -> list[Transform]:
     return [
         *download.variant(course),
         in_markdown(links.without([file.stem for file in texts()])),
-        installing(f"git+{course.repository}@{revision}"),
+        installing(course.source.requirement(revision)),
     ]
 
 

@@ -12,6 +12,7 @@ from tools import files
 from tools.anchors import section, with_anchors
 from tools.course import Edition
 from tools.page import Page
+from tools.predictions import predicted
 from tools.translation import BEHIND, UNTRANSLATED, state
 from tools.variants import Transform, Words, download, in_markdown, links
 from tools.variants.outputs import for_people, overwritten, unstyled
@@ -20,6 +21,8 @@ from tools.words import ways_to_say
 
 # The scheme of links that leave an edition for another one.
 ACROSS = "across"
+# The tag of a cell whose output waits for a reader's prediction.
+FOLDED = "folded"
 
 
 def variant(edition: Edition, anchors: links.Anchors) -> list[Transform]:
@@ -32,6 +35,7 @@ def variant(edition: Edition, anchors: links.Anchors) -> list[Transform]:
     return [
         inviting(edition),
         marking(edition),
+        folding,
         in_markdown(*words(edition, anchors)),
         overwritten,
         unstyled,
@@ -102,6 +106,26 @@ def crossing(
         return f"[{found[1]}]({ACROSS}:{target}{'#' * bool(name)}{name})"
 
     return lambda markdown: link.sub(across, markdown)
+
+
+def folding(page: Page, notebook: NotebookNode) -> NotebookNode:
+    """What a chapter asks a reader to predict isn't seen at once.
+
+    A translation folds what its original folds.
+    """
+    if page.is_solutions:
+        return notebook
+    cells = notebook.cells
+    if page.is_original:
+        originals = cells
+    else:
+        originals = files.read_stored(page.original).cells
+    asked = {id(cell) for cell in predicted(originals)}
+    for original, cell in zip(originals, cells, strict=True):
+        if id(original) in asked and cell.outputs:
+            tags = cell.metadata.get("tags", [])
+            cell.metadata.tags = [*tags, FOLDED]
+    return notebook
 
 
 def inviting(edition: Edition) -> Transform:
