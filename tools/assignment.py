@@ -66,7 +66,10 @@ def make_assignment(chapter: Page, folder: Path) -> Path:
         raise LookupError(f"{chapter.stem} has no page of solutions")
     target = folder / "source" / chapter.stem / f"{chapter.stem}.ipynb"
     notebook = notebook_of(chapter)
-    notebook.metadata[MADE] = {"digest": digest(notebook)}
+    notebook.metadata[MADE] = {
+        "digest": digest(notebook),
+        "language": chapter.language,  # in which it is graded
+    }
     config = folder / "nbgrader_config.py"
     require_own(target)
     require_own(config)

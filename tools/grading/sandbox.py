@@ -43,7 +43,7 @@ SETTINGS = (
 FOLDER = "/submission"  # where the kernel runs
 HANDED_IN = "/handed-in"  # what it finds there
 FLAGS = ["-s", "-P"]  # no folder of the user's, nor where it starts
-START = 60  # seconds that a kernel has to start
+START = 180  # seconds that a kernel has to start
 MIB = 2**20
 # No use to users but root: a user's limit counts all that is theirs.
 NAMESPACED_LIMITS = (5, 14)  # from this Linux on, it counts in a namespace
