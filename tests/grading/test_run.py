@@ -161,9 +161,12 @@ def test_words_are_there_in_each_language(language):
         said = words.reason(name.removeprefix("why_"), limits)
         assert said
         assert "{" not in said
-        assert (said == getattr(ENGLISH, name).format(
-            **{n: getattr(limits, n) for n in limits.trait_names()}
-        )) == (language == "en")
+        assert (
+            said
+            == getattr(ENGLISH, name).format(
+                **{n: getattr(limits, n) for n in limits.trait_names()}
+            )
+        ) == (language == "en")
 
 
 @pytest.fixture(scope="module")

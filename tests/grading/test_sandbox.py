@@ -73,11 +73,12 @@ for path in {[str(gradebook), str(other), str(other.parent)]}:
     except OSError as error: print(type(error).__name__)
 for folder in {[str(tmp_path), str(ROOT / "chapters"), str(ROOT / "tests")]}:
     print(os.path.exists(folder))
-shutil.rmtree("/", ignore_errors=True)
+shutil.rmtree("/handed-in", ignore_errors=True)
 """
     ran = start().run(code, SECONDS)
     assert said(ran) == "False FileNotFoundError\n" * 3 + "False\n" * 3
     assert gradebook.read_text() == other.read_text() == "precious"
+    assert (tmp_path / "submitted/ann/mine.txt").read_text() == "mine"
 
 
 def test_system_can_only_be_read(start):

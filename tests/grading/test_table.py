@@ -74,7 +74,9 @@ def test_no_text_is_a_formula():
         assert f"'{EVIL}" in cells
 
 
-@pytest.mark.parametrize("text", ["=1", " =1", "+1", "-1", "@a", "\t=1", "＝1"])
+@pytest.mark.parametrize(
+    "text", ["=1", " =1", "+1", "-1", "@a", "\t=1", "＝1"]
+)
 def test_beginnings_of_formulas_are_quoted(text):
     ((cell,),) = read(as_csv([[text]]))
     assert cell == f"'{text}"

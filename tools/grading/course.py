@@ -21,6 +21,7 @@ from queue import SimpleQueue
 
 import nbformat
 from nbconvert.exporters import HTMLExporter, NotebookExporter
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook, MissingEntry
@@ -467,7 +468,7 @@ class _Feedback(GenerateFeedback):
         config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
         self.update_config(config)
         self.exporter_class = HTMLExporter
-        self.preprocessors = [_Grades, *GenerateFeedback.preprocessors[1:]]
+        self.preprocessors = [_Grades, CSSHTMLHeaderPreprocessor]
 
     def init_notebooks(self) -> None:
         super().init_notebooks()

@@ -78,9 +78,9 @@ class Limits(Configurable):
 
     cell_seconds = Integer(60, help="for a cell").tag(config=True)
     seconds = Integer(600, help="for a submission").tag(config=True)
-    memory = Integer(
-        2048, help="MiB, for a process and for all together"
-    ).tag(config=True)
+    memory = Integer(2048, help="MiB, for a process and for all together").tag(
+        config=True
+    )
     processes = Integer(128, help="and threads").tag(config=True)
     files = Integer(64, help="MiB, that it has and writes").tag(config=True)
     output = Integer(1, help="MiB, that is kept of a cell").tag(config=True)
@@ -343,7 +343,9 @@ def _bound(handed_in: Path) -> Iterator[tuple[Path, Path]]:
             yield path, path
     pythons = {sys.prefix, sys.base_prefix, sys.exec_prefix}
     pythons |= {os.path.dirname(os.path.realpath(sys.executable))}
-    pythons |= set(sysconfig.get_paths().values()) | set(site.getsitepackages())
+    pythons |= set(sysconfig.get_paths().values()) | set(
+        site.getsitepackages()
+    )
     kept: list[Path] = []
     for path in sorted({Path(p) for p in pythons if os.path.isdir(p)}):
         below = (*map(Path, SYSTEM), *kept)

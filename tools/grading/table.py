@@ -268,9 +268,7 @@ def as_html(table: Table, words: Words) -> str:
     head = "".join(
         f'<th scope="col">{text}</th>' for text in [*columns, *titles]
     )
-    body = "\n".join(
-        _row(student, table, words) for student in table.students
-    )
+    body = "\n".join(_row(student, table, words) for student in table.students)
     legend = ", ".join(
         f"{mark} {getattr(words, name)}" for name, mark in MARKS.items()
     )
