@@ -27,6 +27,11 @@ export CELL
 # The language of the pages, if not English: make lab EDITION=zh
 EDITION :=
 export EDITION
+# To run submissions without a sandbox: make grade CH=03 SANDBOX=0
+SANDBOX ?=
+# How many submissions to grade at a time: make grade CH=03 JOBS=4
+JOBS ?=
+export SANDBOX JOBS
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -41,7 +46,8 @@ VNU := vnu-jar@26.9.27
 .DEFAULT_GOAL := help
 .PHONY: help setup lab progress run pull sync stale accept messages test \
     test-notebooks prove prove-outputs prove-mutants flakes bench pairs \
-    html html-single handout assignment test-assignment test-site links \
+    html html-single handout assignment course grade grades \
+    test-assignment test-site links \
     publish lint clean constraints
 
 help: ## list the targets
@@ -120,6 +126,18 @@ handout: ## a folder and a zip for students, no solutions (EDITION=zh)
 
 assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
+
+course: ## an assignment, and what students get of it (CH=03 EDITION=zh)
+	@$(PY) setup grade
+	@$(PY) -m tools.grade hand-out "$$CH" "$$EDITION"
+
+grade: ## grade what was handed in, each in a sandbox (CH=03)
+	@$(PY) setup grade
+	@FORCE=$(FORCE) $(PY) -m tools.grade grade "$$CH"
+
+grades: ## the tables of points and hints alone (CH=03)
+	@$(PY) setup grade
+	@$(PY) -m tools.grade tables "$$CH"
 
 test-assignment: ## hand out an assignment, and grade it
 	@$(PY) setup grade

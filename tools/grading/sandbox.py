@@ -50,7 +50,7 @@ NAMESPACED_LIMITS = (5, 14)  # from this Linux on, it counts in a namespace
 FIRST_USER = 61_000  # for root, each sandbox is of a user of its own
 
 # In the sandbox, before the kernel: what is read is the settings.
-BOOT = f"""
+BOOT = """
 import json, os, resource, shutil, sys
 settings = json.load(sys.stdin)
 for name, value in settings["limits"].items():
