@@ -135,7 +135,7 @@ grade: ## grade what was handed in, each in a sandbox (CH=03)
 	@$(PY) setup grade
 	@FORCE=$(FORCE) $(PY) -m tools.grade grade "$$CH"
 
-grades: ## the tables of points and hints alone (CH=03)
+grades: ## feedback and tables anew, after points by hand (CH=03)
 	@$(PY) setup grade
 	@$(PY) -m tools.grade tables "$$CH"
 

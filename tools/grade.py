@@ -5,7 +5,8 @@
     python -m tools.grade grade CHAPTER
                                     points, feedback and tables
     python -m tools.grade tables CHAPTER
-                                    the tables alone, as after grades by hand
+                                    feedback and tables alone, as after points
+                                    by hand
 
 All of it is in the course folder, course: see tools/assignment.py. `grade`
 grades what is new or was handed in again. From the environment:
@@ -101,15 +102,14 @@ def grade(
             workers=min(workers, len(new)),
             tell=lambda line: print(line, flush=True),
         )
-        course.keep(ran)
-        course.give_feedback(
-            s for s, notebooks in ran.items() if not isinstance(notebooks, str)
-        )
+        for student, why in course.keep(ran).items():
+            print(f"For you to look at: {student}: {why}", flush=True)
     write_tables(course)
 
 
 def write_tables(course: Course) -> None:
-    """Write the tables of an assignment."""
+    """Write the pages of feedback and the tables, as the points are now."""
+    course.give_feedback()
     made = table.table_of(course)
     words = course.words
     place = course.folder / "grades"

@@ -48,6 +48,18 @@ open("03_custom_layers.ipynb", "w").write("{}")
 """,
         False,
     ),
+    "forged-points": (
+        WRONG
+        + """
+def display(report):
+    kernel = get_ipython().kernel
+    content = {"data": {"text/plain": "3"}, "metadata": {},
+               "execution_count": 1}
+    kernel.session.send(kernel.iopub_socket, "execute_result", content,
+                        parent=kernel.get_parent())
+""",
+        False,
+    ),
     "skips-the-check": (
         WRONG
         + """

@@ -231,17 +231,33 @@ class Course:
         )
         return nbformat.reads(text, 4)
 
-    def keep(self, ran: dict[str, dict[str, NotebookNode] | str]) -> None:
-        """Bring what was run into the gradebook, and to ``autograded``."""
+    def keep(
+        self, ran: dict[str, dict[str, NotebookNode] | str]
+    ) -> dict[str, str]:
+        """Bring what was run into the gradebook, and to ``autograded``.
+
+        Args:
+            ran (dict): what :meth:`run` gave.
+
+        Returns:
+            By student, why points are left to the teacher.
+        """
         done = {s: n for s, n in ran.items() if not isinstance(n, str)}
+        failed = {s: n for s, n in ran.items() if isinstance(n, str)}
         if done:
             converter = _Keeping(
                 coursedir=self.directory, parent=self.app, force=True
             )
             converter.ran, converter.words = done, self.words
-            _start(converter)
-        for student in ran.keys() - done.keys():
+            try:
+                _start(converter)
+            except RuntimeError as error:  # of some; the others are kept
+                for student in done:
+                    if not self.path("autograded", student).is_dir():
+                        failed[student] = str(error)
+        for student in failed:
             self._leave(student)
+        return failed
 
     def _leave(self, student: str) -> None:
         """Leave what couldn't be graded to the teacher."""
@@ -259,9 +275,13 @@ class Course:
                     grade.needs_manual_grade = True
             gradebook.db.commit()
 
-    def give_feedback(self, students: Iterable[str]) -> None:
+    def give_feedback(self) -> None:
         """Write the pages of feedback, in the language of the assignment."""
-        students = set(students)
+        students = {
+            one.student
+            for one in self.submissions()
+            if self.path("autograded", one.student).is_dir()
+        }
         if students:
             converter = _Feedback(
                 coursedir=self.directory, parent=self.app, force=True

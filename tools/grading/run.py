@@ -126,6 +126,13 @@ class _Run:
             self._say(cell, "error")
         if not is_grade(cell):
             return
+        if has_failed(cell) or CHECK in cell.source:
+            # For nbgrader the value of a cell is its points, also where an
+            # error follows.
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.output_type = "display_data"
+                    del output["execution_count"]
         solved = report_of(cell).get("state") == "solved"
         if has_failed(cell):
             if reason := self.reason or self.lasting:
