@@ -129,7 +129,8 @@ assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 
 course: ## an assignment, and what students get of it (CH=03 EDITION=zh)
 	@$(PY) setup grade
-	@$(PY) -m tools.grade hand-out "$$CH" "$$EDITION"
+	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
+	@$(PY) -m tools.grade hand-out "$$CH"
 
 grade: ## grade what was handed in, each in a sandbox (CH=03)
 	@$(PY) setup grade

@@ -1,7 +1,7 @@
 """Grade what students have handed in, each in a sandbox.
 
-    python -m tools.grade hand-out CHAPTER [LANGUAGE]
-                                    the assignment, and what students get
+    python -m tools.grade hand-out CHAPTER
+                                    what students get of an assignment
     python -m tools.grade grade CHAPTER
                                     points, feedback and tables
     python -m tools.grade tables CHAPTER
@@ -28,9 +28,8 @@ from pathlib import Path
 
 from nbgrader.apps import NbGraderAPI
 
-from tools import assignment
 from tools.environment import ROOT
-from tools.folders import shown, write_whole
+from tools.folders import COURSE, shown, write_whole
 from tools.grading import sandbox, table
 from tools.grading.course import Course, app_of
 
@@ -171,19 +170,17 @@ def _workers() -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit status."""
-    command, which, *language = [*filter(None, arguments), "", ""]
-    given = ["".join(language)] if any(language) else []
-    if command not in ("hand-out", "grade", "tables") or not which:
+    command, which, *_ = [*arguments, "", ""]
+    known = command in ("hand-out", "grade", "tables")
+    if len(arguments) != 2 or not known or not which:
         print("name a chapter, as in: make grade CH=03", file=sys.stderr)
         return 2
-    folder = assignment.COURSE
     try:
+        name = name_of(COURSE, which)
         if command == "hand-out":
-            if status := assignment.main([which, *given]):
-                return status
-            hand_out(folder, name_of(folder, which))
+            hand_out(COURSE, name)
             return 0
-        course = Course(folder, name_of(folder, which))
+        course = Course(COURSE, name)
         if command == "tables":
             write_tables(course)
             return 0

@@ -17,7 +17,7 @@ from tests.grading.hostile import (
     hand_in,
     make_course,
 )
-from tools import assignment, grade
+from tools import grade
 from tools.grading.course import Course
 from tools.grading.sandbox import Limits
 from tools.page import LANGUAGES
@@ -203,7 +203,7 @@ def test_points_that_a_teacher_gave_stay(tmp_path):
 def test_command_says_what_it_needs(
     arguments, complaint, monkeypatch, tmp_path, capsys
 ):
-    monkeypatch.setattr(assignment, "COURSE", tmp_path)
+    monkeypatch.setattr(grade, "COURSE", tmp_path)
     assert grade.main(arguments) == 2
     assert complaint in capsys.readouterr().err
 
@@ -214,7 +214,7 @@ def test_without_a_sandbox_only_where_it_is_said(
     make_course(tmp_path)
     for name in (*HOSTILE, "right"):
         shutil.rmtree(tmp_path / "submitted" / name)
-    monkeypatch.setattr(assignment, "COURSE", tmp_path)
+    monkeypatch.setattr(grade, "COURSE", tmp_path)
     path = [
         folder
         for folder in os.environ["PATH"].split(os.pathsep)
