@@ -25,8 +25,10 @@ TEXTS = ("text/plain", "text/markdown", "text/latex")
 PICTURES = ("image/png", "image/jpeg")
 LOOK = 0.25  # seconds between two looks at what a sandbox uses
 INTERRUPT = 5  # seconds that a cell has to end when it is interrupted
+LOST = 2  # seconds from a reply to its last output, until that is lost
+WAITING = 1 / 4
 LARGEST = 16 * MIB  # of a message
-WAITING = 16  # messages that aren't read yet
+UNREAD = 16  # messages
 LINES = 200  # of a traceback
 
 
@@ -40,12 +42,47 @@ class Ran:
         stopped (str): the limit that it was stopped for: "time", "memory",
             "processes" or "output"; "ended" if its kernel ended by itself.
         alive (bool): whether the kernel can go on.
+        spent (float): the seconds that it took: see :class:`Clock`.
     """
 
     outputs: list[NotebookNode] = field(default_factory=list)
     ok: bool = False
     stopped: str = ""
     alive: bool = True
+    spent: float = 0
+
+
+class Clock:
+    """Seconds in which a sandbox computes; others count ``WAITING`` each.
+
+    So a cell isn't stopped too early where many run side by side.
+
+    Args:
+        sandbox (Sandbox): what computes.
+        seconds (float): when it is over.
+    """
+
+    def __init__(self, sandbox: Sandbox, seconds: float) -> None:
+        self.sandbox, self.seconds = sandbox, seconds
+        self.began = self.looked = time.monotonic()
+        self.computed = sandbox.computed()
+
+    def looks(self) -> bool:
+        """Whether it is time for another look at the sandbox."""
+        now = time.monotonic()
+        if now - self.looked < LOOK:
+            return False
+        self.looked = now
+        return True
+
+    def spent(self) -> float:
+        """The seconds until now."""
+        computed = self.sandbox.computed() - self.computed
+        return max(computed, WAITING * (time.monotonic() - self.began))
+
+    def is_over(self) -> bool:
+        """Whether it is over."""
+        return self.spent() > self.seconds
 
 
 class Kernel:
@@ -66,7 +103,7 @@ class Kernel:
         context = zmq.Context()
         context.setsockopt(zmq.RECONNECT_IVL, -1)
         context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
-        context.setsockopt(zmq.RCVHWM, WAITING)
+        context.setsockopt(zmq.RCVHWM, UNREAD)
         context.setsockopt(zmq.LINGER, 0)
         self._context = context
         self.client = BlockingKernelClient(context=context)
@@ -93,13 +130,14 @@ class Kernel:
 
         Args:
             code (str): its source.
-            seconds (float): how long it may take.
+            seconds (float): how long it may take: see :class:`Clock`.
         """
         request = self.client.execute(code, allow_stdin=False)
         ran, shown = Ran(), Shown(self.limits.output * MIB)
+        ran.outputs = shown.outputs
+        begun = clock = Clock(self.sandbox, seconds)
         idle = replied = False
-        began = looked = time.monotonic()
-        deadline, interrupted = began + seconds, False
+        lost: Clock | None = None
         while not (idle and replied):
             message = self._message(self.client.iopub_channel, LOOK)
             if message and _answers(message, request):
@@ -108,35 +146,34 @@ class Kernel:
                 reply = self._message(self.client.shell_channel, 0)
                 if reply and _answers(reply, request):
                     content = reply.get("content")
-                    ran.ok = (
-                        isinstance(content, dict)
-                        and content.get("status") == "ok"
+                    status = isinstance(content, dict) and content.get(
+                        "status"
                     )
-                    replied, answered = True, time.monotonic()
-            now = time.monotonic()
-            if now - looked > LOOK:
-                looked = now
-                if not self.sandbox.is_alive():
-                    ran.stopped = "ended"
-                elif excess := self.sandbox.excess():
-                    ran.stopped = excess
-                if ran.stopped and ran.stopped != "time":
-                    ran.alive = False
-                    break
-            if replied and not idle and now - answered > INTERRUPT:
+                    replied, ran.ok = True, status == "ok"
+                    lost = Clock(self.sandbox, LOST)
+            if not clock.looks():
+                continue
+            if not self.sandbox.is_alive():
+                return self._stopped(ran, "ended", begun)
+            if excess := self.sandbox.excess():
+                return self._stopped(ran, excess, begun)
+            if lost and not idle and lost.is_over():
                 # A message was too large, and nothing comes after it.
-                ran.stopped, ran.alive = "output", False
-                break
-            if now > deadline and not interrupted:
-                ran.stopped, interrupted = "time", True
-                deadline = now + INTERRUPT
+                return self._stopped(ran, "output", begun)
+            if clock.is_over() and ran.stopped:
+                return self._stopped(ran, "time", begun)
+            if clock.is_over():
+                ran.stopped = "time"
+                clock = Clock(self.sandbox, INTERRUPT)
                 message = self.client.session.msg("interrupt_request", {})
                 self.client.control_channel.send(message)
-            elif now > deadline:
-                ran.alive = False
-                break
-        ran.outputs = shown.outputs
         ran.ok &= not ran.stopped
+        ran.spent = begun.spent()
+        return ran
+
+    def _stopped(self, ran: Ran, reason: str, clock: Clock) -> Ran:
+        ran.stopped, ran.ok, ran.alive = ran.stopped or reason, False, False
+        ran.spent = clock.spent()
         return ran
 
     def _message(self, channel, timeout: float) -> dict | None:

@@ -9,7 +9,6 @@ left to the teacher.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from nbformat import NotebookNode
@@ -78,7 +77,7 @@ class _Run:
         cells = [c for c in notebook.cells if c.cell_type == "code"]
         self.cells = [cell for cell in cells if cell.source.strip()]
         self.limits, self.words = limits, words
-        self.deadline = time.monotonic() + limits.seconds
+        self.left = limits.seconds
         self.ran: set[int] = set()
         self.without: set[int] = set()  # cells that ended a kernel
         self.reason = ""  # why the next check may fail
@@ -90,13 +89,12 @@ class _Run:
             first = index not in self.ran
             if index in self.without or (is_grade(cell) and not first):
                 continue
-            seconds = min(
-                self.limits.cell_seconds, self.deadline - time.monotonic()
-            )
-            if seconds <= 0:
+            if self.left <= 0:
                 self.leave("time")
                 return True
+            seconds = min(self.limits.cell_seconds, self.left)
             ran = kernel.run(cell.source, seconds)
+            self.left -= ran.spent
             if first:
                 self.ran.add(index)
                 cell.execution_count = index + 1

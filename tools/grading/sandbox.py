@@ -76,7 +76,9 @@ os.execv(sys.executable, [
 class Limits(Configurable):
     """What a submission may use: set in nbgrader_config.py of a course."""
 
-    cell_seconds = Integer(60, help="for a cell").tag(config=True)
+    cell_seconds = Integer(60, help="of computing, for a cell").tag(
+        config=True
+    )
     seconds = Integer(600, help="for a submission").tag(config=True)
     memory = Integer(2048, help="MiB, for a process and for all together").tag(
         config=True
@@ -237,6 +239,17 @@ class Sandbox:
         if count > self.limits.processes:
             return "processes"
         return "memory" if memory > self.limits.memory * MIB else ""
+
+    def computed(self) -> float:
+        """The seconds that all which is, or was, in it has computed."""
+        if self._proc is None:
+            return 0
+        found = 0
+        for name in os.listdir(self._proc):
+            if name.isdecimal():
+                with contextlib.suppress(OSError):
+                    found += _ticks(self._proc, name)
+        return found / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         """End all that runs there, and forget all that was written."""
@@ -402,7 +415,19 @@ def _variables(language: str) -> dict[str, str]:
 
 def _memory(proc: int, pid: str) -> int:
     """The bytes that a process holds, without files that it maps."""
-    handle = os.open(f"{pid}/status", os.O_RDONLY, dir_fd=proc)
-    with open(handle) as file:
-        found = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", file.read(), re.M)
+    text = _read(proc, f"{pid}/status")
+    found = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", text, re.M)
     return 1024 * sum(map(int, found))
+
+
+def _ticks(proc: int, pid: str) -> int:
+    """What a process has computed, and those of its own that have ended."""
+    # Behind its name, which may have brackets and spaces in it.
+    values = _read(proc, f"{pid}/stat").rpartition(")")[2].split()
+    return sum(map(int, values[11:15]))
+
+
+def _read(proc: int, name: str) -> str:
+    handle = os.open(name, os.O_RDONLY, dir_fd=proc)
+    with open(handle, errors="replace") as file:
+        return file.read()
