@@ -257,6 +257,7 @@ class Sandbox:
             self._kill()
             self.process.wait()
             self.process.stderr.close()
+        self._handle = self._reach = self._proc = None
         while self._open:
             os.close(self._open.pop())
         if self._folder:
@@ -267,8 +268,9 @@ class Sandbox:
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def require(limits: Limits) -> None:
