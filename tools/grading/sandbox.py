@@ -361,6 +361,7 @@ def _bound(handed_in: Path) -> Iterator[tuple[Path, Path]]:
     pythons |= set(sysconfig.get_paths().values()) | set(
         site.getsitepackages()
     )
+    pythons |= {os.path.realpath(path) for path in pythons}
     kept: list[Path] = []
     for path in sorted({Path(p) for p in pythons if os.path.isdir(p)}):
         below = (*map(Path, SYSTEM), *kept)
