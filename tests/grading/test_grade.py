@@ -42,7 +42,7 @@ def graded(tmp_path_factory):
         broken.parent.mkdir(parents=True)
         broken.write_text("no notebook")
         course = Course(folder, NAME)
-        course.limits.cell_seconds = 10
+        course.limits.cell_seconds = 30
         grade.grade(course, workers=2)
         server.settimeout(0.5)
         try:

@@ -338,7 +338,9 @@ def _command(handed_in: Path, limits: Limits, slot: int) -> list[str]:
     options += ["--proc", "/proc", "--dev", "/dev"]
     for folder in ("/dev/shm", "/run", FOLDER):
         options += [*size, folder]
-    options += ["--remount-ro", "/dev", "--chdir", "/"]
+    for folder in ("/dev", "/"):  # in memory, too, and without a size
+        options += ["--remount-ro", folder]
+    options += ["--chdir", "/"]
     python = [sys.executable, *FLAGS]
     if root:
         user = str(FIRST_USER + slot)
