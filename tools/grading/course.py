@@ -41,7 +41,13 @@ from traitlets.config import Config
 
 from tools.grading.kernel import Kernel
 from tools.grading.run import MADE, execute, look_of
-from tools.grading.sandbox import MIB, Limits, Sandbox, SandboxError
+from tools.grading.sandbox import (
+    MIB,
+    Limits,
+    Sandbox,
+    SandboxError,
+    Unsealed,
+)
 from tools.grading.words import Words, words_of
 from tools.page import LANGUAGES
 
@@ -188,9 +194,11 @@ class Course:
         digest = submission.digest()
         ran = {}
 
+        kind = Sandbox if sealed else Unsealed
+
         def start() -> Kernel:
             folder, limits = submission.folder, self.limits
-            return Kernel(Sandbox(folder, limits, self.language, slot, sealed))
+            return Kernel(kind(folder, limits, self.language, slot))
 
         for name in self.handed_out:
             file = submission.folder / f"{name}.ipynb"

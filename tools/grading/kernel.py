@@ -17,7 +17,7 @@ from jupyter_client import BlockingKernelClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from tools.grading.sandbox import MIB, START, Sandbox, SandboxError
+from tools.grading.sandbox import MIB, START, SandboxError, Unsealed
 
 REPORT = "application/vnd.d2l.report+json"
 # What a page may show that runs no script, wherever it is opened.
@@ -58,11 +58,11 @@ class Clock:
     So a cell isn't stopped too early where many run side by side.
 
     Args:
-        sandbox (Sandbox): what computes.
+        sandbox (Unsealed): what computes.
         seconds (float): when it is over.
     """
 
-    def __init__(self, sandbox: Sandbox, seconds: float) -> None:
+    def __init__(self, sandbox: Unsealed, seconds: float) -> None:
         self.sandbox, self.seconds = sandbox, seconds
         self.began = self.looked = time.monotonic()
         self.computed = sandbox.computed()
@@ -89,13 +89,13 @@ class Kernel:
     """A kernel in a sandbox, as a client has it.
 
     Args:
-        sandbox (Sandbox): where it runs. It is ended with the kernel.
+        sandbox (Unsealed): where it runs. It is ended with the kernel.
 
     Raises:
         SandboxError: if it doesn't answer.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Unsealed) -> None:
         self.sandbox = sandbox
         self.limits = sandbox.limits
         # Nothing is run before this has connected, and it connects once: the

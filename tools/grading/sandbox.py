@@ -22,7 +22,8 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from traitlets import Integer
@@ -92,114 +93,79 @@ class SandboxError(Exception):
     """There can be no sandbox; the message says what to do."""
 
 
-class Sandbox:
-    """A kernel that runs, with what it takes to talk to it and to end it.
+class Unsealed:
+    """A kernel that runs as any other program: it can do all that you can.
 
     Args:
         handed_in (Path): the folder of a submission, which is copied.
         limits (Limits): what it may use.
         language (str): of the checks' reports.
         slot (int): a number that no other one has at the same time.
-        sealed (bool): ``False`` runs it as any other process: it can do
-            whatever the user can.
 
     Raises:
-        SandboxError: if it can't be started.
+        SandboxError: if it doesn't start.
     """
 
     def __init__(
-        self,
-        handed_in: Path,
-        limits: Limits,
-        language: str,
-        slot: int = 0,
-        sealed: bool = True,
+        self, handed_in: Path, limits: Limits, language: str, slot: int = 0
     ) -> None:
-        self.limits = limits
-        self.key = secrets.token_hex()
+        self.limits, self.key = limits, secrets.token_hex()
         self._name = f"kernel-{secrets.token_hex(8)}"
-        self._handle = self._reach = self._proc = None
-        self._open: list[int] = []
-        self._folder = None if sealed else tempfile.mkdtemp(prefix="grade-")
-        if sealed:
-            run, folder = "/run", f"{FOLDER}/work"
-            given, command = HANDED_IN, _command(handed_in, limits, slot)
-        else:
-            run, folder = self._folder, os.path.join(self._folder, "work")
-            given, command = str(handed_in), [sys.executable, *FLAGS]
-        self._sockets = os.path.join(run, self._name)
-        settings = {
-            "limits": _rlimits(limits, sealed),
-            "handed_in": given,
-            "folder": folder,
-            "sockets": self._sockets,
-            "connection": self.connection(self._sockets),
-            "flags": FLAGS,
-        }
-        variables = _variables(language)
-        if not sealed:
-            variables = {**os.environ, **variables, "HOME": self._folder}
+        self._held = ExitStack()
         try:
-            self._start(command, settings, variables, sealed)
-            self._await_sockets(sealed)
+            self._begin(handed_in, language, slot)
+            self._await_sockets()
         except BaseException:
             self.end()
             raise
 
-    def _start(self, command, settings, variables, sealed) -> None:
-        reads, writes = os.pipe()
-        self._open.append(reads)
-        options = ["--info-fd", str(writes)] if sealed else []
-        if sealed:
-            options += ["--clearenv"]
-            for name, value in variables.items():
-                options += ["--setenv", name, value]
+    def _begin(self, handed_in: Path, language: str, slot: int) -> None:
+        folder = self._held.enter_context(
+            tempfile.TemporaryDirectory(
+                prefix="grade-", ignore_cleanup_errors=True
+            )
+        )
+        self._sockets = os.path.join(folder, self._name)
+        variables = {**os.environ, **_variables(language), "HOME": folder}
+        self._start(
+            [sys.executable, *FLAGS],
+            {
+                "limits": _rlimits(self.limits),
+                "handed_in": str(handed_in),
+                "folder": os.path.join(folder, "work"),
+            },
+            env=variables,
+        )
+
+    def _start(self, command: list[str], settings: dict, **options) -> None:
+        """Start what boots, and then is the kernel."""
         self.process = subprocess.Popen(
-            [*command[:1], *options, *command[1:], "-c", BOOT],
+            [*command, "-c", BOOT],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=None if sealed else variables,
-            pass_fds=[writes],
             start_new_session=True,
+            **options,
         )
-        os.close(writes)
+        settings |= {
+            "sockets": self._sockets,
+            "connection": self._connection(self._sockets),
+            "flags": FLAGS,
+        }
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(settings).encode())
             self.process.stdin.close()
-        if not sealed:
-            self._pid = self.process.pid
-        else:
-            ready, *_ = select.select([reads], [], [], START)
-            said = os.read(reads, 4096) if ready else b""
-            found = re.search(rb'"child-pid": (\d+)', said)
-            if not found:
-                raise SandboxError(self._complaint())
-            self._pid = int(found[1])
-            # It stands for this process, whoever gets its number afterwards.
-            self._handle = os.pidfd_open(self._pid)
-            self._open.append(self._handle)
 
-    def _await_sockets(self, sealed: bool) -> None:
+    def _await_sockets(self, root: str = "") -> None:
         """Wait until the kernel is there, before it has run anything."""
-        root = f"/proc/{self._pid}/root" if sealed else ""
         wanted = {f"k-{number}" for number in range(1, 6)}
         deadline = time.monotonic() + START
         while time.monotonic() < deadline and self.is_alive():
             with contextlib.suppress(OSError):
                 if wanted <= set(os.listdir(root + self._sockets)):
-                    break
+                    return
             time.sleep(0.02)
-        else:
-            raise SandboxError(self._complaint())
-        # These folders stay those of this sandbox.
-        if sealed:
-            self._reach = self._open_folder(root + self._sockets)
-            self._proc = self._open_folder(f"{root}/proc")
-
-    def _open_folder(self, path: str) -> int:
-        self._open.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
-        return self._open[-1]
+        raise SandboxError(self._complaint())
 
     def _complaint(self) -> str:
         """What was said by what didn't start."""
@@ -207,11 +173,11 @@ class Sandbox:
         said = self.process.stderr.read().decode(errors="replace")
         return said.strip()[-500:] or "the kernel doesn't start"
 
-    def connection(self, folder: str = "") -> dict:
-        """What a client connects with, or in a folder the kernel itself."""
-        if not folder:
-            inside = f"/proc/self/fd/{self._reach}"
-            folder = inside if self._reach else self._sockets
+    def connection(self) -> dict:
+        """What a client connects with."""
+        return self._connection(self._sockets)
+
+    def _connection(self, folder: str) -> dict:
         names = ("shell", "iopub", "stdin", "control", "hb")
         return {
             "transport": "ipc",
@@ -227,29 +193,11 @@ class Sandbox:
 
     def excess(self) -> str:
         """The limit that is exceeded now: "memory", "processes", or ""."""
-        if self._proc is None:
-            return ""
-        count = memory = 0
-        for name in os.listdir(self._proc):
-            if not name.isdecimal():
-                continue
-            count += 1
-            with contextlib.suppress(OSError):
-                memory += _memory(self._proc, name)
-        if count > self.limits.processes:
-            return "processes"
-        return "memory" if memory > self.limits.memory * MIB else ""
+        return ""
 
     def computed(self) -> float:
-        """The seconds that all which is, or was, in it has computed."""
-        if self._proc is None:
-            return 0
-        found = 0
-        for name in os.listdir(self._proc):
-            if name.isdecimal():
-                with contextlib.suppress(OSError):
-                    found += _ticks(self._proc, name)
-        return found / os.sysconf("SC_CLK_TCK")
+        """The seconds that it has computed, as far as that is known."""
+        return 0
 
     def end(self) -> None:
         """End all that runs there, and forget all that was written."""
@@ -257,20 +205,87 @@ class Sandbox:
             self._kill()
             self.process.wait()
             self.process.stderr.close()
-        self._handle = self._reach = self._proc = None
-        while self._open:
-            os.close(self._open.pop())
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._held.close()
+
+    def _kill(self) -> None:
+        if self.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Sandbox(Unsealed):
+    """A kernel that can harm nothing outside; as :class:`Unsealed`, else."""
+
+    _handle = _proc = None
+
+    def _begin(self, handed_in: Path, language: str, slot: int) -> None:
+        self._sockets = f"/run/{self._name}"
+        program, *command = _command(handed_in, self.limits, slot)
+        reads, writes = os.pipe()
+        self._held.callback(os.close, reads)
+        options = ["--info-fd", str(writes), "--clearenv"]
+        for name, value in _variables(language).items():
+            options += ["--setenv", name, value]
+        try:
+            self._start(
+                [program, *options, *command],
+                {
+                    "limits": _rlimits(self.limits, sealed=True),
+                    "handed_in": HANDED_IN,
+                    "folder": f"{FOLDER}/work",
+                },
+                pass_fds=[writes],
+            )
+        finally:
+            os.close(writes)
+        ready, *_ = select.select([reads], [], [], START)
+        said = os.read(reads, 4096) if ready else b""
+        found = re.search(rb'"child-pid": (\d+)', said)
+        if not found:
+            raise SandboxError(self._complaint())
+        self._root = f"/proc/{int(found[1])}/root"
+        # It stands for this process, whoever gets its number afterwards.
+        self._handle = os.pidfd_open(int(found[1]))
+        self._held.callback(os.close, self._handle)
+
+    def _await_sockets(self, root: str = "") -> None:
+        super()._await_sockets(self._root)
+        # These folders stay those of this sandbox.
+        self._reach = self._open(self._root + self._sockets)
+        self._proc = self._open(f"{self._root}/proc")
+
+    def _open(self, path: str) -> int:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        self._held.callback(os.close, folder)
+        return folder
+
+    def connection(self) -> dict:
+        return self._connection(f"/proc/self/fd/{self._reach}")
+
+    def excess(self) -> str:
+        pids = self._pids()
+        if len(pids) > self.limits.processes:
+            return "processes"
+        held = sum(_of_process(self._proc, pid, _memory) for pid in pids)
+        return "memory" if held > self.limits.memory * MIB else ""
+
+    def computed(self) -> float:
+        ticks = [_of_process(self._proc, p, _ticks) for p in self._pids()]
+        return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+    def _pids(self) -> list[str]:
+        return [name for name in os.listdir(self._proc) if name.isdecimal()]
+
+    def end(self) -> None:
+        super().end()
+        self._handle = None
 
     def _kill(self) -> None:
         # The first process of its namespace: all others go with it.
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        super()._kill()
 
 
 def require(limits: Limits) -> None:
@@ -384,7 +399,7 @@ def _parents(path: Path) -> list[str]:
     return options
 
 
-def _rlimits(limits: Limits, sealed: bool) -> dict[str, int]:
+def _rlimits(limits: Limits, sealed: bool = False) -> dict[str, int]:
     """What the system itself holds each process to."""
     found = {
         "RLIMIT_CORE": 0,
@@ -416,6 +431,16 @@ def _variables(language: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "USER": "student",
     }
+
+
+def _of_process(
+    proc: int, pid: str, measure: Callable[[int, str], int]
+) -> int:
+    """What is measured of a process; 0 if it has ended."""
+    try:
+        return measure(proc, pid)
+    except OSError:
+        return 0
 
 
 def _memory(proc: int, pid: str) -> int:
