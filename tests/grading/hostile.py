@@ -27,6 +27,12 @@ KEPT = ("half-spectrum", "dropout", "where-to-center")
 NAME = "03_custom_layers"
 RIGHT = 4 + 1  # points of the first and the last
 MIDDLE = 3
+OPENING = """\
+import torch
+from torch import nn
+
+from d2l_helpers import CenteredLayer, check
+"""
 WRONG = f"{WRONG_DROPOUT}    def __init__(self, p): super().__init__()\n"
 
 # By name: the code, and whether the teacher is asked to look.
@@ -133,6 +139,9 @@ def make_course(folder: Path, port: int = 9, language: str = "en") -> None:
         for cell in notebook.cells
         if cell.id.startswith(("title", "imports-", *KEPT))
     ]
+    for cell in notebook.cells:
+        if cell.id == "imports-0":
+            cell.source = OPENING
     nbformat.write(notebook, source)
     hand_out(folder, NAME)
     places = {

@@ -467,7 +467,10 @@ class _Keeping(Autograde):
 
 
 class _Grades(GetGrades):
-    """Also says which points a teacher is still to give."""
+    """Also says which points a teacher is still to give, and why."""
+
+    words: Words
+    limits: Limits
 
     def _get_score(self, cell: NotebookNode, resources: dict) -> None:
         super()._get_score(cell, resources)
@@ -477,9 +480,11 @@ class _Grades(GetGrades):
             self.assignment_id,
             self.student_id,
         )
-        cell.metadata.nbgrader["waits"] = bool(
-            grade.needs_manual_grade and grade.manual_score is None
-        )
+        waits = grade.needs_manual_grade and grade.manual_score is None
+        cell.metadata.nbgrader["waits"] = bool(waits)
+        if waits and (reason := look_of(cell)):
+            why = self.words.reason(reason, self.limits)
+            cell.metadata.nbgrader["look"] = self.words.look.format(reason=why)
 
 
 class _Feedback(GenerateFeedback):
@@ -496,7 +501,12 @@ class _Feedback(GenerateFeedback):
         config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
         self.update_config(config)
         self.exporter_class = HTMLExporter
-        self.preprocessors = [_Grades, CSSHTMLHeaderPreprocessor]
+
+    def start(self) -> None:
+        grades = _Grades(parent=self)
+        grades.words, grades.limits = self.words, self.limits
+        self.preprocessors = [grades, CSSHTMLHeaderPreprocessor]
+        super().start()
 
     def init_notebooks(self) -> None:
         super().init_notebooks()
@@ -511,14 +521,7 @@ class _Feedback(GenerateFeedback):
 
     def init_single_notebook_resources(self, notebook_filename: str) -> dict:
         found = super().init_single_notebook_resources(notebook_filename)
-        return {**found, "words": self.words, "look": self._look}
-
-    def _look(self, cell: NotebookNode) -> str:
-        reason = look_of(cell)
-        if not reason:
-            return ""
-        why = self.words.reason(reason, self.limits)
-        return self.words.look.format(reason=why)
+        return {**found, "words": self.words}
 
 
 def _start(converter: Autograde | GenerateFeedback) -> None:
