@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+import bleach
 import nbformat
 from nbconvert.exporters import HTMLExporter, NotebookExporter
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook, MissingEntry
@@ -52,6 +52,11 @@ from tools.grading.words import Words, words_of
 from tools.page import LANGUAGES
 
 TEMPLATES = Path(__file__).parent / "templates"
+# Of a page of feedback, in what a submission has written.
+TAGS = {"a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p"}
+TAGS |= {"pre", "strong", "sub", "sup", "ul", *(f"h{i}" for i in range(1, 7))}
+TAGS |= {"table", "tbody", "td", "th", "thead", "tr"}
+PROTOCOLS = {"http", "https", "mailto"}
 NAMED = re.compile(r'"D2L_LANGUAGE"\] = "(\w+)"')  # in a code cell
 
 
@@ -299,6 +304,13 @@ class Course:
             _start(converter)
 
 
+def cleaned(html: str) -> str:
+    """HTML with what Markdown makes, and nothing that acts or loads."""
+    return bleach.clean(
+        html, tags=TAGS, attributes={"a": ["href"]}, protocols=PROTOCOLS
+    )
+
+
 def app_of(folder: Path) -> NbGrader:
     """nbgrader, as it is configured in a course folder."""
     # It calls another program of this environment, alembic, by its name.
@@ -499,13 +511,15 @@ class _Feedback(GenerateFeedback):
         config = Config()
         config.HTMLExporter.template_name = "feedback-of-checks"
         config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
+        config.HTMLExporter.exclude_anchor_links = True
+        config.HTMLExporter.filters = {"cleaned": cleaned}
         self.update_config(config)
         self.exporter_class = HTMLExporter
 
     def start(self) -> None:
         grades = _Grades(parent=self)
         grades.words, grades.limits = self.words, self.limits
-        self.preprocessors = [grades, CSSHTMLHeaderPreprocessor]
+        self.preprocessors = [grades]
         super().start()
 
     def init_notebooks(self) -> None:

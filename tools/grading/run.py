@@ -147,7 +147,11 @@ class _Run:
                 "error",
                 ename=self.words.stopped,
                 evalue=text,
-                traceback=[f"{self.words.stopped}: {text}"],
+                traceback=[
+                    self.words.labeled.format(
+                        label=self.words.stopped, text=text
+                    )
+                ],
             )
         )
 

@@ -269,9 +269,10 @@ def as_html(table: Table, words: Words) -> str:
         f'<th scope="col">{text}</th>' for text in [*columns, *titles]
     )
     body = "\n".join(_row(student, table, words) for student in table.students)
-    legend = ", ".join(
+    marks = words.comma.join(
         f"{mark} {getattr(words, name)}" for name, mark in MARKS.items()
     )
+    legend = words.labeled.format(label=words.legend, text=marks)
     return f"""\
 <!DOCTYPE html>
 <html lang="{words.tag}">
@@ -286,7 +287,7 @@ content="default-src 'none'; style-src 'unsafe-inline'">
 <body>
 <main>
 <h1>{title}</h1>
-<p>{escape(words.legend)}: {escape(legend)}</p>
+<p>{escape(legend)}</p>
 <div class="wide" tabindex="0" role="region" \
 aria-label="{escape(words.students)}">
 <table>

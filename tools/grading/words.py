@@ -20,6 +20,7 @@ class Words:
 
     Args:
         tag (str): the language, for browsers.
+        labeled, comma (str): what stands between words.
         stopped (str): how a reason begins, in the output of a cell.
         why_time, why_memory, why_processes, why_output, why_ended, why_again,
         why_error, why_report (str): the reasons, with the limits.
@@ -37,6 +38,8 @@ class Words:
     """
 
     tag: str = "en"
+    labeled: str = "{label}: {text}"
+    comma: str = ", "
     stopped: str = "Stopped"
     why_time: str = "it ran longer than {cell_seconds} s"
     why_memory: str = "it used more than {memory} MiB of memory"
