@@ -37,6 +37,11 @@ KERNELS :=
 # Where to push, if students clone another address: make students TO=git@...
 TO :=
 export TO
+# To run submissions without a sandbox: make grade CH=03 SANDBOX=0
+SANDBOX ?=
+# How many submissions to grade at a time: make grade CH=03 JOBS=4
+JOBS ?=
+export SANDBOX JOBS
 # More arguments for JupyterLab: make lab ARGS="--port 9999 --no-browser"
 ARGS :=
 
@@ -52,7 +57,8 @@ VNU := vnu-jar@26.9.27
 .PHONY: help setup lab edit progress restore run pull sync stale accept \
     messages test test-notebooks prove prove-outputs prove-mutants flakes \
     bench pairs html html-single handout students hub hub-load assignment \
-    test-assignment test-image test-site links publish lint clean constraints
+    course grade grades test-assignment test-image test-site links publish \
+    lint clean constraints
 
 help: ## list the targets
 	@echo "Usage: make TARGET [CH=03] [ARGS=...]"
@@ -148,6 +154,19 @@ students: ## push the handout to the students' repository (EDITION=zh)
 
 assignment: ## exercises as an assignment for nbgrader (CH=03 EDITION=zh)
 	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
+
+course: ## an assignment, and what students get of it (CH=03 EDITION=zh)
+	@$(PY) setup grade
+	@$(PY) -m tools.assignment "$$CH" "$$EDITION"
+	@$(PY) -m tools.grade hand-out "$$CH"
+
+grade: ## grade what was handed in, each in a sandbox (CH=03)
+	@$(PY) setup grade
+	@FORCE=$(FORCE) $(PY) -m tools.grade grade "$$CH"
+
+grades: ## feedback and tables anew, after points by hand (CH=03)
+	@$(PY) setup grade
+	@$(PY) -m tools.grade tables "$$CH"
 
 test-assignment: ## hand out an assignment, and grade it
 	@$(PY) setup grade

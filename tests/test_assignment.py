@@ -194,6 +194,17 @@ def test_assignment_says_what_the_chapter_says(chapter):
     assert ("Write your answer" in text) == chapter.is_original
 
 
+@CHAPTERS
+def test_what_frames_the_exercises_is_in_its_language(chapter):
+    """One point is no points, and a Chinese check has no English comment."""
+    for cell in assignment.notebook_of(chapter).cells:
+        assert not re.search(r"\b1 points", cell.source)
+        if cell.id.endswith("-check"):
+            comments = re.findall("#.*", cell.source)
+            assert comments == [f"# {words_of(chapter).anew}"]
+            assert comments[0].isascii() == chapter.is_original
+
+
 def test_cells_are_marked_for_nbgrader():
     (chapter,) = chapters("03")
     answer, check = (

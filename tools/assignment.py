@@ -26,13 +26,11 @@ from nbformat import NotebookNode
 
 from tools import files
 from tools.course import NAME
-from tools.environment import ROOT
 from tools.exercise import exercises
-from tools.folders import BUILD, require_own, shown
+from tools.folders import BUILD, COURSE, require_own, shown
 from tools.page import TIMEOUT, Page, chapters, require_language
 from tools.variants import assignment, made
 
-COURSE = ROOT / "course"
 EARLIER = BUILD / "nbgrader"  # where it was: a folder that may be deleted
 MADE = "d2l_companion"  # the key for what a notebook was made as
 # In the metadata of a cell, what running and looking at it leaves.
@@ -66,7 +64,10 @@ def make_assignment(chapter: Page, folder: Path) -> Path:
         raise LookupError(f"{chapter.stem} has no page of solutions")
     target = folder / "source" / chapter.stem / f"{chapter.stem}.ipynb"
     notebook = notebook_of(chapter)
-    notebook.metadata[MADE] = {"digest": digest(notebook)}
+    notebook.metadata[MADE] = {
+        "digest": digest(notebook),
+        "language": chapter.language,  # in which it is graded
+    }
     config = folder / "nbgrader_config.py"
     require_own(target)
     require_own(config)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.environment import ROOT
 
 BUILD = ROOT / "_build"
+COURSE = ROOT / "course"  # of nbgrader, a teacher's own
 # What looking at things, and running them, leaves behind; nobody misses it.
 TRACES = {
     ".DS_Store",

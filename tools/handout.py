@@ -119,7 +119,7 @@ TAKEN = [
     "tools/words.py",
 ]
 # What the tools know of a language, beside its pages.
-AUTHORS = ["terms.toml", "words.toml"]
+AUTHORS = ["grading.toml", "terms.toml", "words.toml"]
 # Targets of the Makefile that make sense there.
 TARGETS = [
     "help",

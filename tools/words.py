@@ -32,6 +32,8 @@ class Words:
             what the original says, with ``{link}``.
         assignment (str): how an assignment begins, with ``{title}``.
         points (str): as ``mark``, in an assignment, with ``{points}``.
+        point (str): the same for one point.
+        anew (str): what the cell of a check does first, in an assignment.
         colab (str): what the first cell does in Colab, in a line.
         glossary (str): what stands above the rows of the glossary.
         tag, name (str): what the language is called, for browsers, and in
@@ -70,6 +72,8 @@ class Words:
         "the check below it. The assignment is graded by the same checks."
     )
     points: str = "*{kind}, {minutes} minutes, {points} points.*"
+    point: str = "*{kind}, {minutes} minutes, 1 point.*"
+    anew: str = "The check is imported anew, as it is installed."
     colab: str = "Colab lacks what these chapters call: this cell installs it."
     glossary: str = (
         "# Glossary\n\n"

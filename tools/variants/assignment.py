@@ -20,14 +20,14 @@ from tools.variants.speaking import speaking
 from tools.words import words_of
 
 MINUTES = 5  # for a point
-# What an answer has done to the package isn't there any more.
 CHECK = """\
+# {comment}
 import sys
 
 for module in list(sys.modules):
     if module.startswith("d2l_helpers.check") and module[-6:] != "._seen":
         del sys.modules[module]
-import d2l_helpers.check as check  # anew, as it is installed
+import d2l_helpers.check as check
 
 report = {call}
 solved = report.__class__ is check.Report and report.state == "solved"
@@ -81,30 +81,29 @@ def with_exercise(task: Exercise, solution: Exercise) -> Transform:
     """Statement, answer and check of an exercise follow."""
     points = max(1, round(task.minutes / MINUTES))
     name = task.check.replace("_", "-")
-    cells = [
-        new_code_cell(
-            f"{task.answer}\n### BEGIN SOLUTION\n{solution.answer}\n"
-            "### END SOLUTION",
-            id=f"{name}-answer",
-            metadata=graded(f"{name}-answer", solution=True),
-        ),
-        new_code_cell(
-            CHECK.format(call=task.call),
-            id=f"{name}-check",
-            metadata=graded(f"{name}-check", points=points),
-        ),
-    ]
+    answer = new_code_cell(
+        f"{task.answer}\n### BEGIN SOLUTION\n{solution.answer}\n"
+        "### END SOLUTION",
+        id=f"{name}-answer",
+        metadata=graded(f"{name}-answer", solution=True),
+    )
 
     def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
         words = words_of(page)
-        mark = words.points.format(
+        said = words.point if points == 1 else words.points
+        mark = said.format(
             kind=words.kinds[task.kind], minutes=task.minutes, points=points
+        )
+        check = new_code_cell(
+            CHECK.format(comment=words.anew, call=task.call),
+            id=f"{name}-check",
+            metadata=graded(f"{name}-check", points=points),
         )
         statement = new_markdown_cell(
             f"## {task.number} {task.title}\n\n{mark}\n\n{task.statement}",
             id=f"{name}-statement",
         )
-        notebook.cells += [statement, *deepcopy(cells)]
+        notebook.cells += [statement, deepcopy(answer), check]
         return notebook
 
     return transform
