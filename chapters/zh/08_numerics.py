@@ -783,7 +783,7 @@ def compensated_sum(values):
 # %%
 check.compensated_sum(compensated_sum)
 
-# %% [markdown] translates="348c77b6"
+# %% [markdown] translates="b3b18c16"
 # ### 8.4 一行负无穷
 #
 # *编程，20分钟。*
@@ -802,7 +802,7 @@ def log_sum_exp(Z):
 # %%
 check.row_of_minus_infinity(log_sum_exp)
 
-# %% [markdown] translates="f1380d5c"
+# %% [markdown] translates="f888ad1c"
 # ### 8.5 损失缩放器
 #
 # *编程，30分钟。*
@@ -831,7 +831,7 @@ class LossScaler:
 # %%
 check.loss_scaler(LossScaler)
 
-# %% [markdown] translates="8a7190bd"
+# %% [markdown] translates="b3d7f108"
 # ### 8.6 权重的主副本
 #
 # *编程，25分钟。*

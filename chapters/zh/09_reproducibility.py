@@ -884,7 +884,7 @@ again = {
 # %%
 check.what_a_seed_fixes(again)
 
-# %% [markdown] translates="14e33fce"
+# %% [markdown] translates="7d21d6ad"
 # ### 9.2 给工作进程设种子
 #
 # *编程，25分钟。*
@@ -926,7 +926,7 @@ def random_state(seed):
 # %%
 check.restore_generators(random_state)
 
-# %% [markdown] translates="d8213888"
+# %% [markdown] translates="ac1be0b9"
 # ### 9.4 第一个坏值
 #
 # *编程，30分钟。*
@@ -944,7 +944,7 @@ def first_bad(net, X):
 # %%
 check.first_bad_value(first_bad)
 
-# %% [markdown] translates="47f2b4da"
+# %% [markdown] translates="0d662ce2"
 # ### 9.5 统计乘法次数
 #
 # *编程，25分钟。*
@@ -980,7 +980,7 @@ def rank_blocks(net, score):
 # %%
 check.rank_by_ablation(rank_blocks)
 
-# %% [markdown] translates="8d3bd45f"
+# %% [markdown] translates="429b2ede"
 # ### 9.7 两次训练从哪里开始不同
 #
 # *编程，25分钟。*
@@ -999,7 +999,7 @@ def first_difference(run, other):
 # %%
 check.where_two_runs_differ(first_difference)
 
-# %% [markdown] translates="94e0057b"
+# %% [markdown] translates="a39a05f3"
 # ### 9.8 各个块的梯度范数
 #
 # *编程，15分钟。*

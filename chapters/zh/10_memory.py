@@ -882,7 +882,7 @@ def checkpoint_every(k, blocks, X):
 # %%
 check.checkpoint_segments(checkpoint_every)
 
-# %% [markdown] translates="1eca6d1d"
+# %% [markdown] translates="1134de57"
 # ### 10.4 带填充的梯度累积
 #
 # *编程，30分钟。*
@@ -901,7 +901,7 @@ def accumulate(net, X, y, size):
 # %%
 check.gradient_accumulation(accumulate)
 
-# %% [markdown] translates="42568a40"
+# %% [markdown] translates="cd810456"
 # ### 10.5 根据数据缩放各层
 #
 # *编程，25分钟。*
