@@ -637,6 +637,23 @@ print("gradients cleared:", changed_by_a_step(optimizer, late))
 # %% [markdown]
 # The first step changed all six tensors, the frozen ones too. `zero_grad` sets
 # gradients to `None`, and the optimizer leaves parameters without one alone.
+#
+# > **Pitfall.** Freezing stops the optimizer, and not what a layer does itself.
+#
+# Batch normalization keeps a running mean of what it sees in training
+# ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
+# builds such a layer). Here its parameters are frozen. Does the mean move?
+
+# %%
+for training in (True, False):
+    norm = nn.BatchNorm1d(20).requires_grad_(False).to(device)
+    norm.train(training)(batch)
+    moved = norm.running_mean.any().item()
+    print("in training:  " if training else "in evaluation:", moved)
+
+# %% [markdown]
+# In training it does. Call `eval()` on such a layer, and again after each
+# `train()` of the network.
 
 # %% [markdown]
 # ## Leave the width to the first batch
@@ -709,10 +726,8 @@ ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
 # %% [markdown]
-# Other layers may keep something of the numbers. Batch normalization keeps a
-# running mean of what it sees in training
-# ([chapter 03](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)
-# builds such a layer). In evaluation mode it doesn't move.
+# Other layers may keep something of the numbers, as batch normalization does
+# in training.
 
 # %%
 torch.manual_seed(0)
@@ -777,7 +792,8 @@ wrong[0]
 #   `.data`, that can give wrong gradients without an error.
 # - A shared layer gets the sum of the gradients from its places. An embedding
 #   and an output can be tied by assignment; one of the two starts is kept.
-# - To freeze a layer, call `requires_grad_(False)` and clear its gradients.
+# - To freeze a layer, call `requires_grad_(False)` and clear its gradients. Its
+#   running averages stop in evaluation mode.
 # - A lazy layer gets its shape from the first batch, once. Run it where the
 #   network is built, in evaluation mode if a layer keeps averages, and
 #   initialize after that.

@@ -271,7 +271,14 @@ three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 # %% [markdown]
 # It doesn't. A *size mismatch* names the parameter, its shape in the file
 # (called checkpoint here) and in the model. The first layer isn't named: it
-# fits.
+# fits. Was it loaded, in spite of the error?
+
+# %%
+torch.equal(three.hidden.weight, mlp.hidden.weight.cpu())
+
+# %% [markdown]
+# It was. A model after such an error is half new and half old; exercise 4.5
+# loads all or nothing.
 
 # %% [markdown]
 # ### Start from the weights of others
@@ -737,7 +744,8 @@ except RuntimeError as error:
 # %% [markdown]
 # Both are lost. The file is a zip archive, which ends with a list of
 # its contents, the "central directory". The cut file lacks it. Exercise 4.6
-# cuts in other places.
+# cuts in other places, and keeps the last three checkpoints; 4.4 finds a file
+# that is whole and has a wrong bit.
 #
 # So write under another name first. `os.replace` then gives the file its
 # final name in a single step: the name belongs to the old file or to the new

@@ -176,6 +176,17 @@ net = make_net().to(device)
 net
 
 # %% [markdown]
+# Dropout by hand is a draw and a product, on the CPU with the same random
+# numbers. Exercise 3.6 makes a layer of it.
+
+# %%
+torch.manual_seed(1)
+by_hand = torch.empty(1000).bernoulli_(0.9) / 0.9
+torch.manual_seed(1)
+assert_close(nn.Dropout(0.1)(torch.ones(1000)), by_hand)
+by_hand.unique()
+
+# %% [markdown]
 # Softmax turns the ten logits into ten probabilities
 # ([chapter 01](01_blocks.ipynb#cell-id=classify-images)). The *cross-entropy*
 # loss is minus the logarithm of the probability of the right class, here its
@@ -257,6 +268,19 @@ def train_epoch(run, X, y, batch_size=50):
 
 
 # %% [markdown]
+# > **Pitfall.** A log may keep graphs. Without `detach`, does the sum still
+# > hold the graph of each loss?
+
+# %%
+w = torch.ones(1, requires_grad=True)
+losses = [(w - 3).square() for _ in range(2)]
+total = losses[0] + losses[1]
+behind = [node for node, _ in total.grad_fn.next_functions]
+behind == [loss.grad_fn for loss in losses]
+
+# %% [markdown]
+# It does, and memory grows with each batch. Exercise 5.8 counts.
+#
 # Evaluation switches dropout off and, in inference mode
 # ([chapter 05](05_autograd.ipynb#cell-id=stop-the-recording)), records no
 # graph. It returns the loss and the *accuracy*, the share of right answers.
@@ -378,7 +402,7 @@ def set_random_state(state):
 # and then renamed: if the writing breaks off, the last checkpoint is still
 # there. ([Chapter 04](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)
 # adds `fsync` for a power cut.) `more` takes entries that a run of your own
-# has.
+# has, such as the state of a schedule, below.
 
 
 # %%
@@ -434,6 +458,22 @@ folder = Path(temporary.name)
 save_run(young, folder / "young.pt")
 for name, part in torch.load(folder / "young.pt", weights_only=True).items():
     print(name, type(part).__name__)
+
+# %% [markdown]
+# A *schedule* of the learning rate counts epochs, to lower the rate after
+# some. Is its count in the optimizer's state?
+
+# %%
+optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3)
+optimizer.step()
+schedule.step()
+group = optimizer.state_dict()["param_groups"][0]
+schedule.state_dict()["last_epoch"], "last_epoch" in group
+
+# %% [markdown]
+# It isn't: the optimizer has the rate alone. Save the schedule's `state_dict`,
+# too, as in exercise 7.3, or a resumed run counts from 0 again.
 
 # %% [markdown]
 # ## Stop in the middle and resume

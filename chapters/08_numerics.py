@@ -900,10 +900,11 @@ check.compensated_sum(compensated_sum)
 # *Code, 20 minutes.*
 # [Solution](solutions/08_numerics.ipynb#cell-id=exercise-8-4)
 #
-# Write `logsumexp` over the last dimension, from `exp`, `sum`, `log` and the
-# largest number of each row. A mask sets logits to minus infinity, sometimes a
-# whole row: the logarithm of a sum of zeros is minus infinity, and NaN is
-# wrong. Gradients must be right, and finite where the result is.
+# Write `logsumexp` over the last dimension, in the type of its input, from
+# `exp`, `sum`, `log` and the largest number of each row. A mask sets logits to
+# minus infinity, sometimes a whole row: the logarithm of a sum of zeros is
+# minus infinity, and NaN is wrong. Gradients must be right, and finite where
+# the result is.
 
 
 # %%
@@ -923,11 +924,11 @@ check.row_of_minus_infinity(log_sum_exp)
 # [Solution](solutions/08_numerics.ipynb#cell-id=exercise-8-5)
 #
 # Write a loss scaler that does, step by step, what `torch.amp.GradScaler`
-# does. `multiply` returns the loss times the scale. `step` divides the
-# gradients by the scale. If one of them is infinite or NaN, it leaves the
-# weights and the optimizer as they are, and halves the scale. If not, it lets
-# the optimizer step, and after `growth_interval` such steps in a row it
-# doubles the scale, and counts from 0 again.
+# does. `multiply` returns the loss times the scale, as another tensor. `step`
+# divides the gradients by the scale. If one of them is infinite or NaN, it
+# leaves the weights and the optimizer as they are, and halves the scale. If
+# not, it lets the optimizer step, and after `growth_interval` such steps in a
+# row it doubles the scale, and counts from 0 again.
 
 
 # %%
@@ -957,9 +958,10 @@ check.loss_scaler(LossScaler)
 # [Solution](solutions/08_numerics.ipynb#cell-id=exercise-8-6)
 #
 # Write gradient descent for a network in bfloat16. Each parameter has a master
-# in float32: a step takes `lr` times the gradient off the master, and copies
-# the result into the parameter. The parameters stay the same objects, in
-# bfloat16. One without a gradient stays as it is.
+# in float32: a step takes `lr` times the gradient, computed in float32, off
+# the master, and copies the result into the parameter. The parameters stay the
+# same objects, in bfloat16, and keep their gradients. One without a gradient
+# stays as it is.
 
 
 # %%

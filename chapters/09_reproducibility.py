@@ -988,10 +988,10 @@ check.what_a_seed_fixes(again)
 # `torch.Generator`. Write a `worker_init_fn` that gives each worker's copy its
 # own numbers in both, other ones in each epoch, and the same after the same
 # seed. Then remove the dependence on workers: `noise` is a number from 0 to 1
-# that follows from three integers alone, the seed, the epoch and the place
-# `i`, and that differs where one of them does. It must neither move nor seed a
-# generator of others. With it, a data set gives the same with 0, 2 or 3
-# workers.
+# that follows from three integers alone, in any process: the seed, the epoch
+# and the place `i`, and that differs where one of them does. It must neither
+# move nor seed a generator of others. With it, a data set gives the same with
+# 0, 2 or 3 workers.
 
 
 # %%
@@ -1043,7 +1043,8 @@ check.restore_generators(random_state)
 # tuples of tensors. A network may raise an error of its own, as it does for a
 # shape that doesn't fit: then return the name if something bad was found, and
 # let the error go on if nothing was. In each case, its hooks are gone
-# afterwards, and others are still there.
+# afterwards, others are still there, and the network is in the mode in which
+# it was.
 
 
 # %%
@@ -1064,8 +1065,9 @@ check.first_bad_value(first_bad)
 # Write `count_multiplications(net, X)` with forward hooks. It returns, by
 # name, how many multiplications each `nn.Linear` and each `nn.Conv2d` makes in
 # one forward. A layer that is called twice counts twice, and one that isn't
-# called has no entry. Compare with `FlopCounterMode`: which factor is between
-# the two?
+# called has no entry. Hooks must be gone afterwards, also after an error of
+# the network, and its mode stays. Compare with `FlopCounterMode`: which factor
+# is between the two?
 
 
 # %%
@@ -1111,7 +1113,8 @@ check.rank_by_ablation(rank_blocks)
 # state dict after each step: the live one, whose tensors the next step
 # changes. Return the first step, from 1, and the first name whose tensors
 # `torch.equal` tells apart; or None if there is none as far as both runs go.
-# Mind that both may draw from PyTorch's generator.
+# Mind that both may draw from PyTorch's generator; neither seed it nor set it
+# back yourself.
 
 
 # %%
@@ -1133,9 +1136,9 @@ check.where_two_runs_differ(first_difference)
 # After backward, how large is the gradient of each block? Write
 # `gradient_norms(net)`: for each child of `net`, by name, the norm of all
 # gradients of its parameters together, as if they were one vector. A parameter
-# without a gradient counts as 0. In the chain of ten sigmoids, is the norm of
-# the first layer smaller, or that of the last? How do the norms tell the
-# number that `nn.utils.clip_grad_norm_` returns?
+# without a gradient counts as 0. All gradients stay as they are. In the chain
+# of ten sigmoids, is the norm of the first layer smaller, or that of the last?
+# How do the norms tell the number that `nn.utils.clip_grad_norm_` returns?
 
 
 # %%

@@ -1037,7 +1037,8 @@ check.checkpoint_segments(checkpoint_every)
 # computes this loss in chunks of at most `size` rows. It adds the gradient of
 # the whole batch's loss to the gradients that are there, and returns the loss
 # as a number. Chunks have different numbers of labels, and some have none. At
-# no time are there two graphs. At least one label isn't padding.
+# no time are there two graphs. The network stays in its mode. At least one
+# label isn't padding.
 
 
 # %%
@@ -1061,7 +1062,8 @@ check.gradient_accumulation(accumulate)
 # `nn.Sequential`: go through its layers in order; set the bias of each
 # `nn.Linear` to 0, and divide its weight by a number, so that its output for
 # `X` has a standard deviation of 1 over all its elements. The other layers
-# stay as they are. The parameters stay the same objects, without a gradient.
+# stay as they are. The parameters stay the same objects, without a gradient,
+# and the network stays in its mode.
 
 
 # %%

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import jupytext
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString
 
 from tests.sites import PUBLISHED, PUBLISHED_SMALL, SMALL, Page, build, built
 from tools import files, site
@@ -249,6 +249,20 @@ def test_formulas_are_mathml(pages, page):
     formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, re.DOTALL)
     assert len(pages[page.path].article.select("math")) == len(formulas)
     assert "\\(" not in pages[page.path].article.get_text()
+
+
+@EACH_PAGE
+def test_formula_and_the_marks_at_it_stay_on_one_line(pages, page):
+    for formula in pages[page.path].article.select(":not(div) > math"):
+        if "whole" not in formula.parent.get("class", []):
+            before, after = (
+                text if isinstance(text, NavigableString) else ""
+                for text in (formula.previous_sibling, formula.next_sibling)
+            )
+            assert not before.endswith(tuple("([“（《")), formula.parent
+            # A new line may begin with a word or, in Chinese, a bracket.
+            alone = r"[\s\u3400-\u9fff（《“]|\Z"
+            assert re.match(alone, after), formula.parent
 
 
 # Formulas that JupyterLab shows, how many rows they have, and what they show.

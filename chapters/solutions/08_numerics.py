@@ -181,10 +181,11 @@ w
 # *Code, 20 minutes.*
 # [Exercise](../08_numerics.ipynb#cell-id=exercise-8-4)
 #
-# Write `logsumexp` over the last dimension, from `exp`, `sum`, `log` and the
-# largest number of each row. A mask sets logits to minus infinity, sometimes a
-# whole row: the logarithm of a sum of zeros is minus infinity, and NaN is
-# wrong. Gradients must be right, and finite where the result is.
+# Write `logsumexp` over the last dimension, in the type of its input, from
+# `exp`, `sum`, `log` and the largest number of each row. A mask sets logits to
+# minus infinity, sometimes a whole row: the logarithm of a sum of zeros is
+# minus infinity, and NaN is wrong. Gradients must be right, and finite where
+# the result is.
 
 # %% [markdown]
 # **Idea.** Subtract the largest number of each row, so that one `exp` is 1 and
@@ -221,11 +222,11 @@ masked.softmax(dim=-1), masked.softmax(dim=-1).nan_to_num()
 # [Exercise](../08_numerics.ipynb#cell-id=exercise-8-5)
 #
 # Write a loss scaler that does, step by step, what `torch.amp.GradScaler`
-# does. `multiply` returns the loss times the scale. `step` divides the
-# gradients by the scale. If one of them is infinite or NaN, it leaves the
-# weights and the optimizer as they are, and halves the scale. If not, it lets
-# the optimizer step, and after `growth_interval` such steps in a row it
-# doubles the scale, and counts from 0 again.
+# does. `multiply` returns the loss times the scale, as another tensor. `step`
+# divides the gradients by the scale. If one of them is infinite or NaN, it
+# leaves the weights and the optimizer as they are, and halves the scale. If
+# not, it lets the optimizer step, and after `growth_interval` such steps in a
+# row it doubles the scale, and counts from 0 again.
 
 # %% [markdown]
 # **Idea.** The optimizer knows its parameters. Divide their gradients, then
@@ -286,9 +287,10 @@ scaler.scale, round(w.item(), 1)
 # [Exercise](../08_numerics.ipynb#cell-id=exercise-8-6)
 #
 # Write gradient descent for a network in bfloat16. Each parameter has a master
-# in float32: a step takes `lr` times the gradient off the master, and copies
-# the result into the parameter. The parameters stay the same objects, in
-# bfloat16. One without a gradient stays as it is.
+# in float32: a step takes `lr` times the gradient, computed in float32, off
+# the master, and copies the result into the parameter. The parameters stay the
+# same objects, in bfloat16, and keep their gradients. One without a gradient
+# stays as it is.
 
 # %% [markdown]
 # **Idea.** A master is a detached copy in float32. `copy_` under `no_grad`

@@ -544,8 +544,22 @@ optimizer.zero_grad()
 late(batch).square().sum().backward()
 print("gradients cleared:", changed_by_a_step(optimizer, late))
 
-# %% [markdown] translates="fbf452db"
+# %% [markdown] translates="51518a06"
 # 第一步改变了全部六个张量，冻结的也变了。`zero_grad`把梯度设为`None`，优化器会跳过没有梯度的参数。
+#
+# > **陷阱**。冻结只管优化器，不管层自己做什么。
+#
+# 批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。下面把它的参数冻结。移动均值还会变吗？
+
+# %%
+for training in (True, False):
+    norm = nn.BatchNorm1d(20).requires_grad_(False).to(device)
+    norm.train(training)(batch)
+    moved = norm.running_mean.any().item()
+    print("in training:  " if training else "in evaluation:", moved)
+
+# %% [markdown] translates="93e163f6"
+# 训练模式下会变。所以要对这样的层调用`eval()`；网络每次调用`train()`之后，都要再调用一次。
 
 # %% [markdown] translates="9eb7ba63"
 # ## 延后初始化：宽度由第一个批量决定
@@ -609,8 +623,8 @@ ready(batch_20)
 ready.apply(init_42)
 [(ready[i].weight == 42).all().item() for i in (0, 2)]
 
-# %% [markdown] translates="3b4344d3"
-# 别的层却可能留下这些数的痕迹。批量规范化（batch normalization）会记录训练时各批数据的移动均值（running mean），[第03章](03_custom_layers.ipynb#cell-id=parameter-buffer-or-attribute)会写一个这样的层。在评估模式下，这个均值不变。
+# %% [markdown] translates="a2e4e4c6"
+# 别的层却可能留下这些数的痕迹，训练模式下的批量规范化就是这样。
 
 # %%
 torch.manual_seed(0)
@@ -653,7 +667,7 @@ wrong[0]
 # %% [markdown] translates="f3fc315c"
 # 所以，知道的宽度就写出来。不知道时，就在搭建网络的地方运行一个批量，交出去的就是普通的网络。练习2.11会为此写一个函数。
 
-# %% [markdown] translates="c48e9a76"
+# %% [markdown] translates="1116899a"
 # ## 小结
 #
 # - 参数有值、梯度（起初是`None`）和标志`requires_grad`。可以按索引或按带点的名字访问。
@@ -662,7 +676,7 @@ wrong[0]
 # - 起点相等的单元，梯度就相等，以后也一直相等。
 # - 写入要在`torch.no_grad()`下，不能在前向传播和反向传播之间。如果在两者之间通过`.data`写入，梯度可能错了，却不报错。
 # - 共享的层得到各处梯度之和。嵌入层和输出层可以通过赋值来绑定；两个起点只留下一个。
-# - 要冻结一个层，就调用`requires_grad_(False)`，并清除它的梯度。
+# - 要冻结一个层，就调用`requires_grad_(False)`，并清除它的梯度。层里的移动均值，要到评估模式下才不变。
 # - 延后层的形状由第一个批量决定，只决定一次。在搭建网络的地方运行这个批量，然后再初始化；如果有的层会记录均值，就在评估模式下运行。
 
 # %% [markdown] translates="8522580f"

@@ -232,8 +232,14 @@ assert_close(chain(X), mlp(X), rtol=0, atol=0)
 three = MLP(20, 256, 3)
 three.load_state_dict(torch.load(folder / "mlp.pt"), strict=False)
 
-# %% [markdown] translates="90d317f4"
-# 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。
+# %% [markdown] translates="d62c09ca"
+# 不容许。*形状不符*（size mismatch）这一行写出参数的名字、它在文件里的形状（信息里把文件叫作checkpoint）和在模型里的形状。信息里没提第一层，因为它对得上。虽然报错，第一层加载了吗？
+
+# %%
+torch.equal(three.hidden.weight, mlp.hidden.weight.cpu())
+
+# %% [markdown] translates="e72e02c1"
+# 加载了。出了这样的错误，模型就一半新、一半旧；练习4.5要么全部加载，要么一点也不加载。
 
 # %% [markdown] translates="742dac4c"
 # ### 从别人的权重开始
@@ -640,8 +646,8 @@ try:
 except RuntimeError as error:
     print(str(error).split(". ")[0])  # 后面是建议
 
-# %% [markdown] translates="e7e0899b"
-# 两个都丢了。这个文件是zip压缩包，末尾是一份内容目录，叫作“central directory”（中央目录）。截断的文件里没有这份目录。练习4.6会在别的位置截断。
+# %% [markdown] translates="01da912d"
+# 两个都丢了。这个文件是zip压缩包，末尾是一份内容目录，叫作“central directory”（中央目录）。截断的文件里没有这份目录。练习4.6会在别的位置截断，并保留最后三个检查点；练习4.4会找出一个完整、却错了一位的文件。
 #
 # 所以，先用另一个名字写文件。写完后，`os.replace`一步就把文件改成最终的名字：这个名字要么属于旧文件，要么属于新文件，而两个文件都是完整的。再来一次同样的意外。
 

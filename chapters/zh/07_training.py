@@ -150,6 +150,16 @@ torch.manual_seed(0)
 net = make_net().to(device)
 net
 
+# %% [markdown] translates="2331aa17"
+# 手工实现暂退法，抽一次数、做一次乘法就够了；在CPU上，抽到的随机数也相同。练习3.6把它写成一个层。
+
+# %%
+torch.manual_seed(1)
+by_hand = torch.empty(1000).bernoulli_(0.9) / 0.9
+torch.manual_seed(1)
+assert_close(nn.Dropout(0.1)(torch.ones(1000)), by_hand)
+by_hand.unique()
+
 # %% [markdown] translates="765ab884"
 # softmax把十个未规范化的预测变成十个概率（[第01章](01_blocks.ipynb#cell-id=classify-images)）。*交叉熵*（cross-entropy）损失等于正确类别的概率取对数，再取负；这里取训练集上所有数字的均值。`F.cross_entropy`的输入是未规范化的预测，softmax由它自己来算。如果模型什么都不知道，给每个类别的概率约为1/10。走第一步之前，你猜损失是多少？（`eval`关掉暂退法。）
 
@@ -215,8 +225,20 @@ def train_epoch(run, X, y, batch_size=50):
     return total.item() / len(X)
 
 
-# %% [markdown] translates="fec5675e"
-# 评估时关掉暂退法，并用推断模式（inference mode，[第05章](05_autograd.ipynb#cell-id=stop-the-recording)），不记录计算图（computational graph）。函数返回损失和*准确率*（accuracy），即答对的比例。
+# %% [markdown] translates="2775c05e"
+# > **陷阱**。记录损失时，可能把计算图（computational graph）也留了下来。不用`detach`，总和里还有每个损失的计算图吗？
+
+# %%
+w = torch.ones(1, requires_grad=True)
+losses = [(w - 3).square() for _ in range(2)]
+total = losses[0] + losses[1]
+behind = [node for node, _ in total.grad_fn.next_functions]
+behind == [loss.grad_fn for loss in losses]
+
+# %% [markdown] translates="cd0880af"
+# 有，而且每来一个批量，占用的内存就多一些。练习5.8会数一数。
+#
+# 评估时关掉暂退法，并用推断模式（inference mode，[第05章](05_autograd.ipynb#cell-id=stop-the-recording)），不记录计算图。函数返回损失和*准确率*（accuracy），即答对的比例。
 
 
 # %%
@@ -319,8 +341,8 @@ def set_random_state(state):
         torch.cuda.set_rng_state(state["cuda"])
 
 
-# %% [markdown] translates="fa462d8c"
-# *检查点*（checkpoint）是一个文件，上面这些都在里面。先用另一个名字写好，再改名：万一写到一半中断，上一个检查点还在。（为防断电，[第04章](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)还加了`fsync`。）你自己的训练如果还有别的条目，就通过`more`传入。
+# %% [markdown] translates="c9588fb2"
+# *检查点*（checkpoint）是一个文件，上面这些都在里面。先用另一个名字写好，再改名：万一写到一半中断，上一个检查点还在。（为防断电，[第04章](04_file_io.ipynb#cell-id=write-it-whole-or-not-at-all)还加了`fsync`。）你自己的训练如果还有别的条目，例如后面的学习率调度器的状态，就通过`more`传入。
 
 
 # %%
@@ -369,6 +391,20 @@ folder = Path(temporary.name)
 save_run(young, folder / "young.pt")
 for name, part in torch.load(folder / "young.pt", weights_only=True).items():
     print(name, type(part).__name__)
+
+# %% [markdown] translates="487e20e5"
+# *学习率调度器*（learning rate scheduler）数着轮数，过几轮就降低学习率。优化器的状态里有这个计数吗？
+
+# %%
+optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3)
+optimizer.step()
+schedule.step()
+group = optimizer.state_dict()["param_groups"][0]
+schedule.state_dict()["last_epoch"], "last_epoch" in group
+
+# %% [markdown] translates="1f9b0b6b"
+# 没有：优化器里只有学习率。所以要像练习7.3那样，把调度器的`state_dict`也保存下来；不然，恢复的训练又从0数起。
 
 # %% [markdown] translates="8b43161f"
 # ## 中途停下，再恢复

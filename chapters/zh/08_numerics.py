@@ -783,13 +783,13 @@ def compensated_sum(values):
 # %%
 check.compensated_sum(compensated_sum)
 
-# %% [markdown] translates="348c77b6"
+# %% [markdown] translates="b3b18c16"
 # ### 8.4 一行负无穷
 #
 # *编程，20分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-4)
 #
-# 沿最后一个维度计算`logsumexp`，用`exp`、`sum`、`log`和每一行最大的数来写。掩码会把一些未规范化的预测设为负无穷，有时整行都是：这时和是0，对数应该是负无穷，给出NaN就错了。梯度必须正确；结果有限的地方，梯度也必须有限。
+# 沿最后一个维度计算`logsumexp`，类型与输入相同，用`exp`、`sum`、`log`和每一行最大的数来写。掩码会把一些未规范化的预测设为负无穷，有时整行都是：这时和是0，对数应该是负无穷，给出NaN就错了。梯度必须正确；结果有限的地方，梯度也必须有限。
 
 
 # %% translates="6b0d2d31"
@@ -802,13 +802,13 @@ def log_sum_exp(Z):
 # %%
 check.row_of_minus_infinity(log_sum_exp)
 
-# %% [markdown] translates="f1380d5c"
+# %% [markdown] translates="f888ad1c"
 # ### 8.5 损失缩放器
 #
 # *编程，30分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-5)
 #
-# 写一个损失缩放器，每一步都与`torch.amp.GradScaler`做得一样。`multiply`返回损失乘以缩放因子。`step`把梯度除以缩放因子。如果有一个梯度是无穷大或NaN，就让权重和优化器保持不变，并把缩放因子减半。如果没有，就让优化器更新；这样连续更新`growth_interval`步之后，缩放因子翻倍，再从0数起。
+# 写一个损失缩放器，每一步都与`torch.amp.GradScaler`做得一样。`multiply`返回损失乘以缩放因子，放在另一个张量里。`step`把梯度除以缩放因子。如果有一个梯度是无穷大或NaN，就让权重和优化器保持不变，并把缩放因子减半。如果没有，就让优化器更新；这样连续更新`growth_interval`步之后，缩放因子翻倍，再从0数起。
 
 
 # %% translates="7ec4ce52"
@@ -831,13 +831,13 @@ class LossScaler:
 # %%
 check.loss_scaler(LossScaler)
 
-# %% [markdown] translates="8a7190bd"
+# %% [markdown] translates="b3d7f108"
 # ### 8.6 权重的主副本
 #
 # *编程，25分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-6)
 #
-# 为bfloat16的网络写梯度下降。每个参数（parameter）在float32里有一份主副本：每一步从主副本里减去`lr`乘以梯度，再把结果复制到参数里。参数始终是原来的对象，类型始终是bfloat16。没有梯度的参数保持不变。
+# 为bfloat16的网络写梯度下降。每个参数（parameter）在float32里有一份主副本：每一步在float32里计算`lr`乘以梯度，从主副本里减去，再把结果复制到参数里。参数始终是原来的对象，类型始终是bfloat16，梯度也保留。没有梯度的参数保持不变。
 
 
 # %% translates="47b82fff"

@@ -884,13 +884,13 @@ again = {
 # %%
 check.what_a_seed_fixes(again)
 
-# %% [markdown] translates="14e33fce"
+# %% [markdown] translates="7d21d6ad"
 # ### 9.2 给工作进程设种子
 #
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-2)
 #
-# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：两个生成器抽到的数，各个副本都不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
+# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：两个生成器抽到的数，各个副本都不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`，在任何进程里都一样；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
 
 
 # %% translates="9efd2092"
@@ -926,13 +926,13 @@ def random_state(seed):
 # %%
 check.restore_generators(random_state)
 
-# %% [markdown] translates="d8213888"
+# %% [markdown] translates="ac1be0b9"
 # ### 9.4 第一个坏值
 #
 # *编程，30分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-4)
 #
-# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，名字用`named_modules`给出的；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在。
+# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，名字用`named_modules`给出的；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在，网络也仍处于原来的模式。
 
 
 # %% translates="17abb37f"
@@ -944,13 +944,13 @@ def first_bad(net, X):
 # %%
 check.first_bad_value(first_bad)
 
-# %% [markdown] translates="47f2b4da"
+# %% [markdown] translates="0d662ce2"
 # ### 9.5 统计乘法次数
 #
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-5)
 #
-# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。再与`FlopCounterMode`比较：一个是另一个的几倍？
+# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。最后钩子都要移除，网络报错时也一样；网络的模式不能变。再与`FlopCounterMode`比较：一个是另一个的几倍？
 
 
 # %% translates="b39a36d7"
@@ -980,13 +980,13 @@ def rank_blocks(net, score):
 # %%
 check.rank_by_ablation(rank_blocks)
 
-# %% [markdown] translates="8d3bd45f"
+# %% [markdown] translates="429b2ede"
 # ### 9.7 两次训练从哪里开始不同
 #
 # *编程，25分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-7)
 #
-# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个让`torch.equal`返回False的名字；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
+# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个让`torch.equal`返回False的名字；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数；你自己既不要设种子，也不要恢复它的状态。
 
 
 # %% translates="ce2a111a"
@@ -999,13 +999,13 @@ def first_difference(run, other):
 # %%
 check.where_two_runs_differ(first_difference)
 
-# %% [markdown] translates="94e0057b"
+# %% [markdown] translates="a39a05f3"
 # ### 9.8 各个块的梯度范数
 #
 # *编程，15分钟。*
 # [解答](solutions/09_reproducibility.ipynb#cell-id=exercise-9-8)
 #
-# 反向传播之后，每个块的梯度有多大？编写`gradient_norms(net)`：对`net`的每个子模块，按名字给出它所有参数（parameter）的梯度合在一起的范数（norm），就像这些梯度是一个向量（vector）。参数没有梯度，就按0算。在十个sigmoid串成的网络里，是第一层的范数更小，还是最后一层的？怎样由这些范数得出`nn.utils.clip_grad_norm_`返回的数？
+# 反向传播之后，每个块的梯度有多大？编写`gradient_norms(net)`：对`net`的每个子模块，按名字给出它所有参数（parameter）的梯度合在一起的范数（norm），就像这些梯度是一个向量（vector）。参数没有梯度，就按0算。所有梯度都保持原样。在十个sigmoid串成的网络里，是第一层的范数更小，还是最后一层的？怎样由这些范数得出`nn.utils.clip_grad_norm_`返回的数？
 
 
 # %% translates="87a36a0c"

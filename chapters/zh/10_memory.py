@@ -882,13 +882,13 @@ def checkpoint_every(k, blocks, X):
 # %%
 check.checkpoint_segments(checkpoint_every)
 
-# %% [markdown] translates="1eca6d1d"
+# %% [markdown] translates="1134de57"
 # ### 10.4 带填充的梯度累积
 #
 # *编程，30分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-4)
 #
-# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度加到已有的梯度上，再返回这个损失，是一个数。各份的标签个数不同，有的没有。任何时候都不能同时有两张计算图。整个批量里，至少有一个标签不是填充。
+# `F.cross_entropy(logits, y)`对不是-100的标签（label）求均值；-100表示填充。编写`accumulate(net, X, y, size)`，一份一份地计算这个损失，每份最多`size`行。它把整个批量的损失的梯度加到已有的梯度上，再返回这个损失，是一个数。各份的标签个数不同，有的没有。任何时候都不能同时有两张计算图。网络的模式不能变。整个批量里，至少有一个标签不是填充。
 
 
 # %% translates="a55c24da"
@@ -901,13 +901,13 @@ def accumulate(net, X, y, size):
 # %%
 check.gradient_accumulation(accumulate)
 
-# %% [markdown] translates="42568a40"
+# %% [markdown] translates="cd810456"
 # ### 10.5 根据数据缩放各层
 #
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-5)
 #
-# 增益是按正态分布的输入算出来的。权重该有多大，也可以由真实的数据来定。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；遇到`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数：网络的输入是`X`时，这一层输出的全部元素，标准差应当是1。别的层保持原样。参数仍是原来的对象，也没有得到梯度。
+# 增益是按正态分布的输入算出来的。权重该有多大，也可以由真实的数据来定。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；遇到`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数：网络的输入是`X`时，这一层输出的全部元素，标准差应当是1。别的层保持原样。参数仍是原来的对象，也没有得到梯度；网络的模式也不变。
 
 
 # %% translates="67f7d90d"

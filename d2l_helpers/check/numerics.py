@@ -228,6 +228,8 @@ _SUM = {
     "wide": "A larger type was used on the way. Begin with a zero of the type "
     "of `values`.",
     "own": "Add the numbers yourself, one after the other.",
+    "pairs": "The sum is right, and what an addition has lost is computed "
+    "nowhere: it is a difference.",
     "python": "A number outside of a tensor may have more bits. Keep the "
     "total and the loss in tensors.",
     "left": "The numbers that were given are changed.",
@@ -270,6 +272,9 @@ def compensated_sum(compensated_sum: Callable) -> None:
             watched.without(_READERS, hints["python"])
             watched.in_type(dtype, hints["wide"])
             watched.without(_SUMS, hints["own"])
+            expected = "an answer that computes what is lost"
+            differences = watched.names.intersection(_DIFFERENCES)
+            holds(differences, expected, "another one", hints["pairs"])
             same = torch.equal(copy, values)
             holds(same, "the numbers as they were", "others", hints["left"])
 
@@ -277,6 +282,11 @@ def compensated_sum(compensated_sum: Callable) -> None:
 # What gives Python numbers, and what adds by itself.
 _READERS = ("item", "tolist", "__float__", "numpy")
 _SUMS = ("sum", "cumsum", "mean", "dot", "matmul", "__matmul__", "einsum")
+# A sum by halves doesn't stall either, and has none.
+_DIFFERENCES = (
+    *("sub", "sub_", "subtract", "rsub", "neg"),
+    *("__sub__", "__isub__", "__rsub__", "__neg__"),
+)
 
 
 def _plain_sum(values: Tensor, sign: int) -> float:
@@ -310,6 +320,7 @@ _ROW = {
     ),
     "large": "A finite number in its place gives a finite sum. The sum of "
     "zeros is 0, and the logarithm of it minus infinity.",
+    "type": "The result is to be in the type of Z, and computed in it.",
     "own": "This is torch's own. Write it from `exp`, `sum` and `log`.",
     "shape": "Each row becomes one number: the last dimension goes, and the "
     "others stay.",
@@ -358,6 +369,11 @@ def row_of_minus_infinity(log_sum_exp: Callable) -> None:
             equal(got, truth, hint, known)
             same = torch.equal(copy, Z)
             holds(same, "Z as it was", "another", hints["left"])
+    with case("Z = [[1, 2]] in float64"):
+        Z = torch.tensor([[1.0, 2]]).double()
+        got = log_sum_exp(Z.clone())
+        _has_type(got, torch.float64, hints["type"])
+        equal(got, Z.logsumexp(-1), hints["type"], (), 1e-12, 0)
     given = "Z = [[1, 2, -inf], [-inf, -inf, -inf]], backward from the first"
     with case(given):
         Z = torch.tensor([[1.0, 2, -inf], [-inf] * 3]).requires_grad_()
@@ -557,6 +573,9 @@ _MASTER = {
     "master into them.",
     "none": "A parameter without a gradient has None as its `grad`. It stays "
     "as it is.",
+    "product": "`lr` times the gradient was rounded to bfloat16. Convert the "
+    "gradient to float32 first.",
+    "double": "A master is in float32.",
     "iterator": "`net.parameters()` can be gone through once. Keep its "
     "parameters in a list.",
     "forgotten": "After `zero_grad` each gradient is None or 0.",
@@ -587,6 +606,20 @@ def master_weights(MasterSGD: type) -> None:
         known = {1.0: hints["stuck"], 0.0: hints["up"]}
         got, what = w[0].item(), "weight"
         equal(got, 2.0, hints["moved"], known, 1e-2, 1e-2, what)
+    given = "a weight of 0, three gradients of 1, lr=1.00390625"
+    with case(given, known=errors):
+        w = nn.Parameter(torch.zeros(1).bfloat16())
+        with Watched() as watched:
+            optimizer = MasterSGD([w], lr=1 + 2**-8)
+            for _ in range(3):
+                w.grad = torch.ones_like(w)
+                optimizer.step()
+        known = {-3.0: hints["product"]}
+        got, right = w.item(), -3.015625
+        equal(got, right, hints["moved"], known, 0, 0, what="weight")
+        single = torch.float64 not in watched.types
+        got = "some in float64"
+        holds(single, "numbers in float32", got, hints["double"])
     torch.manual_seed(0)
     net = nn.Linear(2, 2).bfloat16()
     before = list(net.parameters())

@@ -149,7 +149,20 @@ _NOISE = {
         "`np.random.default_rng` takes a list of integers as its seed.",
     ),
     "left": "The call has moved or set a generator that others draw from.",
+    "hash": "`hash` of a text is another one in each process.",
 }
+
+
+@contextmanager
+def _other_salt() -> Iterator[None]:
+    """Let `hash` give for a text what it would in another process."""
+    own = hash
+
+    def salted(value: object) -> int:
+        return own(("another salt", value) if "'" in repr(value) else value)
+
+    with patch("builtins.hash", salted):
+        yield
 
 
 def _noise_of_a_place(noise: Callable) -> None:
@@ -159,11 +172,15 @@ def _noise_of_a_place(noise: Callable) -> None:
         again = _number(noise(0, 0, 0))
         hint = _NOISE["again"]
         holds(again == number, "the same number", "another one", hint)
-    with case("noise(0, 0, 0), and a draw of `random`, NumPy and torch"):
+    with case("noise(0, 0, 0), in another process"), _other_salt():
+        again = _number(noise(0, 0, 0))
+        hint = _NOISE["hash"]
+        holds(again == number, "the same number", "another one", hint)
+    with case("noise(5, 5, 5), and a draw of `random`, NumPy and torch"):
         _seed_all(5)
         expected = _draws()
         _seed_all(5)
-        noise(0, 0, 0)
+        noise(5, 5, 5)  # a new one, which nobody can have kept
         got, hint = "other numbers of theirs", _NOISE["left"]
         holds(_draws() == expected, "their own numbers", got, hint)
     triples = {(1, 0, 0): "seed", (0, 1, 0): "epoch", (0, 0, 1): "place"}
@@ -512,6 +529,15 @@ def count_multiplications(count: Callable) -> None:
             handle.remove()
             expected = "a network in training mode"
             holds(net.training, expected, "one in evaluation mode", _MODE)
+    with case("X that doesn't fit"):
+        net, error = _chain(one=nn.Linear(3, 2)), None
+        try:
+            count(net, torch.rand(5, 4))
+        except RuntimeError as raised:
+            error = raised
+        _hooks_are(net, 0)
+        hint = _COUNTS["error"]
+        holds(error is not None, "the error of the network", "none", hint)
 
 
 _COUNTS: dict[str, Hint] = {
@@ -533,6 +559,7 @@ _COUNTS: dict[str, Hint] = {
     "layer that isn't called has no entry.",
     "once": "This counts one sample: the batch has several.",
     "both": "These are multiplications and additions together.",
+    "error": "The error of the network is to go on to the caller.",
 }
 
 
@@ -715,6 +742,9 @@ def where_two_runs_differ(first_difference: Callable) -> None:
     with case("two runs that seed PyTorch with 0, and draw in each step"):
         got = first_difference(_drawing, _drawing)
         equal(got, None, hints["draws"], what="(step, name)")
+    with case("two runs that draw in each step, and seed nothing"):
+        got = first_difference(_unseeded, _unseeded)
+        equal(got, (1, "a"), hints["seeded"], what="(step, name)")
     given = "a run of 5 steps, and one of 3 that is equal so far"
     with case(given, hints["length"]):
         got = first_difference(_run(), _run(number=3))
@@ -742,6 +772,8 @@ _DIFFERENCES: dict[str, Hint] = {
         "Go through one run to its end, and keep clones of it; then begin "
         "with the other.",
     ),
+    "seeded": "These runs differ, and nothing tells: a generator was seeded "
+    "or set back between them. Leave it to the runs.",
     "length": "Where one run ends, there is nothing to compare any more.",
 }
 Run = Callable[[], Iterator[dict[str, Tensor]]]
@@ -783,6 +815,10 @@ def _two(b: int, a: int) -> Run:
 
 def _drawing() -> Iterator[dict[str, Tensor]]:
     torch.manual_seed(0)
+    yield from _unseeded()
+
+
+def _unseeded() -> Iterator[dict[str, Tensor]]:
     state = {"a": torch.ones(2)}
     for _ in range(4):
         state["a"] += torch.rand(2)

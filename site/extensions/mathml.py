@@ -9,6 +9,7 @@ from html import escape
 
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 SHEET = "_static/math.css"
@@ -45,6 +46,9 @@ REWRITTEN = [
     (r"(\\\\)(?:\*|\s*\[-?[\d.]+\s*[a-z]{2}\])", r"\1"),
     (r"\\\\\s*(?=\\end{)", ""),
 ]
+# What stands at a formula without a space, and stays on its line.
+BEFORE = re.compile(r"[(\[“‘（《]*\Z")
+AFTER = re.compile(r"[^\s\u2e80-\uffef]*[，。、：；！？）》”’]*")
 converter = LatexToMathML(fancy_error=False)
 rules: set[str] = set()  # for the style sheet, of all pages
 logger = logging.getLogger(__name__)
@@ -93,6 +97,34 @@ def show(self, node: nodes.Element, *, display: bool) -> None:
     self.body.append(styled(formula))
 
 
+class KeepTogether(SphinxPostTransform):
+    """Hold a formula and the marks at it together.
+
+    To a browser it is a picture, at whose sides a line may end: the next one
+    would begin with a comma.
+    """
+
+    default_priority = 203  # behind what replaces parts of a text
+
+    def run(self, **_):
+        for formula in list(self.document.findall(nodes.math)):
+            line = formula.parent
+            place = line.index(formula)
+            left, right = (
+                text if isinstance(text, nodes.Text) else ""
+                for text in (["", *line, ""][i] for i in (place, place + 2))
+            )
+            before, after = BEFORE.search(left)[0], AFTER.match(right)[0]
+            if not before + after:
+                continue
+            parts = nodes.Text(before), formula, nodes.Text(after)
+            line[place] = nodes.inline("", "", *parts, classes=["whole"])
+            if before:
+                line[place - 1] = nodes.Text(left.removesuffix(before))
+            if after:
+                line[place + 1] = nodes.Text(right.removeprefix(after))
+
+
 def visit_inline(self, node: nodes.math) -> None:
     show(self, node, display=False)
     raise nodes.SkipNode
@@ -122,6 +154,7 @@ def setup(app):
     app.add_html_math_renderer(
         "mathml", (visit_inline, None), (visit_display, None)
     )
+    app.add_post_transform(KeepTogether)
     app.connect("builder-inited", read_rules)
     app.connect("build-finished", write_rules)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

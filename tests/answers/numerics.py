@@ -138,6 +138,18 @@ edited(
         },
     ),
     ("are changed", {"return total": "values.mul_(2); return total"}),
+    (
+        "is computed nowhere",
+        {
+            "    total = torch.zeros": "    while len(values) > 1:\n"
+            "        half = len(values) // 2\n"
+            "        rest = values[2 * half:]\n"
+            "        halves = values[:half] + values[half:2 * half]\n"
+            "        values = torch.cat([halves, rest])\n"
+            "    return values[0]\n"
+            "    total = torch.zeros"
+        },
+    ),
 )
 
 # 8.4 A row of minus infinity
@@ -183,6 +195,12 @@ edited(
         {"sums.log()": "sums.detach().log() + sums - sums.detach()"},
     ),
     ("are changed", {_MAX: "Z = Z.detach().mul_(2) / 2; " + _MAX}),
+    ("computed in it", {_MAX: "Z = Z.float(); " + _MAX}),
+    (
+        "computed in it",
+        {_MAX: "dtype = Z.dtype; Z = Z.float(); " + _MAX}
+        | {"largest.squeeze(-1)": "largest.squeeze(-1).to(dtype)"},
+    ),
 )
 
 # 8.5 A loss scaler
@@ -340,6 +358,11 @@ edited(
     ("more than the weights", {_COPY: f"{_COPY}.requires_grad_(False)"}),
     ("keeps the one that it has", {_COPY: f"{_COPY}; p.grad = None"}),
     ("keeps the one", {_COPY: f"{_COPY}; p.grad.mul_(self.lr)"}),
+    ("was rounded to bfloat16", {_MOVE: "master -= (self.lr * p.grad)"}),
+    (
+        "A master is in float32",
+        {"p.detach().float()": "p.detach().double()"},
+    ),
 )
 
 # 8.7 A norm in float16

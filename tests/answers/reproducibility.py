@@ -64,6 +64,15 @@ edited(
     ("as sums do", {"[seed, epoch, i]": "(31 * seed + epoch) * 31 + i"}),
     ("as sums do", {"[seed, epoch, i]": "(seed * 10**4 + epoch) * 10**4 + i"}),
     ("a list of integers", {"[seed, epoch, i]": "seed + 5 * epoch + 9 * i"}),
+    (
+        "another one in each process",
+        {_NUMBER: "hash(f'{seed} {epoch} {i}') % 10**9 / 10**9"},
+    ),
+    (
+        "that others draw from",
+        {_NUMBER: "_memo.setdefault((seed, epoch, i), random.random())"}
+        | {"def noise": "_memo = {}\n\n\ndef noise"},
+    ),
 )
 
 
@@ -285,6 +294,22 @@ edited(
             "    with hook_all(net, add):\n    ": _HOOK.replace("look", "add"),
         },
     ),
+    (
+        "aren't those of before",
+        {
+            "    with hook_all(net, add):\n        net(X)": "    handles = ["
+            "m.register_forward_hook(lambda *a, n=n: add(n, *a)) "
+            "for n, m in net.named_modules()]\n    net(X)\n"
+            "    for handle in handles:\n        handle.remove()"
+        },
+    ),
+    (
+        "go on to the caller",
+        {
+            "        net(X)": "        try:\n            net(X)\n"
+            "        except RuntimeError:\n            pass"
+        },
+    ),
 )
 
 
@@ -383,6 +408,11 @@ edited(
     ),
     ("keep clones of it", {_KEPT: f"({_CLONES} for state in run())"}),
     ("Where one run ends", {"strict=False": "strict=True"}),
+    (
+        "Leave it to the runs",
+        {"    kept =": "    torch.manual_seed(0)\n    kept ="}
+        | {"    for step, (": "    torch.manual_seed(0)\n    for step, ("},
+    ),
 )
 
 

@@ -105,7 +105,7 @@ torch.initial_seed()
 # *编程，25分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-2)
 #
-# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：两个生成器抽到的数，各个副本都不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
+# 一个数据集带着两个生成器：`rng`是NumPy的，`generator`是`torch.Generator`。编写一个`worker_init_fn`，给每个工作进程里的副本设定这两个生成器：两个生成器抽到的数，各个副本都不同，各轮也不同；种子相同时，又完全相同。然后让结果与工作进程无关：`noise`是0到1之间的一个数，只由三个整数决定，即种子、轮和位置`i`，在任何进程里都一样；其中一个变了，这个数就不同。计算它时，不能从别人的生成器抽数，也不能给别人的生成器设种子。这样，不管有0个、2个还是3个工作进程，数据集给出的数都相同。
 
 # %% [markdown] translates="fc61d602"
 # **思路**。在工作进程（worker）里，`get_worker_info().dataset`就是它要读取的那份副本。加载器已经在那里给PyTorch设了种子，每个工作进程、每一轮（epoch）的种子都不同，用`torch.initial_seed()`可以得到。要让随机数与工作进程无关，就为每个数新建一个生成器，种子里放进所有该起作用的数：`default_rng`可以接受整数的列表，并把这些整数充分混合。
@@ -238,7 +238,7 @@ assert torch.equal(torch.rand(2), expected)
 # *编程，30分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-4)
 #
-# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，名字用`named_modules`给出的；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在。
+# `find_bad`还有漏洞。编写`first_bad(net, X)`，返回第一个输出不是有限值的模块的名字，名字用`named_modules`给出的；没有就返回None。所有模块都要看，因为有子模块的模块自己也做计算；输出是张量（tensor）组成的元组时，每个张量都要看。网络自己也可能报错，例如形状（shape）不合的时候：这时如果已经发现坏值，就返回名字；没有发现，就让错误照样抛出。不管哪种情况，最后自己的钩子都已移除，别人的钩子都还在，网络也仍处于原来的模式。
 
 # %% [markdown] translates="7db53070"
 # **思路**。给每个模块（module）注册一个钩子，如果输出里有坏的张量（tensor），就记下名字。钩子按模块结束的次序运行，先是子模块（children），然后才是包含它的模块，所以第一个名字就是最里面的那个。前向传播（forward propagation）就算以错误结束，记下的名字也还在列表里。
@@ -293,7 +293,7 @@ except RuntimeError as error:
 # *编程，25分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-5)
 #
-# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。再与`FlopCounterMode`比较：一个是另一个的几倍？
+# 用前向钩子编写`count_multiplications(net, X)`。它按名字返回：在一次前向传播里，每个`nn.Linear`和每个`nn.Conv2d`各做多少次乘法。调用两次的层，算两次；没有调用的层，没有条目。最后钩子都要移除，网络报错时也一样；网络的模式不能变。再与`FlopCounterMode`比较：一个是另一个的几倍？
 
 # %% [markdown] translates="2b157776"
 # **思路**。输出的每个数是若干乘积之和，通向这个数的每个权重（weight）有一个乘积。这些权重就是一个输出的权重`weight[0]`，线性层（linear layer）是这样，卷积层也是这样。分组不必另作处理，因为权重里只有一个组的输入通道。
@@ -444,7 +444,7 @@ assert {len(ranking) for ranking in rankings} == {4}
 # *编程，25分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-7)
 #
-# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个让`torch.equal`返回False的名字；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数。
+# 两次训练本该相同，却不相同。要找原因，看最先不同的那一步，比看最后的结果有用。`run()`和`other()`各开始一次训练，每走一步，就给出一次状态字典（state dict）：给出的是正在用的那一个，下一步会改变其中的张量。返回最先不同的一步，从1数起，以及这一步里第一个让`torch.equal`返回False的名字；如果在两次训练都走到的范围里没有不同，就返回None。注意：两次训练可能都从PyTorch的生成器抽数；你自己既不要设种子，也不要恢复它的状态。
 
 # %% [markdown] translates="6f33400b"
 # **思路**。先把一次训练做到最后，一路保存克隆，因为它的张量还会变；然后才开始另一次，这样谁也不会在对方的两次抽取之间抽数。`torch.equal`不容许任何舍入误差（rounding error）。
@@ -514,7 +514,7 @@ digest(one) == digest(one.clone()), digest(one) == digest(one + 2**-23)
 # *编程，15分钟。*
 # [练习](../09_reproducibility.ipynb#cell-id=exercise-9-8)
 #
-# 反向传播之后，每个块的梯度有多大？编写`gradient_norms(net)`：对`net`的每个子模块，按名字给出它所有参数（parameter）的梯度合在一起的范数（norm），就像这些梯度是一个向量（vector）。参数没有梯度，就按0算。在十个sigmoid串成的网络里，是第一层的范数更小，还是最后一层的？怎样由这些范数得出`nn.utils.clip_grad_norm_`返回的数？
+# 反向传播之后，每个块的梯度有多大？编写`gradient_norms(net)`：对`net`的每个子模块，按名字给出它所有参数（parameter）的梯度合在一起的范数（norm），就像这些梯度是一个向量（vector）。参数没有梯度，就按0算。所有梯度都保持原样。在十个sigmoid串成的网络里，是第一层的范数更小，还是最后一层的？怎样由这些范数得出`nn.utils.clip_grad_norm_`返回的数？
 
 # %% [markdown] translates="e54fd527"
 # **思路**。长向量的范数，等于各段范数的平方之和，再开方。`child.parameters()`对每个参数只给出一次。往回经过sigmoid时，梯度要乘以sigmoid的斜率，最多1/4：第一层得到的最小。
