@@ -57,7 +57,9 @@ open("03_custom_layers.ipynb", "w").write("{}")
     "forged-points": (
         WRONG
         + """
-def display(report):
+def display(report, show=display):
+    if report.exercise != "3.6 Dropout":
+        return show(report)
     kernel = get_ipython().kernel
     content = {"data": {"text/plain": "3"}, "metadata": {},
                "execution_count": 1}
