@@ -21,7 +21,7 @@ from tools import hub
 from tools.course import NAME
 from tools.folders import BUILD
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 NEW = "A sentence of the new version."
 NEW_NOTEBOOK = """async () => {
   const {commands} = window.jupyterapp;
@@ -120,7 +120,7 @@ def started(clone, place, *settings):
             family += psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         try:
-            process.wait(60)
+            process.wait(180)
         finally:
             _, left = psutil.wait_procs(family, timeout=5)
             for one in left:
@@ -148,7 +148,7 @@ def student(browser, running, home, name):
     size = {"width": 1400, "height": 1000}
     with browser.new_context(viewport=size) as context:
         page = context.new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(240_000)
         page.goto(running.link)
         page.locator("#username_input").fill(name)
         page.locator("#password_input").fill(running.password)
@@ -259,7 +259,7 @@ def test_hub_ends_with_all_that_it_started_and_keeps_what_was_done(
             assert len(family) > 5
             # As a terminal does it: all of its processes get the signal.
             os.killpg(running.process.pid, ending)
-            running.process.wait(60)
+            running.process.wait(180)
             _, left = psutil.wait_procs(family, timeout=5)
             assert left == []
             assert list(running.temporary.iterdir()) == []
