@@ -32,6 +32,7 @@ COPIED = [
     "tools/__init__.py",
     "tools/environment.py",
     "tools/folders.py",
+    "tools/handed_out.py",
 ]
 # They stand before the standard library, in each Python that is started.
 STAND_INS = {

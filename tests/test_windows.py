@@ -25,7 +25,10 @@ MODULES = [
 def test_no_module_needs_what_only_unix_has():
     code = (
         "import importlib, sys, tests.windows\n"
-        "for name in sys.argv[1:]: importlib.import_module(name)"
+        "for name in sys.argv[1:]:\n"
+        "    try: importlib.import_module(name)\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        if error.name != 'nbgrader': raise  # an extra's\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *MODULES],

@@ -159,7 +159,7 @@ def _other_salt() -> Iterator[None]:
     own = hash
 
     def salted(value: object) -> int:
-        return own(("another salt", value) if "'" in repr(value) else value)
+        return own((1, value) if "'" in repr(value) else value)
 
     with patch("builtins.hash", salted):
         yield

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from nbval_strict import fresh
 from nbval_strict.fresh import fresh_python
-from nbval_strict.server import SERVER, Fork, be_two, why_not
+from nbval_strict.server import SERVER, SHARED, Fork, be_two, why_not
 from tests.nbval_strict.specimen import environment, run_pytest, write
 
 FORKS = pytest.mark.skipif(
@@ -192,7 +192,8 @@ def test_fork_can_have_a_server_of_its_own_that_imports_nothing(tmp_path):
     said = tmp_path / "said"
     with open(said, "w") as file:
         command = [sys.executable, "-c", TWIN]
-        environment = dict(os.environ)
+        # Not the server that a run of tests shares.
+        environment = {k: v for k, v in os.environ.items() if k != SHARED}
         twin = Twin(command, environment, os.getcwd(), [file, file], sys.path)
         twin.start()
         twin.join(60)

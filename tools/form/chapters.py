@@ -109,7 +109,7 @@ def predictions(draft: Draft) -> Iterator[str]:
 def questions(draft: Draft) -> Iterator[str]:
     """A translation asks where its original does, before the exercises."""
     page = draft.page
-    if page.is_original:
+    if page.is_original or not page.original.is_there:  # as in a handout
         return
     originals = before_exercises(Draft(page.original).cells)
     for original, cell in zip(originals, draft.cells, strict=False):
