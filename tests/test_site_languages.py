@@ -148,6 +148,7 @@ def test_pages_name_each_other_where_no_address_is_known(pages, home):
 KEPT = {
     *("English", "PyTorch", "JupyterLab", "JavaScript", "CC BY-SA", "MIT"),
     *("GPU", "CPU", "pickle", "html", "Ctrl", "d2l", "Python"),
+    *("Binder", "Kubernetes"),
 }
 SAID = ("title", "aria-label", "placeholder", "alt", "data-one", "data-many")
 
