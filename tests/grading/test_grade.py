@@ -22,6 +22,8 @@ from tools.grading.course import Course
 from tools.grading.sandbox import Limits
 from tools.page import LANGUAGES
 
+# What nbgrader is made of warns, as of what its next version will do.
+pytestmark = pytest.mark.filterwarnings("default")
 sandboxed = pytest.mark.skipif(
     not shutil.which("bwrap"), reason="needs bubblewrap"
 )

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sysconfig
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -37,6 +38,7 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 from nbgrader.utils import is_grade, rmtree
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from tools.grading.kernel import Kernel
@@ -255,6 +257,14 @@ class Course:
         Returns:
             By student, why points are left to the teacher.
         """
+        with warnings.catch_warnings():
+            # Of nbgrader's own way to write new students.
+            warnings.simplefilter("ignore", SAWarning)
+            return self._keep(ran)
+
+    def _keep(
+        self, ran: dict[str, dict[str, NotebookNode] | str]
+    ) -> dict[str, str]:
         done = {s: n for s, n in ran.items() if not isinstance(n, str)}
         failed = {s: n for s, n in ran.items() if isinstance(n, str)}
         if done:
