@@ -25,10 +25,7 @@ DEPLOY = ROOT / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"
 # The chart's, which isn't ours: `helm pull --untar jupyterhub --repo
 # https://hub.jupyter.org/helm-chart/` has it as values.schema.json.
-SCHEMA = Path(
-    os.environ.get("CHART_SCHEMA")
-    or ROOT.parent / "shared/data/zero-to-jupyterhub.values.schema.yaml"
-)
+SCHEMA = Path(os.environ.get("CHART_SCHEMA") or "values.schema.json")
 
 
 def read(name):
