@@ -72,7 +72,7 @@ def display(report, show=display):
         WRONG
         + """
 get_ipython().input_transformers_cleanup.append(
-    lambda lines: ["pass"] if "report = " in "".join(lines) else lines)
+    lambda lines: ["pass"] if "check.dropout" in "".join(lines) else lines)
 """,
         True,
     ),
