@@ -55,7 +55,8 @@ class Ran:
 class Clock:
     """Seconds in which a sandbox computes; others count ``WAITING`` each.
 
-    So a cell isn't stopped too early where many run side by side.
+    Those in which it would compute, and others do, don't count: so a cell
+    isn't stopped too early where many run side by side.
 
     Args:
         sandbox (Unsealed): what computes.
@@ -65,7 +66,7 @@ class Clock:
     def __init__(self, sandbox: Unsealed, seconds: float) -> None:
         self.sandbox, self.seconds = sandbox, seconds
         self.began = self.looked = time.monotonic()
-        self.computed = sandbox.computed()
+        self.computed, self.delayed = sandbox.computed(), sandbox.delayed()
 
     def looks(self) -> bool:
         """Whether it is time for another look at the sandbox."""
@@ -78,7 +79,9 @@ class Clock:
     def spent(self) -> float:
         """The seconds until now."""
         computed = self.sandbox.computed() - self.computed
-        return max(computed, WAITING * (time.monotonic() - self.began))
+        passed = time.monotonic() - self.began
+        delayed = max(0, self.sandbox.delayed() - self.delayed)
+        return max(computed, WAITING * (passed - delayed))
 
     def is_over(self) -> bool:
         """Whether it is over."""

@@ -199,6 +199,10 @@ class Unsealed:
         """The seconds that it has computed, as far as that is known."""
         return 0
 
+    def delayed(self) -> float:
+        """The seconds that it had to wait to compute, as far as known."""
+        return 0
+
     def end(self) -> None:
         """End all that runs there, and forget all that was written."""
         if hasattr(self, "process"):
@@ -272,6 +276,10 @@ class Sandbox(Unsealed):
     def computed(self) -> float:
         ticks = [_of_process(self._proc, p, _ticks) for p in self._pids()]
         return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+    def delayed(self) -> float:
+        delays = [_of_process(self._proc, p, _delay) for p in self._pids()]
+        return max(delays, default=0) / 1e9
 
     def _pids(self) -> list[str]:
         return [name for name in os.listdir(self._proc) if name.isdecimal()]
@@ -439,7 +447,7 @@ def _of_process(
     """What is measured of a process; 0 if it has ended."""
     try:
         return measure(proc, pid)
-    except OSError:
+    except (OSError, IndexError):
         return 0
 
 
@@ -455,6 +463,11 @@ def _ticks(proc: int, pid: str) -> int:
     # Behind its name, which may have brackets and spaces in it.
     values = _read(proc, f"{pid}/stat").rpartition(")")[2].split()
     return sum(map(int, values[11:15]))
+
+
+def _delay(proc: int, pid: str) -> int:
+    """The nanoseconds for which others computed in its place."""
+    return int(_read(proc, f"{pid}/schedstat").split()[1])
 
 
 def _read(proc: int, name: str) -> str:
