@@ -74,7 +74,8 @@ def update(language: str = "", *, root: str | Path | None = None) -> Update:
     """
     book = require_book(language, root)
     first = not book.workbook.is_dir()
-    write_new(book.root / WORKBOOK / ".jupytext.toml", UNPAIRED)
+    # Not hidden: JupyterLab would pass it over.
+    write_new(book.root / WORKBOOK / "jupytext.toml", UNPAIRED)
     lines: list[str] = []
     plans = [plan_of(book, name) for name in book.pages()] + gone(book)
     for plan in bring_answers(plans):

@@ -103,7 +103,11 @@ def install_proxy(prefix: Path) -> None:
     npm = node / "lib/node_modules/npm/bin/npm-cli.js"
     quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
     subprocess.run(
-        [node / "bin/node", npm, "ci", *quiet], cwd=folder, check=True
+        [node / "bin/node", npm, "ci", *quiet],
+        cwd=folder,
+        # It would stay in the temporary folder.
+        env={**os.environ, "NODE_DISABLE_COMPILE_CACHE": "1"},
+        check=True,
     )
     shutil.copy(lock, done)
 

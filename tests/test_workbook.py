@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from jupytext.config import load_jupytext_config
+from jupytext import TextFileContentsManager
 from nbclient import NotebookClient
 
 import d2l_reader
@@ -175,15 +175,16 @@ def test_files_have_the_rights_that_other_files_have(page):
 
 
 def test_jupytext_pairs_nothing_there(tmp_path):
-    """By the settings that it finds around a notebook that is saved."""
+    """By the settings that JupyterLab finds around a notebook."""
     copies.of_book(tmp_path)
     settings = (ROOT / "jupytext.toml").read_bytes()
     (tmp_path / "jupytext.toml").write_bytes(settings)
     d2l_reader.update(root=tmp_path)
+    manager = TextFileContentsManager(root_dir=str(tmp_path))
     pairs = {}
     for name in ("chapters", "workbook", "workbook/solutions"):
-        file = str(tmp_path / name / "09_my_notes.ipynb")
-        pairs[name] = load_jupytext_config(file).default_formats(file)
+        file = f"{name}/09_my_notes.ipynb"
+        pairs[name] = manager.get_config(file).default_formats(file)
     assert pairs == {
         "chapters": "ipynb,py:percent",
         "workbook": "ipynb",
