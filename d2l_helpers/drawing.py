@@ -6,6 +6,7 @@ fast as `import torch`.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
@@ -67,6 +68,8 @@ def use_style() -> None:
     from matplotlib_inline.config import InlineBackend
 
     plt.rcParams.update(STYLE)
+    # It warns of a second that has passed, as on a busy machine.
+    warnings.filterwarnings("ignore", 'Creating legend with loc="best"')
     plt.rcParams["font.family"] = ["sans-serif", *_chinese_font()]
     if get_ipython() is not None:
         # Kept in the configuration, since d2l.plot sets the format anew.

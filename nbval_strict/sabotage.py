@@ -66,9 +66,11 @@ def altered_texts(text: str) -> Iterator[tuple[str, str]]:
         if number[3]:
             yield "exponent", replaced(end - 1, end, _other(text[end - 1]))
         before = text[start - 1 : start]
+        if not float(number[0]):
+            continue  # two zeros are equal, whatever their signs
         if before == "-":
             yield "sign", replaced(start - 1, start, "")
-        elif float(number[0]) and not re.match(r"[\w.]", before):
+        elif not re.match(r"[\w.]", before):
             yield "sign", replaced(start, start, "-")
     for shape in SHAPE.finditer(text):
         yield "shape", replaced(shape.end(), shape.end(), "1, ")

@@ -1,13 +1,15 @@
 """Pictures of networks, and the style of all figures."""
 
 import io
+import itertools
+import warnings
 from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from matplotlib import font_manager
+from matplotlib import font_manager, legend
 from matplotlib.colors import to_hex
 from matplotlib.patches import BoxStyle
 from torch import nn
@@ -33,6 +35,19 @@ def figures():
         yield
     plt.close("all")
     plt.switch_backend(backend)
+
+
+def test_legend_on_a_busy_machine_is_no_warning(monkeypatch):
+    seconds = itertools.count(step=2)
+    monkeypatch.setattr(legend.time, "perf_counter", lambda: next(seconds))
+    with warnings.catch_warnings(action="error"):
+        _, ax = plt.subplots()
+        ax.plot([1, 2], label="loss")
+        ax.legend()
+        with pytest.raises(UserWarning, match="slow"):
+            ax.figure.canvas.draw()
+        use_style()
+        ax.figure.canvas.draw()
 
 
 class Fonts:
