@@ -99,19 +99,21 @@ def started(folder, target, *settings):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    address = None
-    deadline = time.monotonic() + 60
-    while not address and time.monotonic() < deadline:
-        address = re.search(r"http://127\.0\.0\.1:\d+/", log.read_text())
-        time.sleep(0.1)
-    assert address, log.read_text()
-    yield address[0]
-    server.terminate()
     try:
-        server.wait(30)
+        address = None
+        deadline = time.monotonic() + 60
+        while not address and time.monotonic() < deadline:
+            address = re.search(r"http://127\.0\.0\.1:\d+/", log.read_text())
+            time.sleep(0.1)
+        assert address, log.read_text()
+        yield address[0]
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
+        server.terminate()
+        try:
+            server.wait(30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +269,12 @@ SCROLL = """async ({path, start}) => {
     w => w.model.sharedModel.source.includes(start));
   await panel.content.scrollToItem(index, "center");
 }"""
-OPENED = """(path) =>
-  window.jupyterapp.shell.currentWidget.context.path === path"""
+# A notebook is current before its file has come, and that before its cells.
+OPENED = """(path) => {
+  const {context, content} = window.jupyterapp.shell.currentWidget;
+  return context.path === path && context.isReady
+    && content.widgets.length === content.model.cells.length;
+}"""
 
 
 @pytest.mark.timeout(180)
@@ -343,7 +349,7 @@ def test_front_page_leads_to_an_exercise_and_shows_that_it_is_solved(
         progress.get_by_role("link", name="3.1 A quadratic layer").click()
         page.wait_for_function(OPENED, arg=f"workbook/{name}")
         outputs = [cell["outputs"] for cell in page.evaluate(CELLS)]
-        assert not any(outputs)
+        assert outputs and not any(outputs)
         source = {"start": "class QuadraticLayer", "source": RIGHT}
         page.evaluate(SOLVE, source)
         run_all(page)
