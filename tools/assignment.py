@@ -25,7 +25,6 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools import files
-from tools.course import NAME
 from tools.exercise import exercises
 from tools.folders import BUILD, COURSE, require_own, shown
 from tools.page import TIMEOUT, Page, chapters, require_language
@@ -37,7 +36,7 @@ MADE = "d2l_companion"  # the key for what a notebook was made as
 TRACES = {"collapsed", "execution", "jupyter", "scrolled"}
 CONFIG = f"""\
 c = get_config()
-c.CourseDirectory.course_id = "{NAME}"
+c.CourseDirectory.course_id = "deep-learning-computation"
 # The starter stands above the solution, and is all that students need.
 c.ClearSolutions.code_stub = {{"python": ""}}
 # A check stops an answer by itself; this is for the cells around it.

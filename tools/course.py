@@ -19,7 +19,9 @@ from tools.words import Words, ways_to_say, words_of
 
 SITE = ROOT / "site"
 OWN = SITE / "pages"  # those that only the site has
-NAME = "deep-learning-computation"  # of what graders get
+# Of the folder that students get, in a handout and on a hub. Not that of
+# handouts in which readers worked in chapters/: the two lie side by side.
+NAME = "deep-learning-notebooks"
 HANDED_OVER = "D2L_COURSE"  # the variable of the environment
 BRANCH = (
     r"(?!.*(\.\.|//|/\.))\w[\w.+/-]*(?<![./])(?<!\.lock)",

@@ -26,7 +26,7 @@ from pathlib import Path
 import nbformat
 
 from tools import files, gate, students
-from tools.course import Course, read_course
+from tools.course import NAME, Course, read_course
 from tools.environment import ROOT
 from tools.folders import (
     BUILD,
@@ -52,9 +52,6 @@ from tools.variants.stored import remembering
 
 HERE = Path(__file__).parent  # has the README, in each language
 START = "start.ipynb"
-# Not what handouts were called in which readers worked in chapters/: this one
-# is unpacked beside them.
-NAME = "deep-learning-notebooks"
 # Files, and folders with all that is in them.
 TAKEN = [
     ".gitattributes",
