@@ -14,9 +14,14 @@ is mounted there would hide it. Nothing in it leads back to the checkout.
     --torch=pip        as pip finds it; on Linux, PyPI's is the one for CUDA
     --needs            only what our packages need: the layer of an image that
                        stays as it is when a check changes
+
+Settings that are there already are never replaced. Where the environment has a
+jupyter_server_config.py of its own, nothing is installed before it names ours.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -29,11 +34,20 @@ ROOT = HERE.parent
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 # Where an environment has what isn't a Python package, below its prefix: the
 # file, and the place where Jupyter looks for it.
+SERVER = HERE / "jupyter_server_config.py"
 SETTINGS = {
-    HERE / "jupyter_server_config.py": "etc/jupyter",
-    # The front page opens rendered; no questions about news.
-    ROOT / "tools/lab/overrides.json": "share/jupyter/lab/settings",
+    SERVER: f"etc/jupyter/{SERVER.name}",
+    # The front page opens rendered; no questions about news. In a folder where
+    # each package has a file: an overrides.json beside it, which is the hub's,
+    # is read after it.
+    ROOT / "tools/lab/overrides.json": (
+        "share/jupyter/lab/settings/overrides.d/d2l.json"
+    ),
 }
+# What the first is called where the hub has one of its own, which reads it.
+BESIDE = "d2l_server_config.py"
+LINE = f'load_subconfig("{BESIDE}")'
+NOTES = ".d2l.json"  # beside it: what we wrote there
 PROXY = "share/hub"
 
 
@@ -77,11 +91,60 @@ def needed(folder: Path, *extras: str) -> list:
     return found
 
 
+class OwnSettingsError(Exception):
+    """A hub has settings of its own in the place of ours; with what to do."""
+
+
 def install_settings(prefix: Path) -> None:
-    """Put what Jupyter reads into its places below a prefix."""
+    """Put what Jupyter reads into its places below a prefix.
+
+    Raises:
+        OwnSettingsError: see :func:`place_of_server_settings`.
+    """
+    server = place_of_server_settings(prefix)
     for file, place in SETTINGS.items():
-        (prefix / place).mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, prefix / place)
+        target = server if file == SERVER else prefix / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    note(server)
+
+
+def place_of_server_settings(prefix: Path) -> Path:
+    """Where those of the students' servers go, and nobody else's are.
+
+    Raises:
+        OwnSettingsError: if the hub has a file there that isn't ours, or isn't
+            as we wrote it, and that doesn't read ours.
+    """
+    there = prefix / SETTINGS[SERVER]
+    if not there.exists():
+        return there
+    lines = there.read_text("utf-8", "replace").splitlines()
+    if LINE in map(str.strip, lines):
+        return there.with_name(BESIDE)
+    notes = there.with_name(NOTES)
+    known = {_digest(SERVER)}
+    if notes.is_file():
+        known |= {*json.loads(notes.read_text("utf-8")).values()}
+    if _digest(there) in known:
+        return there
+    raise OwnSettingsError(
+        f"{there} isn't ours, or somebody has changed it. It stays as it is. "
+        "Make this its first line, and run this again:\n\n"
+        f"    {LINE}\n\n"
+        "Ours are then read first, and what stands below wins. If you don't "
+        "need that file any more, move it away."
+    )
+
+
+def note(file: Path) -> None:
+    """Remember what was written, to tell it from what somebody changes."""
+    text = json.dumps({file.name: _digest(file)})
+    file.with_name(NOTES).write_text(text, "utf-8")
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def install_proxy(prefix: Path) -> None:
@@ -122,6 +185,8 @@ def main() -> None:
     parser.add_argument("--needs", action="store_true")
     chosen = parser.parse_args()
     try:
+        if not chosen.needs:
+            place_of_server_settings(Path(sys.prefix))
         for command in commands(chosen.torch, chosen.hub, chosen.needs):
             # What a module imports is what has been installed.
             subprocess.run(
@@ -132,6 +197,8 @@ def main() -> None:
         install_settings(Path(sys.prefix))
         if chosen.hub:
             install_proxy(Path(sys.prefix))
+    except OwnSettingsError as error:
+        sys.exit(str(error))
     except subprocess.CalledProcessError as error:
         sys.exit(
             f"It isn't complete: {' '.join(map(str, error.cmd))} ended with "

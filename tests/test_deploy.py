@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from jupyterlab_server import settings_utils
+from traitlets.config.loader import PyFileConfigLoader
 
 from tools import hub
 from tools.course import NAME
@@ -63,18 +66,96 @@ def test_jupytext_is_never_on_a_hub():
 
 def test_settings_of_jupyterlab_are_those_of_make_lab(install, tmp_path):
     install["install_settings"](tmp_path)
-    copy = tmp_path / "share/jupyter/lab/settings/overrides.json"
+    copy = tmp_path / "share/jupyter/lab/settings/overrides.d/d2l.json"
     assert copy.read_text() == (ROOT / "tools/lab/overrides.json").read_text()
     # All that is copied, and where Jupyter looks for it.
     files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")}
     assert files == {
-        "share/jupyter/lab/settings/overrides.json",
+        "etc/jupyter/.d2l.json",
+        "share/jupyter/lab/settings/overrides.d",
+        "share/jupyter/lab/settings/overrides.d/d2l.json",
         "etc/jupyter/jupyter_server_config.py",
     }
     # And no second copy in the repository.
     assert list(ROOT.glob("[!_.]*/**/overrides.json")) == [
         ROOT / "tools/lab/overrides.json"
     ]
+
+
+def test_own_settings_of_a_hub_are_never_replaced(
+    install, tmp_path, monkeypatch
+):
+    """Those of whoever looks after it; they are told how both are read."""
+    monkeypatch.setenv("WARM", "0")
+    theirs = tmp_path / "etc/jupyter/jupyter_server_config.py"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("c.ServerApp.max_body_size = 7\n")
+    with pytest.raises(install["OwnSettingsError"]) as told:
+        install["install_settings"](tmp_path)
+    assert str(theirs) in str(told.value)
+    assert theirs.read_text() == "c.ServerApp.max_body_size = 7\n"
+    # The remedy, as it is told.
+    (line,) = re.findall(r"^    (\S.*)$", str(told.value), re.M)
+    theirs.write_text(f"{line}\n{theirs.read_text()}")
+    for _ in range(2):  # an update, too
+        install["install_settings"](tmp_path)
+        assert theirs.read_text() == f"{line}\nc.ServerApp.max_body_size = 7\n"
+    read = PyFileConfigLoader(theirs.name, str(theirs.parent)).load_config()
+    assert read.ServerApp.max_body_size == 7
+    assert read.ServerApp.jpserver_extensions["jupytext"] is False
+    assert read.MappingKernelManager.cull_idle_timeout == 3600
+
+
+def test_own_settings_of_jupyterlab_stay_beside_ours(install, tmp_path):
+    folder = tmp_path / "share/jupyter/lab/settings"
+    folder.mkdir(parents=True)
+    manager = "@jupyterlab/docmanager-extension:plugin"
+    theirs = {manager: {"autosave": False}, "@theirs:plugin": {"a": 1}}
+    (folder / "overrides.json").write_text(json.dumps(theirs))
+    install["install_settings"](tmp_path)
+    assert json.loads((folder / "overrides.json").read_text()) == theirs
+    # As JupyterLab reads them.
+    both, error = settings_utils._get_overrides(str(folder))
+    assert not error
+    assert both["@theirs:plugin"] == {"a": 1}
+    assert both[manager]["autosave"] is False
+    assert both[manager]["defaultViewers"] == {"markdown": "Markdown Preview"}
+
+
+def test_update_replaces_our_settings_unless_somebody_changed_them(
+    install, tmp_path
+):
+    ours = tmp_path / "etc/jupyter/jupyter_server_config.py"
+    new = ours.parent / "new"
+    install["install_settings"](tmp_path)
+    # What an older version wrote, and nobody has changed.
+    ours.write_text("# older\n")
+    install["note"](ours)
+    install["install_settings"](tmp_path)
+    assert ours.read_bytes() == (DEPLOY / ours.name).read_bytes()
+    ours.write_text(f"{ours.read_text()}\nc.ServerApp.max_body_size = 7\n")
+    before = ours.read_bytes()
+    with pytest.raises(install["OwnSettingsError"], match="move it away"):
+        install["install_settings"](tmp_path)
+    assert ours.read_bytes() == before
+    ours.rename(new)
+    install["install_settings"](tmp_path)
+    assert ours.read_bytes() == (DEPLOY / ours.name).read_bytes()
+
+
+def test_own_settings_are_seen_before_anything_is_installed(
+    install, tmp_path, monkeypatch
+):
+    theirs = tmp_path / "etc/jupyter/jupyter_server_config.py"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("c.ServerApp.max_body_size = 7\n")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["install.py"])
+    ran = []
+    monkeypatch.setattr(subprocess, "run", lambda *a, **_: ran.append(a))
+    with pytest.raises(SystemExit, match="load_subconfig"):
+        install["main"]()
+    assert ran == []
 
 
 @pytest.mark.parametrize("warm", ["", "0"])
