@@ -58,6 +58,26 @@ from tools.page import chapters
             'title = "A"\nrepository = "https://github.com/a/.."',
             "not https://host/owner/name",
         ),
+        (
+            'title = "A"\nstudents_branches = "zh"',
+            "students_branches is 'zh', not a table",
+        ),
+        (
+            'title = "A"\nstudents_branches.xx = "b"',
+            "'xx' is no language",
+        ),
+        (
+            'title = "A"\nstudents_branches.zh = "a..b"',
+            "students_branches.zh is 'a..b', not the name of a branch",
+        ),
+        (
+            'title = "A"\nstudents_branches.zh = "main"',
+            "students_branches.zh is 'main', which has the pages of another",
+        ),
+        (
+            'title = "A"\nstudents_branches.en = "b"',
+            'first language: write students_branch = "b"',
+        ),
     ],
 )
 def test_course_that_makes_no_sense_is_refused(tmp_path, text, complaint):
@@ -176,6 +196,17 @@ def test_hub_has_what_students_get():
         names = public.places(page).keys()
         assert names >= {"Colab", "Binder"}
         assert ("JupyterHub" in names) == (page == first)
+    # In each language that has a branch.
+    both = replace(public, students_branches={"zh": "chinese"})
+    (page,) = first.translations
+    asked = parse_qs(urlsplit(both.places(page)["JupyterHub"]).query)
+    assert asked["repo"] == ["https://a.edu/s"]
+    assert asked["branch"] == ["chinese"]
+    # One folder can't hold two branches.
+    assert asked["targetpath"] == ["s-zh"]
+    assert asked["urlpath"] == [f"lab/tree/s-zh/{page.shown('.ipynb')}"]
+    assert both.places(first) == public.places(first)
+    assert "JupyterHub" not in both.places(page.solutions)
     chinese = replace(public, languages=["zh", "en"])
     assert "JupyterHub" not in chinese.places(first)
     (page,) = first.translations

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -197,11 +198,17 @@ def test_wrong_address_says_what_to_do(tmp_path, address):
 def test_other_language_needs_a_branch_of_its_own(course, remote):
     publish(remote)
     course["chapters/zh/index.md"] = course.pop("chapters/index.md")
-    with pytest.raises(students.RefusedError, match="set students_branch in"):
+    with pytest.raises(students.RefusedError) as told:
         publish(remote, "zh")
+    *_, line = str(told.value).splitlines()
     assert "chapters/index.md" in there(remote)
-    other = replace(COURSE, students_branch="zh")
+    # As it says.
+    other = replace(COURSE, **tomllib.loads(line))
     assert "The branch zh" in publish(remote, "zh", course=other)
+    # A branch that somebody has given to the other language by mistake.
+    wrong = replace(COURSE, languages=["zh"])
+    with pytest.raises(students.RefusedError, match="has the pages in en"):
+        publish(remote, "zh", course=wrong)
 
 
 def test_uncommitted_changes_are_named(monkeypatch, tmp_path):
@@ -267,4 +274,8 @@ def test_students_never_get_the_branch_with_the_solutions():
                 students=f"{address}/",
                 students_branch=branch,
             )
-    Course("A", repository=address, students=address, students_branch="s")
+    ours = Course(
+        "A", repository=address, students=address, students_branch="s"
+    )
+    with pytest.raises(ValueError, match="another students_branch"):
+        replace(ours, students_branches={"zh": "main"})

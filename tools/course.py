@@ -58,6 +58,7 @@ class Course:
     hub: str = ""
     students: str = ""
     students_branch: str = "main"
+    students_branches: dict[str, str] = field(default_factory=dict)
     leave_out: list[str] = field(default_factory=list)
     solutions: bool = True
 
@@ -76,19 +77,8 @@ class Course:
                 )
         self._check_repository("repository")
         self._check_repository("students")
-        if (
-            self.students
-            and self.source
-            and self.for_students.clone == (self.source.clone)
-        ):
-            taken = (self.branch, self.published)
-            if self.students_branch in taken:
-                raise ValueError(
-                    f"students has the branch {self.students_branch} of "
-                    "repository, which has the solutions: name another "
-                    "repository, or another students_branch"
-                )
         self._check_languages()
+        self._check_branches()
         if self.logo and not (SITE / "static" / self.logo).is_file():
             raise ValueError(f"there is no logo site/static/{self.logo}")
         if not isinstance(self.leave_out, list):
@@ -119,16 +109,12 @@ class Course:
             ) from None
 
     def _check_languages(self) -> None:
-        known = ", ".join(book.LANGUAGES)
         if not isinstance(self.languages, list):
             raise ValueError(f"languages is {self.languages!r}, not a list")
         if not isinstance(self.titles, dict):
             raise ValueError(f"titles is {self.titles!r}, not a table")
         for language in (*self.languages, *self.titles):
-            if language not in book.LANGUAGES:
-                raise ValueError(
-                    f"{language!r} is no language; there are {known}"
-                )
+            self._require_language(language)
         if len({*self.languages}) < len(self.languages):
             raise ValueError(f"languages has one twice: {self.languages}")
         pattern, wanted = FORMS["title"]
@@ -137,6 +123,49 @@ class Course:
                 raise ValueError(
                     f"titles.{language} is {title!r}, not {wanted}"
                 )
+
+    def _check_branches(self) -> None:
+        if not isinstance(self.students_branches, dict):
+            value = self.students_branches
+            raise ValueError(f"students_branches is {value!r}, not a table")
+        pattern, wanted = BRANCH
+        first = {self.first: self.students_branch}
+        for language, branch in self.students_branches.items():
+            key = f"students_branches.{language}"
+            self._require_language(language)
+            if not isinstance(branch, str) or not re.fullmatch(
+                f"({pattern})?", branch
+            ):
+                raise ValueError(
+                    f"{key} is {branch!r}, not {wanted}, or empty"
+                )
+            if branch and language == self.first:
+                raise ValueError(
+                    f"{key} is that of the first language: write "
+                    f"students_branch = {json.dumps(branch)}"
+                )
+            if branch and branch in first.values():
+                raise ValueError(
+                    f"{key} is {branch!r}, which has the pages of another "
+                    "language: name another branch"
+                )
+            first[language] = branch
+        if not (self.students and self.source):
+            return
+        if self.for_students.clone != self.source.clone:
+            return
+        for branch in first.values():
+            if branch in (self.branch, self.published):
+                raise ValueError(
+                    f"students has the branch {branch} of "
+                    "repository, which has the solutions: name another "
+                    "repository, or another students_branch"
+                )
+
+    def _require_language(self, language: object) -> None:
+        if language not in book.LANGUAGES:
+            known = ", ".join(book.LANGUAGES)
+            raise ValueError(f"{language!r} is no language; there are {known}")
 
     @property
     def root(self) -> str:
@@ -184,6 +213,28 @@ class Course:
         """The repository that students get, if there is one."""
         return Repository(self.students) if self.students else None
 
+    def branch_for(self, language: str) -> str:
+        """The branch of the students' repository in a language, or ""."""
+        if language == self.first:
+            return self.students_branch
+        return self.students_branches.get(language, "")
+
+    def students_link(self, hub: str, language: str, path: str) -> str:
+        """The link by which a hub fetches what students get; "" if nothing.
+
+        Args:
+            hub (str): the address of a JupyterHub.
+            language (str): that of the pages.
+            path (str): where the file that opens stands in the repository.
+        """
+        branch = self.branch_for(language)
+        if not (self.for_students and branch):
+            return ""
+        name = self.for_students.name
+        # Two branches of a repository can't share a folder.
+        folder = name if language == self.first else f"{name}-{language}"
+        return self.for_students.on_hub(hub, branch, path, folder)
+
     def places(self, page: Page) -> dict[str, str]:
         """Where else a page opens, and runs: names, and addresses there."""
         path, colab = page.shown(".ipynb"), f"colab/{page.path}.ipynb"
@@ -194,10 +245,10 @@ class Course:
                 "Binder": self.source.in_binder(self.branch, path),
             }
         if self.hub and self.for_students:
-            # It has the chapters alone, in one language.
-            if page.language == self.first and not page.is_solutions:
-                found["JupyterHub"] = self.for_students.on_hub(
-                    self.hub, self.students_branch, path
+            # It has the chapters alone, each branch in one language.
+            if not page.is_solutions:
+                found["JupyterHub"] = self.students_link(
+                    self.hub, page.language, path
                 )
         elif self.hub:
             found["JupyterHub"] = self.source.on_hub(

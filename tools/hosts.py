@@ -124,19 +124,23 @@ class Repository:
             f"?urlpath={quote(f'lab/tree/{path}', '')}"
         )
 
-    def on_hub(self, hub: str, branch: str, path: str) -> str:
+    def on_hub(
+        self, hub: str, branch: str, path: str, folder: str = ""
+    ) -> str:
         """The link by which nbgitpuller fetches it, and opens a file.
 
         Args:
             hub (str): the address of a JupyterHub.
             branch (str): which one it fetches.
             path (str): where the file stands in the repository.
+            folder (str): where it is put, if not into one of its name.
         """
-        # The folder would be called name.git, else.
-        folder = self.clone.rpartition("/")[2] != self.name
+        folder = folder or self.name
+        # Else it would be this, also with .git at its end.
+        told = self.clone.rpartition("/")[2] != folder
         return (
             f"{hub}/hub/user-redirect/git-pull"
             f"?repo={quote(self.clone, '')}&branch={quote(branch, '')}"
-            + f"&targetpath={quote(self.name, '')}" * folder
-            + f"&urlpath={quote(f'lab/tree/{self.name}/{path}', '')}"
+            + f"&targetpath={quote(folder, '')}" * told
+            + f"&urlpath={quote(f'lab/tree/{folder}/{path}', '')}"
         )

@@ -68,8 +68,14 @@ def publish(
     Raises:
         RefusedError: if something is in the way. Nothing is pushed then.
     """
+    branch = course.branch_for(language)
+    if not branch:
+        raise RefusedError(
+            f"The pages in {language} need a branch of their own. Write into "
+            f'site/course.toml\nstudents_branches.{language} = "{language}"'
+        )
     origin = require_committed(force)
-    address, branch = to or course.for_students.clone, course.students_branch
+    address = to or course.for_students.clone
     with tempfile.TemporaryDirectory() as place:
         new, clone = Path(place, "new"), Path(place, "clone")
         for folder in (new, clone):
@@ -140,7 +146,7 @@ def require_language_of(clone: Path, language: str, branch: str) -> None:
     if there and language not in there:
         raise RefusedError(
             f"The branch {branch} has the pages in {', '.join(there)}: for "
-            f"those in {language}, set students_branch in site/course.toml"
+            f"those in {language}, name another one in site/course.toml"
         )
 
 
@@ -217,4 +223,4 @@ def link(course: Course, language: str) -> str:
     """The link for students, on the course's hub or on an example."""
     start = START if (ROOT / START).is_file() else front_name(language)
     hub = course.hub or EXAMPLE
-    return course.for_students.on_hub(hub, course.students_branch, start)
+    return course.students_link(hub, language, start)
