@@ -68,6 +68,12 @@ CSP = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
+# What a chapter in one file needs: it holds its style and its scripts itself.
+CSP_SINGLE = (
+    "default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
 
 
 def revision(course: Course) -> str:

@@ -1,11 +1,20 @@
 // Before the page is drawn: light or dark, as the reader last chose.
+// Storage can be forbidden, as in the frame of a course platform. The system
+// decides then, and a choice is kept as long as the page is.
+try {
+  localStorage.getItem("mode");
+} catch {
+  const kept = new Map();
+  Object.defineProperty(window, "localStorage", {
+    value: {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => kept.set(key, String(value)),
+      removeItem: (key) => kept.delete(key),
+    },
+  });
+}
 for (const key of ["mode", "theme"]) {
-  let chosen = null;
-  try {
-    chosen = localStorage.getItem(key);
-  } catch {
-    // Storage can be forbidden; then the system decides.
-  }
+  const chosen = localStorage.getItem(key);
   document.documentElement.dataset[key] = chosen || "auto";
 }
 

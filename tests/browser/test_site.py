@@ -20,6 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tools.course import read_course
 from tools.folders import BUILD
 from tools.single import make_single
+from tools.site import CSP_SINGLE
 
 SCREENS = {
     "phone": {"width": 375, "height": 812},
@@ -529,6 +530,66 @@ CHINESE = pytest.mark.skipif(
     or not COURSE.solutions,
     reason="site/course.toml has other pages",
 )
+
+
+@pytest.mark.parametrize(
+    ("policy", "sandbox"),
+    [
+        (CSP_SINGLE, None),
+        (CSP_SINGLE, "allow-scripts allow-downloads"),
+        ("", "allow-scripts allow-downloads"),
+        ("", ""),
+    ],
+)
+def test_chapter_in_one_file_keeps_its_style_on_a_course_platform(
+    browser, site, tmp_path, policy, sandbox
+):
+    """Under the policy that the page for teachers has, and in its frame."""
+    edition, *_ = EDITIONS
+    target = tmp_path / "chapter.html"
+    make_single(edition, site.folder, edition.chapters[0], target)
+    headers = {"Content-Security-Policy": policy} if policy else {}
+    frame = (
+        f'<iframe sandbox="{sandbox}" src="chapter" '
+        'style="width: 95vw; height: 95vh"></iframe>'
+    )
+    complaints = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        context.route(
+            "http://platform.test/chapter",
+            lambda route: route.fulfill(
+                path=target, content_type="text/html", headers=headers
+            ),
+        )
+        context.route(
+            "http://platform.test/",
+            lambda route: route.fulfill(body=frame, content_type="text/html"),
+        )
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        page.on(
+            "console",
+            lambda m: complaints.append(m.text) if m.type == "error" else None,
+        )
+        framed = sandbox is not None
+        page.goto(f"http://platform.test/{'' if framed else 'chapter'}")
+        shown = page.frames[-1]
+        font = "getComputedStyle(document.body).fontFamily"
+        assert "sans-serif" in shown.evaluate(font)
+        if sandbox == "":
+            assert shown.locator("#exercises").count() == 1
+            return
+        assert shown.locator("button.copybtn").count() > 10
+        shown.get_by_text("Show all outputs").click()
+        assert shown.locator("details:not([open])").count() == 0
+        shown.locator(".theme-switch-button:visible").click()
+        dark = '.theme-change-button[data-mode="dark"]:visible'
+        shown.locator(dark).click()
+        assert shown.evaluate(THEME) == "dark"
+        with page.expect_download() as download:
+            shown.locator("a[download]").first.click()
+        assert download.value.suggested_filename.endswith(".ipynb")
+    assert complaints == []
 
 
 @CHINESE
