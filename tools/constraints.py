@@ -48,7 +48,8 @@ def main(chosen: list[str]) -> None:
         subprocess.run(pip("install", "--editable", project), check=True)
         subprocess.run([python, "-m", "d2l_helpers.d2l_package"], check=True)
         frozen = subprocess.run(
-            pip("freeze", "--exclude-editable"),
+            # All: torch needs setuptools, which freeze would leave out.
+            pip("freeze", "--exclude-editable", "--all", "--exclude=pip"),
             check=True,
             capture_output=True,
             text=True,
