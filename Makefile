@@ -173,7 +173,7 @@ test-assignment: ## hand out an assignment, and grade it
 	$(PY) -m pytest tests/grading
 
 test-image: ## build the image of a class, and use it (needs root, buildah)
-	@$(PY) setup class
+	@$(PY) setup class hub
 	$(PY) -m pytest -s tests/image
 
 test-site: html ## test the site and JupyterLab in a browser (needs Chromium)

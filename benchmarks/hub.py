@@ -167,8 +167,14 @@ class Student:
             max_msg_size=0,
         )
 
-    async def run(self, socket, source: str) -> str:
-        """Run a cell; return its status, such as ``"ok"``."""
+    async def run(self, socket, source: str, heard: list | None = None) -> str:
+        """Run a cell; return its status, such as ``"ok"``.
+
+        Args:
+            socket (aiohttp.ClientWebSocketResponse): to its kernel.
+            source (str): the code of the cell.
+            heard (list): if given, gets what the kernel tells of it.
+        """
         asked = uuid.uuid4().hex
         await socket.send_json(
             {
@@ -197,6 +203,8 @@ class Student:
             message = json.loads((await socket.receive()).data)
             if message["parent_header"].get("msg_id") != asked:
                 continue
+            if heard is not None:
+                heard.append(message)
             content = message["content"]
             if message["msg_type"] == "execute_reply":
                 status = content["status"]

@@ -157,7 +157,11 @@ def link(port: int, repository: str, branch: str, edition: str) -> str:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, port: int, password: str, **more: str
+    folder: Path,
+    port: int,
+    password: str,
+    config: Path = CONFIG,
+    **more: str,
 ) -> Iterator[subprocess.Popen]:
     """A hub that answers, and of which nothing is left afterwards.
 
@@ -165,7 +169,8 @@ def running(
         folder (Path): for its users' files, and its own; it is kept.
         port (int): where browsers find it.
         password (str): that of each user.
-        more: variables for deploy/trial_config.py.
+        config (Path): the file that sets it up.
+        more: variables for that file.
 
     Yields:
         the process of JupyterHub.
@@ -192,7 +197,7 @@ def running(
         }
         with open(folder / LOG, "w") as log:
             hub = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
+                [sys.executable, "-m", "jupyterhub", "-f", str(config)],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

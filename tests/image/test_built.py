@@ -12,18 +12,25 @@ have builds of torch for the CPU in one of pip's ``find-links``, if PyTorch's
 own index isn't in reach either. What pip is told here it is told there, too.
 """
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.browser.test_jupyterlab import RIGHT, WRONG
 from tests.test_image import DOCKERFILE, instructions
+from tools import hub
+from tools.course import NAME
 from tools.environment import ROOT, TORCH_INDEX
 from tools.page import chapters
 
@@ -38,10 +45,16 @@ MINUTES = 60
 # What a Python that was built from source wants of Debian.
 LIBRARIES = "ca-certificates,libbz2-1.0,libexpat1,libffi8,liblzma5,"
 LIBRARIES += "libncursesw6,libreadline8,libsqlite3-0,libssl3,libuuid1,zlib1g"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FIRST_CELLS = 8
+TOLD = {
+    "site/pages/deploy.md": r"image for\s+the\s+CPU is (\d\.\d) GB",
+    "site/pages/zh/deploy.md": r"CPU的镜像有(\d\.\d) GB",
+}
+OURS = ("d2l-helpers", "nbval-strict")
 # Runs in the image, as a student, in an empty home folder.
 INSIDE = """
-import json, os, subprocess, sys, time, urllib.request
+import importlib.metadata, json, os, sys
 import nbclient, nbformat, torch
 import d2l_helpers, nbval_strict
 from d2l_helpers import d2l
@@ -54,39 +67,16 @@ found = {
     "ours": [d2l_helpers.__file__, nbval_strict.__file__],
     "writable": [f for f, *_ in os.walk(sys.prefix) if os.access(f, os.W_OK)],
 }
-hub = subprocess.run(
-    ["jupyterhub-singleuser", "--version"], capture_output=True, text=True
-)
-found["hub"] = hub.stdout.strip()
+found["packages"] = [
+    (one.metadata["Name"], one.version)
+    for one in importlib.metadata.distributions()
+]
 page = nbformat.reads(sys.stdin.read(), 4)
 page.cells = page.cells[:%d]
 nbclient.NotebookClient(page, kernel_name="python3", timeout=300).execute()
 found["outputs"] = [
     output for cell in page.cells for output in cell.get("outputs", [])
 ]
-server = subprocess.Popen(
-    ["jupyter", "lab", "--no-browser", "--port=%d",
-     "--IdentityProvider.token="],
-    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-)
-def get(path, tries=1):
-    for i in range(tries):
-        try:
-            return urllib.request.urlopen(f"http://127.0.0.1:%d{path}").read()
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            time.sleep(0.5)
-try:
-    get("/api/status", tries=240)
-    manager = "@jupyterlab/docmanager-extension:plugin"
-    found["settings"] = json.loads(get(f"/lab/api/settings/{manager}"))
-    found["puller"] = str(get("/git-pull?repo=x"))
-    request = urllib.request.Request("http://127.0.0.1:%d/api/kernels", b"{}")
-    request.add_header("Authorization", "token ")
-finally:
-    server.terminate()
-found["said"] = server.communicate()[0]
 print(json.dumps(found))
 """
 
@@ -108,7 +98,9 @@ def run(*command, **options):
 def of_pip(folder):
     """What buildah is told so that pip is in the image as it is here."""
     volumes, variables = ["/etc/ssl/certs"], {}
-    listed = run(sys.executable, "-m", "pip", "config", "list")
+    # An environment that uv has made has no pip.
+    python = Path(sys.base_prefix, "bin/python3")
+    listed = run(str(python), "-m", "pip", "config", "list")
     settings = dict(re.findall(r"^\S*\.([\w-]+)='(.*)'$", listed, re.M))
     for name in ("index-url", "extra-index-url"):
         if name in settings and "file:" not in settings[name]:
@@ -152,10 +144,12 @@ def local_base(folder):
         dirs_exist_ok=True,
         ignore=shutil.ignore_patterns("test", "__pycache__", "site-packages"),
     )
-    for file in Path(sys.base_prefix, "lib").glob("libpython*"):
-        shutil.copy(file, root / "usr/local/lib", follow_symlinks=False)
+    inside = ["chroot", str(root), "/usr/bin/env", f"PATH={PATH}"]
+    run(*inside, "ldconfig")  # where Python is of a libpython
+    run(*inside, "python3", "-c", "import bz2, ctypes, lzma, sqlite3, ssl")
     container = run("buildah", "from", "scratch").split()[-1]
     run("buildah", "add", "--quiet", container, str(root), "/")
+    run("buildah", "config", f"--env=PATH={PATH}", container)
     name = f"localhost/base-{uuid.uuid4().hex}"
     run("buildah", "commit", "--quiet", "--rm", container, name)
     shutil.rmtree(root)
@@ -190,24 +184,155 @@ def image(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def inside(image, tmp_path_factory):
-    """What a student finds in it, with an empty volume as home folder."""
-    home = tmp_path_factory.mktemp("home")
+def container(image):
+    """What a cluster makes of the image for a student."""
+    name = run("buildah", "from", image).split()[-1]
+    yield name
+    run("buildah", "rm", name)
+
+
+def folder_of_student(factory, name):
+    """A folder that belongs to the student in the image."""
+    folder = factory.mktemp(name)
     (user,) = (int(text) for name, text in instructions() if name == "USER")
-    os.chown(home, user, user)
-    for part in (home, *home.parents[:-1]):  # pytest's are for root alone
+    os.chown(folder, user, user)
+    for part in (folder, *folder.parents[:-1]):  # pytest's are for root alone
         part.chmod(part.stat().st_mode | 0o055)
-    port = 18765
-    code = INSIDE % (FIRST_CELLS, port, port, port)
-    container = run("buildah", "from", image).split()[-1]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inside(container, tmp_path_factory):
+    """What a student finds in it, with an empty volume as home folder."""
+    home = folder_of_student(tmp_path_factory, "home")
     command = ["buildah", "run", "--isolation=chroot"]
     command += [f"--volume={home}:/home/jovyan", container, "--"]
-    try:
-        page = chapters("01")[0].notebook.read_text("utf-8")
-        said = run(*command, "tini", "--", "python", "-c", code, input=page)
-    finally:
-        run("buildah", "rm", container)
+    page = chapters("01")[0].notebook.read_text("utf-8")
+    code = INSIDE % FIRST_CELLS
+    said = run(*command, "tini", "--", "python", "-c", code, input=page)
     return json.loads(said.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def used(container, tmp_path_factory):
+    """What a student meets who comes to a hub whose servers run in it."""
+    load = pytest.importorskip("benchmarks.hub", reason="needs JupyterHub")
+    home = folder_of_student(tmp_path_factory, "volume")
+    course = folder_of_student(tmp_path_factory, "course") / "course.git"
+    clone = ["git", "clone", "--quiet", "--bare", "--depth=1", ROOT.as_uri()]
+    run(*clone, str(course))
+    # git reads no repository of somebody else.
+    owner = home.stat()
+    for path in (course, *course.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    branch = run("git", "-C", str(course), "symbolic-ref", "--short", "HEAD")
+    volumes = [f"{home}:/home/jovyan", f"{course}:/srv/course.git:ro"]
+    port = hub.free_port()
+    found = {"home": home}
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="hub-image-", ignore_cleanup_errors=True
+        ) as folder,
+        hub.running(
+            Path(folder),
+            port,
+            load.PASSWORD,
+            config=Path(__file__).with_name("hub_config.py"),
+            D2L_CONTAINER=container,
+            D2L_VOLUMES=json.dumps(volumes),
+            D2L_COURSE=json.dumps(
+                {
+                    "repository": "file:///srv/course.git",
+                    "branch": branch.strip(),
+                }
+            ),
+            WARM="0",  # the hub's own are on this machine
+        ) as process,
+    ):
+        try:
+            asyncio.run(asyncio.wait_for(work(load, port, found), 600))
+            (server,) = (
+                one
+                for one in psutil.Process(process.pid).children()
+                if "buildah" in one.name()
+            )
+            family = [
+                one
+                for one in server.children(recursive=True)
+                if "buildah" not in one.name()
+            ]
+            found["users"] = {user for one in family for user in one.uids()}
+            found["MiB"] = load.pss(family)
+        finally:
+            found["said"] = Path(folder, hub.LOG).read_text("utf-8")
+            print(found["said"][-4000:])
+    return found
+
+
+async def work(load, port, found):
+    """What a student does, as a browser does it; fills ``found``."""
+    jar = load.aiohttp.CookieJar(unsafe=True)  # also of an address in numbers
+    async with load.aiohttp.ClientSession(cookie_jar=jar) as http:
+        ada = load.Student("ada", f"http://{hub.HOST}:{port}", http)
+        await ada.log_in()
+        began = time.monotonic()
+        await ada.start()
+        found["start"] = time.monotonic() - began
+        async with http.get(ada.server) as answer:
+            answer.raise_for_status()
+            opened = answer.url
+        found["opened"] = opened.path
+        await ada.follow_link(opened.query_string)
+        page = opened.query["urlpath"]
+        found["page"] = await ada.text("GET", page)
+        manager = "@jupyterlab/docmanager-extension:plugin"
+        settings = await ada.text("GET", f"lab/api/settings/{manager}")
+        found["settings"] = json.loads(settings)["settings"]
+        # The first cell makes the student's own copy.
+        path = page.removeprefix("lab/tree/")
+        began = time.monotonic()
+        socket = await ada.open_chapter(path)
+        (first, *_) = await code_of(ada, path)
+        found["front page"] = await shown(ada, socket, first)
+        found["first cell"] = time.monotonic() - began
+        (chapter,) = chapters("03")
+        path = f"{NAME}/workbook/{chapter.path}.ipynb"
+        cells = await code_of(ada, path)
+        socket = await ada.open_chapter(path)
+        for start in ("import torch", "from d2l_helpers import check"):
+            (cell,) = (cell for cell in cells if start in cell)
+            await shown(ada, socket, cell)
+        (check,) = (cell for cell in cells if "check.quadratic" in cell)
+        for name, answer in (("wrong", WRONG), ("right", RIGHT)):
+            await shown(ada, socket, answer)
+            found[name] = await shown(ada, socket, check)
+
+
+async def code_of(student, path):
+    """The code cells of a notebook, as the student's server gives them."""
+    model = json.loads(await student.text("GET", f"api/contents/{path}"))
+    cells = model["content"]["cells"]
+    return [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+
+
+async def shown(student, socket, source):
+    """What stands below a cell after it has run without an error."""
+    heard = []
+    assert await student.run(socket, source, heard) == "ok", heard
+    texts = []
+    for message in heard:
+        content = message["content"]
+        texts.append(content.get("text", ""))
+        texts.append(content.get("data", {}).get("text/plain", ""))
+    return "".join(texts)
+
+
+@pytest.mark.parametrize("page", TOLD)
+def test_image_is_as_large_as_told(image, page):
+    size = run("buildah", "images", "--format={{.Size}}", image)
+    assert size.split()[1] == "GB"
+    (told,) = re.findall(TOLD[page], (ROOT / page).read_text("utf-8"))
+    assert float(told) == pytest.approx(float(size.split()[0]), rel=0.1)
 
 
 def test_a_student_has_no_rights_and_an_empty_home(inside):
@@ -221,9 +346,23 @@ def test_a_volume_over_home_hides_nothing(inside):
     assert all(path.startswith("/opt/d2l/lib") for path in inside["ours"])
 
 
-def test_server_is_that_of_the_tested_hub(inside):
-    pins = (ROOT / "constraints.txt").read_text("utf-8")
-    assert f"\njupyterhub=={inside['hub']}\n" in pins
+def test_packages_are_those_of_constraints(inside):
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.M))
+    pins = {plain(name): version for name, version in pins.items()}
+    packages = {
+        plain(name): version.partition("+")[0]  # torch's says for what
+        for name, version in inside["packages"]
+    }
+    for name in ("pip", *OURS):  # the base has the first
+        packages.pop(name, None)
+    assert len(packages) > 50
+    assert packages.items() <= pins.items()
+
+
+def plain(name):
+    """A package's name in its one form."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_torch_is_for_the_cpu(inside):
@@ -237,8 +376,23 @@ def test_first_cells_of_a_chapter_run(inside):
     assert "error" not in kinds
 
 
-def test_server_is_set_up_as_on_every_hub(inside):
-    assert "kernels: forked from a process" in inside["said"]
-    preview = {"markdown": "Markdown Preview"}
-    assert inside["settings"]["settings"]["defaultViewers"] == preview
-    assert inside["puller"] != "404"
+def test_server_is_set_up_as_on_every_hub(used):
+    assert "kernels: forked from a process" in used["said"]
+    assert used["settings"]["defaultViewers"] == {
+        "markdown": "Markdown Preview"
+    }
+
+
+def test_server_opens_the_front_page_which_makes_the_students_copy(used):
+    assert used["opened"] == "/user/ada/git-pull"
+    assert "jupyter-config-data" in used["page"]  # JupyterLab's
+    assert re.search(r"0 of \d+ solved, ", used["front page"])
+
+
+def test_checks_answer(used):
+    assert "This sums only the squares x_i x_i." in used["wrong"]
+    assert "3.1 A quadratic layer: solved" in used["right"]
+
+
+def test_nothing_of_a_student_runs_as_root(used):
+    assert used["users"] == {1000}
