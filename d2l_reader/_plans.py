@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ._book import FRONT, PAGE, PRISTINE, Book
+from ._book import FRONT, PAGE, PRISTINE, SOLUTIONS, Book
 from ._front import front_page
 from ._language import say
 from ._merge import Answers, Merged, answers_to_bring, is_touched, merge
@@ -33,6 +33,7 @@ from ._notebook import (
 )
 from ._progress import said_problem
 
+LEFT = "left"  # by the versions: which pages have left, as was said
 TRIES = 5  # to write a page that somebody else writes, too
 
 
@@ -53,6 +54,7 @@ class Plan:
         self.file = book.workbook / name
         self.answers: Answers = {}  # which come from other pages
         self.away: set[str] = set()  # checks whose answers went to others
+        self.renewed = False  # a notebook that was there says more now
 
     def original(self) -> dict:
         """The page as it comes, without outputs.
@@ -163,6 +165,7 @@ class Plan:
             if now == content:
                 page = {**new, "cells": cells, "metadata": about}
                 write_whole(self.file, text_of(page))
+                self.renewed = bool(content) and base is not None
                 return lines
         raise UnreadableError("something else writes it, too")
 
@@ -350,14 +353,30 @@ class GonePlan(Plan):
 
 def gone(book: Book) -> list[Plan]:
     """The reader's pages that are under another name now, or nowhere."""
-    there = {Path(name).stem for name in book.pages()}
-    names = sorted(f"{p.name}.ipynb" for p in book.bases.glob("*"))
+    there, left = set(book.pages()), set()
+    for folder in (book.bases, book.bases / SOLUTIONS):
+        for file in folder.glob("*/*.*"):
+            page = file.parent.relative_to(book.bases)
+            left.add(page.with_name(page.name + file.suffix).as_posix())
+    plans = [GonePlan(book, name) for name in sorted(left - there)]
+    return [plan for plan in plans if plan.file.is_file()]
+
+
+def told_gone(book: Book, plans: list[Plan]) -> list[str]:
+    """What to say of pages that have left since the last update: once."""
+    note, names = book.bases / LEFT, [plan.name for plan in plans]
+    known = note.read_text("utf-8").splitlines() if note.is_file() else []
+    if names != known:
+        with suppress(OSError):  # then it is said again
+            write_whole(note, "".join(f"{name}\n" for name in names))
     return [
-        GonePlan(book, name)
+        say(
+            "{page} is no longer a page of the book. Yours stays",
+            book.language,
+            page=name,
+        )
         for name in names
-        if PAGE.fullmatch(name)
-        and Path(name).stem not in there
-        and (book.workbook / name).is_file()
+        if name not in known
     ]
 
 

@@ -9,7 +9,7 @@ from ._book import WORKBOOK, NoBookError, find_book, require_book
 from ._front import FIRST_CELL
 from ._language import say
 from ._notebook import UnreadableError, read, text_of, write_whole
-from ._plans import bring_answers, gone, plan_of, write_new
+from ._plans import bring_answers, gone, plan_of, told_gone, write_new
 from ._progress import Progress, progress
 
 UNPAIRED = """\
@@ -77,12 +77,21 @@ def update(language: str = "", *, root: str | Path | None = None) -> Update:
     # Not hidden: JupyterLab would pass it over.
     write_new(book.root / WORKBOOK / "jupytext.toml", UNPAIRED)
     lines: list[str] = []
-    plans = [plan_of(book, name) for name in book.pages()] + gone(book)
-    for plan in bring_answers(plans):
+    there, left = [plan_of(book, name) for name in book.pages()], gone(book)
+    for plan in bring_answers(there + left):
         try:
             lines += plan.carry_out()
         except (UnreadableError, OSError) as error:
             lines += plan.told_problem(error)
+    lines += told_gone(book, left)
+    if any(plan.renewed for plan in there):
+        lines.append(
+            say(
+                "If one of these notebooks is open in JupyterLab, it shows "
+                "the old version: choose File, Reload Notebook from Disk.",
+                book.language,
+            )
+        )
     if first:
         place = f"{WORKBOOK}/{book.home}"
         made = say(

@@ -297,6 +297,102 @@ def test_answers_to_exercises_that_change_places_are_kept(tmp_path):
     )
 
 
+# Pages that leave the book
+
+
+@pytest.fixture(params=["en", "zh"])
+def leaving(request, tmp_path):
+    """A book that a page leaves, with its solutions and a text."""
+    home = "chapters" if request.param == "en" else "chapters/zh"
+    make(tmp_path)
+    folder = tmp_path / home
+    (folder / "solutions").mkdir(parents=True, exist_ok=True)
+    files = [folder / NAME, folder / "solutions" / NAME, folder / "terms.md"]
+    for name in ("index.md", NAME, OTHER):
+        (folder / name).write_bytes(
+            (tmp_path / "chapters" / name).read_bytes()
+        )
+    files[1].write_bytes(files[0].read_bytes())
+    files[2].write_text("# Terms\n", "utf-8")
+    d2l_reader.update(request.param, root=tmp_path)
+    return tmp_path, request.param, files
+
+
+LEFT = {
+    "en": "{page} is no longer a page of the book. Yours stays",
+    "zh": "{page}：新版教程里没有这一页了，你的这一份还留着",
+}
+
+
+def test_page_that_leaves_the_book_stays_and_is_said_once(leaving):
+    root, language, files = leaving
+    before = everything(root)
+    contents = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    done = d2l_reader.update(language, root=root)
+    names = [NAME, f"solutions/{NAME}", "terms.md"]
+    assert sorted(done.lines) == sorted(
+        LEFT[language].format(page=name) for name in names
+    )
+    assert everything(root) == before
+    assert d2l_reader.update(language, root=root).lines == ()
+    # It comes back, and leaves again.
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    assert d2l_reader.update(language, root=root).lines == ()
+    files[0].unlink()
+    done = d2l_reader.update(language, root=root)
+    assert done.lines == (LEFT[language].format(page=NAME),)
+    assert everything(root) == before
+
+
+def test_page_of_the_readers_own_is_no_page_that_left(tmp_path):
+    file = make(tmp_path)
+    for name in ("09_my_notes.ipynb", "notes.md"):
+        file.with_name(name).write_bytes(file.read_bytes())
+    assert d2l_reader.update(root=tmp_path).lines == ()
+    file.unlink()  # nor is one that its reader has taken away
+    (tmp_path / "chapters" / NAME).unlink()
+    assert d2l_reader.update(root=tmp_path).lines == ()
+
+
+# Pages that are open
+
+
+RELOAD = {
+    "en": (
+        "If one of these notebooks is open in JupyterLab, it shows the old "
+        "version: choose File, Reload Notebook from Disk."
+    ),
+    "zh": (
+        "如果其中有笔记本正在JupyterLab里打开，显示的还是旧版本：在菜单"
+        "“File”里点“Reload Notebook from Disk”（中文界面是“文件”里的“从磁盘"
+        "重新加载Notebook”）。"
+    ),
+}
+
+
+@pytest.mark.parametrize("state", ["untouched", "answered"])
+def test_page_that_may_be_open_is_to_be_reloaded(leaving, state):
+    root, language, (chapter, *_) = leaving
+    home = "" if language == "en" else language
+    STATES[state](root / "workbook" / home / NAME)
+    edit(chapter, lambda cells: cells[0].update(source="# NEW"))
+    done = d2l_reader.update(language, root=root)
+    assert len(done.lines) == 2
+    assert done.lines[-1] == RELOAD[language]
+    assert d2l_reader.update(language, root=root).lines == ()
+
+
+def test_page_that_was_not_there_needs_no_reload(leaving):
+    root, language, (chapter, _, text) = leaving
+    chapter.with_name("07_new.ipynb").write_bytes(chapter.read_bytes())
+    text.write_text("# More terms\n", "utf-8")  # its preview follows the file
+    done = d2l_reader.update(language, root=root)
+    assert not any("Reload" in line for line in done.lines)
+
+
 # Interrupted, and two at once
 
 

@@ -226,13 +226,13 @@ def test_it_is_told_in_the_language_of_the_pages(tmp_path, monkeypatch, way):
     language = "zh" if way == "argument" else ""
     first, total, next_, saved = lines(language=language)
     assert re.fullmatch(
-        r"03_custom_layers ○+ \d题，通过0题；还要\d小时", first
+        r"03_custom_layers ○+ \d题，通过0题；剩下的要\d小时", first
     )
     assert re.fullmatch(
-        r"一共\d题：通过0题，还不对0题，没做\d题。还要\d小时。", total
+        r"一共\d题：通过0题，还不对0题，没做\d题。剩下的大约要\d小时。", total
     )
     assert next_.startswith("下一题：3.1")
-    assert saved == "这是你上次保存笔记本时的检查结果。"
+    assert saved == "以上是你上次保存笔记本时的检查结果。"
     assert words_of(chapter).name == "中文"
 
 
