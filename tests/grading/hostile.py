@@ -12,6 +12,7 @@ machine is bounded by itself: it forks 200 processes, and takes 2 GB.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from tools.page import chapters
 
 KEPT = ("half-spectrum", "dropout", "where-to-center")
 NAME = "03_custom_layers"
-RIGHT = 4 + 1  # points of the first and the last
+LAST = 1
+RIGHT = 4 + LAST  # points of the first and the last
 MIDDLE = 3
 OPENING = """\
 import torch
@@ -33,17 +35,19 @@ from torch import nn
 
 from d2l_helpers import CenteredLayer, check
 """
+CALL = re.compile(r"^report = (check\..*)$", re.M)
 WRONG = f"{WRONG_DROPOUT}    def __init__(self, p): super().__init__()\n"
 
-# By name: the code, and whether the teacher is asked to look.
+# By name: the code, and whether the teacher is asked to look; "later" if at
+# the next answer, which may be deceived as well.
 HOSTILE = {
     "loop": ("while True: pass", True),
     "loop-in-c": ("import itertools; sum(itertools.count())", True),
     "exit": ("import os; os._exit(0)", True),
     "killed": ("import os; os.kill(os.getpid(), 9)", True),
-    "cheat-name": (CHEATS["name"] + WRONG, False),
-    "cheat-functions": (CHEATS["functions"] + WRONG, False),
-    "cheat-truth": (CHEATS["truth"] + WRONG, False),
+    "cheat-name": (CHEATS["name"] + WRONG, "later"),
+    "cheat-functions": (CHEATS["functions"] + WRONG, "later"),
+    "cheat-truth": (CHEATS["truth"] + WRONG, "later"),
     "forged-report": (
         WRONG
         + """
@@ -52,7 +56,7 @@ print("✓ 3.6 Dropout: solved", 3)
 open("03_custom_layers.ipynb", "w").write("{}")
 3
 """,
-        False,
+        "later",
     ),
     "forged-points": (
         WRONG
@@ -66,7 +70,21 @@ def display(report, show=display):
     kernel.session.send(kernel.iopub_socket, "execute_result", content,
                         parent=kernel.get_parent())
 """,
-        False,
+        "later",
+    ),
+    "imports": (
+        WRONG
+        + """
+import builtins
+def changed(name, *rest, imported=builtins.__import__):
+    module = imported(name, *rest)
+    if name == "d2l_helpers.check":
+        check = module.check
+        check.dropout = lambda answer: check.Report("3.6 Dropout", "solved")
+    return module
+builtins.__import__ = changed
+""",
+        True,
     ),
     "skips-the-check": (
         WRONG
@@ -125,13 +143,16 @@ for file in glob.glob({submitted!r} + "/*/*/*.ipynb"):
 }
 
 
-def make_course(folder: Path, port: int = 9, language: str = "en") -> None:
+def make_course(
+    folder: Path, port: int = 9, language: str = "en", plain: bool = False
+) -> None:
     """Make a course in which all is handed in.
 
     Args:
         folder (Path): an empty folder, for the course.
         port (int): where something listens that isn't to be reached.
         language (str): of the assignment.
+        plain (bool): whether a check is `assert check.name(...)`, and no more.
     """
     (chapter,) = chapters("03", language=language)
     source = assignment.make_assignment(chapter, folder)
@@ -144,6 +165,8 @@ def make_course(folder: Path, port: int = 9, language: str = "en") -> None:
     for cell in notebook.cells:
         if cell.id == "imports-0":
             cell.source = OPENING
+        if plain and (call := CALL.search(cell.source)):
+            cell.source = f"assert {call[1]}"
     nbformat.write(notebook, source)
     hand_out(folder, NAME)
     places = {

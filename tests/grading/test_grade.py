@@ -11,6 +11,7 @@ from nbgrader.api import Gradebook
 
 from tests.grading.hostile import (
     HOSTILE,
+    LAST,
     MIDDLE,
     NAME,
     RIGHT,
@@ -80,7 +81,11 @@ def test_each_keeps_its_right_answers_and_no_more(graded):
     assert found.pop("wrong") == (RIGHT, 0)
     assert found.pop("broken") == (0, 3)
     wanted = {
-        name: (RIGHT, found[name][1] if look is None else int(look))
+        name: (
+            (RIGHT - LAST, 1)
+            if look == "later"
+            else (RIGHT, found[name][1] if look is None else int(look))
+        )
         for name, (_, look) in HOSTILE.items()
     }
     assert found == wanted

@@ -14,6 +14,8 @@ from tools import assignment
 from tools.environment import ROOT
 from tools.page import LANGUAGES, chapters
 
+# nbgrader runs three whole assignments, one by one, for the first test.
+pytestmark = pytest.mark.timeout(1200)
 NAME = "03_custom_layers"
 # Two of the exercises: one right, and one wrong.
 ANSWERS = {

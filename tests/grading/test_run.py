@@ -11,6 +11,7 @@ from tools.grading.course import (
     Submission,
     SubmissionError,
     restored,
+    usual_in,
 )
 from tools.grading.kernel import LARGEST, REPORT, Ran, Shown
 from tools.grading.run import KERNELS, execute, look_of
@@ -53,7 +54,7 @@ class FakeKernel:
                 return Ran(shown.outputs)
             shown.take({"msg_type": "display_data", "content": SOLVED})
             return Ran(shown.outputs, ok=True)
-        word, _, name = code.split()
+        word, _, name = code.splitlines()[0].split()
         if word == "dies":
             return Ran(stopped="ended", alive=False)
         if word == "slow":
@@ -141,6 +142,29 @@ def test_pass_without_a_report_is_looked_at():
     execute(notebook, lambda: Kernel([], []), Limits(), ENGLISH)
     assert look_of(notebook.cells[1]) == "report"
     assert notebook.cells[1].outputs[-1].output_type == "error"
+
+
+def test_pass_behind_a_sign_of_a_cheat_is_looked_at():
+    cells = [*task("a"), *task("b")]
+    cells[0].source += "\nimport gc"
+    assert run(*cells)[1] == {"a": "reach", "b": "right"}
+    # Where it fails, it may be meant for the next one.
+    cells = [*task("a"), *task("b"), *task("c")]
+    cells[0].source = "ok # x\nimport gc"
+    assert run(*cells)[1] == {"a": "wrong", "b": "reach", "c": "right"}
+
+
+def test_cell_of_their_own_may_deceive_all_checks():
+    cells = [new_code_cell("ok # x\nimport gc"), *task("a"), *task("b")]
+    assert run(*cells)[1] == {"a": "reach", "b": "reach"}
+
+
+def test_sign_that_was_handed_out_is_none():
+    notebook = new_notebook(cells=task("a"))
+    notebook.cells[0].source += "\nimport gc"
+    start = FakeKernel([], [])
+    execute(notebook, lambda: start, Limits(), ENGLISH, usual_in(notebook))
+    assert not look_of(notebook.cells[1])
 
 
 def test_output_is_kept_as_far_as_it_fits():

@@ -4,18 +4,20 @@ A cell that ends its kernel, or is ended with it, doesn't take the others
 along: a new kernel runs what came before it, without that cell and without
 the checks whose points stand already, and goes on behind it. Where a limit or
 the end of a kernel may be the reason for which a check failed, its points are
-left to the teacher.
+left to the teacher. So are those of a check that passes behind code by which
+it may have been deceived: see reach.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.utils import has_failed, is_grade, is_solution
 
 from tools.grading.kernel import REPORT, Kernel, Ran
+from tools.grading.reach import reaches
 from tools.grading.sandbox import Limits, SandboxError
 from tools.grading.words import Words
 
@@ -29,6 +31,7 @@ def execute(
     start: Callable[[], Kernel],
     limits: Limits,
     words: Words,
+    usual: Set[str] = frozenset(),
 ) -> None:
     """Run all cells, and keep in each what it has shown.
 
@@ -40,11 +43,12 @@ def execute(
         start (callable): starts a kernel.
         limits (Limits): for a cell, and for all.
         words (Words): to say why a cell was stopped.
+        usual (set of str): names as of :func:`reaches` that were handed out.
 
     Raises:
         SandboxError: if no kernel can be started.
     """
-    run = _Run(notebook, limits, words)
+    run = _Run(notebook, limits, words, usual)
     for _ in range(KERNELS):
         kernel = start()
         try:
@@ -72,16 +76,22 @@ def report_of(cell: NotebookNode) -> dict:
 
 class _Run:
     def __init__(
-        self, notebook: NotebookNode, limits: Limits, words: Words
+        self,
+        notebook: NotebookNode,
+        limits: Limits,
+        words: Words,
+        usual: Set[str],
     ) -> None:
         cells = [c for c in notebook.cells if c.cell_type == "code"]
         self.cells = [cell for cell in cells if cell.source.strip()]
-        self.limits, self.words = limits, words
+        self.limits, self.words, self.usual = limits, words, usual
         self.left = limits.seconds
         self.ran: set[int] = set()
         self.without: set[int] = set()  # cells that ended a kernel
         self.reason = ""  # why the next check may fail
         self.lasting = ""  # why all that are left may
+        self.reaches = False  # whether a check may be deceived, and unseen
+        self.always = False  # whether all that are left may
 
     def go_on(self, kernel: Kernel) -> bool:
         """Run what is left; return whether that was all."""
@@ -123,6 +133,9 @@ class _Run:
         if not ran.ok and not has_failed(cell):
             self._say(cell, "error")
         if not is_grade(cell):
+            if reaches(cell.source) - self.usual:
+                self.reaches = True
+                self.always |= not is_solution(cell)
             return
         if has_failed(cell) or CHECK in cell.source:
             # For nbgrader the value of a cell is its points, also where an
@@ -138,6 +151,10 @@ class _Run:
         elif CHECK in cell.source and not solved:
             self._say(cell, "report")
             _look(cell, "report")
+        elif self.reaches or self.always:
+            _look(cell, "reach")
+        if look_of(cell):
+            self.reaches = False
         self.reason = ""
 
     def _say(self, cell: NotebookNode, reason: str) -> None:

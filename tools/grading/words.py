@@ -23,7 +23,7 @@ class Words:
         labeled, comma (str): what stands between words.
         stopped (str): how a reason begins, in the output of a cell.
         why_time, why_memory, why_processes, why_output, why_ended, why_again,
-        why_error, why_report (str): the reasons, with the limits.
+        why_error, why_report, why_reach (str): the reasons, with the limits.
         look (str): what a student reads of a check that waits for a teacher.
         no_answer (str): of an answer that is as it was handed out.
         missing (str): of a cell that was taken away.
@@ -49,6 +49,7 @@ class Words:
     why_again: str = "the kernel had ended too often before"
     why_error: str = "it ended with an error that wasn't shown"
     why_report: str = "it passed without a report of its check"
+    why_reach: str = "it passed, but its code can change the check"
     look: str = "Your teacher will look at this one: {reason}."
     no_answer: str = "No response."
     missing: str = (
