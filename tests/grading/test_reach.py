@@ -70,6 +70,7 @@ def test_older_cheats_are_signs(name):
         "torch.allclose?",
         "for name, child in net.named_modules(): display(child)",
         "list(net.modules())",
+        "def f(self, i): setattr(self, f'layer{i}', nn.Linear(2, 2))",
         "this isn't Python",
         "net.weight = nn.Parameter(torch.ones(2)); net.bias.data[0] = 1",
         HOSTILE["loop"][0],

@@ -90,6 +90,8 @@ class _Reach(ast.NodeVisitor):
                 function.attr == "modules"  # of a network, not of sys
             ):
                 function.attr = "children"
+            if _sets_own(node):
+                node.func.id = "getattr"
             return self.generic_visit(node)
         kind, *arguments = magic
         if kind in TIMED:
@@ -123,6 +125,17 @@ class _Reach(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if REPORT in str(node.value):
             self.names.add(REPORT)
+
+
+def _sets_own(node: ast.Call) -> bool:
+    """Whether it is ``setattr(self, ...)``, as modules are registered."""
+    return (
+        isinstance(node.func, ast.Name)
+        and node.func.id == "setattr"
+        and bool(node.args)
+        and isinstance(node.args[0], ast.Name)
+        and node.args[0].id == "self"
+    )
 
 
 def _magic(node: ast.Call) -> list[str] | None:
