@@ -349,7 +349,8 @@ def test_front_page_leads_to_an_exercise_and_shows_that_it_is_solved(
         progress.get_by_role("link", name="3.1 A quadratic layer").click()
         page.wait_for_function(OPENED, arg=f"workbook/{name}")
         outputs = [cell["outputs"] for cell in page.evaluate(CELLS)]
-        assert outputs and not any(outputs)
+        assert outputs
+        assert not any(outputs)
         source = {"start": "class QuadraticLayer", "source": RIGHT}
         page.evaluate(SOLVE, source)
         run_all(page)
