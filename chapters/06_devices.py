@@ -392,15 +392,15 @@ assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 
 # %% [markdown]
 # A GPU, or another CPU, may add in another order, and so round differently.
-# Each element of `A @ B` is a sum of 1,000 products. As two sums of 500, it
-# isn't equal, but close.
+# Each element of `A @ B` is a sum of 1,000 products. As a sum of 300 and
+# one of 700, it isn't equal, but close.
 
 # %%
 torch.manual_seed(0)
 A, B = torch.rand(100, 1000), torch.rand(1000, 100)
-in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
-assert not torch.equal(in_halves, A @ B)
-assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
+in_parts = A[:, :300] @ B[:300] + A[:, 300:] @ B[300:]
+assert not torch.equal(in_parts, A @ B)
+assert_close(in_parts, A @ B, rtol=1e-5, atol=0)
 
 # %% [markdown]
 # `rtol` is the relative difference that you allow; for these positive numbers

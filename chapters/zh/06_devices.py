@@ -337,15 +337,15 @@ drawn_there = torch.rand(3, device=device)
 assert torch.equal(drawn_there, drawn) == (device.type == "cpu")
 [round(number, 3) for number in drawn.tolist()]
 
-# %% [markdown] translates="1e7c3d76"
-# 换成GPU，或者换一种CPU，求和的次序可能不同，舍入也就不同。`A @ B`的每个元素是1000个乘积的和。分成两个500项的和来算，结果不相等，但接近。
+# %% [markdown] translates="cdc61ce2"
+# 换成GPU，或者换一种CPU，求和的次序可能不同，舍入也就不同。`A @ B`的每个元素是1000个乘积的和。分成300项的和与700项的和来算，结果不相等，但接近。
 
 # %%
 torch.manual_seed(0)
 A, B = torch.rand(100, 1000), torch.rand(1000, 100)
-in_halves = A[:, :500] @ B[:500] + A[:, 500:] @ B[500:]
-assert not torch.equal(in_halves, A @ B)
-assert_close(in_halves, A @ B, rtol=1e-5, atol=0)
+in_parts = A[:, :300] @ B[:300] + A[:, 300:] @ B[300:]
+assert not torch.equal(in_parts, A @ B)
+assert_close(in_parts, A @ B, rtol=1e-5, atol=0)
 
 # %% [markdown] translates="331f8b21"
 # `rtol`是允许的相对误差；这里都是正数，类型是float32，$10^{-5}$就够了。比较不同设备的结果，要用这种方法，不要用`==`。
