@@ -255,6 +255,14 @@ def test_command_without_a_repository_says_what_to_write(
     assert command(["--what"]) == 2
 
 
+def test_missing_branch_is_told_before_pages_are_read(
+    command, monkeypatch, capsys
+):
+    monkeypatch.setattr(handout.gate, "all_problems", lambda _: ["01: run"])
+    assert command(["zh"]) == 2
+    assert "students_branches.zh =" in capsys.readouterr().err
+
+
 def test_pages_that_were_not_run_are_not_published(
     command, remote, monkeypatch, capsys
 ):

@@ -265,6 +265,8 @@ def publish(course: Course, language: str, to: str, force: bool) -> str:
             "Make an empty one on a host of git, and write\n"
             'students = "https://github.com/owner/course"'
         )
+    # First what is told at once: to read all pages takes a while.
+    students.require_branch(course, language)
     pages = [replace(page, language=language) for page in course.chapters]
     if wrong := gate.all_problems(pages):
         raise RefusedError("\n".join(wrong))

@@ -44,7 +44,8 @@ from tools.page import LANGUAGES, require_language
 HOST = "127.0.0.1"
 CONFIG = ROOT / "deploy/trial_config.py"
 LOG = "hub.log"
-PATIENCE = 120  # seconds until it must be there; then until it must be gone
+START = 300  # seconds until it must be there: a machine can be very busy
+PATIENCE = 120  # then until it must be gone
 
 
 def main() -> int:
@@ -218,7 +219,7 @@ def running(
 def wait_until_there(hub: subprocess.Popen, port: int, log: Path) -> None:
     """Return as soon as a hub answers."""
     address = f"http://{HOST}:{port}/hub/health"
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + START
     # No proxy of the environment stands between a machine and itself.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while hub.poll() is None and time.monotonic() < end:
@@ -227,7 +228,10 @@ def wait_until_there(hub: subprocess.Popen, port: int, log: Path) -> None:
             return
         time.sleep(0.1)
     last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])
-    raise LookupError(f"{last}\nThe hub didn't start. See {shown(log)}")
+    why = "The hub has ended."
+    if hub.poll() is None:
+        why = f"The hub didn't answer within {START} s: is the machine busy?"
+    raise LookupError(f"{last}\n{why} See {shown(log)}")
 
 
 def install_proxy() -> None:

@@ -68,12 +68,7 @@ def publish(
     Raises:
         RefusedError: if something is in the way. Nothing is pushed then.
     """
-    branch = course.branch_for(language)
-    if not branch:
-        raise RefusedError(
-            f"The pages in {language} need a branch of their own. Write into "
-            f'site/course.toml\nstudents_branches.{language} = "{language}"'
-        )
+    branch = require_branch(course, language)
     origin = require_committed(force)
     address = to or course.for_students.clone
     with tempfile.TemporaryDirectory() as place:
@@ -96,6 +91,20 @@ def publish(
     lines = [f"The branch {branch} of {address} is {done}"]
     lines += [f"{name} was changed there, and is replaced" for name in theirs]
     return "\n".join(lines)
+
+
+def require_branch(course: Course, language: str) -> str:
+    """The branch of a language.
+
+    Raises:
+        RefusedError: if the course names none.
+    """
+    if branch := course.branch_for(language):
+        return branch
+    raise RefusedError(
+        f"The pages in {language} need a branch of their own. Write into "
+        f'site/course.toml\nstudents_branches.{language} = "{language}"'
+    )
 
 
 def require_committed(force: bool) -> str:
