@@ -179,7 +179,11 @@ def test_places_are_those_of_the_host(address, binder):
     # As nbgitpuller does: what it isn't told, the address ends in.
     folder = asked.get("targetpath", [asked["repo"][0].split("/")[-1]])
     assert folder == ["name"]
-    assert asked["urlpath"] == [f"lab/tree/name/{first.shown('.ipynb')}"]
+    # Where a student's own copy is made; there, the original stays as it is.
+    assert asked["urlpath"] == ["lab/tree/name/start.ipynb"]
+    (page,) = first.translations
+    link = course.places(page)["JupyterHub"]
+    assert link.endswith("name%2Fstart.zh.ipynb")
     known = "a.edu" not in address
     assert asked["repo"][0].endswith("/name" if known else "/name.git")
 
@@ -204,7 +208,7 @@ def test_hub_has_what_students_get():
     assert asked["branch"] == ["chinese"]
     # One folder can't hold two branches.
     assert asked["targetpath"] == ["s-zh"]
-    assert asked["urlpath"] == [f"lab/tree/s-zh/{page.shown('.ipynb')}"]
+    assert asked["urlpath"] == ["lab/tree/s-zh/start.ipynb"]
     assert both.places(first) == public.places(first)
     assert "JupyterHub" not in both.places(page.solutions)
     chinese = replace(public, languages=["zh", "en"])

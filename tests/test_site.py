@@ -667,7 +667,7 @@ def test_published_chapter_opens_elsewhere(published):
         f"?urlpath=lab/tree/{notebook}",
         "Open in JupyterHub": "https://hub.example.edu/hub/user-redirect/git-pull"
         "?repo=https://github.com/owner/name&branch=spring-1"
-        f"&urlpath=lab/tree/name/{notebook}",
+        "&urlpath=lab/tree/name/start.ipynb",
     }
 
 

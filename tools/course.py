@@ -236,7 +236,10 @@ class Course:
         return self.for_students.on_hub(hub, branch, path, folder)
 
     def places(self, page: Page) -> dict[str, str]:
-        """Where else a page opens, and runs: names, and addresses there."""
+        """Where else a page opens, and runs: names, and addresses there.
+
+        What stays, as on a hub, is opened where readers make their own copy.
+        """
         path, colab = page.shown(".ipynb"), f"colab/{page.path}.ipynb"
         found = {}
         if self.source:
@@ -248,11 +251,11 @@ class Course:
             # It has the chapters alone, each branch in one language.
             if not page.is_solutions:
                 found["JupyterHub"] = self.students_link(
-                    self.hub, page.language, path
+                    self.hub, page.language, book.START_PAGE
                 )
         elif self.hub:
             found["JupyterHub"] = self.source.on_hub(
-                self.hub, self.branch, path
+                self.hub, self.branch, book.start_name(page.language)
             )
         return {name: place for name, place in found.items() if place}
 

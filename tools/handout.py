@@ -40,9 +40,11 @@ from tools.handed_out import note
 from tools.page import (
     CHAPTERS,
     LANGUAGES,
+    START_PAGE,
     Page,
     front_page,
     require_language,
+    start_name,
     texts,
 )
 from tools.students import RefusedError
@@ -51,7 +53,6 @@ from tools.variants import handout, made, reads
 from tools.variants.stored import remembering
 
 HERE = Path(__file__).parent  # has the README, in each language
-START = "start.ipynb"
 # Files, and folders with all that is in them.
 TAKEN = [
     ".gitattributes",
@@ -201,7 +202,7 @@ def write_handout(course: Course, folder: Path, language: str) -> None:
             shutil.copy2(file, folder / CHAPTERS.name / language)
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(_with_targets(makefile), "utf-8")
-    shutil.copy2(start_of(language), folder / START)
+    shutil.copy2(start_of(language), folder / START_PAGE)
     readme = readme_of(language).read_text("utf-8")
     title = course.titles.get(language, course.title)
     readme = readme.replace("TITLE", title, 1)
@@ -216,7 +217,7 @@ def readme_of(language: str) -> Path:
 
 def start_of(language: str) -> Path:
     """The notebook of a language that makes the workbook, as on a hub."""
-    return _in(language, ROOT / START)
+    return ROOT / start_name(language)
 
 
 def _in(language: str, file: Path) -> Path:

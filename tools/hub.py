@@ -39,7 +39,7 @@ import psutil
 
 from tools.course import NAME
 from tools.environment import ROOT
-from tools.page import LANGUAGES, require_language
+from tools.page import LANGUAGES, require_language, start_name
 
 HOST = "127.0.0.1"
 CONFIG = ROOT / "deploy/trial_config.py"
@@ -148,10 +148,8 @@ def link(port: int, repository: str, branch: str, edition: str) -> str:
         edition (str): the language of the page that opens; its first cell
             makes the student's own copy of the chapters.
     """
-    first = edition == LANGUAGES[0]
-    page = "start.ipynb" if first else f"start.{edition}.ipynb"
     asked = {"repo": repository, "branch": branch, "targetpath": NAME}
-    asked["urlpath"] = f"lab/tree/{NAME}/{page}"
+    asked["urlpath"] = f"lab/tree/{NAME}/{start_name(edition)}"
     query = urlencode({k: v for k, v in asked.items() if v}, quote_via=quote)
     return f"http://{HOST}:{port}/hub/user-redirect/git-pull?{query}"
 

@@ -18,12 +18,20 @@ from tools.environment import ROOT
 CHAPTERS = ROOT / "chapters"
 LANGUAGES = ("en", "zh")  # the first is the one that is translated
 TIMEOUT = 120  # seconds for a cell
+START_PAGE = "start.ipynb"  # at the root: its first cell makes a workbook
 GLOSSARY = "glossary.md"  # a page without code that a command makes
 CHAPTER, SOLUTIONS = KINDS = ("chapter", "solutions")
 STEM = re.compile(r"\d\d_[^/\\]+")
 # In a link on a page: the notebook of another one, and the way there.
 NOTEBOOK = r"\d\d_\w+\.ipynb"
 WAY = rf"(?:\.\.?/)?(?:{SOLUTIONS}/)?"
+
+
+def start_name(language: str) -> str:
+    """The notebook at the root that makes a workbook in a language."""
+    if language == LANGUAGES[0]:
+        return START_PAGE
+    return START_PAGE.replace(".", f".{language}.")
 
 
 @dataclass(frozen=True)

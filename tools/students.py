@@ -15,11 +15,10 @@ from pathlib import Path
 from tools.course import Course
 from tools.environment import ROOT, package_version
 from tools.handed_out import NOTES, digest, read_notes
-from tools.page import LANGUAGES, front_page
+from tools.page import LANGUAGES, START_PAGE, front_page
 
 # Writes a handout: of a course, into an empty folder, in a language.
 Write = Callable[[Course, Path, str], None]
-START = "start.ipynb"  # what a student opens first, where there is one
 EXAMPLE = "https://hub.example.edu"
 
 
@@ -230,6 +229,7 @@ def push(clone: Path, address: str, branch: str) -> None:
 
 def link(course: Course, language: str) -> str:
     """The link for students, on the course's hub or on an example."""
-    start = START if (ROOT / START).is_file() else front_name(language)
+    there = (ROOT / START_PAGE).is_file()
+    start = START_PAGE if there else front_name(language)
     hub = course.hub or EXAMPLE
     return course.students_link(hub, language, start)
