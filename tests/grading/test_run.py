@@ -1,5 +1,7 @@
 """How a submission is run, and what is put back; no kernel is started."""
 
+import json
+import os
 import re
 
 import nbformat
@@ -10,6 +12,7 @@ from tools import assignment
 from tools.grading.course import (
     Submission,
     SubmissionError,
+    require_notebook,
     restored,
     usual_in,
 )
@@ -255,6 +258,25 @@ def test_of_a_cell_that_is_there_twice_the_last_counts(handed_out):
     assert back.cells[-1].metadata.nbgrader.grade
 
 
+@pytest.mark.parametrize(
+    "text", ["", "no notebook", "[]", "{}", '{"cells": 7}', "[" * 10**5]
+)
+def test_what_is_no_notebook_is_refused(text, tmp_path):
+    file = tmp_path / "a.ipynb"
+    file.write_text(text)
+    with pytest.raises(SubmissionError, match=r"a\.ipynb is no notebook"):
+        require_notebook(file)
+
+
+def test_cells_without_end_are_refused(tmp_path):
+    file = tmp_path / "a.ipynb"
+    file.write_text(json.dumps({"cells": [{}] * 1000}))
+    require_notebook(file)
+    file.write_text(json.dumps({"cells": [{}] * 1001}))
+    with pytest.raises(SubmissionError, match="has 1001 cells, and 1000 may"):
+        require_notebook(file)
+
+
 def test_submission_with_a_link_or_too_large_is_refused(tmp_path):
     folder = tmp_path / "ann"
     folder.mkdir()
@@ -266,6 +288,9 @@ def test_submission_with_a_link_or_too_large_is_refused(tmp_path):
     assert submission.digest() != before
     with pytest.raises(SubmissionError, match="it has 3 MiB, and 2 MiB may"):
         submission.require_fit(Limits(files=2))
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(SubmissionError, match="pipe in it is no file"):
+        submission.require_fit(Limits())
     (folder / "other").symlink_to("/etc/passwd")
     with pytest.raises(SubmissionError, match="other in it is a link"):
         submission.require_fit(Limits())

@@ -8,6 +8,7 @@ it would execute itself runs in sandboxes, several at a time (run.py).
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -59,6 +60,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 TAGS = {"a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p"}
 TAGS |= {"pre", "strong", "sub", "sup", "ul", *(f"h{i}" for i in range(1, 7))}
 TAGS |= {"table", "tbody", "td", "th", "thead", "tr"}
+CELLS = 1000  # of a notebook: to look at one takes a millisecond or more
 PROTOCOLS = {"http", "https", "mailto"}
 NAMED = re.compile(r'"D2L_LANGUAGE"\] = "(\w+)"')  # in a code cell
 
@@ -144,6 +146,10 @@ class Course:
 
     def is_graded(self, submission: Submission) -> bool:
         """Whether what was handed in is what was graded."""
+        try:
+            submission.require_fit(self.limits)  # before all of it is read
+        except SubmissionError:
+            return False
         folder = self.path("autograded", submission.student)
         for name in self.handed_out:
             file = folder / f"{name}.ipynb"
@@ -212,6 +218,7 @@ class Course:
             file = submission.folder / f"{name}.ipynb"
             if not file.is_file():
                 continue  # nbgrader notes that it is missing
+            require_notebook(file)
             notebook = self._restored(file, name)
             usual = usual_in(self.handed_out[name])
             execute(notebook, start, self.limits, self.words, usual)
@@ -316,6 +323,25 @@ class Course:
             _start(converter)
 
 
+def require_notebook(file: Path) -> None:
+    """Refuse what is no notebook, or has cells without end.
+
+    Raises:
+        SubmissionError: if it is refused.
+    """
+    try:
+        cells = json.loads(file.read_bytes())["cells"]
+        size = len(cells) if isinstance(cells, list) else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        size = None
+    if size is None:
+        raise SubmissionError(f"{file.name} is no notebook")
+    if size > CELLS:
+        raise SubmissionError(
+            f"{file.name} has {size} cells, and {CELLS} may be"
+        )
+
+
 def usual_in(handed_out: NotebookNode) -> set[str]:
     """What stands in cells that students got: no sign of a cheat."""
     cells = [c for c in handed_out.cells if c.cell_type == "code"]
@@ -374,6 +400,8 @@ class Submission:
             if file.is_symlink():
                 name = file.relative_to(self.folder)
                 raise SubmissionError(f"{name} in it is a link")
+            if not (file.is_file() or file.is_dir()):  # a pipe, a socket, ...
+                raise SubmissionError(f"{file.name} in it is no file")
             size += file.stat().st_size
         if size > limits.files * MIB:
             raise SubmissionError(
