@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -154,18 +155,24 @@ def memory_ledger(ledger_by_block: Callable, predicted_ledger: dict) -> None:
 
 def _kept(forward: Callable, X: Tensor, parameters: list) -> int:
     """How many tensors a computation keeps for backward, weights aside."""
-    kept = set()
+    return len(_widths(forward, X, parameters))
+
+
+def _widths(forward: Callable, X: Tensor, parameters: list) -> list[int]:
+    """The widths of the tensors that a computation keeps, as :func:`_kept`."""
+    kept = {}
 
     def pack(tensor: Tensor) -> Tensor:
         if tensor.numel():  # torch 2.6: a checkpoint keeps an empty one too
-            kept.add(tensor.untyped_storage()._cdata)
+            kept[tensor.untyped_storage()._cdata] = tensor.shape[-1:]
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         Y = forward(X)
-    kept -= {p.untyped_storage()._cdata for p in parameters}
+    for p in parameters:
+        kept.pop(p.untyped_storage()._cdata, None)
     del Y  # until here, no memory is used a second time
-    return len(kept)
+    return sorted(sum(kept.values(), ()))
 
 
 _KEPT = {
@@ -228,6 +235,7 @@ _SEGMENTS = {
     "one": "This keeps X alone, as one segment of all blocks does. `backward` "
     "then needs the memory of all of them at once.",
     "every": "This keeps the input of every block. A segment has k blocks.",
+    "order": "The shorter segment is the last one: cut from the front.",
     "dropout": "The second run must draw the numbers of the first: leave "
     "`preserve_rng_state` as it is.",
 }
@@ -263,6 +271,14 @@ def checkpoint_segments(checkpoint_every: Callable) -> None:
         known = {6: hints["plain"], 1: hints["one"], 5: hints["every"]}
         what = "tensors kept for backward"
         equal(kept, 3, hints["kept"], known, what=what)
+    growing = [
+        nn.Sequential(nn.Linear(i, i + 1), nn.Tanh()) for i in range(4, 9)
+    ]
+    blocks = nn.Sequential(*growing)
+    with case("5 blocks, which widen X from 4 columns to 9, k = 2"):
+        widths = _widths(forward, X.clone(), list(blocks.parameters()))
+        what, known = "columns of what is kept", [([4, 5, 7], hints["order"])]
+        equal(widths, [4, 6, 8], hints["kept"], known, what=what)
     blocks = nn.Sequential(*_blocks(2), nn.Dropout(0.5), *_blocks(1))
     with case("4 blocks, the third of them Dropout(0.5), k = 2"):
         gradients = []
@@ -308,6 +324,8 @@ _CHUNKS = {
     "size": "A chunk has at most `size` rows, or the memory isn't enough.",
     "graphs": "Two chunks were computed before the first `backward`: both "
     "graphs are in memory.",
+    "retained": "A graph is still there after its `backward`, while the next "
+    "is made. `backward` frees it, unless it is told to retain it.",
     "loss": "Return the mean loss over the labels of the batch, as a number.",
     "graph": "What is returned hangs on a graph. Return a number, as `item` "
     "gives it.",
@@ -406,28 +424,51 @@ def _require_small_graphs(
     accumulate: Callable, net: nn.Linear, X: Tensor, y: Tensor
 ) -> None:
     """Require chunks of two rows, each with its backward before the next."""
-    rows, waiting, most = [], 0, 0
+    rows, waiting, most, graphs = [], 0, 0, 0
+    kept = WeakKeyDictionary()  # of which chunk's graph a tensor is
+
+    def begin(net: nn.Module, args: tuple) -> None:
+        rows.append(len(args[0]))
 
     def forward(net: nn.Module, args: tuple, output: Tensor) -> None:
-        nonlocal waiting, most
-        rows.append(len(args[0]))
+        nonlocal waiting, most, graphs
         waiting += 1
         most = max(most, waiting)
+        graphs = max(graphs, len(set(kept.values())))
         output.register_hook(backward)
 
     def backward(_: Tensor) -> None:
         nonlocal waiting
         waiting -= 1
 
-    handle = net.register_forward_hook(forward)
-    accumulate(net, X.clone(), y.clone(), 2)
-    handle.remove()
+    def pack(tensor: Tensor) -> _Kept:
+        found = _Kept(tensor.detach())  # no circle with its own graph
+        kept[found] = len(rows)
+        return found
+
+    handles = (
+        net.register_forward_pre_hook(begin),
+        net.register_forward_hook(forward),
+    )
+    with saved_tensors_hooks(pack, lambda kept: kept.tensor):
+        accumulate(net, X.clone(), y.clone(), 2)
+    for handle in handles:
+        handle.remove()
     largest = max(rows, default=0)
     what = "rows in the largest chunk"
     equal(largest, 2, _CHUNKS["size"], what=what)
     expected, got = "a network in training mode", "one in evaluation mode"
     holds(net.training, expected, got, _CHUNKS["mode"])
-    equal(most, 1, _CHUNKS["graphs"], what="graphs at the same time")
+    what = "graphs at the same time"
+    equal(most, 1, _CHUNKS["graphs"], what=what)
+    equal(graphs, 1, _CHUNKS["retained"], what=what)
+
+
+class _Kept:
+    """A tensor that a graph keeps, as long as it keeps it."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
 
 
 _SCALED = {
@@ -454,6 +495,7 @@ _SCALED = {
     "gradient": "A parameter has a gradient now. Compute under `no_grad`.",
     "others": "Only linear layers are scaled: the others stay as they are.",
     "mode": "The network is in another mode than before: leave it as it is.",
+    "data": "X has changed: write into no tensor that was given.",
 }
 
 
@@ -487,7 +529,10 @@ def _require_scaled(
 ) -> None:
     hints, old = _SCALED, copy.deepcopy(net)
     parameters = list(net.parameters())
-    scale_by_data(net, X.clone())
+    data = X.clone()
+    scale_by_data(net, data)
+    kept = torch.equal(data, X)
+    holds(kept, "X as it was", "other numbers", hints["data"])
     expected, got = "a network in training mode", "one in evaluation mode"
     holds(net.training, expected, got, hints["mode"])
     same = [a is b for a, b in zip(parameters, net.parameters(), strict=True)]
@@ -535,6 +580,8 @@ _EMA = {
     "average.",
     "stayed": "The average hasn't moved: write into its parameters.",
     "jumped": "The average has become the network.",
+    "frozen": "A frozen parameter is averaged, too: it may have been trained "
+    "until now.",
     "graph": "Each update adds to a graph, which grows. Write under "
     "`no_grad`.",
     "buffers": "Buffers are copied from the network, as they are.",
@@ -599,6 +646,18 @@ def exponential_moving_average(EMA: type[nn.Module]) -> None:
         saved = "average.weight" in names
         expected = "a state dict with `average.weight`"
         holds(saved, expected, show(names), hints["average"])
+    with case(
+        "EMA(Linear(1, 1), decay=0.75), a weight of 4, then update(net) with "
+        "a weight of 8 that is frozen now"
+    ):
+        net = nn.Linear(1, 1)
+        nn.init.constant_(net.weight, 4.0)
+        ema = EMA(net, decay=0.75)
+        nn.init.constant_(net.weight, 8.0)
+        net.weight.requires_grad_(False)
+        ema.update(net)
+        got = ema.average.weight.item()
+        equal(got, 5.0, hints["frozen"], what="average")
     integers = {
         "result type": hints["integers"],
         "dtype": hints["integers"],
@@ -838,6 +897,8 @@ _GAIN = {
     "up in the next layer.",
     "error": "The error is larger than half a percent: take more samples, or "
     "a finer grid.",
+    "seed": "This seeds PyTorch's generator, from which others draw: give "
+    "`randn` a generator of its own.",
     "number": "Return a number.",
     "relu": "Of a standard normal z, half of the squares are left by ReLU.",
     "tanh": "Compute both to three digits.",
@@ -872,7 +933,11 @@ def activation_gain(gain: Callable, same_as_torchs: dict) -> None:
             1 / (y.abs() * density).sum().item(): _GAIN["absolute"],
         }
         with case(name):
+            torch.manual_seed(90_125)
             got = gain(f)
+            kept = torch.initial_seed() == 90_125
+            expected, seeded = "the seed as it was", "another seed"
+            holds(kept, expected, seeded, _GAIN["seed"])
             if isinstance(got, Tensor) and got.numel() == 1:
                 got = got.item()
             is_number = isinstance(got, (int, float))

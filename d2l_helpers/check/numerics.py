@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from ._around import reached
 from ._compare import (
     RTOL,
     asked,
@@ -758,6 +760,8 @@ _DECODE = {
     "nan": "All seven bits behind the sign are 1 here: this is NaN.",
     "nan sign": "NaN has two codes, one for each sign.",
     "torch": "Use integer arithmetic alone, without PyTorch.",
+    "table": "The numbers stand in a table already. Compute each from the "
+    "bits of its code, when `decode` is called.",
     "number": "Return a Python float.",
 }
 
@@ -796,6 +800,30 @@ def decode_float8(decode: Callable) -> None:
                 for number in (truth, got)
             )
             holds(right, *shown, hint)
+    with case("what `decode` reads"):
+        most = max((_share(v, numbers) for v in reached(decode)), default=0)
+        got = "a table of them"
+        holds(most < 0.5, "no numbers of float8", got, hints["table"])
+
+
+def _share(value: object, numbers: list[float]) -> float:
+    """Which share of some numbers a table holds, also in rows."""
+    found, left = set(), [value]
+    for _ in range(4 * len(numbers)):  # other things may be large
+        if not left:
+            break
+        value = left.pop()
+        if isinstance(value, (Tensor, np.ndarray)):
+            few = math.prod(value.shape) <= 2 * len(numbers)
+            value = value.tolist() if few else 0
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, (list, tuple)):
+            left += value
+        elif isinstance(value, float):
+            found.add(value)
+    wanted = {number for number in numbers if not math.isnan(number)}
+    return len(found & wanted) / len(wanted)
 
 
 _CLAMP = {

@@ -1493,8 +1493,12 @@ _GROWN = {
         "A new row isn't the mean of the old ones.",
         "The mean of the rows is a mean along the first dimension: `dim=0`.",
     ),
-    "scores": "The scores of the old words, for an old word, are others than "
-    "before.",
+    "scores": (
+        "The scores of the old words, for an old word, are others than "
+        "before.",
+        "The weight is right: something else changes what the model computes. "
+        "Replace the two layers by plain ones, and nothing else.",
+    ),
     "bias": "The output has no bias, as before.",
     "dtype": (
         "The model has another data type than before.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from unittest.mock import patch
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import worker as workers
 
+from ._around import elsewhere
 from ._compare import asked, case, equal, holds, one_of, predicted
 from ._exercise import exercise
 from ._hints import Hint
@@ -149,6 +150,8 @@ _NOISE = {
         "`np.random.default_rng` takes a list of integers as its seed.",
     ),
     "left": "The call has moved or set a generator that others draw from.",
+    "kept": "The number was kept, and another process hasn't kept it. There "
+    "it is drawn anew: let it follow from the three integers.",
     "hash": "`hash` of a text is another one in each process.",
 }
 
@@ -172,10 +175,6 @@ def _noise_of_a_place(noise: Callable) -> None:
         again = _number(noise(0, 0, 0))
         hint = _NOISE["again"]
         holds(again == number, "the same number", "another one", hint)
-    with case("noise(0, 0, 0), in another process"), _other_salt():
-        again = _number(noise(0, 0, 0))
-        hint = _NOISE["hash"]
-        holds(again == number, "the same number", "another one", hint)
     with case("noise(5, 5, 5), and a draw of `random`, NumPy and torch"):
         _seed_all(5)
         expected = _draws()
@@ -183,6 +182,16 @@ def _noise_of_a_place(noise: Callable) -> None:
         noise(5, 5, 5)  # a new one, which nobody can have kept
         got, hint = "other numbers of theirs", _NOISE["left"]
         holds(_draws() == expected, "their own numbers", got, hint)
+    for salt, hint, i in ((nullcontext, "kept", 4), (_other_salt, "hash", 5)):
+        given = Phrase(
+            "noise{triple}, in another process", triple=f"(3, 1, {i})"
+        )
+        with case(given):
+            other = elsewhere(noise)  # where this number isn't known yet
+            got, same = _number(noise(3, 1, i)), True
+            with salt(), suppress(Exception):  # of the copy, not of the answer
+                same = _number(other(3, 1, i)) == got
+            holds(same, "the same number", "another one", _NOISE[hint])
     triples = {(1, 0, 0): "seed", (0, 1, 0): "epoch", (0, 0, 1): "place"}
     seen = {number: (0, 0, 0)}
     for triple, name in triples.items():

@@ -156,6 +156,13 @@ edited(
         "the numbers of the first",
         {"=False)": "=False, preserve_rng_state=False)"},
     ),
+    (
+        "The shorter segment is the last one",
+        {
+            _RANGE: "range(-(-len(blocks) % k), len(blocks), k)",
+            _SEGMENT: "blocks[max(start, 0) : start + k]",
+        },
+    ),
 )
 
 
@@ -171,6 +178,14 @@ also_right(
         "loss.backward()": "if (labels == -100).all(): continue\n"
         "        loss.backward()",
         "return total": "return torch.tensor(total)",
+    },
+    {
+        "loss.backward()": "loss.backward(retain_graph=True)",
+        "loss.item()": "loss.item(); del loss",
+    },
+    {
+        "loss.item()": "loss.detach()",
+        "total = 0.0": "total = torch.tensor(0.0)",
     },
 )
 edited(
@@ -220,6 +235,10 @@ edited(
     (
         "leave it as it is",
         {"    total = 0.0": "    net.eval()\n    total = 0.0"},
+    ),
+    (
+        "A graph is still there after its",
+        {"loss.backward()": "loss.backward(retain_graph=True)"},
     ),
 )
 
@@ -280,6 +299,10 @@ edited(
     (
         "Only linear layers are scaled",
         {"isinstance(layer, nn.Linear)": "list(layer.parameters())"},
+    ),
+    (
+        "X has changed",
+        {"X = layer(X)": "rows, X = X, layer(X)\n        rows.zero_()"},
     ),
 )
 
@@ -342,6 +365,10 @@ edited(
     (
         "in another mode than before",
         {_COPY: "copy.deepcopy(net.eval()).requires_grad_(False)"},
+    ),
+    (
+        "A frozen parameter is averaged",
+        {_LERP: f"_ = p.requires_grad and {_LERP}"},
     ),
 )
 
@@ -483,12 +510,28 @@ def gain_of_samples(f):
     return f(z).square().mean().rsqrt()
 
 
+@right("activation_gain")
+def gain_of_the_same_samples(f):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return gain_of_samples(f)
+
+
+@right("activation_gain")
+def gain_of_own_samples(f):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(2_000_000, generator=generator)
+    return f(z).square().mean().rsqrt().item()
+
+
 _SQUARES = "(f(z).square() * density).sum() / density.sum()"
 _RETURN = "mean_square.rsqrt().item()"
 edited(
     "activation_gain",
     ("is 1 already", {_RETURN: "2.0"}),
     ("hasn't the mean square 1", {_RETURN: "1.0"}),
+    ("seeds PyTorch's generator", {"z = ": "torch.manual_seed(0); z = "}),
+    ("a generator of its own", {"z = ": "torch.seed(); z = "}),
     ("the root of the mean of f(z)²", {_RETURN: "1.0"}),
     ("one over it", {".rsqrt()": ".sqrt()"}),
     ("Its root is missing", {".rsqrt()": ".reciprocal()"}),

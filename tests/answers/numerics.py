@@ -427,10 +427,41 @@ edited(
 
 _SMALL = "    if e == 0:\n        return sign * f / 8 * 2**-6\n"
 _NAN = "    if code & 127 == 127:\n        return math.nan\n"
+_TABLE = """
+_MADE = torch.arange(256, dtype=torch.uint8)
+_MADE = _MADE.view(torch.float8_e4m3fn).float().tolist()
+
+
+def decode(code):
+    return _MADE[code]
+"""
+_IN_DICT = """
+def made():
+    codes = torch.arange(256, dtype=torch.uint8)
+    numbers = codes.view(torch.float8_e4m3fn).double().tolist()
+    table = dict(enumerate(numbers))
+
+    def find(code):
+        return table[code]
+
+    return find
+
+
+found = made()
+
+
+def decode(code):
+    return found(code)
+"""
 also_right(
     "decode_float8",
     {"code & 127 == 127": "code in (127, 255)"},
     {_SMALL: "    if e == 0:\n        return sign * f / 512\n"},
+    {
+        "def decode": "import functools\n\n_POWERS = [2.0 ** (e - 7) for e in "
+        "range(16)]\n\n\n@functools.cache\ndef decode",
+        "(1 + f / 8) * 2.0 ** (e - 7)": "(1 + f / 8) * _POWERS[e]",
+    },
 )
 
 
@@ -468,6 +499,14 @@ edited(
         },
     ),
     ("Return a Python float", {_SMALL: _SMALL + "    return str(e)\n"}),
+    ("when `decode` is called", _TABLE),
+    (
+        "when `decode` is called",
+        _TABLE.replace(".tolist()", ".view(16, 16).numpy()").replace(
+            "_MADE[code]", "float(_MADE[code // 16, code % 16])"
+        ),
+    ),
+    ("when `decode` is called", _IN_DICT),
 )
 
 # 8.9 A clamp and its gradient

@@ -746,6 +746,10 @@ edited(
         "for an old word, are others",
         {_TIE: f"{_TIE}; model.register_forward_hook(lambda *a: 2 * a[-1])"},
     ),
+    (
+        "Replace the two layers by plain ones",
+        {_TIE: f"{_TIE}; model.embedding.max_norm = 0.01"},
+    ),
     ("that it was given", 'trained_by_old_optimizer["old rows"] = True'),
     ("still in the model", 'trained_by_old_optimizer["new rows"] = True'),
 )

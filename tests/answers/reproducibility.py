@@ -32,6 +32,13 @@ _GENERATOR = "dataset.generator.manual_seed(seed)"
 _SEED = "torch.initial_seed()"
 _NUMBER = "np.random.default_rng([seed, epoch, i]).random()"
 _HASH = "random.Random(f'{seed} {epoch} {i}').random()"
+_MEMO = "_memo.setdefault((seed, epoch, i), {})"
+_WITH_MEMO = {"def noise": "_memo = {}\n\n\ndef noise"}
+_CACHED = {
+    "def noise": "import functools\n\n\n@functools.lru_cache(None)\ndef noise"
+}
+_HELPED = {"def noise(": "import functools\n\n\n@functools.cache\ndef drawn("}
+_HELPER = "def noise(seed, epoch, i):\n    return drawn(seed, epoch, i)"
 also_right(
     "seed_the_workers",
     {_SEED: "get_worker_info().seed", _NUMBER: _HASH},
@@ -40,6 +47,10 @@ also_right(
         _NUMBER: "torch.rand(1, generator=torch.Generator().manual_seed("
         "hash((seed, epoch, i))))",
     },
+    {_NUMBER: _MEMO.format(_NUMBER)} | _WITH_MEMO,
+    {_NUMBER: _MEMO.format(_HASH)} | _WITH_MEMO,
+    _CACHED,
+    (_HELPED, _HELPER),
 )
 edited(
     "seed_the_workers",
@@ -72,6 +83,34 @@ edited(
         "that others draw from",
         {_NUMBER: "_memo.setdefault((seed, epoch, i), random.random())"}
         | {"def noise": "_memo = {}\n\n\ndef noise"},
+    ),
+    (
+        "There it is drawn anew",
+        {_NUMBER: _MEMO.format("random.SystemRandom().random()")} | _WITH_MEMO,
+    ),
+    (
+        "There it is drawn anew",
+        {_NUMBER: _MEMO.format("np.random.default_rng().random()")}
+        | {"def noise(seed, epoch, i": "def noise(seed, epoch, i, _memo={}"},
+    ),
+    (
+        "There it is drawn anew",
+        {_NUMBER: "np.random.default_rng().random()"} | _CACHED,
+    ),
+    (
+        "There it is drawn anew",
+        {_NUMBER: "np.random.default_rng().random()"} | _HELPED,
+        _HELPER,
+    ),
+    (
+        "another one in each process",
+        {_NUMBER: "random.Random(hash(f'{seed} {epoch} {i}')).random()"}
+        | _CACHED,
+    ),
+    (
+        "another one in each process",
+        {_NUMBER: _MEMO.format("hash(str([seed, epoch, i])) % 2**32 / 2**32")}
+        | _WITH_MEMO,
     ),
 )
 
