@@ -6,6 +6,7 @@ import dis
 import functools
 import inspect
 import linecache
+import sys
 import traceback
 import types
 import typing
@@ -58,13 +59,35 @@ def exercise(title: str, *points: str) -> Callable[[Callable], Callable]:
                 return Report(title, State.WRONG, points, details)
 
         check.title, check.points = title, points
-        name = function.__name__
-        if CHECKS.get(name, check).__module__ != check.__module__:
-            raise ValueError(f"two checks are called {name}")
-        CHECKS[name] = check
+        _require_new(check, sys._getframe(1).f_code)
+        CHECKS[function.__name__] = check
         return check
 
     return decorate
+
+
+def _require_new(check: Callable, module: types.CodeType) -> None:
+    """Require that no other check has the name of this one.
+
+    A module that is loaded again gives its checks again: by other code.
+    """
+    name, check.made_by = check.__name__, module
+    other = CHECKS.get(name)
+    if other is None:
+        return
+    again = other.made_by is not module or module.co_name != "<module>"
+    if other.__module__ != check.__module__ or not again:
+        first, second = (
+            f"{code.co_filename}, line {code.co_firstlineno}"
+            for code in (
+                other.__wrapped__.__code__,
+                check.__wrapped__.__code__,
+            )
+        )
+        raise ValueError(
+            f"two checks are called {name}: {first}, and {second}. Give one "
+            "of them another name"
+        )
 
 
 def _report(function, title, points, answers, named) -> Report:

@@ -493,3 +493,46 @@ def test_answer_that_is_half_blank_names_what_is_missing():
     assert "  blank     `number`; fill it in" in repr(report)
     markdown = report._repr_markdown_()
     assert "all checked\n\nThe check will look whether\n\n- both" in markdown
+
+
+TWICE = """
+from d2l_helpers.check._exercise import exercise
+
+@exercise("9.1 One")
+def the_same_name(answer: int):
+    ...
+"""
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    monkeypatch.setattr(_exercise, "CHECKS", {})
+    return _exercise.CHECKS
+
+
+def run_module(text, file="chapter.py", name="chapter"):
+    exec(compile(text, file, "exec"), {"__name__": name})
+
+
+@pytest.mark.parametrize("title", ["9.1 One", "9.2 Two"])
+def test_second_check_of_a_name_in_a_module_is_an_error(checks, title):
+    text = TWICE + TWICE.replace("9.1 One", title)
+    with pytest.raises(ValueError, match="two checks are called") as error:
+        run_module(text)
+    assert str(error.value) == (
+        "two checks are called the_same_name: chapter.py, line 4, and "
+        "chapter.py, line 10. Give one of them another name"
+    )
+
+
+def test_second_check_of_a_name_in_another_module_is_an_error(checks):
+    run_module(TWICE)
+    with pytest.raises(ValueError, match=r"chapter\.py, .* and other\.py"):
+        run_module(TWICE, "other.py", "other")
+
+
+def test_module_of_checks_may_be_loaded_again(checks):
+    run_module(TWICE)
+    first = checks["the_same_name"]
+    run_module(f"\n\n{TWICE}")  # an author has changed it
+    assert checks["the_same_name"] is not first
