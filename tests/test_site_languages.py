@@ -128,6 +128,21 @@ def test_switch_leads_to_the_same_page(pages, home):
             assert target.resolve() == home / f"{other_name(page)}.html"
 
 
+def test_page_for_wrong_addresses_speaks_all_languages(pages):
+    """A host may show one such page for all folders, as GitHub Pages does."""
+    said = {"en": "There is no such page", "zh-CN": "没有这个网页"}
+    homes = {"en": "/index.html", "zh-CN": "/zh/index.html"}
+    for page in (pages["404"], pages["zh/404"]):
+        parts = page.soup.select("article div[lang]")
+        tags = [part["lang"] for part in parts]
+        assert tags == sorted(said, reverse=page.language == "zh")
+        for part in parts:
+            assert part.select_one("h1, h2").get_text() == said[part["lang"]]
+        (link,) = parts[1].select("a")
+        assert link["href"] == homes[tags[1]]
+        assert len(page.soup.select("h1")) == 1
+
+
 def test_pages_name_each_other_where_no_address_is_known(pages, home):
     for page in pages.values():
         if page.name.endswith("404"):

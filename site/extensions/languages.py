@@ -3,13 +3,17 @@
 import json
 import posixpath
 import re
+from functools import cache, partial
+from pathlib import Path
 
+from babel.messages.pofile import read_po
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.search import SearchLanguage
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+LOCALE = Path(__file__).resolve().parents[1] / "locale"
 # For Python and for JavaScript, so that they split a text alike: Chinese, of
 # which no space parts the words, and all else.
 HAN = r"\u3400-\u9fff"
@@ -80,6 +84,8 @@ def add_links(app, pagename, _template, context, _doctree):
             "tag": other.words.tag,
             "name": other.words.name,
             "href": way(edition, other, pagename),
+            "home": f"{edition.course.root}{other.folder}index.html",
+            "say": partial(said, other.language),
             "is_here": other == edition,
         }
         for other in editions
@@ -91,6 +97,20 @@ def add_links(app, pagename, _template, context, _doctree):
     if having and not having[0].folder:
         links.append(("x-default", links[0][1]))
     context["alternates"] = links if len(having) > 1 else []
+
+
+def said(language, text) -> str:
+    """What a template says, in a language; in English, if that lacks it."""
+    return _catalog(language).get(text) or text
+
+
+@cache
+def _catalog(language) -> dict:
+    file = LOCALE / f"{language}.po"
+    if not file.is_file():
+        return {}
+    with file.open("rb") as opened:
+        return {message.id: message.string for message in read_po(opened)}
 
 
 def address(edition, other, pagename) -> str:
