@@ -13,6 +13,7 @@ from d2l_helpers.check import _language
 from tests import tiny_book
 from tests.tiny_book import edit
 from tools import book, edition, files, gate, statements
+from tools.course import Course, Edition
 from tools.environment import ROOT
 from tools.exercise import exercises
 from tools.translation import (
@@ -23,7 +24,7 @@ from tools.translation import (
     store,
     to_do,
 )
-from tools.variants import made, translated
+from tools.variants import made, site, translated
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,46 @@ def test_run_executes_the_original_and_derives_the_translation(zh, capsys):
     old, new = files.read_stored(zh.original), files.read_stored(zh)
     assert old.cells[4].outputs[0].data["text/plain"] == "[1]"
     assert new.cells[4].outputs == old.cells[4].outputs
+
+
+def test_translation_out_of_step_waits_when_its_original_runs(
+    zh, capsys, monkeypatch
+):
+    def run(page, force):
+        tiny_book.run(page)
+        return files.read_stored(page)
+
+    monkeypatch.setattr(book, "run", run)
+    monkeypatch.setattr(book.warm_kernels, "use", str)
+    monkeypatch.setattr(book.warm_kernels, "preload", lambda: None)
+    edit(zh.original, "# %%\nx = 1", "# %%\nnew = 0\n\n# %%\nx = 1")
+    before = zh.notebook.read_bytes()
+    assert book.main(["run", "08"]) == 0
+    told = capsys.readouterr().out
+    what = "chapters/zh/08_sums.py, cell 3 has other code than the original"
+    assert f"zh/08_sums ... it waits: {what}: run `make sync CH=08`" in told
+    assert zh.notebook.read_bytes() == before
+    # Named alone, it can't be made.
+    assert book.main(["run", str(zh.source)]) == 1
+    assert f"not stored: {what}: run `make sync" in capsys.readouterr().out
+    assert edition.main(["sync", "08"]) == 0
+    assert book.main(["run", "08"]) == 0
+    assert "zh/08_sums ... made from the original" in capsys.readouterr().out
+
+
+def test_site_names_what_brings_a_translation_into_step(zh):
+    """As `make links` asks for it, before a test has looked."""
+    home = Edition(Course("A course"), "zh")
+    edit(zh.original, "# %%\nx = 1", "# %%\nnew = 0\n\n# %%\nx = 1")
+    tiny_book.run(zh.original)
+    for transform in (site.marking(home), site.folding):
+        with pytest.raises(
+            ValueError, match="8 cells, and its original 9"
+        ) as e:
+            transform(zh, files.read_stored(zh))
+        assert str(e.value).endswith("run `make sync CH=08`")
+    assert edition.main(["sync", "08"]) == 0
+    site.folding(zh, files.read_stored(zh))
 
 
 def test_pages_that_run_are_the_originals(zh, capsys):

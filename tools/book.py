@@ -19,6 +19,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from operator import eq
 from pathlib import Path
@@ -192,6 +194,7 @@ def main(arguments: list[str]) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
+    commands["run"] = partial(_run, chosen=chosen)
     if command == "run" and any(page.is_original for page in chosen):
         print(warm_kernels.use(), flush=True)
         warm_kernels.preload()
@@ -257,8 +260,12 @@ def _prose(page: Page, _: bool) -> bool:
     return True
 
 
-def _run(page: Page, force: bool) -> bool:
-    """Run a page with a line of progress; tell whether it ran through."""
+def _run(page: Page, force: bool, chosen: Sequence[Page] = ()) -> bool:
+    """Run a page with a line of progress; tell whether it ran through.
+
+    A translation that comes along with its original waits for `make sync`,
+    where it is out of step: that is no fault of the run.
+    """
     print(f"{page.path} ... ", end="", flush=True)
     start = time.perf_counter()
     try:
@@ -267,7 +274,11 @@ def _run(page: Page, force: bool) -> bool:
             print("made from the original")
             return True
         notebook = run(page, force)
-    except ValueError as error:  # edited, unreadable, or out of step
+    except translation.OutOfStepError as error:
+        waits = page.original in chosen
+        print(f"{'it waits' if waits else 'not stored'}: {error}")
+        return waits
+    except ValueError as error:  # edited, or unreadable
         print(f"not stored: {error}")
         return False
     except (CellControlSignal, DeadKernelError) as error:

@@ -118,6 +118,10 @@ class Cell:
         return state(self.page, self.original, self.cell)
 
 
+class OutOfStepError(ValueError):
+    """A translation has other cells than its original; says what to run."""
+
+
 class Translation:
     """A page in another language, beside its original.
 
@@ -184,11 +188,11 @@ class Translation:
 
         Raises:
             UnreadableError: if the original isn't stored.
-            ValueError: if it is out of step with the original, or that with
-                its own notebook.
+            OutOfStepError: if it is out of step with the original.
+            ValueError: if that is, with its own notebook.
         """
         if self.out_of_step:
-            raise ValueError(self.out_of_step)
+            raise OutOfStepError(self.out_of_step)
         original = files.read_stored(self.page.original)
         if found := difference(self.page, original, self.notebook):
             raise ValueError(f"{found}: {files.rerun(self.page.original)}")
@@ -290,7 +294,8 @@ def store(page: Page, force: bool = False) -> None:
 
     Raises:
         EditedError: if the notebook has edits that its source lacks.
-        UnreadableError, ValueError: as :meth:`Translation.derived` says.
+        UnreadableError, OutOfStepError, ValueError: as
+            :meth:`Translation.derived` says.
     """
     translation = Translation(page)
     there = page.notebook.is_file() and page.notebook.stat().st_size

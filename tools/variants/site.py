@@ -13,7 +13,7 @@ from tools.anchors import section, with_anchors
 from tools.course import Edition
 from tools.page import Page
 from tools.predictions import predicted
-from tools.translation import BEHIND, UNTRANSLATED, state
+from tools.translation import BEHIND, UNTRANSLATED, state, synced_by
 from tools.variants import Transform, Words, download, in_markdown, links
 from tools.variants.outputs import for_people, overwritten, unstyled
 from tools.variants.translated import marked
@@ -61,7 +61,7 @@ def marking(edition: Edition) -> Transform:
     def transform(page: Page, notebook: NotebookNode) -> NotebookNode:
         if page.is_original:
             return notebook
-        originals = files.read_stored(page.original).cells
+        originals = originals_of(page, notebook)
         pairs = list(zip(originals, notebook.cells, strict=True))
         behind = [
             number
@@ -79,6 +79,21 @@ def marking(edition: Edition) -> Transform:
         return notebook
 
     return transform
+
+
+def originals_of(page: Page, notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that those of a translation translate, in their order.
+
+    Raises:
+        ValueError: if there are others; the message says what to run.
+    """
+    originals = files.read_stored(page.original).cells
+    if len(originals) != len(notebook.cells):
+        raise ValueError(
+            f"{page.shown('.ipynb')} has {len(notebook.cells)} cells, and "
+            f"its original {len(originals)}: {synced_by(page)}"
+        )
+    return originals
 
 
 def crossing(
@@ -116,10 +131,7 @@ def folding(page: Page, notebook: NotebookNode) -> NotebookNode:
     if page.is_solutions:
         return notebook
     cells = notebook.cells
-    if page.is_original:
-        originals = cells
-    else:
-        originals = files.read_stored(page.original).cells
+    originals = cells if page.is_original else originals_of(page, notebook)
     asked = {id(cell) for cell in predicted(originals)}
     for original, cell in zip(originals, cells, strict=True):
         if id(original) in asked and cell.outputs:
