@@ -182,7 +182,7 @@ def _noise_of_a_place(noise: Callable) -> None:
         noise(5, 5, 5)  # a new one, which nobody can have kept
         got, hint = "other numbers of theirs", _NOISE["left"]
         holds(_draws() == expected, "their own numbers", got, hint)
-    for salt, hint, i in ((nullcontext, "kept", 4), (_other_salt, "hash", 5)):
+    for salt, key, i in ((nullcontext, "kept", 4), (_other_salt, "hash", 5)):
         given = Phrase(
             "noise{triple}, in another process", triple=f"(3, 1, {i})"
         )
@@ -191,7 +191,7 @@ def _noise_of_a_place(noise: Callable) -> None:
             got, same = _number(noise(3, 1, i)), True
             with salt(), suppress(Exception):  # of the copy, not of the answer
                 same = _number(other(3, 1, i)) == got
-            holds(same, "the same number", "another one", _NOISE[hint])
+            holds(same, "the same number", "another one", _NOISE[key])
     triples = {(1, 0, 0): "seed", (0, 1, 0): "epoch", (0, 0, 1): "place"}
     seen = {number: (0, 0, 0)}
     for triple, name in triples.items():
