@@ -587,9 +587,10 @@ len(list(plain_list.parameters())), len(plain_list.state_dict())
 # ## Build a network from a configuration
 #
 # A *configuration* is data that describes a network. It can stand in a file,
-# be compared and be changed without touching code. This one is JSON: each list
-# has a kind, and what the kind needs. A residual block needs the list of what
-# is inside.
+# be compared and be changed without touching code. This one is written in JSON,
+# a text format for lists, texts and numbers that most programming languages can
+# read. Each list has a kind, and what the kind needs. A residual block needs the
+# list of what is inside.
 
 # %%
 CONFIG = """[

@@ -196,7 +196,8 @@ assert not marker.exists()
 # The advice in the message, to set the argument to `False`, is for files that
 # you wrote yourself.
 #
-# The default lowers the risk, and is no sandbox. Up to PyTorch 2.9.1, a hostile file
+# The default lowers the risk, and is no sandbox: it doesn't read the file in a
+# closed place, where nothing can be harmed. Up to PyTorch 2.9.1, a hostile file
 # could damage memory in spite of `weights_only=True`, and so perhaps run code
 # ([CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p));
 # 2.10 is repaired. More such ways may be found: never load data from a source

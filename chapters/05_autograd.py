@@ -803,7 +803,7 @@ first.item(), second.item()
 # vector) is enough. It takes a point and a direction.
 
 # %%
-warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14, of itself
+warnings.filterwarnings("ignore", "`torch.jit")  # jvp warns in PyTorch 2.14
 turn = torch.tensor(0.5)
 values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)

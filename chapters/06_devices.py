@@ -854,8 +854,6 @@ check.thousand_norms(norms_read, norms_kept, second)
 
 
 # %%
-
-
 def at_once(f, S, T):
     """[f(S), f(T)], computed at the same time by two threads."""
     # a function and two matrices -> a list of what the function returns

@@ -1014,8 +1014,8 @@ check.norm_in_float16(rms_norm)
 # [Solution](solutions/08_numerics.ipynb#cell-id=exercise-8-8)
 #
 # Decode the 256 codes of float8_e4m3fn with integer arithmetic, without
-# PyTorch. From the left, a code has one bit of sign, four bits of exponent $e$
-# and three of fraction $f$. It stands for
+# PyTorch and without a table of the numbers. From the left, a code has one bit
+# of sign, four bits of exponent $e$ and three of fraction $f$. It stands for
 # $\pm (1 + f/8) \cdot 2^{e - 7}$; where $e$ is 0, for
 # $\pm f/8 \cdot 2^{-6}$; and where all seven bits behind the sign are 1, for
 # NaN.

@@ -287,10 +287,15 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
 print(inspect.getsource(datasets.NoisyDataset))
 
 # %% [markdown]
-# Six numbers in each of two epochs: how many different ones do you expect?
+# The first line below hides a warning: on a machine with one core, PyTorch says
+# that two workers may be slow. Six numbers in each of two epochs: how many
+# different ones do you expect?
 
 
 # %%
+warnings.filterwarnings("ignore", "This DataLoader will create")
+
+
 def epochs(number, **options):
     dataset = datasets.NoisyDataset(6)
     loader = DataLoader(dataset, batch_size=1, num_workers=2, **options)

@@ -1062,8 +1062,8 @@ check.gradient_accumulation(accumulate)
 # `nn.Sequential`: go through its layers in order; set the bias of each
 # `nn.Linear` to 0, and divide its weight by a number, so that its output for
 # `X` has a standard deviation of 1 over all its elements. The other layers
-# stay as they are. The parameters stay the same objects, without a gradient,
-# and the network stays in its mode.
+# and `X` stay as they are. The parameters stay the same objects, without a
+# gradient, and the network stays in its mode.
 
 
 # %%
@@ -1084,10 +1084,10 @@ check.data_dependent_init(scale_by_data)
 #
 # Write `EMA`, a module with a moving average of a network. It holds a copy of
 # the network, `average`, which starts as the network is and is in evaluation
-# mode. `update(net)`, after a step of training, moves its parameters: `decay`
-# of the old average, `1 - decay` of the network. Buffers, such as the averages
-# of batch normalization, are copied as they are. The parameters of `average`
-# need no gradient. Nothing of the network changes.
+# mode. `update(net)`, after a step of training, moves all its parameters:
+# `decay` of the old average, `1 - decay` of the network. Buffers, such as the
+# averages of batch normalization, are copied as they are. The parameters of
+# `average` need no gradient. Nothing of the network changes.
 
 
 # %%
@@ -1177,7 +1177,8 @@ check.one_sided_tie(TiedModel, trained)
 #
 # `calculate_gain` knows no GELU. Write `gain(f)`: the number $g$ for which
 # $g f(z)$ has a mean square of 1, for $z$ from the standard normal
-# distribution, with an error of at most half a percent. Compare with
+# distribution, with an error of at most half a percent. If you draw samples,
+# don't seed PyTorch's generator, from which others draw, too. Compare with
 # `calculate_gain` for ReLU and tanh: which of the two is the same? Then draw
 # the size after 1 to 32 layers with GELU, with He's start and with your gain.
 

@@ -1,12 +1,16 @@
 """The data set of chapter 09, in worker processes of each kind."""
 
 import multiprocessing
+import os
+import warnings
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from d2l_helpers.datasets import NoisyDataset, seed_worker
+from tools import files
+from tools.page import chapters
 
 # The usual way here, and that of macOS and Windows, where nothing is copied.
 METHODS = pytest.mark.parametrize(
@@ -43,3 +47,18 @@ def test_seeded_workers_draw_their_own_and_the_same_each_time(method):
 
 def test_length_is_the_number_of_samples():
     assert len(NoisyDataset(6)) == 6
+
+
+def test_chapter_warns_of_nothing_on_one_core(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    cells = files.read_source(chapters("09")[0]).cells
+    cell = next(c for c in cells if "\ndef epochs" in c.source)
+    names = {"DataLoader": DataLoader, "warnings": warnings}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        DataLoader(NoisyDataset(6), num_workers=2)
+        assert len(said) == 1  # which the chapter is to hide
+        exec(cell.source, names)
+        DataLoader(NoisyDataset(6), num_workers=2)
+        assert len(said) == 1

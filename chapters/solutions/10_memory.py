@@ -268,8 +268,8 @@ loss.item(), logits.grad.any().item()
 # `nn.Sequential`: go through its layers in order; set the bias of each
 # `nn.Linear` to 0, and divide its weight by a number, so that its output for
 # `X` has a standard deviation of 1 over all its elements. The other layers
-# stay as they are. The parameters stay the same objects, without a gradient,
-# and the network stays in its mode.
+# and `X` stay as they are. The parameters stay the same objects, without a
+# gradient, and the network stays in its mode.
 
 # %% [markdown]
 # **Idea.** A linear layer without a bias is linear in its weight: divide the
@@ -323,10 +323,10 @@ f"from {before:.2f} to {after:.2f}"
 #
 # Write `EMA`, a module with a moving average of a network. It holds a copy of
 # the network, `average`, which starts as the network is and is in evaluation
-# mode. `update(net)`, after a step of training, moves its parameters: `decay`
-# of the old average, `1 - decay` of the network. Buffers, such as the averages
-# of batch normalization, are copied as they are. The parameters of `average`
-# need no gradient. Nothing of the network changes.
+# mode. `update(net)`, after a step of training, moves all its parameters:
+# `decay` of the old average, `1 - decay` of the network. Buffers, such as the
+# averages of batch normalization, are copied as they are. The parameters of
+# `average` need no gradient. Nothing of the network changes.
 
 # %% [markdown]
 # **Idea.** A deep copy shares no memory with the network.
@@ -493,7 +493,8 @@ model.table.grad.any(dim=1)
 #
 # `calculate_gain` knows no GELU. Write `gain(f)`: the number $g$ for which
 # $g f(z)$ has a mean square of 1, for $z$ from the standard normal
-# distribution, with an error of at most half a percent. Compare with
+# distribution, with an error of at most half a percent. If you draw samples,
+# don't seed PyTorch's generator, from which others draw, too. Compare with
 # `calculate_gain` for ReLU and tanh: which of the two is the same? Then draw
 # the size after 1 to 32 layers with GELU, with He's start and with your gain.
 

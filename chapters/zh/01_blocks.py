@@ -496,10 +496,10 @@ plain_list(X.cpu()).shape, known
 plain_list.hidden = nn.ModuleList(plain_list.hidden)
 len(list(plain_list.parameters())), len(plain_list.state_dict())
 
-# %% [markdown] translates="aaa95147"
+# %% [markdown] translates="07ca4886"
 # ## 根据配置搭建网络
 #
-# *配置*（configuration）是描述网络的数据。配置可以存进文件，可以比较，也可以修改，都不用动代码。下面的配置是JSON：每个列表写明种类，以及这个种类需要什么。残差块需要的，是描述里面各块的列表。
+# *配置*（configuration）是描述网络的数据。配置可以存进文件，可以比较，也可以修改，都不用动代码。下面的配置用JSON写成。JSON是一种文本格式，用来写列表、文字和数，大多数编程语言都能读取。每个列表写明种类，以及这个种类需要什么。残差块需要的，是描述里面各块的列表。
 
 # %%
 CONFIG = """[

@@ -169,10 +169,10 @@ torch.load(folder / "hostile.pt")
 # %%
 assert not marker.exists()
 
-# %% [markdown] translates="c27fd2ce"
+# %% [markdown] translates="ae7ff546"
 # 错误信息建议把这个实参设为`False`，这个建议只适用于你自己写的文件。
 #
-# 默认值降低了风险，但它不是沙箱。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档也写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
+# 默认值降低了风险，但它不是沙箱：它没有把加载过程关在与外界隔开的环境里。在PyTorch 2.9.1及更早的版本里，即使用了`weights_only=True`，恶意文件也能破坏内存，从而可能运行代码（[CVE-2026-24747](https://github.com/pytorch/pytorch/security/advisories/GHSA-63cw-57p8-fm3p)）；2.10已经修复。以后还可能发现更多这样的漏洞。`torch.load`的文档也写着：绝不要加载来源不可信的数据。你的PyTorch是修复过的版本吗？
 
 # %% tags=["look", "nbval-ignore-output"]
 f"PyTorch {torch.__version__}, repaired: {torch.__version__ >= (2, 10)}"

@@ -879,13 +879,13 @@ def rms_norm(X, eps=1e-5):
 # %%
 check.norm_in_float16(rms_norm)
 
-# %% [markdown] translates="5fe7aa07"
+# %% [markdown] translates="bca49697"
 # ### 8.8 解码float8
 #
 # *编程，25分钟。*
 # [解答](solutions/08_numerics.ipynb#cell-id=exercise-8-8)
 #
-# 用整数运算解码float8_e4m3fn的256个编码，不用PyTorch。从左往右，一个编码有一位符号、四位指数$e$和三位尾数$f$。它表示$\pm (1 + f/8) \cdot 2^{e - 7}$；$e$是0时，表示$\pm f/8 \cdot 2^{-6}$；符号后面的七位都是1时，表示NaN。
+# 用整数运算解码float8_e4m3fn的256个编码，不用PyTorch，也不把这些数事先存成表。从左往右，一个编码有一位符号、四位指数$e$和三位尾数$f$。它表示$\pm (1 + f/8) \cdot 2^{e - 7}$；$e$是0时，表示$\pm f/8 \cdot 2^{-6}$；符号后面的七位都是1时，表示NaN。
 
 
 # %% translates="3082defd"

@@ -264,11 +264,14 @@ for layers in [nn.LazyLinear, nn.LazyLinear], [nn.LazyLinear, linear(8)]:
 # %%
 print(inspect.getsource(datasets.NoisyDataset))
 
-# %% [markdown] translates="5d1ac5fd"
-# 两轮（epoch），每轮六个数：你猜一共有几个不同的数？
+# %% [markdown] translates="7918846e"
+# 下面的第一行隐藏一条警告：机器只有一个核心时，PyTorch会说两个工作进程可能很慢。两轮（epoch），每轮六个数：你猜一共有几个不同的数？
 
 
 # %%
+warnings.filterwarnings("ignore", "This DataLoader will create")
+
+
 def epochs(number, **options):
     dataset = datasets.NoisyDataset(6)
     loader = DataLoader(dataset, batch_size=1, num_workers=2, **options)

@@ -901,13 +901,13 @@ def accumulate(net, X, y, size):
 # %%
 check.gradient_accumulation(accumulate)
 
-# %% [markdown] translates="cd810456"
+# %% [markdown] translates="216d4009"
 # ### 10.5 根据数据缩放各层
 #
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-5)
 #
-# 增益是按正态分布的输入算出来的。权重该有多大，也可以由真实的数据来定。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；遇到`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数：网络的输入是`X`时，这一层输出的全部元素，标准差应当是1。别的层保持原样。参数仍是原来的对象，也没有得到梯度；网络的模式也不变。
+# 增益是按正态分布的输入算出来的。权重该有多大，也可以由真实的数据来定。为`nn.Sequential`编写`scale_by_data(net, X)`：依次处理各层；遇到`nn.Linear`，把偏置（bias）设成0，再让权重除以一个数：网络的输入是`X`时，这一层输出的全部元素，标准差应当是1。别的层和`X`保持原样。参数仍是原来的对象，也没有得到梯度；网络的模式也不变。
 
 
 # %% translates="67f7d90d"
@@ -920,13 +920,13 @@ def scale_by_data(net, X):
 # %%
 check.data_dependent_init(scale_by_data)
 
-# %% [markdown] translates="418c4bf3"
+# %% [markdown] translates="9b4adc1f"
 # ### 10.6 能保存的平均值
 #
 # *编程，25分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-6)
 #
-# 编写模块`EMA`，保存网络的滑动平均。网络的副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`来更新副本的参数：旧平均值占`decay`，网络占`1 - decay`。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
+# 编写模块`EMA`，保存网络的滑动平均。网络的副本`average`，一开始与网络相同，处于评估模式。训练每走一步，就调用`update(net)`来更新副本的全部参数：旧平均值占`decay`，网络占`1 - decay`。缓冲区照原样复制，例如批量规范化的移动均值和移动方差。`average`的参数不需要梯度。网络的任何东西都不能变。
 
 
 # %% translates="2769fba1"
@@ -998,13 +998,13 @@ trained = {
 # %%
 check.one_sided_tie(TiedModel, trained)
 
-# %% [markdown] translates="b3656cbb"
+# %% [markdown] translates="29f1e183"
 # ### 10.9 任意激活函数的增益
 #
 # *探索，20分钟。*
 # [解答](solutions/10_memory.ipynb#cell-id=exercise-10-9)
 #
-# `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1，误差不超过0.5%。ReLU和tanh的增益，哪个与`calculate_gain`给出的相同？然后画两条曲线：用He初始化和用你的增益，经过1到32个带GELU的层，大小各是多少。
+# `calculate_gain`里没有GELU。编写`gain(f)`，求出数$g$：$z$服从标准正态分布时，$g f(z)$的均方是1，误差不超过0.5%。如果要抽取样本，不要给PyTorch的随机数生成器设种子，别的代码也在用它。ReLU和tanh的增益，哪个与`calculate_gain`给出的相同？然后画两条曲线：用He初始化和用你的增益，经过1到32个带GELU的层，大小各是多少。
 
 
 # %% translates="8abda231"
