@@ -55,13 +55,14 @@ OURS = ("d2l-helpers", "nbval-strict")
 # Runs in the image, as a student, in an empty home folder.
 INSIDE = """
 import importlib.metadata, json, os, sys
+home = os.listdir(os.path.expanduser("~"))  # before a package writes there
 import nbclient, nbformat, torch
 import d2l_helpers, nbval_strict
 from d2l_helpers import d2l
 
 found = {
     "uid": os.getuid(),
-    "home": os.listdir(os.path.expanduser("~")),
+    "home": home,
     "prefix": sys.prefix,
     "cuda": torch.version.cuda,
     "ours": [d2l_helpers.__file__, nbval_strict.__file__],
@@ -73,7 +74,8 @@ found["packages"] = [
 ]
 page = nbformat.reads(sys.stdin.read(), 4)
 page.cells = page.cells[:%d]
-nbclient.NotebookClient(page, kernel_name="python3", timeout=300).execute()
+nbclient.NotebookClient(page, kernel_name="python3", timeout=600,
+    startup_timeout=300).execute()
 found["outputs"] = [
     output for cell in page.cells for output in cell.get("outputs", [])
 ]
@@ -142,7 +144,17 @@ def local_base(folder):
         root / "usr/local/lib",
         symlinks=True,
         dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("test", "__pycache__", "site-packages"),
+        ignore=shutil.ignore_patterns(
+            "test", "__pycache__", "site-packages", "*.a"
+        ),
+    )
+    # As in the images of Debian: of apt's files, nothing stays.
+    for kept in ("cache/apt", "lib/apt/lists"):
+        shutil.rmtree(root / "var" / kept)
+        (root / "var" / kept).mkdir()
+    (root / "etc/apt/apt.conf.d/docker-clean").write_text(
+        'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";\n'
+        'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };\n'
     )
     inside = ["chroot", str(root), "/usr/bin/env", f"PATH={PATH}"]
     run(*inside, "ldconfig")  # where Python is of a libpython
@@ -221,11 +233,11 @@ def used(container, tmp_path_factory):
     course = folder_of_student(tmp_path_factory, "course") / "course.git"
     clone = ["git", "clone", "--quiet", "--bare", "--depth=1", ROOT.as_uri()]
     run(*clone, str(course))
+    branch = run("git", "-C", str(course), "symbolic-ref", "--short", "HEAD")
     # git reads no repository of somebody else.
     owner = home.stat()
     for path in (course, *course.rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid)
-    branch = run("git", "-C", str(course), "symbolic-ref", "--short", "HEAD")
     volumes = [f"{home}:/home/jovyan", f"{course}:/srv/course.git:ro"]
     port = hub.free_port()
     found = {"home": home}
@@ -250,7 +262,7 @@ def used(container, tmp_path_factory):
         ) as process,
     ):
         try:
-            asyncio.run(asyncio.wait_for(work(load, port, found), 600))
+            asyncio.run(work(load, port, found))
             (server,) = (
                 one
                 for one in psutil.Process(process.pid).children()
@@ -272,7 +284,10 @@ def used(container, tmp_path_factory):
 async def work(load, port, found):
     """What a student does, as a browser does it; fills ``found``."""
     jar = load.aiohttp.CookieJar(unsafe=True)  # also of an address in numbers
-    async with load.aiohttp.ClientSession(cookie_jar=jar) as http:
+    patience = load.aiohttp.ClientTimeout(total=60 * MINUTES)
+    async with load.aiohttp.ClientSession(
+        cookie_jar=jar, timeout=patience
+    ) as http:
         ada = load.Student("ada", f"http://{hub.HOST}:{port}", http)
         await ada.log_in()
         began = time.monotonic()

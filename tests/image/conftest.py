@@ -1,0 +1,3 @@
+"""What tests/image runs in a JupyterHub is no test."""
+
+collect_ignore = ["hub_config.py"]
