@@ -702,7 +702,7 @@ first.item(), second.item()
 # `backward`从一个输出出发，求出它对每个输入的偏导数。*前向模式*（forward mode）从一个输入出发往前算，每算出一个值，也同时算出它对这个输入的偏导数：如果输入是一个数，输出有许多，调用一次`jvp`（雅可比矩阵乘以向量）就够了。它接受一个点和一个方向。
 
 # %% translates="b2b0e260"
-warnings.filterwarnings("ignore", "`torch.jit")  # jvp在PyTorch 2.14里会发出警告
+warnings.filterwarnings("ignore", "`torch.jit")  # PyTorch 2.14的jvp会警告
 turn = torch.tensor(0.5)
 values, slopes_forward = torch.func.jvp(
     lambda t: torch.stack([t.cos(), t.sin()]), (turn,), (torch.tensor(1.0),)
