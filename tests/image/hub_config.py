@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupyterhub.utils import random_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 CONTAINER = os.environ["D2L_CONTAINER"]
@@ -32,6 +33,7 @@ class ImageSpawner(SimpleLocalProcessSpawner):
     """Starts what the image starts, with the hub's variables alone."""
 
     async def start(self):
+        self.port = random_port()  # one of the variables tells it
         self.cmd = [
             *["buildah", "run", "--isolation=chroot"],
             *[f"--volume={volume}" for volume in VOLUMES],
@@ -49,7 +51,12 @@ class ImageSpawner(SimpleLocalProcessSpawner):
 
 c.JupyterHub.spawner_class = ImageSpawner
 c.Spawner.args = []
-c.Spawner.environment = {}
+# buildah's own: where it has images.
+c.Spawner.environment = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith(("BUILDAH_", "CONTAINERS_", "STORAGE_"))
+}
 
 values = yaml.safe_load((DEPLOY / "values.yaml").read_text("utf-8"))
 values["custom"]["course"] |= json.loads(os.environ["D2L_COURSE"])
