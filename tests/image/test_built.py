@@ -99,18 +99,20 @@ def run(*command, **options):
 
 def of_pip(folder):
     """What buildah is told so that pip is in the image as it is here."""
-    volumes, variables = ["/etc/ssl/certs"], {}
     # An environment that uv has made has no pip.
     python = Path(sys.base_prefix, "bin/python3")
     listed = run(str(python), "-m", "pip", "config", "list")
     settings = dict(re.findall(r"^\S*\.([\w-]+)='(.*)'$", listed, re.M))
-    for name in ("index-url", "extra-index-url"):
-        if name in settings and "file:" not in settings[name]:
-            variables[f"PIP_{name.upper().replace('-', '_')}"] = settings[name]
-    if "cert" in settings:
-        variables["PIP_CERT"] = settings["cert"]
-    options = [f"--volume={path}:{path}:ro" for path in volumes]
-    options += [f"--env={key}={value}" for key, value in variables.items()]
+    # A file: what buildah calls --env stays in the image.
+    (folder / "pip").mkdir()
+    lines = [
+        f"{name} = {settings[name]}"
+        for name in ("cert", "index-url", "extra-index-url")
+        if "file:" not in settings.get(name, "file:")
+    ]
+    (folder / "pip/pip.conf").write_text("\n".join(["[global]", *lines]))
+    options = [f"--volume={folder / 'pip'}:/etc/xdg/pip:ro"]
+    options += ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"]
     wheels = [
         wheel
         for place in settings.get("find-links", "").split()
