@@ -451,10 +451,9 @@ class Drawn(NamedTuple):
 
 @pytest.fixture(scope="module")
 def drawn_once():
-    """Draws each graph once in a run; a mutant's run isn't the first here."""
+    """Draws each graph once in a run."""
 
-    @cache
-    def once(which):
+    def draw_and_look(which):
         ax, graph = draw(which)
         picture = svg(ax.figure)
         ax.figure.canvas.draw()
@@ -463,7 +462,10 @@ def drawn_once():
         ]
         return Drawn(ax, graph, picture, boxes)
 
-    return once
+    # mutmut learns from calls which tests draw.
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
+        return draw_and_look
+    return cache(draw_and_look)
 
 
 @DRAWN
