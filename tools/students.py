@@ -101,8 +101,9 @@ def require_branch(course: Course, language: str) -> str:
     if branch := course.branch_for(language):
         return branch
     raise RefusedError(
-        f"The pages in {language} need a branch of their own. Write into "
-        f'site/course.toml\nstudents_branches.{language} = "{language}"'
+        f"The pages in {language} need a branch of their own. In "
+        "site/course.toml, let this line be\n"
+        f'students_branches.{language} = "{language}"'
     )
 
 
