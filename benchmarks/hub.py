@@ -278,14 +278,13 @@ def memory(jupyterhub: psutil.Process) -> tuple[list[float], float]:
     trees, common = [], [jupyterhub]
     for child in jupyterhub.children():
         command = " ".join(child.cmdline())
-        if "jupyterhub.singleuser" in command:
-            trees.append(child)
-            continue
-        common.append(child)
-        if "forkserver" in command:
+        if "forkserver" in command:  # it names what it has imported, too
+            common.append(child)
             trees += child.children()
+        elif "jupyterhub.singleuser" in command:
+            trees.append(child)
         else:
-            common += child.children(recursive=True)
+            common += [child, *child.children(recursive=True)]
     by_student = [
         pss([tree, *tree.children(recursive=True)]) for tree in trees
     ]

@@ -4,6 +4,11 @@ deploy/install.py puts this file where Jupyter finds it: in etc/jupyter of the
 environment. It reads nothing of the checkout.
 """
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from nbval_strict import warm_kernels
 
 c = get_config()  # noqa: F821
@@ -28,6 +33,15 @@ c.MappingKernelManager.cull_interval = 300
 
 # 20 kernels that start at once on two cores took up to 63 s.
 c.MappingKernelManager.kernel_info_timeout = 180
+
+# A kernel has five sockets. Of 20 servers on one machine that looked for free
+# ports at once, two found the same, and a kernel died. Files are a server's
+# own; but the path of a socket has 107 bytes, of which its name takes 54.
+folder = tempfile.mkdtemp(prefix="jupyter-")
+atexit.register(shutil.rmtree, folder, ignore_errors=True)
+if os.name == "posix" and len(os.fsencode(folder)) <= 107 - 54:
+    os.environ["JUPYTER_RUNTIME_DIR"] = folder
+    c.KernelManager.transport = "ipc"
 
 print(warm_kernels.use(), flush=True)
 warm_kernels.preload()

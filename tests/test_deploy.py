@@ -7,11 +7,14 @@ import runpy
 import socket
 import subprocess
 import sys
+import tempfile
 import tomllib
+import uuid
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from jupyter_client.manager import KernelManager
 from jupyterlab_server import settings_utils
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -158,27 +161,66 @@ def test_own_settings_are_seen_before_anything_is_installed(
     assert ran == []
 
 
-@pytest.mark.parametrize("warm", ["", "0"])
-def test_settings_of_a_students_server_are_read(warm, tmp_path):
-    """By what is installed alone: the checkout isn't there."""
+def settings_of_a_server(cwd, **more):
+    """What a server prints, what it is set up with, and where its files are.
+
+    By what is installed alone: the checkout isn't there.
+    """
     code = (
-        "import json, sys\n"
+        "import json, os, sys\n"
         "from traitlets.config import Config\n"
         "c = Config()\n"
         "exec(open(sys.argv[1]).read(), {'get_config': lambda: c})\n"
-        "print(json.dumps(c))"
+        "print(json.dumps(c))\n"
+        "print(os.environ.get('JUPYTER_RUNTIME_DIR', ''))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, DEPLOY / "jupyter_server_config.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "WARM": warm},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **more},
         capture_output=True,
         text=True,
         check=True,
     )
-    kernels, settings = done.stdout.splitlines()
+    kernels, settings, files = done.stdout.split("\n")[:3]
+    return kernels, json.loads(settings), files
+
+
+@pytest.mark.parametrize("warm", ["", "0"])
+def test_settings_of_a_students_server_are_read(warm, tmp_path):
+    kernels, settings, _ = settings_of_a_server(tmp_path, WARM=warm)
     assert ("ordinary" in kernels) == (warm == "0")
-    assert json.loads(settings)["MappingKernelManager"]["cull_idle_timeout"]
+    assert settings["MappingKernelManager"]["cull_idle_timeout"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no JupyterHub")
+def test_servers_of_a_machine_share_no_ports(tmp_path):
+    """Two kernels that found the same port free at once: one died for good."""
+    with tempfile.TemporaryDirectory(prefix="t") as short:
+        _, settings, files = settings_of_a_server(
+            tmp_path, WARM="0", TMPDIR=short
+        )
+        assert settings["KernelManager"] == {"transport": "ipc"}
+        assert os.path.dirname(files) == short
+        assert not os.listdir(short)
+    long = tmp_path / ("x" * 60)
+    long.mkdir()
+    _, settings, _ = settings_of_a_server(
+        tmp_path, WARM="0", TMPDIR=str(long), JUPYTER_RUNTIME_DIR=""
+    )
+    assert "KernelManager" not in settings
+    assert not os.listdir(long)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no JupyterHub")
+def test_socket_fits_into_the_longest_folder(tmp_path):
+    """Of the longest name that a kernel has, after it was started again."""
+    source = (DEPLOY / "jupyter_server_config.py").read_text("utf-8")
+    (rest,) = re.findall(r"<= 107 - (\d+)", source)
+    kernel = KernelManager(transport="ipc")
+    kernel.connection_file = str(tmp_path / f"kernel-{uuid.uuid4()}.json")
+    name = os.path.basename(f"{kernel.ip}-99")
+    assert len(f"/{name}") <= int(rest)
 
 
 def test_proxy_is_locked():
