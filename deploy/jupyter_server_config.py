@@ -31,7 +31,7 @@ c.LabApp.extension_manager = "readonly"
 c.MappingKernelManager.cull_idle_timeout = 3600
 c.MappingKernelManager.cull_interval = 300
 
-# 20 kernels that start at once on two cores took up to 63 s.
+# Of 20 kernels that started at once on two busy cores, some took 63 s.
 c.MappingKernelManager.kernel_info_timeout = 180
 
 # A kernel has five sockets. Of 20 servers on one machine that looked for free

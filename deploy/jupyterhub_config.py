@@ -22,7 +22,7 @@ c.JupyterHub.spawner_class = "warm_spawner.WarmSpawner"
 c.Spawner.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab"
 
-# 20 servers that started at once on two cores needed up to 63 s; JupyterHub
+# 20 servers that started at once on two busy cores took up to 63 s; JupyterHub
 # would give up after 30 s.
 c.Spawner.start_timeout = 300
 c.Spawner.http_timeout = 240

@@ -260,6 +260,27 @@ def test_sums_of_the_page_follow_from_what_was_measured(values, page):
         assert share == round(600 / number)
 
 
+@pytest.mark.parametrize("page", ["deploy.md", "zh/deploy.md"])
+def test_larger_classes_are_reckoned_from_twenty_students(page):
+    text = (ROOT / "site/pages" / page).read_text("utf-8")
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    *_, own, shared = (
+        [float(cell) for cell in row[1:]]
+        for row in cells
+        if len(row) == 6 and "." in row[1]
+    )
+    rows = [row for row in cells if len(row) == 5 and row[-1].endswith(" GiB")]
+    assert len(rows) == 2
+    for (head, *told, memory), row in zip(rows, (shared, own), strict=True):
+        students, cores = sorted(map(int, re.findall(r"\d+", head)))[::-1]
+        start, _link, first, done, size = row
+        for seconds, found in zip((start, first, done), told, strict=True):
+            digits = len(found.partition(".")[2])
+            reckoned = seconds * students / 20 * 2 / cores
+            assert found == f"{reckoned:.{digits}f}"
+        assert memory == f"{size * students / 1024:.0f} GiB"
+
+
 def test_torch_starts_as_many_threads_as_a_student_has_cores(values):
     threads = values["singleuser"]["extraEnv"]["OMP_NUM_THREADS"]
     assert threads == str(values["singleuser"]["cpu"]["limit"])
