@@ -285,20 +285,18 @@ def _layout(graph: MultiDiGraph, layer: dict[int, int]) -> tuple[dict, list]:
 
     lines = {}
     for node in graph:
-        last = layer[node]
-        for target in sorted(graph.successors(node), key=layer.get):
-            for i in range(last, layer[target] - 1):
+        for target in graph.successors(node):
+            last = layer[target] - 1
+            for i in range(layer[node], last):
                 lines[(node, i), (node, i + 1)] = 1
-            last = max(last, layer[target] - 1)
-            use = (node, layer[target] - 1), (target, layer[target])
+            use = (node, last), (target, last + 1)
             lines[use] = graph.number_of_edges(node, target)
     places = sorted({place for line in lines for place in line})
     number = {place: i for i, place in enumerate(places)}
     found = igraph.Graph(
-        [(number[place], number[other]) for place, other in lines],
-        directed=True,
+        [(number[place], number[other]) for place, other in lines]
     ).layout_sugiyama(layers=[i for _, i in places])
-    row = {p: found[number[p]][0] for p in places} or {(0, 0): 0.0}
+    row = {p: found[number[p]][0] for p in places}
     return row, [
         (*line, (k - (times - 1) / 2) * min(PORT, LINE / times))
         for line, times in lines.items()

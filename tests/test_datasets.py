@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -43,6 +44,13 @@ def test_seeded_workers_draw_their_own_and_the_same_each_time(method):
     numbers = drawn(method, worker_init_fn=seed_worker)
     assert len(set(numbers)) == 4
     assert drawn(method, worker_init_fn=seed_worker) == numbers
+
+
+def test_numbers_are_those_of_a_generator_with_the_seed_zero():
+    expected = np.random.default_rng(0).random(3).tolist()
+    for _ in range(2):
+        data = NoisyDataset(3)
+        assert [data[i] for i in range(3)] == expected
 
 
 def test_length_is_the_number_of_samples():

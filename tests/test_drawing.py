@@ -48,6 +48,8 @@ def test_legend_on_a_busy_machine_is_no_warning(monkeypatch):
             ax.figure.canvas.draw()
         use_style()
         ax.figure.canvas.draw()
+        with pytest.raises(UserWarning, match="another"):
+            warnings.warn("another", stacklevel=1)
 
 
 class Fonts:

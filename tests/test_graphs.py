@@ -192,6 +192,12 @@ def test_names_come_in_any_form(names):
     assert set(labels(graph)[2:]) == expected
 
 
+def test_leaves_of_the_same_memory_have_each_its_own_name():
+    a = leaf(3)
+    b = a.detach().requires_grad_()
+    assert labels(graph_of(a * b, {"a": a, "b": b}))[1:] == ["a", "b"]
+
+
 def test_view_is_not_taken_for_the_tensor_whose_memory_it_shares():
     w = leaf(4)
     graph = graph_of(w.exp(), {"half": w.detach()[:2]})
@@ -386,6 +392,57 @@ def test_each_use_is_a_line_apart(times):
     assert len(heights) == times
     assert min(b - a for a, b in pairwise(heights)) > 0.03
     assert heights[-1] - heights[0] < 0.23  # within the box
+
+
+@pytest.mark.parametrize("length", [3, 8])
+def test_line_bends_once_halfway_between_the_boxes(length):
+    w, v = leaf(), leaf()
+    y = torch.stack([w, w, w]).sum() * v
+    for _ in range(length - 3):
+        y = y.exp()
+    ax = draw_graph(y, {"w": w, "v": v})
+    places = {t.get_text(): t.get_position() for t in ax.texts}
+    axis = 1 if length == 8 else 0  # along the flow
+
+    def of(source, target):
+        """The lines between the middles of two boxes, across the flow."""
+        ends = [places[name][axis] for name in (source, target)]
+        middles = [places[name][1 - axis] for name in (source, target)]
+        for patch in ax.patches:
+            path = patch.get_path()
+            along, across = path.vertices.T[:: -1 if axis else 1]
+            shifts = (across[[0, -1]] - middles).tolist()
+            within = max(map(abs, shifts)) < 0.23 / 2
+            if within and along[[0, -1]].tolist() == pytest.approx(ends):
+                assert path.codes.tolist() == [1, 2, 4, 4, 4, 2]
+                assert along[2] == along[3]
+                assert along[2] == pytest.approx((along[1] + along[4]) / 2)
+                assert (along[1:] - along[:-1])[[0, 1, 3, 4]].min() > 0
+                assert len({*across[:3]}) == len({*across[3:]}) == 1
+                yield from shifts
+
+    # The first and the last of three are as far from the middle.
+    shift = pytest.approx([-0.06, -0.06, 0, 0, 0.06, 0.06], abs=0.03)
+    found = [*of("w", "StackBackward0")]
+    assert sorted(found) == shift
+    assert found[::2] == pytest.approx(found[1::2])
+    assert sum(found) == pytest.approx(0)
+    assert [*of("v", "MulBackward0")] == pytest.approx([0, 0])
+
+
+def test_line_that_passes_a_box_takes_no_room_of_its_own():
+    w = leaf()
+    ax = draw_graph(w.exp() * w, {"w": w})
+    places = {t.get_text(): t.get_position() for t in ax.texts}
+    x, y = places["ExpBackward0"]
+    (passing,) = {
+        vertex[1]
+        for patch in ax.patches
+        for vertex in patch.get_path().vertices[[0, -1]]
+        if vertex[0] == pytest.approx(x) and vertex[1] != pytest.approx(y)
+    }
+    # Half a box, and the space between two.
+    assert abs(passing - y) == pytest.approx(0.23 / 2 + 0.27)
 
 
 def recurrent(steps):

@@ -60,6 +60,15 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+def test_network_has_128_hidden_units_unless_told_otherwise():
+    assert [p.shape for p in runs.make_net().parameters()] == [
+        (128, 64),
+        (128,),
+        (10, 128),
+        (10,),
+    ]
+
+
 def trained(functions, epochs=2):
     """A run of some epochs on few digits, and what it ends with."""
     X, y = (tensor[:130] for tensor in runs.load_digits())

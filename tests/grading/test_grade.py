@@ -163,6 +163,7 @@ def test_feedback_is_in_the_language_of_the_student(tmp_path, language):
     for other in LANGUAGES:
         for name, words in zip(pages, said[other], strict=True):
             assert (words in pages[name]) == (other == language)
+    assert "AssertionError" not in pages["wrong"]  # beneath its report
     assert "<script" not in pages["wrong"]
     assert "default-src 'none'" in pages["wrong"]
 
