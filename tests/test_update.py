@@ -143,8 +143,14 @@ def test_what_an_old_package_lacks_names_the_command():
         _ = check.new_one
     with pytest.raises(ImportError, match="run `%pip install --up"):
         from d2l_helpers import draw_new  # noqa: F401
-    assert not hasattr(d2l_helpers, "__odd__")
     assert not hasattr(check, "_odd")
+
+
+def test_private_name_is_in_no_newer_package_either(monkeypatch):
+    monkeypatch.setitem(sys.modules, _update.__name__, None)  # not asked
+    with pytest.raises(AttributeError) as told:
+        _ = d2l_helpers._odd
+    assert str(told.value) == "module 'd2l_helpers' has no attribute '_odd'"
 
 
 def test_what_no_version_has_is_an_ordinary_error():
