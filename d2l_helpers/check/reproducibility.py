@@ -134,7 +134,10 @@ def _of_worker(seed_worker: Callable, name: str, i: int, seed: int) -> float:
         id=i, num_workers=2, seed=seed + i, dataset=dataset
     )
     with patch.object(workers, "_worker_info", info):
+        # As the loader does it.
+        random.seed(seed + i)
         torch.manual_seed(seed + i)
+        np.random.seed(workers._generate_state(seed, i))
         seed_worker(i)
         return dataset.drawn(name)
 

@@ -47,6 +47,21 @@ also_right(
         _NUMBER: "torch.rand(1, generator=torch.Generator().manual_seed("
         "hash((seed, epoch, i))))",
     },
+    # In a worker the loader has seeded these, too.
+    {
+        _RNG: "dataset.rng = np.random.default_rng(np.random.randint(2**31))",
+        _GENERATOR: "dataset.generator.manual_seed("
+        "torch.randint(0, 2**31, ()).item())",
+    },
+    {
+        _RNG: "dataset.rng = np.random.default_rng(random.getrandbits(64))",
+        _GENERATOR: "dataset.generator.manual_seed(random.getrandbits(32))",
+    },
+    {
+        _RNG: "dataset.rng = np.random.default_rng(np.random.get_state()[1])",
+        _GENERATOR: "dataset.generator = torch.Generator()\n"
+        "    dataset.generator.set_state(torch.get_rng_state())",
+    },
     {_NUMBER: _MEMO.format(_NUMBER)} | _WITH_MEMO,
     {_NUMBER: _MEMO.format(_HASH)} | _WITH_MEMO,
     _CACHED,
