@@ -15,17 +15,19 @@ is mounted there would hide it. Nothing in it leads back to the checkout.
     --needs            only what our packages need: the layer of an image that
                        stays as it is when a check changes
 
-Settings that are there already are never replaced. Where the environment has a
-jupyter_server_config.py of its own, nothing is installed before it names ours.
+Settings that are there already, and aren't ours, are never replaced: before
+anything is installed, the first of them is named, with what to do.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -47,7 +49,20 @@ SETTINGS = {
 # What the first is called where the hub has one of its own, which reads it.
 BESIDE = "d2l_server_config.py"
 LINE = f'load_subconfig("{BESIDE}")'
-NOTES = ".d2l.json"  # beside it: what we wrote there
+MOVE = "Move it away, and run this again."
+REMEDIES = {
+    SERVER.name: (
+        "Make this its first line, or the first below `from __future__`, and "
+        f"run this again:\n\n    {LINE}\n\n"
+        "Ours are then read first, and what stands below wins. If you don't "
+        "need that file any more, move it away."
+    ),
+    "d2l.json": (
+        "What is yours belongs into overrides.json, beside that folder, and "
+        f"wins there. {MOVE}"
+    ),
+}
+NOTES = "share/d2l-helpers/settings.json"  # what we wrote there
 PROXY = "share/hub"
 
 
@@ -99,51 +114,83 @@ def install_settings(prefix: Path) -> None:
     """Put what Jupyter reads into its places below a prefix.
 
     Raises:
-        OwnSettingsError: see :func:`place_of_server_settings`.
+        OwnSettingsError: see :func:`places_of_settings`.
     """
-    server = place_of_server_settings(prefix)
-    for file, place in SETTINGS.items():
-        target = server if file == SERVER else prefix / place
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    note(server)
+    places = places_of_settings(prefix)
+    # First: also what is cut off halfway is known to be ours.
+    note(prefix, {place.name: digest(file) for file, place in places.items()})
+    for file, place in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, file.read_bytes())
 
 
-def place_of_server_settings(prefix: Path) -> Path:
-    """Where those of the students' servers go, and nobody else's are.
+def places_of_settings(prefix: Path) -> dict:
+    """Where each of our files goes, by the file; nobody else's is there.
 
     Raises:
-        OwnSettingsError: if the hub has a file there that isn't ours, or isn't
-            as we wrote it, and that doesn't read ours.
+        OwnSettingsError: if one is that isn't ours, or isn't as we wrote it,
+            or is a link or a folder.
     """
-    there = prefix / SETTINGS[SERVER]
-    if not there.exists():
-        return there
-    lines = there.read_text("utf-8", "replace").splitlines()
-    if LINE in map(str.strip, lines):
-        return there.with_name(BESIDE)
-    notes = there.with_name(NOTES)
-    known = {_digest(SERVER)}
-    if notes.is_file():
-        known |= {*json.loads(notes.read_text("utf-8")).values()}
-    if _digest(there) in known:
-        return there
-    raise OwnSettingsError(
-        f"{there} isn't ours, or somebody has changed it. It stays as it is. "
-        "Make this its first line, and run this again:\n\n"
-        f"    {LINE}\n\n"
-        "Ours are then read first, and what stands below wins. If you don't "
-        "need that file any more, move it away."
-    )
+    places = {file: prefix / place for file, place in SETTINGS.items()}
+    if reads_ours(places[SERVER]):
+        places[SERVER] = places[SERVER].with_name(BESIDE)
+    known = noted(prefix)
+    for file, place in places.items():
+        if not os.path.lexists(place):
+            continue
+        plain = place.is_file() and not place.is_symlink()
+        ours = {digest(file), *known.get(place.name, [])}
+        if not plain or digest(place) not in ours:
+            raise OwnSettingsError(
+                f"{place} isn't ours, or isn't as we wrote it. It stays as it "
+                f"is. {REMEDIES.get(place.name, MOVE)}"
+            )
+    return places
 
 
-def note(file: Path) -> None:
-    """Remember what was written, to tell it from what somebody changes."""
-    text = json.dumps({file.name: _digest(file)})
-    file.with_name(NOTES).write_text(text, "utf-8")
+def reads_ours(file: Path) -> bool:
+    """Whether a hub's own file reads ours, in any case."""
+    try:
+        nodes = ast.parse(file.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return False
+    (line,) = ast.parse(LINE).body
+    return ast.dump(line) in map(ast.dump, nodes)
 
 
-def _digest(file: Path) -> str:
+def noted(prefix: Path) -> dict:
+    """By the name of a file, the digests of what we wrote there."""
+    try:
+        text = (prefix / NOTES).read_text("utf-8")
+        return {name: [*found] for name, found in json.loads(text).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def note(prefix: Path, written: dict) -> None:
+    """Remember digests, to tell ours from what somebody changes."""
+    known = noted(prefix)
+    for name, new in written.items():
+        known[name] = sorted({*known.get(name, []), new})
+    (prefix / NOTES).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(prefix / NOTES, json.dumps(known, indent=1).encode())
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file beside its place, then put it there, whole."""
+    descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix=".d2l-")
+    try:
+        with open(descriptor, "wb") as opened:
+            opened.write(data)
+        os.chmod(beside, 0o644)
+        os.replace(beside, file)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def digest(file: Path) -> str:
+    """What tells the contents of files apart."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -186,7 +233,7 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         if not chosen.needs:
-            place_of_server_settings(Path(sys.prefix))
+            places_of_settings(Path(sys.prefix))
         for command in commands(chosen.torch, chosen.hub, chosen.needs):
             # What a module imports is what has been installed.
             subprocess.run(
@@ -203,6 +250,11 @@ def main() -> None:
         sys.exit(
             f"It isn't complete: {' '.join(map(str, error.cmd))} ended with "
             f"{error.returncode}. Once the cause is gone, run this again."
+        )
+    except OSError as error:
+        sys.exit(
+            f"It isn't complete: {error}. Once the cause is gone, run this "
+            "again."
         )
 
 

@@ -74,10 +74,10 @@ def test_settings_of_jupyterlab_are_those_of_make_lab(install, tmp_path):
     # All that is copied, and where Jupyter looks for it.
     files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")}
     assert files == {
-        "etc/jupyter/.d2l.json",
         "share/jupyter/lab/settings/overrides.d",
         "share/jupyter/lab/settings/overrides.d/d2l.json",
         "etc/jupyter/jupyter_server_config.py",
+        "share/d2l-helpers/settings.json",
     }
     # And no second copy in the repository.
     assert list(ROOT.glob("[!_.]*/**/overrides.json")) == [
@@ -133,7 +133,7 @@ def test_update_replaces_our_settings_unless_somebody_changed_them(
     install["install_settings"](tmp_path)
     # What an older version wrote, and nobody has changed.
     ours.write_text("# older\n")
-    install["note"](ours)
+    install["note"](tmp_path, {ours.name: install["digest"](ours)})
     install["install_settings"](tmp_path)
     assert ours.read_bytes() == (DEPLOY / ours.name).read_bytes()
     ours.write_text(f"{ours.read_text()}\nc.ServerApp.max_body_size = 7\n")
@@ -144,6 +144,109 @@ def test_update_replaces_our_settings_unless_somebody_changed_them(
     ours.rename(new)
     install["install_settings"](tmp_path)
     assert ours.read_bytes() == (DEPLOY / ours.name).read_bytes()
+
+
+SERVER = "etc/jupyter/jupyter_server_config.py"
+BESIDE = "etc/jupyter/d2l_server_config.py"
+OVERRIDES = "share/jupyter/lab/settings/overrides.d/d2l.json"
+NOTES = "share/d2l-helpers/settings.json"
+LINE = 'load_subconfig("d2l_server_config.py")'
+
+
+@pytest.mark.parametrize("place", [SERVER, BESIDE, OVERRIDES])
+@pytest.mark.parametrize(
+    "kind", ["file", "empty", "link", "dangling", "folder", "edited"]
+)
+def test_what_is_not_ours_stays_and_can_be_moved_away(
+    install, tmp_path, place, kind
+):
+    prefix, outside = tmp_path / "prefix", tmp_path / "outside"
+    file = prefix / place
+    file.parent.mkdir(parents=True)
+    if place == BESIDE:
+        (prefix / SERVER).write_text(LINE)
+    if kind == "edited":
+        install["install_settings"](prefix)
+        file.write_text(f"{file.read_text()}\n")
+    elif kind in ("file", "empty"):
+        file.write_text("{}" if kind == "file" else "")
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        if kind == "link":
+            outside.write_text("theirs")
+        file.symlink_to(outside)
+    before = file.read_bytes() if file.is_file() else None
+    with pytest.raises(install["OwnSettingsError"], match="it away") as told:
+        install["install_settings"](prefix)
+    assert str(file) in str(told.value)
+    assert file.is_symlink() == (kind in ("link", "dangling"))
+    assert file.is_dir() == (kind == "folder")
+    if before is not None:
+        assert file.read_bytes() == before
+    file.rename(tmp_path / "away")
+    install["install_settings"](prefix)
+    assert file.is_file()
+    assert outside.exists() == (kind == "link")
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        (LINE, True),
+        (f"\ufeff{LINE}\n", True),
+        (f'"""Ours."""\nfrom __future__ import annotations\n{LINE}', True),
+        ("load_subconfig('d2l_server_config.py')  # ours", True),
+        (f'"""\n{LINE}\n"""', False),
+        (f"if False:\n    {LINE}", False),
+        (f"# {LINE}", False),
+        (f"{LINE}\n(", False),
+    ],
+)
+def test_line_that_reads_ours_is_one_that_is_run(
+    install, tmp_path, text, reads
+):
+    file = tmp_path / SERVER
+    file.parent.mkdir(parents=True)
+    file.write_text(text, "utf-8")
+    if not reads:
+        with pytest.raises(install["OwnSettingsError"], match="first line"):
+            install["install_settings"](tmp_path)
+    else:
+        install["install_settings"](tmp_path)
+        assert (tmp_path / BESIDE).is_file()
+    assert file.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"a": 1}', "\xff"])
+def test_odd_notes_are_none(install, tmp_path, text):
+    install["install_settings"](tmp_path)
+    (tmp_path / NOTES).write_text(text, "latin-1")
+    install["install_settings"](tmp_path)  # what is there is the newest
+    (tmp_path / NOTES).write_text(text, "latin-1")
+    (tmp_path / SERVER).write_text("# older")
+    with pytest.raises(install["OwnSettingsError"]):
+        install["install_settings"](tmp_path)
+
+
+def test_copy_of_our_settings_that_shares_their_file_stays(install, tmp_path):
+    install["install_settings"](tmp_path)
+    older = tmp_path / SERVER
+    older.write_text("# older")
+    install["note"](tmp_path, {older.name: install["digest"](older)})
+    os.link(older, tmp_path / "kept")
+    install["install_settings"](tmp_path)
+    assert older.read_text() != "# older"
+    assert (tmp_path / "kept").read_text() == "# older"
+
+
+def test_folder_that_cannot_be_made_is_said(install, tmp_path, monkeypatch):
+    (tmp_path / "etc").write_text("")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["install.py"])
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    with pytest.raises(SystemExit, match=r"isn't complete: .*etc"):
+        install["main"]()
 
 
 def test_own_settings_are_seen_before_anything_is_installed(
