@@ -17,7 +17,7 @@ from tools.grading.course import (
     usual_in,
 )
 from tools.grading.kernel import LARGEST, REPORT, Ran, Shown
-from tools.grading.run import KERNELS, execute, look_of
+from tools.grading.run import KERNELS, execute, look_of, names_of
 from tools.grading.sandbox import Limits
 from tools.grading.words import ENGLISH, words_of
 from tools.page import LANGUAGES, chapters
@@ -149,22 +149,24 @@ def test_pass_without_a_report_is_looked_at():
 
 def test_pass_behind_a_sign_of_a_cheat_is_looked_at():
     cells = [*task("a"), *task("b")]
-    cells[0].source += "\nimport gc"
+    cells[0].source += "\nimport ctypes"
     assert run(*cells)[1] == {"a": "reach", "b": "right"}
+    (check,) = (c for c in cells if "a-check" in str(c.metadata))
+    assert names_of(check) == "ctypes"
     # Where it fails, it may be meant for the next one.
     cells = [*task("a"), *task("b"), *task("c")]
-    cells[0].source = "ok # x\nimport gc"
+    cells[0].source = "ok # x\nimport ctypes"
     assert run(*cells)[1] == {"a": "wrong", "b": "reach", "c": "right"}
 
 
 def test_cell_of_their_own_may_deceive_all_checks():
-    cells = [new_code_cell("ok # x\nimport gc"), *task("a"), *task("b")]
+    cells = [new_code_cell("ok # x\nimport ctypes"), *task("a"), *task("b")]
     assert run(*cells)[1] == {"a": "reach", "b": "reach"}
 
 
 def test_sign_that_was_handed_out_is_none():
     notebook = new_notebook(cells=task("a"))
-    notebook.cells[0].source += "\nimport gc"
+    notebook.cells[0].source += "\nimport ctypes"
     start = FakeKernel([], [])
     execute(notebook, lambda: start, Limits(), ENGLISH, usual_in(notebook))
     assert not look_of(notebook.cells[1])
@@ -191,7 +193,8 @@ def test_words_are_there_in_each_language(language):
         assert (
             said
             == getattr(ENGLISH, name).format(
-                **{n: getattr(limits, n) for n in limits.trait_names()}
+                names="",
+                **{n: getattr(limits, n) for n in limits.trait_names()},
             )
         ) == (language == "en")
 

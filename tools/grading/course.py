@@ -44,7 +44,7 @@ from traitlets.config import Config
 
 from tools.grading.kernel import Kernel
 from tools.grading.reach import reaches
-from tools.grading.run import MADE, execute, look_of
+from tools.grading.run import MADE, execute, look_of, names_of
 from tools.grading.sandbox import (
     MIB,
     Limits,
@@ -541,7 +541,7 @@ class _Grades(GetGrades):
         waits = grade.needs_manual_grade and grade.manual_score is None
         cell.metadata.nbgrader["waits"] = bool(waits)
         if waits and (reason := look_of(cell)):
-            why = self.words.reason(reason, self.limits)
+            why = self.words.reason(reason, self.limits, names_of(cell))
             cell.metadata.nbgrader["look"] = self.words.look.format(reason=why)
 
 

@@ -24,6 +24,7 @@ from tools.grading.words import Words
 MADE = "d2l_companion"  # the key, in metadata
 KERNELS = 4  # for a submission, until what is left is for the teacher
 CHECK = "report = check."  # in the cell of a check of this book
+MOST_NAMES, MOST_LETTERS = 5, 100  # of what a check may be deceived by
 
 
 def execute(
@@ -64,6 +65,11 @@ def look_of(cell: NotebookNode) -> str:
     return cell.metadata.get(MADE, {}).get("look", "")
 
 
+def names_of(cell: NotebookNode) -> str:
+    """By what a check that a teacher must look at may be deceived."""
+    return cell.metadata.get(MADE, {}).get("names", "")
+
+
 def report_of(cell: NotebookNode) -> dict:
     """The last report that a cell shows; empty if it shows none."""
     reports = [
@@ -90,8 +96,9 @@ class _Run:
         self.without: set[int] = set()  # cells that ended a kernel
         self.reason = ""  # why the next check may fail
         self.lasting = ""  # why all that are left may
-        self.reaches = False  # whether a check may be deceived, and unseen
-        self.always = False  # whether all that are left may
+        # By what the next check may be deceived, unseen, or the rest.
+        self.reaches: set[str] = set()
+        self.always: set[str] = set()
 
     def go_on(self, kernel: Kernel) -> bool:
         """Run what is left; return whether that was all."""
@@ -133,9 +140,10 @@ class _Run:
         if not ran.ok and not has_failed(cell):
             self._say(cell, "error")
         if not is_grade(cell):
-            if reaches(cell.source) - self.usual:
-                self.reaches = True
-                self.always |= not is_solution(cell)
+            names = reaches(cell.source) - self.usual
+            self.reaches |= names
+            if not is_solution(cell):
+                self.always |= names
             return
         if has_failed(cell) or CHECK in cell.source:
             # For nbgrader the value of a cell is its points, also where an
@@ -152,9 +160,9 @@ class _Run:
             self._say(cell, "report")
             _look(cell, "report")
         elif self.reaches or self.always:
-            _look(cell, "reach")
+            _look(cell, "reach", self.reaches | self.always)
         if look_of(cell):
-            self.reaches = False
+            self.reaches = set()
         self.reason = ""
 
     def _say(self, cell: NotebookNode, reason: str) -> None:
@@ -173,8 +181,18 @@ class _Run:
         )
 
 
-def _look(cell: NotebookNode, reason: str) -> None:
-    cell.metadata[MADE] = {"look": reason}
+def _look(
+    cell: NotebookNode, reason: str, names: Set[str] = frozenset()
+) -> None:
+    shown = ", ".join(sorted(names)[:MOST_NAMES])
+    cell.metadata[MADE] = {"look": reason, "names": shown[:MOST_LETTERS]}
 
 
-__all__ = ["MADE", "SandboxError", "execute", "look_of", "report_of"]
+__all__ = [
+    "MADE",
+    "SandboxError",
+    "execute",
+    "look_of",
+    "names_of",
+    "report_of",
+]

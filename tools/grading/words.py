@@ -23,7 +23,8 @@ class Words:
         labeled, comma (str): what stands between words.
         stopped (str): how a reason begins, in the output of a cell.
         why_time, why_memory, why_processes, why_output, why_ended, why_again,
-        why_error, why_report, why_reach (str): the reasons, with the limits.
+        why_error, why_report, why_reach (str): the reasons, with the limits
+            or with names.
         look (str): what a student reads of a check that waits for a teacher.
         no_answer (str): of an answer that is as it was handed out.
         missing (str): of a cell that was taken away.
@@ -49,7 +50,7 @@ class Words:
     why_again: str = "the kernel had ended too often before"
     why_error: str = "it ended with an error that wasn't shown"
     why_report: str = "it passed without a report of its check"
-    why_reach: str = "it passed, but its code can change the check"
+    why_reach: str = "it passed, and it uses what can change a check: {names}"
     look: str = "Your teacher will look at this one: {reason}."
     no_answer: str = "No response."
     missing: str = (
@@ -82,10 +83,10 @@ class Words:
     no_report: str = "no report; the cell said: {error}"
     unreadable: str = "can't be graded: {why}"
 
-    def reason(self, reason: str, limits: Limits) -> str:
+    def reason(self, reason: str, limits: Limits, names: str = "") -> str:
         """Why a cell was stopped, or is left to a teacher."""
         values = {name: getattr(limits, name) for name in limits.trait_names()}
-        return getattr(self, f"why_{reason}").format(**values)
+        return getattr(self, f"why_{reason}").format(names=names, **values)
 
 
 ENGLISH = Words()
