@@ -232,7 +232,9 @@ def test_without_a_sandbox_only_where_it_is_said(
     assert grade.main(["grade", "03"]) == 2
     assert "apt install bubblewrap" in capsys.readouterr().err
     monkeypatch.setenv("SANDBOX", "0")
+    before = set(os.listdir("/tmp"))
     assert grade.main(["grade", "03"]) == 0
+    assert not {"ipython", "matplotlib"} & (set(os.listdir("/tmp")) - before)
     assert "delete all that you can" in capsys.readouterr().err
     assert marks(Course(tmp_path, NAME)) == {"wrong": (RIGHT, 0)}
 

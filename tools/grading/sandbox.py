@@ -127,6 +127,9 @@ class Unsealed:
         )
         self._sockets = os.path.join(folder, self._name)
         variables = {**os.environ, **_variables(language), "HOME": folder}
+        # Without a sandbox, /tmp is everybody's.
+        for name in ("IPYTHONDIR", "MPLCONFIGDIR"):
+            variables[name] = os.path.join(folder, name)
         self._start(
             [sys.executable, *FLAGS],
             {
