@@ -234,7 +234,8 @@ def test_without_a_sandbox_only_where_it_is_said(
     monkeypatch.setenv("SANDBOX", "0")
     before = set(os.listdir("/tmp"))
     assert grade.main(["grade", "03"]) == 0
-    assert not {"ipython", "matplotlib"} & (set(os.listdir("/tmp")) - before)
+    left = {"ipython", "matplotlib", "torchinductor_student"}
+    assert not left & (set(os.listdir("/tmp")) - before)
     assert "delete all that you can" in capsys.readouterr().err
     assert marks(Course(tmp_path, NAME)) == {"wrong": (RIGHT, 0)}
 

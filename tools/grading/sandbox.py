@@ -128,7 +128,8 @@ class Unsealed:
         self._sockets = os.path.join(folder, self._name)
         variables = {**os.environ, **_variables(language), "HOME": folder}
         # Without a sandbox, /tmp is everybody's.
-        for name in ("IPYTHONDIR", "MPLCONFIGDIR"):
+        private = ("IPYTHONDIR", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")
+        for name in private:
             variables[name] = os.path.join(folder, name)
         self._start(
             [sys.executable, *FLAGS],
