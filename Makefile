@@ -189,7 +189,9 @@ links: ## ask each address that the site links to (needs a network)
 publish: ## push the site to the branch gh-pages
 	@git remote get-url origin >/dev/null || { echo "First say where to push: \
 	git remote add origin ADDRESS" >&2; exit 2; }
-	@$(MAKE) --no-print-directory stale CH=
+	@[ "$(FORCE)" = 1 ] || $(MAKE) --no-print-directory stale CH= || { \
+	echo "A translation is behind: above is where, and what to do. To publish \
+	all the same, with a note there: make publish FORCE=1" >&2; exit 2; }
 	@$(MAKE) --no-print-directory html
 	@$(PY) setup publish
 	$(PY) -m ghp_import --no-jekyll --push --force _build/html

@@ -203,6 +203,31 @@ def test_publishing_without_a_remote_says_what_is_missing(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_publishing_stops_where_a_translation_is_behind(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "make.py").write_text(
+        "import sys\nprint(*sys.argv[1:])\nsys.exit('stale' in sys.argv)\n"
+    )
+    origin = ["git", "remote", "add", "origin", "nowhere"]
+    for command in (["git", "init", "--quiet"], origin):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    command = ["make", "--no-print-directory", "-s", "publish"]
+
+    def publish(*more):
+        return subprocess.run(
+            [*command, *more], cwd=tmp_path, capture_output=True, text=True
+        )
+
+    stopped, forced = publish(), publish("FORCE=1")
+    assert stopped.returncode == 2
+    assert "tools.site" not in stopped.stdout
+    (told,) = re.findall(r"make publish (.*)$", stopped.stderr, re.M)
+    assert told == "FORCE=1"
+    assert forced.returncode == 0, forced.stderr
+    assert forced.stdout.splitlines()[-1].startswith("-m ghp_import")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_proof_leaves_out_no_page_that_has_passed(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "make.py").write_text(

@@ -38,7 +38,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from nbgrader.utils import is_grade, rmtree
+from nbgrader.utils import has_failed, is_grade, rmtree
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -611,5 +611,6 @@ def _summary(ran: dict[str, NotebookNode] | str) -> str:
         return f"can't be graded: {ran}"
     cells = [c for n in ran.values() for c in n.cells if is_grade(c)]
     unclear = sum(bool(look_of(cell)) for cell in cells)
-    line = f"{len(cells) - unclear} of {len(cells)} checks"
+    passed = sum(not has_failed(c) and not look_of(c) for c in cells)
+    line = f"{passed} of {len(cells)} checks passed"
     return f"{line}, {unclear} for you to look at" if unclear else line
