@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -55,7 +56,8 @@ from multiprocessing import forkserver, resource_tracker
 from nbval_strict.server import SERVER
 
 code, account, home, secret = sys.argv[1:]
-environment = {"PATH": os.environ["PATH"], "HOME": home}
+kept = {name: os.environ[name] for name in ("PATH", "TMPDIR")}
+environment = {**kept, "HOME": home}
 with warm_spawner.having(warm_spawner.shared(environment)):
     SERVER.start()
 shared = forkserver._forkserver._forkserver_address
@@ -84,13 +86,17 @@ def test_server_is_its_users_and_can_ask_the_hubs_process_for_nothing(
     secret = tmp_path / "secret"
     secret.write_text("of the hub")
     secret.chmod(0o600)
-    done = subprocess.run(
-        [sys.executable, "-c", HUB, CODE, ACCOUNT, "/", str(secret)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        # JupyterHub makes folders there for an account without a home.
+        os.chmod(folder, 0o1777)
+        done = subprocess.run(
+            [sys.executable, "-c", HUB, CODE, ACCOUNT, "/", str(secret)],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert done.stdout, done.stderr
     *kernel, facts = done.stdout.splitlines()
     facts = json.loads(facts)

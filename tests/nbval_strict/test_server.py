@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -106,8 +107,15 @@ def test_workers_and_their_kernels_share_one_server(tmp_path):
     assert len(parents) == 1, names
 
 
+@pytest.fixture
+def short():
+    """A temporary folder whose path leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
+
+
 @FORKS
-def test_nothing_outlives_a_run_that_is_killed(tmp_path):
+def test_nothing_outlives_a_run_that_is_killed(tmp_path, short):
     """Neither the workers nor the server, nor what is forked from it."""
     code = "open('runs', 'w').close(); import time; time.sleep(600)"
     page = new_notebook(cells=[new_code_cell(code, execution_count=1)])
@@ -116,7 +124,7 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, "-n2", "page.ipynb"],
         cwd=tmp_path,
-        env=environment(MARK=str(tmp_path)),
+        env=environment(MARK=str(tmp_path), TMPDIR=short),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

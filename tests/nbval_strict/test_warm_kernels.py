@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,10 +290,11 @@ class Debugger:
                 return event["body"]["threadId"]
 
 
-def test_debugger_stops_at_a_line(own):
+def test_debugger_stops_at_a_line(own, request):
     code = "y = 1\ny = y + 1\ny = y * 10"
     debugger = Debugger(own)
     path = debugger.ask("dumpCell", code=code)["sourcePath"]
+    request.addfinalizer(lambda: shutil.rmtree(os.path.dirname(path)))
     debugger.ask(
         "setBreakpoints",
         source={"path": path},
