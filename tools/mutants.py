@@ -73,6 +73,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: seconds.get(item.nodeid, 0))
 
 
+def verdict(code: int | None, status: str) -> str:
+    """What a run of the tests says of a mutant.
+
+    Args:
+        code (int, optional): the exit status of pytest.
+        status (str): what mutmut calls it.
+
+    Returns:
+        ``"killed"``, ``"timeout"`` or ``"survived"``.
+    """
+    # mutmut takes it for Ctrl-C; but then its own run ends, too.
+    if code == pytest.ExitCode.INTERRUPTED:  # tests can't be imported
+        return "killed"
+    return status if status in ("killed", "timeout") else "survived"
+
+
 def _exit_codes(folder: Path) -> dict[str, int | None]:
     """What became of each mutant: 1 if a test has failed, 0 if it survived."""
     codes = {}
@@ -140,10 +156,9 @@ def main() -> int:
         return 1
     survivors, counts = set(), Counter()
     for name, code in _exit_codes(Path("mutants")).items():
-        status = status_by_exit_code[code]
-        if status not in ("killed", "timeout"):
+        status = verdict(code, status_by_exit_code[code])
+        if status == "survived":
             survivors.add(_mutant(name))
-            status = "survived"
         module = name.removeprefix("d2l_helpers.").rpartition(".")[0]
         counts[module or "__init__", status] += 1
     modules = list(dict.fromkeys(module for module, _ in counts))
