@@ -297,6 +297,13 @@ def test_times_are_those_of_a_hub_on_one_machine(values):
     spawner = values["hub"]["config"]["KubeSpawner"]
     assert single["startTimeout"] == number(r"start_timeout = (\d+)")
     assert spawner["http_timeout"] == number(r"http_timeout = (\d+)")
+    pages = ROOT / "site/pages"
+    for page, told in (
+        ("deploy.md", r"lets it wait (\d+) s"),
+        ("zh/deploy.md", r"让它等(\d+)秒"),
+    ):
+        (found,) = re.findall(told, (pages / page).read_text("utf-8"))
+        assert int(found) == spawner["http_timeout"]
     assert cull["timeout"] == number(r"--timeout=(\d+)")
     assert cull["every"] == number(r"--cull-every=(\d+)")
 
