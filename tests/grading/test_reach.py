@@ -10,7 +10,7 @@ from tools.grading.course import usual_in
 from tools.grading.reach import reaches
 from tools.page import chapters
 
-# With each of these, a wrong answer had full points.
+# Ways to deceive a check: many of them gave a wrong answer full points.
 DECEIVED = {
     "path": "import sys; sys.path.insert(0, 'mine'); sys.modules.clear()",
     "package": "import d2l_helpers; d2l_helpers.__path__.insert(0, 'mine')",
@@ -46,6 +46,8 @@ class Dropout(nn.Module):
 class Yes(float):
     def __eq__(self, other): return True
 """,
+    "equal-by-a-name": "class Yes(float): __eq__ = lambda self, x: True",
+    "equal-by-a-text": "Yes = type('Yes', (float,), {'__eq__': f})",
     "pickled": "import pickle; pickle.loads(b'cbuiltins\\nexec\\n.')",
     "timed-text": "from timeit import timeit; timeit('exec(x)', number=1)",
     "doctest": "import doctest; doctest.run_docstring_examples(f, {})",
@@ -62,7 +64,7 @@ class Yes(float):
 
 
 @pytest.mark.parametrize("name", DECEIVED)
-def test_what_had_full_points_is_a_sign(name):
+def test_way_to_deceive_a_check_is_a_sign(name):
     assert reaches(DECEIVED[name])
 
 

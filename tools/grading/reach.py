@@ -143,6 +143,7 @@ class _Reach(ast.NodeVisitor):
         loaded = isinstance(node.ctx, ast.Load)
         if node.id != "display" or not loaded:
             self.names |= {node.id} & NAMES
+        self.names |= _special(node.id)  # `__eq__ = ...`, in a class
         if loaded:  # not to do what it is harmless for
             self.names |= {node.id} & HARMLESS_OF.keys()
 
